@@ -1,0 +1,25 @@
+/** The one error class. Outages carry their cause and are retried; broken invariants carry both values and are not. */
+
+export type ErrorCode =
+  | "throttled" // the service asked us to slow down: retry later
+  | "unavailable" // outage: retry
+  | "invariant" // a bug or corrupt data: never retry, both values are in the message
+  | "bad_request" // the caller can mend it: the message names the field
+  | "unauthorized"
+  | "forbidden"
+  | "not_found"
+  | "config"; // the operator can mend it: a flag, a variable, a file
+
+export class ClickstreamError extends Error {
+  readonly code: ErrorCode;
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = "ClickstreamError";
+    this.code = code;
+  }
+}
+
+/** Throws an `invariant` error unless `condition` holds. The message must hold both values. */
+export function invariant(condition: boolean, message: () => string): asserts condition {
+  if (!condition) throw new ClickstreamError("invariant", message());
+}

@@ -1,0 +1,53 @@
+/**
+ * The store port: items under (pk, sk) with compare-and-set on one item, and range reads. Nothing more is needed
+ * for exact counting, so anything that can do this can be a store. One conformance suite defines "correct".
+ */
+import type { EpochMs } from "../model/time.ts";
+
+export interface ItemKey {
+  /** Partition: items of one pk are listed together. */
+  readonly pk: string;
+  /** Sort key: compared byte by byte as UTF-8. */
+  readonly sk: string;
+}
+
+export interface Item extends ItemKey {
+  /** 1 for a new item, one more with every write. */
+  readonly version: number;
+  readonly value: Uint8Array;
+  /** From this time on the item counts as absent for `get`, `getMany` and `list`; it is deleted some time later. */
+  readonly expiresAt?: EpochMs;
+}
+
+export interface ListRange {
+  /** sk >= from. */
+  readonly from?: string;
+  /** sk < to. */
+  readonly to?: string;
+  /** At most this many items; fewer are returned only when there are no more. Default: all. */
+  readonly limit?: number;
+  /** Highest sk first. */
+  readonly reverse?: boolean;
+}
+
+/** All reads are consistent: they see every write that was acknowledged before they began. Outages throw `unavailable` or `throttled`. */
+export interface Store {
+  get(key: ItemKey): Promise<Item | undefined>;
+  /** In the order of the keys; undefined where there is none. */
+  getMany(keys: readonly ItemKey[]): Promise<(Item | undefined)[]>;
+  /** Items of one partition in sk order. */
+  list(pk: string, range?: ListRange): Promise<Item[]>;
+  /**
+   * Writes if the item's version is `expected` (0: if there is no such item; an expired item counts as none but
+   * its version still goes up) and then resolves true; false and no effect when the version differs. Durable when it resolves. A value may be
+   * several MiB; the driver splits it where the service has smaller items.
+   * After an error the write may or may not have taken effect.
+   */
+  put(
+    item: ItemKey & { readonly value: Uint8Array; readonly expiresAt?: EpochMs },
+    expected: number,
+  ): Promise<boolean>;
+  /** Deletes whatever version there is; no error if there is none. */
+  delete(keys: readonly ItemKey[]): Promise<void>;
+  close(): Promise<void>;
+}

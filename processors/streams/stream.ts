@@ -1,0 +1,50 @@
+/** The stream port: ordered shards of records with Kinesis' semantics. One conformance suite defines "correct". */
+import type { EpochMs } from "../model/time.ts";
+
+export interface StreamRecord {
+  /** Decimal, up to 56 digits: compare as BigInt, never as number or text. Rises within a shard. */
+  readonly sequence: string;
+  readonly partitionKey: string;
+  /** When the stream took it. */
+  readonly arrivalAt: EpochMs;
+  readonly data: Uint8Array;
+}
+
+export interface Shard {
+  readonly id: string;
+  /** Shards that this one came from by a split (one) or merge (two); read them to their end first. */
+  readonly parents: readonly string[];
+  /** No more records will be added. */
+  readonly closed: boolean;
+}
+
+export interface ReadResult {
+  readonly records: readonly StreamRecord[];
+  /** True when the shard is closed and nothing comes after `records`. */
+  readonly atEnd: boolean;
+}
+
+export interface Stream {
+  /**
+   * Resolves when the record is durable. Records with one partition key go to one shard, in order.
+   * Throws `throttled` when over the stream's rate and `unavailable` on an outage; after an error the record may be in.
+   */
+  put(record: {
+    readonly partitionKey: string;
+    readonly data: Uint8Array;
+  }): Promise<{ shard: string; sequence: string }>;
+  /** All shards that still hold records, parents before children. */
+  shards(): Promise<readonly Shard[]>;
+  /** Up to `limit` records after sequence `after` ("" = from the oldest). Resolves at once, possibly with none. */
+  read(shard: string, after: string, limit: number): Promise<ReadResult>;
+  /** Forgets records at or below `through`, where the driver keeps them itself; otherwise does nothing. */
+  trim(shard: string, through: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Orders two sequence numbers; "" is before all. */
+export const compareSequences = (a: string, b: string): number => {
+  // Equal-length decimal texts order like the numbers, so BigInt is only needed in principle; leading zeros never occur.
+  if (a.length !== b.length) return a.length - b.length;
+  return a < b ? -1 : a > b ? 1 : 0;
+};
