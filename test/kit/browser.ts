@@ -1,0 +1,77 @@
+/** A real Chromium for tests, out of an npm tarball: nothing to install or download, safe to ask for from several processes at once. */
+import { existsSync } from "node:fs";
+import { mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Browser, chromium } from "playwright-core";
+
+export type { Browser, BrowserContext, Page } from "playwright-core";
+
+/** The package's own list (single process, software GL) crashes on plain machines. */
+const ARGUMENTS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+/** Playwright switches the back/forward cache off; the collector has to be seen to survive it. */
+const UNWANTED_DEFAULTS = ["--disable-back-forward-cache"];
+
+/**
+ * Starts Chromium with a profile of its own. The caller closes it.
+ * The first call on a machine unpacks the browser (about 2 s); later ones reuse the unpacked copy.
+ */
+export async function launchBrowser(): Promise<Browser> {
+  const home = await unpacked();
+  return await chromium.launch({
+    executablePath: join(home, "chromium"),
+    args: ARGUMENTS,
+    ignoreDefaultArgs: UNWANTED_DEFAULTS,
+    env: {
+      ...process.env,
+      LD_LIBRARY_PATH: [join(home, "al2023", "lib"), process.env.LD_LIBRARY_PATH].filter(Boolean).join(":"),
+      FONTCONFIG_PATH: join(home, "fonts"),
+    },
+  });
+}
+
+/** Unpacks into a private folder and renames it into place, because the package takes a half-written file for a finished one. */
+async function unpacked(): Promise<string> {
+  const home = join(tmpdir(), `rivulet-chromium-${await packageVersion()}`);
+  if (existsSync(home)) return home;
+  const before = { ...process.env };
+  const fresh = await mkdtemp(join(tmpdir(), "rivulet-chromium-"));
+  try {
+    // The package reads both at import: where to unpack to, and whether to bring its own libraries along.
+    process.env.TMPDIR = fresh;
+    process.env.AWS_EXECUTION_ENV = "AWS_Lambda_nodejs22.x";
+    const { default: bundle } = await import("@sparticuz/chromium");
+    await bundle.executablePath();
+    // Its font settings name the folder it would have chosen itself.
+    const settings = join(fresh, "fonts", "fonts.conf");
+    const text = await readFile(settings, "utf8");
+    await writeFile(settings, text.replaceAll("/tmp/fonts", join(home, "fonts")));
+  } finally {
+    for (const name of ["TMPDIR", "AWS_EXECUTION_ENV", "LD_LIBRARY_PATH", "FONTCONFIG_PATH", "HOME"]) {
+      if (before[name] === undefined) delete process.env[name];
+      else process.env[name] = before[name];
+    }
+  }
+  try {
+    await rename(fresh, home);
+  } catch (cause) {
+    await rm(fresh, { recursive: true, force: true });
+    if (!existsSync(home)) throw cause; // not merely another process that was faster
+  }
+  return home;
+}
+
+async function packageVersion(): Promise<string> {
+  const path = fileURLToPath(new URL("../../node_modules/@sparticuz/chromium/package.json", import.meta.url));
+  return String(JSON.parse(await readFile(path, "utf8")).version);
+}
