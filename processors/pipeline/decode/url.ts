@@ -1,0 +1,61 @@
+/** Takes a page's URL apart into what is counted, and forgets the rest: query strings hold names, tokens and mail addresses. */
+import { LIMITS, type PageUrl, QUERY_KEYS, type QueryKey, type Reject } from "../../model/event.ts";
+import { reject } from "./checks.ts";
+
+/** In order of certainty where a URL carries several: the search engines' ids first. */
+const CLICK_IDS = ["gclid", "msclkid", "fbclid", "ttclid", "twclid", "li_fat_id"] as const;
+/** Names that mean the same campaign: Google writes these three for iOS and web-to-app clicks instead of gclid. */
+const GCLID_ALIASES = ["gbraid", "wbraid"] as const;
+
+const CONTROL = /\p{Cc}/u;
+const CONTROLS = /\p{Cc}/gu;
+
+/**
+ * An http(s) URL as counted: host in lower case, path readable. `withFragment` keeps `#/route` as part of the path, for
+ * sites whose router lives there.
+ */
+export function pageUrl(raw: unknown, field: string, withFragment = false): PageUrl | Reject {
+  if (raw === undefined || raw === null || raw === "") return reject("invalid_url", `${field}: required`);
+  if (typeof raw !== "string") return reject("malformed", `${field}: not a string`);
+  const url = URL.parse(raw);
+  if (url === null || (url.protocol !== "https:" && url.protocol !== "http:")) {
+    return reject("invalid_url", `${field}: not an http(s) URL`);
+  }
+  const path = readable(url.pathname) + (withFragment ? readable(url.hash) : "");
+  if (path.length > LIMITS.urlChars)
+    return reject("too_large", `${field}: path over ${LIMITS.urlChars} characters`);
+  // A name that no resolver takes; the trailing dot of a fully qualified name is the same host.
+  const hostname = url.hostname.endsWith(".") ? url.hostname.slice(0, -1) : url.hostname;
+  if (hostname === "" || hostname.length > LIMITS.siteChars) {
+    return reject("invalid_url", `${field}: host name of no possible length`);
+  }
+  if (url.search === "") return { hostname, path, query: {} };
+  const parameters = url.searchParams;
+  const query: Partial<Record<QueryKey, string>> = {};
+  for (const key of QUERY_KEYS) {
+    const value = parameters.get(key)?.replace(CONTROLS, "").trim();
+    if (!value) continue;
+    if (value.length > LIMITS.urlChars) {
+      return reject("too_large", `${field}: ${key} over ${LIMITS.urlChars} characters`);
+    }
+    query[key] = value;
+  }
+  const clickId =
+    CLICK_IDS.find((id) => parameters.get(id)) ??
+    (GCLID_ALIASES.some((id) => parameters.get(id)) ? "gclid" : undefined);
+  return clickId === undefined ? { hostname, path, query } : { hostname, path, query, clickId };
+}
+
+/**
+ * Percent-decoded where that cannot change the meaning: `%2F` stays, `%ED%95%9C` becomes a letter. What does not decode,
+ * or would decode to control characters, stays as sent.
+ */
+function readable(encoded: string): string {
+  if (!encoded.includes("%")) return encoded;
+  try {
+    const decoded = decodeURI(encoded);
+    return CONTROL.test(decoded) ? encoded : decoded.trimEnd();
+  } catch {
+    return encoded;
+  }
+}
