@@ -1,0 +1,221 @@
+/** The /traces page: a list of the latest traces and one waterfall per trace, as plain HTML without scripts or inline styles. */
+import { readFile } from "node:fs/promises";
+import type { Span, Trace, TraceStore } from "./store.ts";
+
+export interface TraceAnswer {
+  readonly status: 200 | 404;
+  readonly type: string;
+  readonly body: string;
+}
+
+/**
+ * Answers `/traces`, `/traces?id=1-...`, `/traces.json` (same query) and `/traces.css`; undefined for any other path.
+ * Satisfies the policy `default-src 'self'`. Everything that a client can influence is escaped.
+ */
+export async function answerTraces(store: TraceStore, url: URL): Promise<TraceAnswer | undefined> {
+  if (url.pathname === "/traces.css") {
+    return {
+      status: 200,
+      type: "text/css; charset=utf-8",
+      body: await readFile(new URL("traces.css", import.meta.url), "utf8"),
+    };
+  }
+  if (url.pathname !== "/traces" && url.pathname !== "/traces.json") return undefined;
+  const id = url.searchParams.get("id");
+  const status = id !== null && store.get(id) === undefined ? 404 : 200;
+  return url.pathname === "/traces"
+    ? { status, type: "text/html; charset=utf-8", body: renderTraces(store, url.searchParams) }
+    : { status, type: "application/json", body: tracesJson(store, id) };
+}
+
+/** The page as HTML: the list, or the waterfall of `?id=`. */
+export function renderTraces(store: TraceStore, query: URLSearchParams): string {
+  const id = query.get("id");
+  if (id === null) return page("Traces", list(store.latest()));
+  const trace = store.get(id);
+  return trace === undefined ? page("Trace not found", missing(id)) : page("Trace", waterfall(trace));
+}
+
+function tracesJson(store: TraceStore, id: string | null): string {
+  const one = id === null ? undefined : store.get(id);
+  const chosen = id === null ? { traces: store.latest() } : { trace: one ?? null };
+  return JSON.stringify(chosen, (_key, value: unknown) =>
+    value instanceof Map ? Object.fromEntries(value) : value,
+  );
+}
+
+const ENTITIES: Readonly<Record<string, string>> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+  "'": "&#39;",
+};
+const escape = (text: string): string => text.replace(/[&<>"']/g, (character) => ENTITIES[character]!);
+
+const page = (title: string, body: string): string => `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>${escape(title)} - Rivulet</title>
+<link rel="stylesheet" href="/traces.css">
+</head>
+<body>
+<header><a href="/">Rivulet</a><nav><a href="/traces">Traces</a></nav></header>
+<main>
+${body}
+</main>
+</body>
+</html>
+`;
+
+const missing = (id: string): string => `<h1>Trace not found</h1>
+<p>There is no trace <code>${escape(id.slice(0, 64))}</code> here. Only the newest ones are kept, and only until the next restart.</p>
+<p><a href="/traces">Latest traces</a></p>`;
+
+/** Width of a drawing in its own units; the style sheet stretches it to the column. */
+const WIDTH = 1000;
+/** No bar is thinner than this, or a step of some microseconds could not be seen. */
+const MIN_BAR = 3;
+
+interface Extent {
+  readonly startMs: number;
+  readonly totalMs: number;
+}
+
+function extent(spans: readonly Span[]): Extent {
+  const startMs = Math.min(...spans.map((span) => span.startMs));
+  const endMs = Math.max(...spans.map((span) => span.endMs ?? span.startMs));
+  return { startMs, totalMs: endMs - startMs };
+}
+
+/** A bar as attributes, because the policy forbids style attributes. */
+function bar(
+  from: number,
+  to: number,
+  { startMs, totalMs }: Extent,
+  kind: string,
+  y = 0,
+  height = 10,
+): string {
+  const scale = totalMs === 0 ? 0 : WIDTH / totalMs;
+  const width = Math.max(MIN_BAR, (to - from) * scale);
+  const x = Math.min(WIDTH - width, (from - startMs) * scale);
+  return `<rect class="${kind}" x="${x.toFixed(1)}" y="${y}" width="${width.toFixed(1)}" height="${height}" rx="1"/>`;
+}
+
+const drawing = (label: string, height: number, content: string): string =>
+  `<svg viewBox="0 0 ${WIDTH} ${height}" preserveAspectRatio="none" role="img" aria-label="${escape(label)}">${content}</svg>`;
+
+function list(traces: readonly Trace[]): string {
+  if (traces.length === 0) {
+    return `<h1>Traces</h1>
+<p>No trace yet. One request per second and a twentieth of the rest are traced: open a page that carries the snippet, then reload this one.</p>`;
+  }
+  const rows = traces.map((trace) => {
+    const size = extent(trace.spans);
+    const spans = ordered(trace.spans);
+    const request = spans.find(({ span }) => span.http !== undefined)?.span;
+    const title =
+      request?.http === undefined ? spans[0]!.span.name : `${request.http.method} ${request.http.url}`;
+    const lines = spans
+      .slice(0, 8)
+      .map(({ span }, row) =>
+        bar(span.startMs, span.endMs ?? span.startMs, size, barClass(span), row * 4, 3),
+      );
+    const picture = drawing(`Waterfall of ${spans.length} spans`, lines.length * 4, lines.join(""));
+    return `<tr><td><time datetime="${iso(size.startMs)}">${iso(size.startMs).slice(11, 23)}</time></td>
+<td><a href="/traces?id=${escape(trace.id)}">${escape(title)}</a></td>
+<td>${badge(worst(trace.spans))}</td>
+<td class="mini">${picture}</td><td class="number">${duration(size.totalMs)}</td></tr>`;
+  });
+  return `<h1>Traces</h1>
+<p>The latest ${traces.length === 1 ? "trace" : `${traces.length} traces`}, newest first. Times are UTC.</p>
+<div class="scroll"><table>
+<thead><tr><th scope="col">Began</th><th scope="col">Request</th><th scope="col">Outcome</th><th scope="col">Spans</th><th scope="col" class="number">Took</th></tr></thead>
+<tbody>
+${rows.join("\n")}
+</tbody></table></div>`;
+}
+
+function waterfall(trace: Trace): string {
+  const size = extent(trace.spans);
+  const byId = new Map(trace.spans.map((span) => [span.id, span]));
+  const rows = ordered(trace.spans).map(({ span, depth }) => {
+    const parentEndMs = byId.get(span.parentId)?.endMs;
+    // Work that begins after its caller has ended was waiting somewhere between them: here, in the stream.
+    const waitMs = parentEndMs === undefined ? 0 : Math.max(0, span.startMs - parentEndMs);
+    const endMs = span.endMs ?? size.startMs + size.totalMs;
+    const label = `${span.name}: begins at ${duration(span.startMs - size.startMs)}, takes ${took(span)}`;
+    const picture = drawing(
+      label,
+      10,
+      (waitMs > 0 ? bar(parentEndMs!, span.startMs, size, "wait", 4, 2) : "") +
+        bar(span.startMs, endMs, size, barClass(span)),
+    );
+    return `<tr><th scope="row" class="depth${Math.min(depth, 6)}">${escape(span.name)} ${badge(span)}${details(span, waitMs)}</th>
+<td class="bars">${picture}</td><td class="number">${duration(span.startMs - size.startMs)}</td><td class="number">${took(span)}</td></tr>`;
+  });
+  const dropped =
+    trace.dropped === 0 ? "" : `<p>${trace.dropped} more spans arrived than one trace may hold.</p>`;
+  return `<h1>Trace</h1>
+<p><code>${escape(trace.id)}</code> began at <time datetime="${iso(size.startMs)}">${iso(size.startMs).replace("T", " ")}</time> and took ${duration(size.totalMs)}.</p>
+<div class="scroll"><table>
+<thead><tr><th scope="col">Span</th><th scope="col">Timeline</th><th scope="col" class="number">Begins</th><th scope="col" class="number">Takes</th></tr></thead>
+<tbody>
+${rows.join("\n")}
+</tbody></table></div>
+${dropped}<p class="legend">A thin line before a bar is time spent waiting in the stream.</p>`;
+}
+
+function details(span: Span, waitMs: number): string {
+  const pairs: [string, string][] = [...span.annotations];
+  if (span.http !== undefined) {
+    pairs.unshift(["request", `${span.http.method} ${span.http.url} -> ${span.http.status}`]);
+  }
+  if (waitMs > 0) pairs.push(["waited in the stream", duration(waitMs)]);
+  if (span.message !== "") pairs.push(["error", span.message]);
+  if (pairs.length === 0) return "";
+  return `<dl>${pairs.map(([key, value]) => `<div><dt>${escape(key)}</dt><dd>${escape(value)}</dd></div>`).join("")}</dl>`;
+}
+
+/** Callers before those they called, each level by its beginning. A parent that is unknown, or a loop, makes a root. */
+function ordered(spans: readonly Span[]): { span: Span; depth: number }[] {
+  const ids = new Set(spans.map((span) => span.id));
+  const children = Map.groupBy(spans, (span) => (ids.has(span.parentId) ? span.parentId : ""));
+  const rows: { span: Span; depth: number }[] = [];
+  const seen = new Set<string>();
+  const visit = (level: readonly Span[], depth: number): void => {
+    for (const span of level.toSorted((a, b) => a.startMs - b.startMs)) {
+      if (seen.has(span.id)) continue;
+      seen.add(span.id);
+      rows.push({ span, depth });
+      visit(children.get(span.id) ?? [], depth + 1);
+    }
+  };
+  visit(children.get("") ?? [], 0);
+  visit(spans, 0); // whatever a loop of parents has hidden
+  return rows;
+}
+
+const barClass = (span: Span): string =>
+  span.outcome === "ok" ? (span.http === undefined ? "work" : "edge") : "failed";
+
+const worst = (spans: readonly Span[]): Span | undefined => spans.find((span) => span.outcome !== "ok");
+
+const badge = (span: Span | undefined): string =>
+  span === undefined || span.outcome === "ok" ? "" : `<span class="badge">${span.outcome}</span>`;
+
+const took = (span: Span): string =>
+  span.endMs === undefined ? "in progress" : duration(span.endMs - span.startMs);
+
+/** Milliseconds with three digits that matter, or seconds from one second up. */
+function duration(ms: number): string {
+  if (ms >= 1000) return `${(ms / 1000).toFixed(2)} s`;
+  return `${ms.toFixed(ms >= 100 ? 0 : ms >= 10 ? 1 : 2)} ms`;
+}
+
+/** Dates outside JavaScript's range cannot come in: the store has checked them. */
+const iso = (ms: number): string => new Date(ms).toISOString();

@@ -1,0 +1,277 @@
+/** Traces to AWS X-Ray, in Lambda and on one machine alike: the only module that knows aws-xray-sdk-core (docs/decisions/0008). */
+import type { Segment, SegmentLike, Subsegment } from "aws-xray-sdk-core";
+import { ClickstreamError } from "./errors.ts";
+import { type Clock, type EpochMs, SECOND_MS } from "./model/time.ts";
+import { parseTraceHeader, type TraceHeader } from "./model/trace.ts";
+import type { BatchInfo, BatchTrace, StepName, Tracer } from "./tracer.ts";
+
+type Sdk = typeof import("aws-xray-sdk-core");
+
+export interface XrayOptions {
+  /** Name of the segments of `batch`: the service that the trace map shows. */
+  readonly name: string;
+  /** `host:port` of the daemon (UDP). Default: AWS_XRAY_DAEMON_ADDRESS, which also overrules this, else 127.0.0.1:2000. */
+  readonly daemonAddress?: string;
+  /** Traces that one batch may join; the rest of the batch shares their timings anyway. Default 5. */
+  readonly perBatch?: number;
+  readonly clock?: Clock;
+}
+
+/** A piece of work that is over, told from outside: who did it, when, in whose trace. */
+export interface FinishedSegment {
+  readonly name: string;
+  readonly id: string;
+  readonly traceId: string;
+  readonly parentId?: string;
+  readonly startMs: EpochMs;
+  readonly endMs: EpochMs;
+  readonly http?: { readonly method: string; readonly url: string; readonly status: number };
+  readonly annotations?: Readonly<Record<string, string | number | boolean>>;
+}
+
+export interface XrayTracer extends Tracer {
+  /** Sends one segment, never throwing and never waiting. */
+  segment(finished: FinishedSegment): void;
+  /**
+   * Resolves when the SDK is loaded and all that ended before has been handed to the socket. A Lambda handler awaits
+   * it once outside the handler; elsewhere the SDK loads itself with the first sampled batch.
+   */
+  ready(): Promise<void>;
+}
+
+const inLambda = (): boolean => process.env.LAMBDA_TASK_ROOT !== undefined;
+
+// The SDK's settings (mode, logger, daemon) are global to the process, and so is this promise.
+let loading: Promise<Sdk> | undefined;
+let sdk: Sdk | undefined;
+
+async function load(): Promise<Sdk> {
+  // In its automatic mode the SDK switches async_hooks on for good, which taxes every promise of the process. Only
+  // Lambda needs that mode, and the SDK takes the other one from this variable alone, while it is being imported.
+  const before = process.env.AWS_XRAY_MANUAL_MODE;
+  if (!inLambda()) process.env.AWS_XRAY_MANUAL_MODE = "1";
+  try {
+    const { default: loaded } = await import("aws-xray-sdk-core");
+    const ignore = (): void => {};
+    loaded.setLogger({ debug: ignore, info: ignore, warn: ignore, error: ignore });
+    // Calls outside any trace (a warm-up, a timer) are normal here, not an error to report.
+    loaded.setContextMissingStrategy("IGNORE_ERROR");
+    sdk = loaded;
+    return loaded;
+  } finally {
+    if (before === undefined) delete process.env.AWS_XRAY_MANUAL_MODE;
+    else process.env.AWS_XRAY_MANUAL_MODE = before;
+  }
+}
+
+const loadOnce = (): Promise<Sdk> => {
+  loading ??= load();
+  return loading;
+};
+
+/**
+ * Makes the calls of an AWS SDK v3 client appear in the trace of the running Lambda invocation. Outside Lambda there
+ * is no such trace: the client comes back as it was and nothing is loaded.
+ */
+export async function captureClient<
+  // biome-ignore lint/suspicious/noExplicitAny: the SDK itself asks for no more than this
+  Client extends { middlewareStack: { remove: any; use: any }; config: any },
+>(client: Client): Promise<Client> {
+  return inLambda() ? (await loadOnce()).captureAWSv3Client(client) : client;
+}
+
+/** Wall-clock time with fractions of a millisecond: most steps of a batch are shorter than one. */
+export function preciseClock(): Clock {
+  let offset = Date.now() - performance.now();
+  return {
+    now: () => {
+      const wall = Date.now();
+      const precise = offset + performance.now();
+      // Date.now() is cut to whole milliseconds; more than two apart means that somebody has set the clock.
+      if (Math.abs(precise - wall) <= 2) return precise;
+      offset = wall - performance.now();
+      return wall;
+    },
+  };
+}
+
+/** Spares the unsampled majority the parsing. */
+const SAMPLED = /sampled=1/i;
+
+interface Span {
+  startMs: EpochMs;
+  endMs: EpochMs;
+  calls: number;
+}
+
+interface Joined {
+  readonly header: TraceHeader;
+  readonly waitMs: number | undefined;
+  readonly site: string | undefined;
+}
+
+/** A tracer whose batches become X-Ray segments: one per joined trace, and one subsegment of the invocation in Lambda. */
+export function xrayTracer(options: XrayOptions): XrayTracer {
+  const { name, daemonAddress, perBatch = 5, clock = preciseClock() } = options;
+  let isAddressed = daemonAddress === undefined;
+  let pending: Promise<unknown> = Promise.resolve();
+
+  /** Sends now if the SDK is there, else when it is: the facade of a Lambda invocation can only be seen from inside it. */
+  const withSdk = (send: (sdk: Sdk) => void): void => {
+    const guarded = (loaded: Sdk): void => {
+      if (!isAddressed) loaded.setDaemonAddress(daemonAddress!);
+      isAddressed = true;
+      send(loaded);
+    };
+    // A trace is a courtesy: whatever goes wrong in sending it must not fail the batch that it describes.
+    try {
+      if (sdk !== undefined) guarded(sdk);
+      else pending = Promise.all([pending, loadOnce().then(guarded)]).catch(() => {});
+    } catch {}
+  };
+
+  return {
+    batch: (info) => openBatch({ name, perBatch, clock, withSdk }, info),
+    segment: (finished) => withSdk((loaded) => sendFinished(loaded, finished)),
+    async ready() {
+      await loadOnce();
+      await pending;
+    },
+  };
+}
+
+interface BatchDeps {
+  readonly name: string;
+  readonly perBatch: number;
+  readonly clock: Clock;
+  readonly withSdk: (send: (sdk: Sdk) => void) => void;
+}
+
+/** Only collects while the batch runs and sends at its end: an unsampled batch costs a few clock readings. */
+function openBatch({ name, perBatch, clock, withSdk }: BatchDeps, info: BatchInfo): BatchTrace {
+  const startMs = clock.now();
+  const spans = new Map<StepName, Span>();
+  const joined: Joined[] = [];
+  let failure: Error | undefined;
+
+  const mark = (step: StepName, from: EpochMs): void => {
+    const to = clock.now();
+    const span = spans.get(step);
+    if (span === undefined) spans.set(step, { startMs: from, endMs: to, calls: 1 });
+    else {
+      span.endMs = to;
+      span.calls += 1;
+    }
+  };
+
+  return {
+    join(text, about) {
+      if (joined.length >= perBatch || !SAMPLED.test(text)) return;
+      const header = parseTraceHeader(text);
+      if (header?.sampled !== true || joined.some((other) => other.header.root === header.root)) return;
+      const waitMs = about?.receivedAt === undefined ? undefined : Math.max(0, startMs - about.receivedAt);
+      joined.push({ header, waitMs, site: about?.site?.slice(0, 200) });
+    },
+    step(step, work) {
+      const from = clock.now();
+      let result: ReturnType<typeof work>;
+      try {
+        result = work();
+      } catch (error) {
+        mark(step, from);
+        throw error;
+      }
+      if (!(result instanceof Promise)) {
+        mark(step, from);
+        return result;
+      }
+      return result.finally(() => mark(step, from)) as typeof result;
+    },
+    fail(error) {
+      failure = error instanceof Error ? error : new Error(String(error));
+    },
+    end() {
+      if (joined.length === 0 && !inLambda()) return;
+      const batch: EndedBatch = { name, info, startMs, endMs: clock.now(), spans, failure };
+      withSdk((loaded) => {
+        if (inLambda()) sendInvocation(loaded, batch);
+        for (const one of joined) sendJoined(loaded, batch, one);
+      });
+    },
+  };
+}
+
+interface EndedBatch {
+  readonly name: string;
+  readonly info: BatchInfo;
+  readonly startMs: EpochMs;
+  readonly endMs: EpochMs;
+  readonly spans: ReadonlyMap<StepName, Span>;
+  readonly failure: Error | undefined;
+}
+
+/** The consumer's segment in the trace of one click. */
+function sendJoined(loaded: Sdk, batch: EndedBatch, { header, waitMs, site }: Joined): void {
+  const segment = new loaded.Segment(batch.name, header.root, header.parent ?? null);
+  segment.start_time = batch.startMs / SECOND_MS;
+  segment.end_time = batch.endMs / SECOND_MS;
+  if (waitMs !== undefined) segment.addAnnotation("wait_ms", Math.round(waitMs));
+  if (site !== undefined) segment.addAnnotation("site", site);
+  describe(loaded, segment, batch);
+  segment.close();
+}
+
+/** The same batch in the trace of the Lambda invocation, whose own segment Lambda writes and the SDK only pretends to have. */
+function sendInvocation(loaded: Sdk, batch: EndedBatch): void {
+  const facade = loaded.getSegment();
+  if (facade === undefined || facade.notTraced === true) return;
+  const bar = endedSubsegment(loaded, batch.name, batch.startMs, batch.endMs);
+  facade.addSubsegment(bar);
+  describe(loaded, bar, batch);
+  bar.flush();
+  facade.removeSubsegment(bar);
+}
+
+function describe(loaded: Sdk, target: SegmentLike, { info, spans, failure }: EndedBatch): void {
+  target.addAnnotation("shard", info.shard);
+  target.addAnnotation("batch_size", info.records);
+  target.addAnnotation("lag_ms", Math.round(info.lagMs));
+  for (const [step, span] of spans) {
+    const child = endedSubsegment(loaded, step, span.startMs, span.endMs);
+    if (span.calls > 1) child.addMetadata("calls", span.calls);
+    target.addSubsegment(child);
+  }
+  if (failure === undefined) return;
+  if (failure instanceof ClickstreamError && failure.code === "throttled") target.addThrottleFlag();
+  target.addError(failure);
+}
+
+function endedSubsegment(loaded: Sdk, name: string, startMs: EpochMs, endMs: EpochMs): Subsegment {
+  const child: Subsegment & { end_time?: number } = new loaded.Subsegment(name);
+  child.start_time = startMs / SECOND_MS;
+  // Set before it gets a parent: the SDK then neither counts nor streams it, it travels inside its parent's document.
+  child.end_time = Math.max(startMs, endMs) / SECOND_MS;
+  delete child.in_progress;
+  return child;
+}
+
+function sendFinished(loaded: Sdk, finished: FinishedSegment): void {
+  const segment: Segment & { http?: object } = new loaded.Segment(
+    finished.name,
+    finished.traceId,
+    finished.parentId ?? null,
+  );
+  segment.id = finished.id;
+  segment.start_time = finished.startMs / SECOND_MS;
+  segment.end_time = Math.max(finished.startMs, finished.endMs) / SECOND_MS;
+  for (const [key, value] of Object.entries(finished.annotations ?? {})) segment.addAnnotation(key, value);
+  if (finished.http !== undefined) {
+    const { method, url, status } = finished.http;
+    // Neither address nor agent: a trace is kept for weeks, and nothing in it may point to a person.
+    segment.http = { request: { method, url }, response: { status } };
+    if (status === 429) segment.addThrottleFlag();
+    if (status >= 500) segment.addFaultFlag();
+    else if (status >= 400) segment.addErrorFlag();
+  }
+  segment.close();
+}
