@@ -1,0 +1,340 @@
+/**
+ * The HTTP API, whole, as one OpenAPI 3.0 document with API Gateway's extensions: CDK deploys it, the local gateway
+ * serves it, readers learn the API from it. Knows names and ARNs only as texts (they may be CDK tokens).
+ */
+import {
+  type ClientAddress,
+  type IngestMapping,
+  MAX_BODY_BYTES,
+  noBodyTemplate,
+  outageTemplate,
+  putRecordTemplate,
+  refusalTemplate,
+} from "./mapping.ts";
+import type {
+  ApiDocument,
+  GatewayResponse,
+  Integration,
+  Operation,
+  ResponseObject,
+  Schema,
+} from "./openapi.ts";
+import { schemas } from "./schemas.ts";
+
+export interface ApiOptions {
+  /** aws, aws-cn... */
+  readonly partition: string;
+  readonly region: string;
+  readonly streamName: string;
+  /** Role that API Gateway takes to call kinesis:PutRecord on that stream. */
+  readonly ingestRoleArn: string;
+  /** The function that answers queries. */
+  readonly queryFunctionArn: string;
+  readonly clientAddress: ClientAddress;
+}
+
+/** Builds the document. Pure: equal options give an equal document. */
+export function apiDocument(options: ApiOptions): ApiDocument {
+  return {
+    openapi: "3.0.1",
+    info: {
+      title: "Rivulet",
+      version: "1",
+      description:
+        "Clickstream events in, exact counts out. Events are acknowledged only when they are durable in the stream; " +
+        "a batch that is sent again with the same batch id is counted once.",
+    },
+    tags: [
+      {
+        name: "ingest",
+        description: "For browsers and servers that report events. No credentials, any origin.",
+      },
+      {
+        name: "query",
+        description:
+          "For dashboards and programs that read. `Authorization: Bearer KEY` where the operator asks for keys.",
+      },
+    ],
+    paths: {
+      "/v1/events": { post: postEvents(options), options: preflight("preflightEvents") },
+      "/api/event": { post: postPlausibleEvent(options), options: preflight("preflightPlausibleEvent") },
+      "/api/v2/query": { post: query(options) },
+      "/api/v2/live": { get: live(options) },
+      "/api/v2/sites": { get: sites(options) },
+    },
+    components: { schemas },
+    "x-amazon-apigateway-request-validators": {
+      body: { validateRequestBody: true, validateRequestParameters: false },
+    },
+    "x-amazon-apigateway-gateway-responses": gatewayResponses,
+  };
+}
+
+// --- ingest -------------------------------------------------------------------------------------------------------
+
+/**
+ * `*` and no credentials: events carry none, and a tracker must work from any site. sendBeacon always asks with
+ * credentials, so it may not read the answer, but its events arrive; senders that want the answer use fetch with
+ * `credentials: "omit"` (or "same-origin").
+ */
+const CORS = { "Access-Control-Allow-Origin": "*" } as const;
+
+function postEvents(options: ApiOptions): Operation {
+  return ingest(options, {
+    operationId: "postEvents",
+    summary: "Report a batch of events",
+    schema: "Batch",
+    siteKeys: ["s"],
+    visitorKey: "v",
+    route: "/v1/events",
+    success: { status: "204", description: "The batch is durable in the stream.", body: "" },
+  });
+}
+
+function postPlausibleEvent(options: ApiOptions): Operation {
+  return ingest(options, {
+    operationId: "postPlausibleEvent",
+    summary: "Report one event in the form of the Plausible Events API",
+    schema: "PlausibleEvent",
+    siteKeys: ["d", "domain"],
+    route: "/api/event",
+    // Trackers and server libraries made for this protocol check for 202 and "ok".
+    success: { status: "202", description: "The event is durable in the stream.", body: "ok" },
+  });
+}
+
+interface IngestRoute extends Pick<IngestMapping, "route" | "siteKeys" | "visitorKey"> {
+  readonly operationId: string;
+  readonly summary: string;
+  readonly schema: string;
+  readonly success: { readonly status: string; readonly description: string; readonly body: string };
+}
+
+function ingest(options: ApiOptions, route: IngestRoute): Operation {
+  const template = putRecordTemplate({ ...route, ...options });
+  const schema: Schema = { $ref: `#/components/schemas/${route.schema}` };
+  const { status, description, body } = route.success;
+  return {
+    operationId: route.operationId,
+    summary: route.summary,
+    description:
+      "The body is JSON in UTF-8, uncompressed. Send it as `text/plain` from a browser: that needs no preflight request. " +
+      "Answers of 429 and 5xx mean that the batch was not stored for sure: send the same bytes again later.",
+    tags: ["ingest"],
+    requestBody: {
+      required: true,
+      content: {
+        "application/json": { schema },
+        // Whether API Gateway reads text as JSON before it applies a model is not documented, and a wrong guess would
+        // refuse every browser: so no constraint here. The pipeline checks each batch anyway.
+        "text/plain": { schema: { $ref: "#/components/schemas/TextBody" } },
+        "text/plain;charset=UTF-8": { schema: { $ref: "#/components/schemas/TextBody" } },
+      },
+    },
+    responses: {
+      [status]: {
+        description,
+        headers: corsHeader,
+        ...(body === "" ? {} : { content: { "text/plain": { schema: { type: "string", example: body } } } }),
+      },
+      400: problem("The body is not JSON or lacks a required field. Do not send it again."),
+      413: problem(`The body is larger than ${MAX_BODY_BYTES} bytes. Send smaller batches.`),
+      415: problem("The content type is neither application/json nor text/plain, or the body is compressed."),
+      429: problem("Too many requests from one sender. Send it again later."),
+      500: problem("The stream cannot be written to. Send it again later."),
+      503: {
+        ...problem(
+          "The stream is at its limit or not available. Send it again after the seconds in Retry-After.",
+        ),
+        headers: {
+          ...corsHeader,
+          "Retry-After": { description: "Seconds", schema: { type: "string" } },
+        },
+      },
+    },
+    "x-amazon-apigateway-request-validator": "body",
+    "x-amazon-apigateway-integration": {
+      type: "aws",
+      httpMethod: "POST",
+      uri: `arn:${options.partition}:apigateway:${options.region}:kinesis:action/PutRecord`,
+      credentials: options.ingestRoleArn,
+      passthroughBehavior: "never",
+      requestParameters: { "integration.request.header.Content-Type": "'application/x-amz-json-1.1'" },
+      requestTemplates: {
+        "application/json": template,
+        "text/plain": template,
+        // What fetch() and sendBeacon() make of a string; API Gateway compares content types exactly.
+        "text/plain;charset=UTF-8": template,
+        "text/plain; charset=utf-8": template,
+        "application/json;charset=UTF-8": template,
+        "application/json; charset=utf-8": template,
+      },
+      responses: {
+        "2\\d{2}": {
+          statusCode: status,
+          responseParameters: {
+            ...mappedHeaders(CORS),
+            ...(body === "" ? {} : mappedHeaders({ "Content-Type": "text/plain; charset=utf-8" })),
+          },
+          responseTemplates: { "application/json": body === "" ? noBodyTemplate : body },
+        },
+        "4\\d{2}": {
+          statusCode: "503",
+          responseParameters: mappedHeaders(CORS),
+          responseTemplates: { "application/json": refusalTemplate },
+        },
+        default: {
+          statusCode: "503",
+          responseParameters: mappedHeaders({ ...CORS, "Retry-After": "2" }),
+          responseTemplates: { "application/json": outageTemplate },
+        },
+      },
+    },
+  };
+}
+
+/** The answer to a browser that asks before it sends application/json from another origin. */
+function preflight(operationId: string): Operation {
+  const headers = {
+    ...CORS,
+    "Access-Control-Allow-Methods": "POST,OPTIONS",
+    "Access-Control-Allow-Headers": "Content-Type,X-Amzn-Trace-Id",
+    // Two hours is the longest that Chromium keeps a preflight answer.
+    "Access-Control-Max-Age": "7200",
+  };
+  const declared = Object.fromEntries(
+    Object.keys(headers).map((name) => [name, { schema: { type: "string" } as Schema }]),
+  );
+  return {
+    operationId,
+    summary: "Cross-origin preflight",
+    tags: ["ingest"],
+    responses: { 204: { description: "Any origin may post.", headers: declared } },
+    "x-amazon-apigateway-integration": {
+      type: "mock",
+      passthroughBehavior: "never",
+      requestTemplates: { "application/json": `{"statusCode": 204}` },
+      responses: {
+        default: {
+          statusCode: "204",
+          responseParameters: mappedHeaders(headers),
+          responseTemplates: { "application/json": noBodyTemplate },
+        },
+      },
+    },
+  };
+}
+
+// --- query --------------------------------------------------------------------------------------------------------
+
+function query(options: ApiOptions): Operation {
+  return {
+    operationId: "query",
+    summary: "Ask for metrics, by dimensions, over a range of dates",
+    description:
+      "Speaks the Plausible Stats API v2. Days are the site's own; `meta` tells how final and how exact.",
+    tags: ["query"],
+    requestBody: {
+      required: true,
+      content: { "application/json": { schema: { $ref: "#/components/schemas/Query" } } },
+    },
+    responses: {
+      200: json("One row per combination of dimension values.", "QueryResult"),
+      ...readErrors,
+    },
+    "x-amazon-apigateway-integration": lambda(options),
+  };
+}
+
+function live(options: ApiOptions): Operation {
+  return {
+    operationId: "live",
+    summary: "Who is on the site now",
+    description:
+      "Cheap to ask every second: send the ETag back as If-None-Match, and 304 says that nothing moved.",
+    tags: ["query"],
+    parameters: [
+      {
+        name: "site_id",
+        in: "query",
+        required: true,
+        description: "A registered site.",
+        schema: { type: "string" },
+      },
+    ],
+    responses: {
+      200: json("Current visitors, the last 30 minutes and the latest events.", "Live"),
+      304: { description: "Nothing changed since the ETag that was sent." },
+      ...readErrors,
+    },
+    "x-amazon-apigateway-integration": lambda(options),
+  };
+}
+
+function sites(options: ApiOptions): Operation {
+  return {
+    operationId: "sites",
+    summary: "The registered sites",
+    tags: ["query"],
+    responses: { 200: json("Every site that the caller may read.", "Sites"), ...readErrors },
+    "x-amazon-apigateway-integration": lambda(options),
+  };
+}
+
+const lambda = ({ partition, region, queryFunctionArn }: ApiOptions): Integration => ({
+  type: "aws_proxy",
+  httpMethod: "POST",
+  uri: `arn:${partition}:apigateway:${region}:lambda:path/2015-03-31/functions/${queryFunctionArn}/invocations`,
+  // A proxy integration has no templates, so there is nothing that could fail to match.
+  passthroughBehavior: "when_no_match",
+});
+
+// --- shared -------------------------------------------------------------------------------------------------------
+
+const corsHeader = { "Access-Control-Allow-Origin": { schema: { type: "string" } } } as const;
+
+const problem = (description: string): ResponseObject => ({
+  description,
+  headers: corsHeader,
+  content: { "application/json": { schema: { $ref: "#/components/schemas/Problem" } } },
+});
+
+const json = (description: string, schema: string): ResponseObject => ({
+  description,
+  content: { "application/json": { schema: { $ref: `#/components/schemas/${schema}` } } },
+});
+
+const readErrors: Record<string, ResponseObject> = {
+  400: json("The message names the field that is wrong.", "QueryError"),
+  401: json("A key is needed, or the one sent is not known.", "QueryError"),
+  403: json("The key may not read this site.", "QueryError"),
+  404: json("No such site.", "QueryError"),
+  500: json("Our fault; the id finds the cause in the log.", "QueryError"),
+  503: json("Try again after the seconds in Retry-After.", "QueryError"),
+};
+
+/** Constant response headers as an integration maps them: constants stand in single quotes. */
+const mappedHeaders = (headers: Readonly<Record<string, string>>): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [`method.response.header.${name}`, `'${value}'`]),
+  );
+
+/** What API Gateway answers by itself. Without these the browser could not read an error, not even its status. */
+const gatewayResponse = (statusCode?: number, headers: Record<string, string> = {}): GatewayResponse => ({
+  ...(statusCode === undefined ? {} : { statusCode }),
+  responseParameters: Object.fromEntries(
+    Object.entries({ ...CORS, ...headers }).map(([name, value]) => [
+      `gatewayresponse.header.${name}`,
+      `'${value}'`,
+    ]),
+  ),
+  responseTemplates: { "application/json": `{"message":$context.error.messageString}` },
+});
+
+const gatewayResponses = {
+  DEFAULT_4XX: gatewayResponse(),
+  DEFAULT_5XX: gatewayResponse(),
+  // API Gateway's name for an unknown path; no route of ours is signed, so it can mean nothing else.
+  MISSING_AUTHENTICATION_TOKEN: gatewayResponse(404),
+  THROTTLED: gatewayResponse(429, { "Retry-After": "1" }),
+};

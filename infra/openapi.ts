@@ -1,0 +1,83 @@
+/** The part of OpenAPI 3.0, with API Gateway's extensions, that the API document uses. Types only. */
+
+export type Method = "get" | "post" | "options";
+
+/** The part of JSON Schema that both gateways check. */
+export interface Schema {
+  readonly $ref?: string;
+  readonly type?: "object" | "array" | "string" | "number" | "integer" | "boolean";
+  readonly title?: string;
+  readonly description?: string;
+  readonly example?: unknown;
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly required?: readonly string[];
+  readonly items?: Schema;
+  readonly anyOf?: readonly Schema[];
+  readonly allOf?: readonly Schema[];
+  readonly enum?: readonly string[];
+  readonly minLength?: number;
+  readonly maxLength?: number;
+}
+
+export interface IntegrationResponse {
+  readonly statusCode: string;
+  readonly responseParameters?: Readonly<Record<string, string>>;
+  readonly responseTemplates?: Readonly<Record<string, string>>;
+}
+
+export interface Integration {
+  readonly type: "aws" | "aws_proxy" | "mock";
+  readonly httpMethod?: "POST";
+  readonly uri?: string;
+  readonly credentials?: string;
+  readonly passthroughBehavior: "never" | "when_no_match";
+  readonly requestParameters?: Readonly<Record<string, string>>;
+  readonly requestTemplates?: Readonly<Record<string, string>>;
+  /** Keys are regular expressions on the backend's status, or "default". */
+  readonly responses?: Readonly<Record<string, IntegrationResponse>>;
+}
+
+export interface ResponseObject {
+  readonly description: string;
+  readonly headers?: Readonly<Record<string, { readonly description?: string; readonly schema: Schema }>>;
+  readonly content?: Readonly<Record<string, { readonly schema: Schema }>>;
+}
+
+export interface Operation {
+  readonly operationId: string;
+  readonly summary: string;
+  readonly description?: string;
+  readonly tags: readonly string[];
+  readonly parameters?: readonly {
+    readonly name: string;
+    readonly in: "query";
+    readonly required: boolean;
+    readonly description: string;
+    readonly schema: Schema;
+  }[];
+  readonly requestBody?: {
+    readonly required: boolean;
+    readonly content: Readonly<Record<string, { readonly schema: Schema }>>;
+  };
+  readonly responses: Readonly<Record<string, ResponseObject>>;
+  readonly "x-amazon-apigateway-request-validator"?: string;
+  readonly "x-amazon-apigateway-integration": Integration;
+}
+
+export interface GatewayResponse {
+  readonly statusCode?: number;
+  readonly responseParameters: Readonly<Record<string, string>>;
+  readonly responseTemplates: Readonly<Record<string, string>>;
+}
+
+export interface ApiDocument {
+  readonly openapi: "3.0.1";
+  readonly info: { readonly title: string; readonly version: string; readonly description: string };
+  readonly tags: readonly { readonly name: string; readonly description: string }[];
+  readonly paths: Readonly<Record<string, Readonly<Partial<Record<Method, Operation>>>>>;
+  readonly components: { readonly schemas: Readonly<Record<string, Schema>> };
+  readonly "x-amazon-apigateway-request-validators": Readonly<
+    Record<string, { readonly validateRequestBody: boolean; readonly validateRequestParameters: boolean }>
+  >;
+  readonly "x-amazon-apigateway-gateway-responses": Readonly<Record<string, GatewayResponse>>;
+}

@@ -1,0 +1,175 @@
+/**
+ * The shapes that the API document speaks of. Request shapes hold only what makes a body readable at all: an event
+ * that does not fit is refused by itself, with a reason, further down, and must not take its batch with it.
+ */
+import type { Schema } from "./openapi.ts";
+
+const described = (description: string): Schema => ({ description });
+const text = (description: string): Schema => ({ type: "string", description });
+const number = (description: string): Schema => ({ type: "number", description });
+const list = (items: Schema, description: string): Schema => ({ type: "array", items, description });
+const object = (properties: Record<string, Schema>, description?: string): Schema => ({
+  type: "object",
+  properties,
+  ...(description === undefined ? {} : { description }),
+});
+
+const batch: Schema = {
+  type: "object",
+  required: ["s", "e"],
+  properties: {
+    s: { type: "string", minLength: 1, description: "Site id, as registered." },
+    b: described("Batch id, text. Made once and kept on every retry: a repeat is counted once."),
+    t: described("The sender's clock when this attempt was sent, epoch milliseconds."),
+    v: text("Visitor id, only where the site owner chose storage; absent means cookieless."),
+    c: described(
+      "What all events share: u URL of the page, r referrer, w and h viewport in CSS pixels, l language, z time zone.",
+    ),
+    e: {
+      type: "array",
+      items: described("An event: see WireEvent. One that does not fit is refused alone."),
+      description: "Events, at most 1,000.",
+    },
+  },
+  example: {
+    s: "example.com",
+    b: "0197a1b2c3d4",
+    t: 1_763_800_000_000,
+    c: { u: "https://example.com/a?utm_source=x", r: "https://news.ycombinator.com/", w: 1440, l: "en-US" },
+    e: [{ n: "pageview", t: 1_763_799_999_000 }],
+  },
+};
+
+const wireEvent = object(
+  {
+    n: text("Name: pageview, engagement, vitals, or any name of your own (at most 120 characters)."),
+    t: number("The sender's clock when it happened, epoch milliseconds."),
+    u: text("URL, where it differs from the batch's (at most 2,000 characters)."),
+    r: text("Referrer, where it differs from the batch's."),
+    p: object({}, "Properties: at most 30, flat, text, number or boolean."),
+    $: object(
+      { amount: described("Number or decimal text, in major units."), currency: text("ISO 4217.") },
+      "Revenue.",
+    ),
+    i: { type: "boolean", description: "false: the event does not end a bounce." },
+    ms: number("engagement: milliseconds of visible, active time since the last report."),
+    sd: number("engagement: deepest scroll so far, percent."),
+    m: object({}, "vitals: lcp, inp, fcp, ttfb in milliseconds; cls without unit."),
+  },
+  "One event of a batch.",
+);
+
+const either = (...names: string[]): Schema => ({ anyOf: names.map((name) => ({ required: [name] })) });
+
+const plausibleEvent: Schema = {
+  type: "object",
+  allOf: [either("n", "name"), either("u", "url"), either("d", "domain")],
+  properties: {
+    n: text("Name of the event; pageview counts a page view. Also: name."),
+    name: text("See n."),
+    u: text("URL of the page. Also: url."),
+    url: text("See u."),
+    d: text("The site. Also: domain."),
+    domain: text("See d."),
+    r: described("Referrer. Also: referrer."),
+    p: described("Properties, an object or its JSON text. Also: props."),
+    $: described("Revenue: amount and currency. Also: revenue."),
+    i: described("false: the event does not end a bounce. Also: interactive."),
+  },
+};
+
+const query: Schema = {
+  type: "object",
+  required: ["site_id", "metrics", "date_range"],
+  properties: {
+    site_id: text("A registered site."),
+    metrics: list(
+      { type: "string" },
+      "visitors, visits, pageviews, views_per_visit, bounce_rate, visit_duration, events, scroll_depth, time_on_page, " +
+        "total_revenue, average_revenue, percentage, conversion_rate, engaged_time; " +
+        "p75 and p95 of lcp, inp, cls, ttfb and fcp, as in lcp_p75.",
+    ),
+    date_range: described(
+      "realtime, day, 24h, 7d, 28d, 30d, 91d, month, 6mo, 12mo, year, all, or [from, to] in ISO 8601.",
+    ),
+    dimensions: list(
+      { type: "string" },
+      "time, time:minute|hour|day|week|month, event:page, event:hostname, event:goal, event:name, event:props:KEY, " +
+        "visit:entry_page, visit:exit_page, visit:source, visit:referrer, visit:channel, " +
+        "visit:utm_source|medium|campaign|term|content, visit:device, visit:browser, visit:os, visit:country, " +
+        "visit:screen, visit:language.",
+    ),
+    filters: list({}, '[operator, dimension, values], as in ["is", "visit:country", ["KR"]].'),
+    order_by: list({}, '[metric or dimension, "asc" or "desc"].'),
+    include: object({}, "Extras, as in the Stats API."),
+    pagination: object({ limit: { type: "integer" }, offset: { type: "integer" } }),
+  },
+};
+
+const error = object({}, "Relative standard error of each approximate metric, by metric.");
+
+/** Every schema of the document, by name. API Gateway takes letters and digits only. */
+export const schemas: Readonly<Record<string, Schema>> = {
+  Batch: batch,
+  WireEvent: wireEvent,
+  PlausibleEvent: plausibleEvent,
+  TextBody: described("The same JSON text that application/json would carry."),
+  Problem: object({ message: text("What is wrong.") }),
+  Query: query,
+  QueryResult: object({
+    results: list(
+      object({
+        metrics: list({}, "In the order that was asked for."),
+        dimensions: list({}, "In the order that was asked for."),
+      }),
+      "Rows.",
+    ),
+    meta: object({
+      complete_until: number("Event time up to which windows are final, epoch milliseconds."),
+      lag_ms: number("How far counting is behind the stream."),
+      error,
+      source: { type: "string", enum: ["rollup", "archive"], description: "What was read." },
+      time_labels: list({ type: "string" }, "Every label of the time dimension, also the empty ones."),
+    }),
+    query: object({}, "The question as it was understood."),
+  }),
+  Live: object({
+    site_id: text("The site."),
+    now: number("The server's clock, epoch milliseconds."),
+    time_zone: text("The site's."),
+    current_visitors: number("Visitors of the last five minutes."),
+    has_events: { type: "boolean", description: "Whether the site ever had an event." },
+    minutes: list(
+      object({
+        start: number("Epoch milliseconds."),
+        visitors: number("Distinct in that minute."),
+        pageviews: number(""),
+        events: number(""),
+        provisional: { type: "boolean", description: "The minute is not final yet." },
+      }),
+      "The last 30 minutes, oldest first.",
+    ),
+    latest: list(
+      object({
+        at: number("Epoch milliseconds."),
+        name: text(""),
+        page: text(""),
+        source: text(""),
+        country: text(""),
+        device: text(""),
+        browser: text(""),
+      }),
+      "The latest events, newest first, at most 20.",
+    ),
+    complete_until: number("Event time up to which windows are final, epoch milliseconds."),
+    lag_ms: number("How far counting is behind the stream."),
+    error,
+  }),
+  Sites: object({
+    sites: list(object({ site_id: text(""), time_zone: text("IANA name.") }), "Sites."),
+  }),
+  QueryError: object({
+    error: text("What is wrong; names the field."),
+    id: text("Finds the cause in the log."),
+  }),
+};
