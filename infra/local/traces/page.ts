@@ -51,7 +51,7 @@ const ENTITIES: Readonly<Record<string, string>> = {
   '"': "&quot;",
   "'": "&#39;",
 };
-const escape = (text: string): string => text.replace(/[&<>"']/g, (character) => ENTITIES[character]!);
+const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (character) => ENTITIES[character]!);
 
 const page = (title: string, body: string): string => `<!doctype html>
 <html lang="en">
@@ -59,7 +59,7 @@ const page = (title: string, body: string): string => `<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<title>${escape(title)} - Rivulet</title>
+<title>${escapeHtml(title)} - Rivulet</title>
 <link rel="stylesheet" href="/traces.css">
 </head>
 <body>
@@ -72,13 +72,15 @@ ${body}
 `;
 
 const missing = (id: string): string => `<h1>Trace not found</h1>
-<p>There is no trace <code>${escape(id.slice(0, 64))}</code> here. Only the newest ones are kept, and only until the next restart.</p>
+<p>There is no trace <code>${escapeHtml(id.slice(0, 64))}</code> here. Only the newest ones are kept, and only until the next restart.</p>
 <p><a href="/traces">Latest traces</a></p>`;
 
 /** Width of a drawing in its own units; the style sheet stretches it to the column. */
 const WIDTH = 1000;
 /** No bar is thinner than this, or a step of some microseconds could not be seen. */
 const MIN_BAR = 3;
+/** Spans that the small picture of the list shows: the gateway, the worker and its four steps. */
+const MINI_ROWS = 6;
 
 interface Extent {
   readonly startMs: number;
@@ -107,7 +109,7 @@ function bar(
 }
 
 const drawing = (label: string, height: number, content: string): string =>
-  `<svg viewBox="0 0 ${WIDTH} ${height}" preserveAspectRatio="none" role="img" aria-label="${escape(label)}">${content}</svg>`;
+  `<svg viewBox="0 0 ${WIDTH} ${height}" preserveAspectRatio="none" role="img" aria-label="${escapeHtml(label)}">${content}</svg>`;
 
 function list(traces: readonly Trace[]): string {
   if (traces.length === 0) {
@@ -121,13 +123,13 @@ function list(traces: readonly Trace[]): string {
     const title =
       request?.http === undefined ? spans[0]!.span.name : `${request.http.method} ${request.http.url}`;
     const lines = spans
-      .slice(0, 8)
+      .slice(0, MINI_ROWS)
       .map(({ span }, row) =>
         bar(span.startMs, span.endMs ?? span.startMs, size, barClass(span), row * 4, 3),
       );
-    const picture = drawing(`Waterfall of ${spans.length} spans`, lines.length * 4, lines.join(""));
+    const picture = drawing(`Waterfall, number of spans: ${spans.length}`, MINI_ROWS * 4, lines.join(""));
     return `<tr><td><time datetime="${iso(size.startMs)}">${iso(size.startMs).slice(11, 23)}</time></td>
-<td><a href="/traces?id=${escape(trace.id)}">${escape(title)}</a></td>
+<td><a href="/traces?id=${escapeHtml(trace.id)}">${escapeHtml(title)}</a></td>
 <td>${badge(worst(trace.spans))}</td>
 <td class="mini">${picture}</td><td class="number">${duration(size.totalMs)}</td></tr>`;
   });
@@ -155,13 +157,13 @@ function waterfall(trace: Trace): string {
       (waitMs > 0 ? bar(parentEndMs!, span.startMs, size, "wait", 4, 2) : "") +
         bar(span.startMs, endMs, size, barClass(span)),
     );
-    return `<tr><th scope="row" class="depth${Math.min(depth, 6)}">${escape(span.name)} ${badge(span)}${details(span, waitMs)}</th>
+    return `<tr><th scope="row" class="depth${Math.min(depth, 6)}">${escapeHtml(span.name)} ${badge(span)}${details(span, waitMs)}</th>
 <td class="bars">${picture}</td><td class="number">${duration(span.startMs - size.startMs)}</td><td class="number">${took(span)}</td></tr>`;
   });
   const dropped =
     trace.dropped === 0 ? "" : `<p>${trace.dropped} more spans arrived than one trace may hold.</p>`;
   return `<h1>Trace</h1>
-<p><code>${escape(trace.id)}</code> began at <time datetime="${iso(size.startMs)}">${iso(size.startMs).replace("T", " ")}</time> and took ${duration(size.totalMs)}.</p>
+<p><code>${escapeHtml(trace.id)}</code> began at <time datetime="${iso(size.startMs)}">${iso(size.startMs).replace("T", " ")}</time> and took ${duration(size.totalMs)}.</p>
 <div class="scroll"><table>
 <thead><tr><th scope="col">Span</th><th scope="col">Timeline</th><th scope="col" class="number">Begins</th><th scope="col" class="number">Takes</th></tr></thead>
 <tbody>
@@ -178,7 +180,7 @@ function details(span: Span, waitMs: number): string {
   if (waitMs > 0) pairs.push(["waited in the stream", duration(waitMs)]);
   if (span.message !== "") pairs.push(["error", span.message]);
   if (pairs.length === 0) return "";
-  return `<dl>${pairs.map(([key, value]) => `<div><dt>${escape(key)}</dt><dd>${escape(value)}</dd></div>`).join("")}</dl>`;
+  return `<dl>${pairs.map(([key, value]) => `<div><dt>${escapeHtml(key)}</dt><dd>${escapeHtml(value)}</dd></div>`).join("")}</dl>`;
 }
 
 /** Callers before those they called, each level by its beginning. A parent that is unknown, or a loop, makes a root. */
