@@ -17,6 +17,8 @@ export interface Agent {
   readonly bot: boolean;
 }
 
+export type AgentParser = (userAgent: string) => Agent;
+
 /** No header at all: counted, with nothing known about it, as server-side senders often leave it out. */
 const UNKNOWN: Agent = {
   device: "Unknown",
@@ -69,7 +71,7 @@ const TV =
  * A parser of User-Agent headers that remembers the last `maxEntries` answers: an uncached parse costs about 35
  * microseconds, and a site's visitors share a few hundred agents.
  */
-export function agentParser({ maxEntries }: { readonly maxEntries: number }): (userAgent: string) => Agent {
+export function agentParser({ maxEntries }: { readonly maxEntries: number }): AgentParser {
   const known = new Lru<string, Agent>(maxEntries);
   return (userAgent) => {
     const header = userAgent.length > MAX_CHARS ? userAgent.slice(0, MAX_CHARS) : userAgent;
