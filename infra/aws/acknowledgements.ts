@@ -1,0 +1,121 @@
+/** Every finding of cdk-nag (AwsSolutions) that we live with, where it applies and why. A finding that is not here fails the tests. */
+import { Stack, Token, Validations } from "aws-cdk-lib";
+import type { IConstruct } from "constructs";
+import type { Rivulet } from "./rivulet.ts";
+
+export interface Acknowledgement {
+  readonly rule: string;
+  readonly reason: string;
+  /** Applies to these and whatever is inside them. */
+  readonly to: readonly IConstruct[];
+}
+
+/** Tells cdk-nag, for one Rivulet, all that `acknowledgements` lists. */
+export function acknowledge(rivulet: Rivulet): void {
+  for (const { rule, reason, to } of acknowledgements(rivulet)) {
+    for (const construct of to) Validations.of(construct).acknowledge({ id: `AwsSolutions-${rule}`, reason });
+  }
+}
+
+export function acknowledgements(rivulet: Rivulet): Acknowledgement[] {
+  const { aggregation, compaction, serving, ingestion, site } = rivulet;
+  const stack = Stack.of(rivulet);
+  const arnOf = (bucket: IConstruct): string =>
+    `<${stack.getLogicalId(bucket.node.defaultChild as never)}.Arn>`;
+  // One function for all deployments of the stack, made by aws-cdk-lib beside our construct and not inside it.
+  const deployer = stack.node.children.filter(({ node }) =>
+    node.id.startsWith("Custom::CDKBucketDeployment"),
+  );
+  const wildcards = (to: readonly IConstruct[], reason: string, ...findings: string[]): Acknowledgement[] =>
+    findings.map((finding) => ({ rule: `IAM5[${finding}]`, reason, to }));
+
+  return [
+    ...wildcards(
+      [aggregation.handler, compaction.handler, serving.handler],
+      "X-Ray's two write actions know no resources; AWS documents * as their only value.",
+      "Resource::*",
+    ),
+    ...wildcards(
+      [aggregation.handler],
+      "Lambda chooses the names of the failed batches it saves; they all begin with aws/lambda/.",
+      `Resource::${arnOf(aggregation.failures)}/aws/lambda/*`,
+    ),
+    ...wildcards(
+      deployer,
+      "aws-cdk-lib's deployment function, which runs during a deployment only: it copies assets of the bootstrap " +
+        "bucket into the site's bucket and invalidates the distribution. Its policy cannot be replaced.",
+      "Resource::*",
+      "Action::s3:GetObject*",
+      "Action::s3:GetBucket*",
+      "Action::s3:List*",
+      "Action::s3:DeleteObject*",
+      "Action::s3:Abort*",
+      `Resource::arn:<AWS::Partition>:s3:::cdk-hnb659fds-assets-${account(stack)}-${region(stack)}/*`,
+      `Resource::${arnOf(site.bucket)}/*`,
+    ),
+    {
+      rule: "IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole]",
+      reason: "aws-cdk-lib's deployment function again: its role cannot be replaced.",
+      to: deployer,
+    },
+    {
+      rule: "L1",
+      reason: "aws-cdk-lib's deployment function again: its runtime comes with the library's version.",
+      to: deployer,
+    },
+    {
+      rule: "IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs]",
+      reason:
+        "API Gateway accepts access logs only with an account-wide role, and this policy is what it documents.",
+      to: [ingestion.api],
+    },
+    {
+      rule: "S1",
+      reason:
+        "Access logs hold addresses. The site's bucket holds public files and is read by CloudFront alone; the " +
+        "failures bucket is written by one role, and both refuse everybody else.",
+      to: [site.bucket, aggregation.failures],
+    },
+    {
+      rule: "CFR3",
+      reason: "Access logs hold addresses and page URLs of visitors; this project keeps neither.",
+      to: [site.distribution],
+    },
+    {
+      rule: "CFR4",
+      reason:
+        "CloudFront's own certificate allows no choice of protocol; with a domain, TLS 1.2 is the least.",
+      to: [site.distribution],
+    },
+    {
+      rule: "CFR1",
+      reason: "Visitors are counted wherever they are.",
+      to: [site.distribution],
+    },
+    ...["CFR2", "APIG3"].map((rule) => ({
+      rule,
+      reason:
+        "A web ACL costs more a month than half of the idle system. Stage throttling bounds the bill; who needs more " +
+        "attaches an ACL to the distribution.",
+      to: [site.distribution, ingestion.api],
+    })),
+    {
+      rule: "APIG2",
+      reason:
+        "The OpenAPI document declares its validators itself, for JSON bodies; text bodies are checked by the " +
+        "pipeline, which counts what it refuses.",
+      to: [ingestion.api],
+    },
+    {
+      rule: "APIG6",
+      reason:
+        "Execution logs quote requests, and these hold addresses. Access logs without them, metrics and traces are on.",
+      to: [ingestion.api],
+    },
+  ];
+}
+
+/** As cdk-nag writes them: the value if the stack is bound to an environment, else the pseudo parameter's name. */
+const account = (stack: Stack): string =>
+  Token.isUnresolved(stack.account) ? "<AWS::AccountId>" : stack.account;
+const region = (stack: Stack): string => (Token.isUnresolved(stack.region) ? "<AWS::Region>" : stack.region);

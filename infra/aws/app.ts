@@ -1,0 +1,63 @@
+/** `cdk deploy` starts here: reads the context of cdk.json and the command line, and makes one stack of one Rivulet. */
+import { App, Duration, Stack, Tags } from "aws-cdk-lib";
+import { Certificate } from "aws-cdk-lib/aws-certificatemanager";
+import { parseSites } from "../../processors/env.ts";
+import { acknowledge } from "./acknowledgements.ts";
+import { siteFiles } from "./files.ts";
+import { Rivulet, type RivuletProps } from "./rivulet.ts";
+import type { SiteFiles } from "./site.ts";
+
+/** A stack from context values, all text: sites, stack, shards, retentionHours, domain, certificate, alarmEmail, runbook, reserveConcurrency. */
+export function rivuletStack(app: App, files: SiteFiles): { stack: Stack; rivulet: Rivulet } {
+  const text = (key: string): string | undefined => {
+    const value: unknown = app.node.tryGetContext(key);
+    return value === undefined || value === "" ? undefined : String(value);
+  };
+  const stack = new Stack(app, text("stack") ?? "Rivulet", {
+    description: "Rivulet: real-time clickstream analytics",
+    // The account and region of the command line's credentials: without them the template fits any.
+    env: { account: process.env.CDK_DEFAULT_ACCOUNT, region: process.env.CDK_DEFAULT_REGION },
+  });
+  const domain = text("domain");
+  const certificate = text("certificate");
+  if ((domain === undefined) !== (certificate === undefined)) {
+    throw new Error("domain and certificate come together: -c domain=NAME -c certificate=ARN (of us-east-1)");
+  }
+  const email = text("alarmEmail");
+  const runbook = text("runbook");
+  const props: RivuletProps = {
+    files,
+    sites: parseSites(text("sites") ?? "demo"),
+    stream: capacity(text("shards") ?? "1"),
+    retention: Duration.hours(wholeNumber("retentionHours", text("retentionHours") ?? "24")),
+    reserveConcurrency: text("reserveConcurrency") === "true",
+    ...(domain && certificate
+      ? {
+          domain: {
+            name: domain,
+            certificate: Certificate.fromCertificateArn(stack, "Certificate", certificate),
+          },
+        }
+      : {}),
+    ...(email && { alarmEmail: email }),
+    ...(runbook && { runbook }),
+  };
+  const rivulet = new Rivulet(stack, "Rivulet", props);
+  Tags.of(stack).add("app", "rivulet");
+  acknowledge(rivulet);
+  return { stack, rivulet };
+}
+
+const capacity = (text: string): NonNullable<RivuletProps["stream"]> =>
+  text === "on-demand" ? text : { shards: wholeNumber("shards", text) };
+
+function wholeNumber(key: string, text: string): number {
+  if (!/^[1-9]\d{0,5}$/.test(text)) throw new Error(`${key} is not a whole number above zero: ${text}`);
+  return Number(text);
+}
+
+if (import.meta.main) {
+  const app = new App();
+  rivuletStack(app, await siteFiles());
+  app.synth();
+}

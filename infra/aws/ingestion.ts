@@ -1,0 +1,97 @@
+/** The door: the REST API of infra/api.ts, allowed to put records into one stream and to call one function. */
+import { Aws, Fn, RemovalPolicy, Stack } from "aws-cdk-lib";
+import {
+  AccessLogFormat,
+  ApiDefinition,
+  EndpointType,
+  LogGroupLogDestination,
+  MethodLoggingLevel,
+  SpecRestApi,
+} from "aws-cdk-lib/aws-apigateway";
+import { PolicyStatement, Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
+import { LogGroup, RetentionDays } from "aws-cdk-lib/aws-logs";
+import { Construct } from "constructs";
+import { apiDocument } from "../api.ts";
+import type { Handler } from "./function.ts";
+import type { ClickStream } from "./stream.ts";
+
+export interface IngestionProps {
+  readonly clicks: ClickStream;
+  readonly query: Handler;
+  /** Requests per second that the stage takes for long, and at once; beyond, it answers 429. */
+  readonly throttle: { readonly rate: number; readonly burst: number };
+}
+
+/** Enough to find a request and its trace; no address, no agent, no query string, so that a log names nobody. */
+const ACCESS_LOG = AccessLogFormat.custom(
+  JSON.stringify({
+    id: "$context.extendedRequestId",
+    at: "$context.requestTimeEpoch",
+    method: "$context.httpMethod",
+    resource: "$context.resourcePath",
+    status: "$context.status",
+    bytes: "$context.responseLength",
+    latency_ms: "$context.responseLatency",
+    integration_status: "$context.integration.integrationStatus",
+    integration_latency_ms: "$context.integration.latency",
+    error: "$context.error.responseType",
+    trace: "$context.xrayTraceId",
+  }),
+);
+
+export class Ingestion extends Construct {
+  readonly api: SpecRestApi;
+  /** The header by which the distribution shows the API that a request came through it. */
+  readonly edgeProof: { readonly header: string; readonly value: string };
+
+  constructor(scope: Construct, id: string, { clicks, query, throttle }: IngestionProps) {
+    super(scope, id);
+    const role = new Role(this, "PutRole", {
+      assumedBy: new ServicePrincipal("apigateway.amazonaws.com"),
+      description: "Rivulet: API Gateway puts records into the stream",
+    });
+    role.addToPolicy(
+      new PolicyStatement({ actions: ["kinesis:PutRecord"], resources: [clicks.stream.streamArn] }),
+    );
+    const accessLog = new LogGroup(this, "AccessLog", {
+      retention: RetentionDays.ONE_MONTH,
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
+    const { region, partition } = Stack.of(this);
+    // The id's last part is random and known to nobody outside the account: a secret that costs nothing and does not
+    // appear in the template. It only decides whose word for a visitor's address is taken.
+    this.edgeProof = { header: "x-rivulet-edge", value: Fn.select(2, Fn.split("/", Aws.STACK_ID)) };
+    this.api = new SpecRestApi(this, "Api", {
+      apiDefinition: ApiDefinition.fromInline(
+        apiDocument({
+          partition,
+          region,
+          streamName: clicks.stream.streamName,
+          ingestRoleArn: role.roleArn,
+          queryFunctionArn: query.function.functionArn,
+          clientAddress: { from: "cloudfront", proof: this.edgeProof },
+        }),
+      ),
+      endpointTypes: [EndpointType.REGIONAL],
+      // Access logs need the account's own role, once per account and region; it must outlive this stack.
+      cloudWatchRole: true,
+      cloudWatchRoleRemovalPolicy: RemovalPolicy.RETAIN,
+      deployOptions: {
+        stageName: "live",
+        tracingEnabled: true,
+        metricsEnabled: true,
+        throttlingRateLimit: throttle.rate,
+        throttlingBurstLimit: throttle.burst,
+        accessLogDestination: new LogGroupLogDestination(accessLog),
+        accessLogFormat: ACCESS_LOG,
+        // Execution logs quote requests.
+        loggingLevel: MethodLoggingLevel.OFF,
+        dataTraceEnabled: false,
+      },
+    });
+    query.function.addPermission("Api", {
+      principal: new ServicePrincipal("apigateway.amazonaws.com"),
+      sourceArn: this.api.arnForExecuteApi("*", "/api/v2/*", this.api.deploymentStage.stageName),
+    });
+  }
+}

@@ -1,0 +1,116 @@
+/** The whole of Rivulet as one construct: give it sites and files, get a dashboard, a collector and exact counts. */
+import { CfnOutput, Duration } from "aws-cdk-lib";
+import type { ICertificate } from "aws-cdk-lib/aws-certificatemanager";
+import { Construct } from "constructs";
+import { formatSites, parseSites, type SiteSetting } from "../../processors/env.ts";
+import { Aggregation } from "./aggregation.ts";
+import { Alarms } from "./alarms.ts";
+import { Compaction } from "./compaction.ts";
+import { Ingestion } from "./ingestion.ts";
+import { Serving } from "./serving.ts";
+import { Site, type SiteFiles } from "./site.ts";
+import { type Capacity, ClickStream } from "./stream.ts";
+import { AnalyticsTable } from "./table.ts";
+
+export interface RivuletProps {
+  /** The sites that are counted; events of others are refused. At least one. */
+  readonly sites: readonly SiteSetting[];
+  /** Dashboard, collector and demo as built, by URL path; `siteFiles()` makes them. */
+  readonly files: SiteFiles;
+  /** Default: one provisioned shard. */
+  readonly stream?: Capacity;
+  /** How long a record can be read again, 24 h (the default, and the cheapest) to 365 days. */
+  readonly retention?: Duration;
+  /** What the API takes before it answers 429. Default: 1,000 requests a second, 2,000 at once. */
+  readonly throttle?: { readonly rate: number; readonly burst: number };
+  /** Own name, with a certificate of us-east-1. */
+  readonly domain?: { readonly name: string; readonly certificate: ICertificate };
+  /** Who is told of alarms. */
+  readonly alarmEmail?: string;
+  /** Where the runbook can be read. Default: docs/runbook.md of the repository. */
+  readonly runbook?: string;
+  /**
+   * Keeps executions for each function, so that no other function of the account can starve them, and bounds the
+   * bill. Off by default: a new account has ten executions in all and may not keep any.
+   */
+  readonly reserveConcurrency?: boolean;
+}
+
+/** Lambda's environment holds 4 KB; the other variables and their names need well under a quarter of it. */
+const MAX_SITES_BYTES = 3_000;
+
+export class Rivulet extends Construct {
+  readonly data: AnalyticsTable;
+  readonly clicks: ClickStream;
+  readonly ingestion: Ingestion;
+  readonly aggregation: Aggregation;
+  readonly compaction: Compaction;
+  readonly serving: Serving;
+  readonly site: Site;
+  readonly alarms: Alarms;
+
+  constructor(scope: Construct, id: string, props: RivuletProps) {
+    super(scope, id);
+    const { stream = { shards: 1 }, retention = Duration.hours(24), reserveConcurrency = false } = props;
+    const sites = checkedSites(props.sites);
+    const keep = (executions: number): number | undefined => (reserveConcurrency ? executions : undefined);
+
+    this.data = new AnalyticsTable(this, "Data");
+    this.clicks = new ClickStream(this, "Clicks", { capacity: stream, retention });
+    this.aggregation = new Aggregation(this, "Aggregation", {
+      clicks: this.clicks,
+      data: this.data,
+      sites,
+      // A split has parents and children at once; on demand nobody knows the number of shards.
+      concurrency: stream === "on-demand" ? undefined : keep(stream.shards * 2),
+    });
+    this.compaction = new Compaction(this, "Compaction", { data: this.data, sites, concurrency: keep(1) });
+    this.serving = new Serving(this, "Serving", { data: this.data, concurrency: keep(20) });
+    this.ingestion = new Ingestion(this, "Ingestion", {
+      clicks: this.clicks,
+      query: this.serving.handler,
+      throttle: props.throttle ?? { rate: 1_000, burst: 2_000 },
+    });
+    this.site = new Site(this, "Site", {
+      ingestion: this.ingestion,
+      files: props.files,
+      domain: props.domain,
+    });
+    this.alarms = new Alarms(this, "Alarms", {
+      clicks: this.clicks,
+      ingestion: this.ingestion,
+      aggregation: this.aggregation,
+      compaction: this.compaction,
+      serving: this.serving,
+      email: props.alarmEmail,
+      runbook: props.runbook ?? "docs/runbook.md",
+    });
+
+    const url = `https://${props.domain?.name ?? this.site.distribution.distributionDomainName}`;
+    new CfnOutput(this, "Dashboard", { value: `${url}/`, description: "Dashboard" });
+    new CfnOutput(this, "Snippet", {
+      value: `<script defer src="${url}/c.js" data-site="${props.sites[0]!.id}"></script>`,
+      description: "Paste this into the pages of your site",
+    });
+    new CfnOutput(this, "AlarmTopic", {
+      value: this.alarms.topic.topicArn,
+      description: "Subscribe to be told",
+    });
+    new CfnOutput(this, "FailedBatches", {
+      value: this.aggregation.failures.bucketName,
+      description: "Batches that were given up",
+    });
+  }
+}
+
+function checkedSites(sites: readonly SiteSetting[]): string {
+  const text = formatSites(sites);
+  parseSites(text); // what the handlers will do with it, but while somebody is looking
+  const bytes = Buffer.byteLength(text);
+  if (bytes > MAX_SITES_BYTES) {
+    throw new Error(
+      `the list of sites takes ${bytes} bytes, more than the ${MAX_SITES_BYTES} that fit a function`,
+    );
+  }
+  return text;
+}

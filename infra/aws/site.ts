@@ -1,0 +1,173 @@
+/**
+ * What browsers talk to: one CloudFront domain for the dashboard, the collector and the API, so that neither needs
+ * CORS among themselves and the edge tells us where a visitor is.
+ */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { Duration, FileSystem, RemovalPolicy } from "aws-cdk-lib";
+import type { ICertificate } from "aws-cdk-lib/aws-certificatemanager";
+import {
+  AllowedMethods,
+  type BehaviorOptions,
+  CachePolicy,
+  Distribution,
+  Function as EdgeFunction,
+  FunctionCode,
+  FunctionEventType,
+  FunctionRuntime,
+  HeadersFrameOption,
+  HeadersReferrerPolicy,
+  HttpVersion,
+  OriginRequestHeaderBehavior,
+  OriginRequestPolicy,
+  OriginRequestQueryStringBehavior,
+  ResponseHeadersPolicy,
+  SecurityPolicyProtocol,
+  ViewerProtocolPolicy,
+} from "aws-cdk-lib/aws-cloudfront";
+import { RestApiOrigin, S3BucketOrigin } from "aws-cdk-lib/aws-cloudfront-origins";
+import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from "aws-cdk-lib/aws-s3";
+import { BucketDeployment, CacheControl, Source } from "aws-cdk-lib/aws-s3-deployment";
+import { Construct } from "constructs";
+import type { Ingestion } from "./ingestion.ts";
+
+/** Files by URL path; a path that ends with "/" is that folder's index.html. */
+export type SiteFiles = ReadonlyMap<string, { readonly body: Uint8Array }>;
+
+export interface SiteProps {
+  readonly ingestion: Ingestion;
+  readonly files: SiteFiles;
+  /** Own name, with a certificate of us-east-1 that covers it. Default: CloudFront's name and certificate. */
+  readonly domain?: { readonly name: string; readonly certificate: ICertificate } | undefined;
+}
+
+export class Site extends Construct {
+  readonly bucket: Bucket;
+  readonly distribution: Distribution;
+
+  constructor(scope: Construct, id: string, { ingestion, files, domain }: SiteProps) {
+    super(scope, id);
+    this.bucket = new Bucket(this, "Files", {
+      encryption: BucketEncryption.S3_MANAGED,
+      blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
+      objectOwnership: ObjectOwnership.BUCKET_OWNER_ENFORCED,
+      enforceSSL: true,
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
+    const ingestAndQuery = apiBehavior(this, ingestion);
+    this.distribution = new Distribution(this, "Distribution", {
+      comment: "Rivulet",
+      httpVersion: HttpVersion.HTTP2_AND_3,
+      minimumProtocolVersion: SecurityPolicyProtocol.TLS_V1_2_2021,
+      ...(domain && { domainNames: [domain.name], certificate: domain.certificate }),
+      defaultRootObject: "index.html",
+      defaultBehavior: {
+        origin: S3BucketOrigin.withOriginAccessControl(this.bucket),
+        viewerProtocolPolicy: ViewerProtocolPolicy.REDIRECT_TO_HTTPS,
+        cachePolicy: CachePolicy.CACHING_OPTIMIZED,
+        responseHeadersPolicy: pageHeaders(this),
+        functionAssociations: [{ function: folderIndex(this), eventType: FunctionEventType.VIEWER_REQUEST }],
+      },
+      additionalBehaviors: { "/v1/*": ingestAndQuery, "/api/*": ingestAndQuery },
+    });
+    this.#deploy(files);
+  }
+
+  #deploy(files: SiteFiles): void {
+    const folder = Source.asset(writeFolder(files));
+    const target = { destinationBucket: this.bucket, distribution: this.distribution };
+    // Pages ask every time and mostly hear 304; the collector would ask on every page view of every site.
+    new BucketDeployment(this, "Pages", {
+      ...target,
+      sources: [folder],
+      exclude: ["c.js"],
+      cacheControl: [CacheControl.noCache()],
+    });
+    new BucketDeployment(this, "Collector", {
+      ...target,
+      sources: [folder],
+      exclude: ["*"],
+      include: ["c.js"],
+      prune: false,
+      cacheControl: [CacheControl.setPublic(), CacheControl.maxAge(Duration.hours(1))],
+    });
+  }
+}
+
+/** Never cached; forwards what the mapping templates and handlers read, and no cookie. */
+function apiBehavior(scope: Construct, { api, edgeProof }: Ingestion): BehaviorOptions {
+  return {
+    origin: new RestApiOrigin(api, { customHeaders: { [edgeProof.header]: edgeProof.value } }),
+    allowedMethods: AllowedMethods.ALLOW_ALL,
+    // A redirected POST may lose its body: plain HTTP is refused instead.
+    viewerProtocolPolicy: ViewerProtocolPolicy.HTTPS_ONLY,
+    cachePolicy: CachePolicy.CACHING_DISABLED,
+    originRequestPolicy: new OriginRequestPolicy(scope, "ForwardToApi", {
+      comment: "Rivulet: what API Gateway needs to know of the viewer",
+      // An explicit list (ten at most), because "all viewer headers" brings Host, which API Gateway refuses, and
+      // "all but Host" leaves out CloudFront's own.
+      headerBehavior: OriginRequestHeaderBehavior.allowList(
+        "CloudFront-Viewer-Address",
+        "CloudFront-Viewer-Country",
+        "User-Agent",
+        "Origin",
+        "X-Amzn-Trace-Id",
+        "Content-Type",
+        "If-None-Match",
+        "Access-Control-Request-Method",
+        "Access-Control-Request-Headers",
+      ),
+      queryStringBehavior: OriginRequestQueryStringBehavior.all(),
+    }),
+  };
+}
+
+function pageHeaders(scope: Construct): ResponseHeadersPolicy {
+  return new ResponseHeadersPolicy(scope, "PageHeaders", {
+    comment: "Rivulet: pages load from this domain and nowhere else",
+    securityHeadersBehavior: {
+      contentSecurityPolicy: {
+        contentSecurityPolicy: [
+          "default-src 'none'",
+          "script-src 'self'",
+          "style-src 'self'",
+          "img-src 'self' data:",
+          "connect-src 'self'",
+          "base-uri 'none'",
+          "form-action 'self'",
+          "frame-ancestors 'none'",
+        ].join("; "),
+        override: true,
+      },
+      contentTypeOptions: { override: true },
+      frameOptions: { frameOption: HeadersFrameOption.DENY, override: true },
+      referrerPolicy: {
+        referrerPolicy: HeadersReferrerPolicy.STRICT_ORIGIN_WHEN_CROSS_ORIGIN,
+        override: true,
+      },
+      strictTransportSecurity: { accessControlMaxAge: Duration.days(365), override: true },
+    },
+  });
+}
+
+/** S3 knows no index of a folder beyond the root. */
+function folderIndex(scope: Construct): EdgeFunction {
+  return new EdgeFunction(scope, "FolderIndex", {
+    comment: "Rivulet: /demo/ is /demo/index.html",
+    runtime: FunctionRuntime.JS_2_0,
+    code: FunctionCode.fromInline(
+      "function handler({ request }) { if (request.uri.endsWith('/')) request.uri += 'index.html'; return request; }",
+    ),
+  });
+}
+
+/** A deployment takes a folder, and a build makes a map. The copy that counts is the one in cdk.out. */
+function writeFolder(files: SiteFiles): string {
+  const folder = FileSystem.mkdtemp("rivulet-site-");
+  for (const [path, { body }] of files) {
+    const file = join(folder, path.endsWith("/") ? `${path}index.html` : path);
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, body);
+  }
+  return folder;
+}

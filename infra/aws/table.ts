@@ -1,0 +1,37 @@
+/** The one table: commits, visitor states, rollups and sites under (pk, sk). Data outlives the stack. */
+import { RemovalPolicy } from "aws-cdk-lib";
+import { AttributeType, Billing, TableEncryptionV2, TableV2 } from "aws-cdk-lib/aws-dynamodb";
+import { Construct } from "constructs";
+import type { Handler } from "./function.ts";
+
+const READ = ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"];
+const WRITE = ["dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem"];
+
+export class AnalyticsTable extends Construct {
+  readonly table: TableV2;
+
+  constructor(scope: Construct, id: string) {
+    super(scope, id);
+    this.table = new TableV2(this, "Table", {
+      partitionKey: { name: "pk", type: AttributeType.STRING },
+      sortKey: { name: "sk", type: AttributeType.STRING },
+      // On demand: an idle site writes nothing and pays nothing, a burst needs no forecast.
+      billing: Billing.onDemand(),
+      // Salts must be gone after 48 h; the driver also treats an expired item as absent, because deletion is lazy.
+      timeToLiveAttribute: "exp",
+      encryption: TableEncryptionV2.awsManagedKey(),
+      pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
+      deletionProtection: true,
+      removalPolicy: RemovalPolicy.RETAIN,
+    });
+  }
+
+  /** Item reads only; no scan, no index, no stream. */
+  allowReading(handler: Handler): void {
+    handler.allow(READ, this.table.tableArn);
+  }
+
+  allowReadingAndWriting(handler: Handler): void {
+    handler.allow([...READ, ...WRITE], this.table.tableArn);
+  }
+}

@@ -1,0 +1,51 @@
+/**
+ * Names and forms of the environment variables that infrastructure sets and handlers read; both worlds import this,
+ * so it depends on neither. A missing or odd value is a `config` error that names the variable.
+ */
+import { ClickstreamError } from "./errors.ts";
+import { isTimeZone } from "./model/zone.ts";
+
+export const ENV = {
+  /** Name of the table that holds commits, visitor states and rollups. */
+  table: "RIVULET_TABLE",
+  /** Name of the stream that the table's commits are read from. */
+  stream: "RIVULET_STREAM",
+  /** The registered sites, as `formatSites` writes them. */
+  sites: "RIVULET_SITES",
+} as const;
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** A site as the operator names it; `timeZone` is an IANA name and decides where its days begin. */
+export interface SiteSetting {
+  readonly id: string;
+  readonly timeZone: string;
+}
+
+/** The variable's value. Throws `config` when it is unset or empty: a handler must not guess. */
+export function requireEnv(environment: Environment, name: string): string {
+  const value = environment[name];
+  if (!value) throw new ClickstreamError("config", `environment variable ${name} is not set`);
+  return value;
+}
+
+/** `ID[@TIMEZONE]` separated by commas, the form of the `--site` flag; UTC where no zone is given. Throws `config`. */
+export function parseSites(text: string): SiteSetting[] {
+  const sites = text.split(",").map((entry) => {
+    const [id = "", timeZone = "UTC", ...rest] = entry.trim().split("@");
+    if (id === "" || rest.length > 0 || !isTimeZone(timeZone)) {
+      throw new ClickstreamError(
+        "config",
+        `site "${entry.trim()}" is not ID[@TIMEZONE] with an IANA time zone`,
+      );
+    }
+    return { id, timeZone };
+  });
+  const repeated = sites.find((site, at) => sites.findIndex((other) => other.id === site.id) !== at);
+  if (repeated) throw new ClickstreamError("config", `site "${repeated.id}" is named twice`);
+  return sites;
+}
+
+/** The inverse of `parseSites`. */
+export const formatSites = (sites: readonly SiteSetting[]): string =>
+  sites.map(({ id, timeZone }) => `${id}@${timeZone}`).join(",");
