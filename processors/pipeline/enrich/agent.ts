@@ -3,7 +3,7 @@ import * as Bowser from "bowser";
 import { isbot } from "isbot";
 import { Lru } from "./lru.ts";
 
-export type Device = "Desktop" | "Mobile" | "Tablet" | "TV" | "Unknown";
+export type Device = "Desktop" | "Mobile" | "Tablet" | "TV" | "";
 
 /** Unknown names and versions are "". */
 export interface Agent {
@@ -21,7 +21,7 @@ export type AgentParser = (userAgent: string) => Agent;
 
 /** No header at all: counted, with nothing known about it, as server-side senders often leave it out. */
 const UNKNOWN: Agent = {
-  device: "Unknown",
+  device: "",
   browser: "",
   browserVersion: "",
   os: "",
@@ -118,7 +118,7 @@ function nameDevice(header: string, parsed: Bowser.Parser.ParsedResult, os: stri
     case "tablet":
       return "Tablet";
     default:
-      return os === "Chrome OS" ? "Desktop" : "Unknown";
+      return os === "Chrome OS" ? "Desktop" : "";
   }
 }
 
