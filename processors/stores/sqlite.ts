@@ -1,0 +1,116 @@
+/** The store in one SQLite file: durable on return, many puts to one fsync. Knows nothing of what the values mean. */
+import type { Clock } from "../model/time.ts";
+import { openSqlite } from "../sqlite.ts";
+import { pack, unpack } from "./packing.ts";
+import type { Item, ListRange, Store } from "./store.ts";
+
+const SCHEMA = `
+  CREATE TABLE items (
+    pk TEXT NOT NULL COLLATE BINARY,
+    sk TEXT NOT NULL COLLATE BINARY,
+    version INTEGER NOT NULL,
+    value BLOB NOT NULL,
+    expires_at INTEGER,
+    PRIMARY KEY (pk, sk)
+  ) WITHOUT ROWID, STRICT;
+  CREATE INDEX items_by_expiry ON items (expires_at) WHERE expires_at IS NOT NULL;
+`;
+
+/** "RivS" */
+const APPLICATION_ID = 0x52697653;
+
+/** Every so many puts at most twice as many expired items are deleted: the file stays in proportion, no put is slow. */
+const PUTS_PER_SWEEP = 250;
+
+const COLUMNS = "pk, sk, version, value, expires_at";
+const LIVE = "(expires_at IS NULL OR expires_at > :now)";
+
+interface Row {
+  pk: string;
+  sk: string;
+  version: number;
+  value: Uint8Array;
+  expires_at: number | null;
+}
+
+/**
+ * Opens the file at `path`, or makes it. Puts and deletes given in one turn of the event loop share one transaction and
+ * resolve after its commit; reads see committed data only.
+ * @throws ClickstreamError as `openSqlite`.
+ */
+export function sqliteStore({ path, clock }: { path: string; clock: Clock }): Store {
+  const file = openSqlite(path, {
+    name: "store",
+    applicationId: APPLICATION_ID,
+    version: 1,
+    schema: SCHEMA,
+  });
+  const { db } = file;
+  const get = db.prepare(`SELECT ${COLUMNS} FROM items WHERE pk = :pk AND sk = :sk AND ${LIVE}`);
+  const insert = db.prepare(
+    `INSERT INTO items (${COLUMNS}) VALUES (:pk, :sk, 1, :value, :expiresAt)
+     ON CONFLICT DO UPDATE SET version = version + 1, value = excluded.value, expires_at = excluded.expires_at
+     WHERE expires_at <= :now`,
+  );
+  const update = db.prepare(
+    `UPDATE items SET version = version + 1, value = :value, expires_at = :expiresAt
+     WHERE pk = :pk AND sk = :sk AND version = :expected AND ${LIVE}`,
+  );
+  const remove = db.prepare("DELETE FROM items WHERE pk = :pk AND sk = :sk");
+  const sweep = db.prepare(
+    `DELETE FROM items WHERE (pk, sk) IN
+     (SELECT pk, sk FROM items WHERE expires_at <= :now ORDER BY expires_at LIMIT ${2 * PUTS_PER_SWEEP})`,
+  );
+  const prepareList = (upper: string, order: string) =>
+    db.prepare(
+      `SELECT ${COLUMNS} FROM items WHERE pk = :pk AND sk >= :from ${upper} AND ${LIVE} ORDER BY sk ${order} LIMIT :limit`,
+    );
+  const lists = {
+    open: { up: prepareList("", "ASC"), down: prepareList("", "DESC") },
+    bounded: { up: prepareList("AND sk < :to", "ASC"), down: prepareList("AND sk < :to", "DESC") },
+  };
+  let putsSinceSweep = 0;
+
+  const sweepSometimes = (): void => {
+    if (++putsSinceSweep < PUTS_PER_SWEEP) return;
+    putsSinceSweep = 0;
+    sweep.run({ now: clock.now() });
+  };
+  const readOne = (pk: string, sk: string): Item | undefined => {
+    const row = get.get({ pk, sk, now: clock.now() }) as Row | undefined;
+    return row && toItem(row);
+  };
+
+  return {
+    get: async ({ pk, sk }) => file.read(() => readOne(pk, sk)),
+    getMany: async (keys) => file.read(() => keys.map(({ pk, sk }) => readOne(pk, sk))),
+    async list(pk, { from = "", to, limit = -1, reverse = false }: ListRange = {}) {
+      const statement = lists[to === undefined ? "open" : "bounded"][reverse ? "down" : "up"];
+      const bounds: Record<string, string> = to === undefined ? { from } : { from, to };
+      const rows = file.read(() => statement.all({ pk, ...bounds, limit, now: clock.now() }));
+      return (rows as unknown as Row[]).map(toItem);
+    },
+    async put({ pk, sk, value, expiresAt }, expected) {
+      const packed = pack(value); // before the transaction, which should be short
+      return file.write(() => {
+        const now = clock.now();
+        const given = { pk, sk, value: packed, expiresAt: expiresAt ?? null, now };
+        const { changes } = expected === 0 ? insert.run(given) : update.run({ ...given, expected });
+        sweepSometimes();
+        return changes === 1;
+      });
+    },
+    async delete(keys) {
+      if (keys.length === 0) return;
+      await file.write(() => {
+        for (const { pk, sk } of keys) remove.run({ pk, sk });
+      });
+    },
+    close: () => file.close(),
+  };
+}
+
+function toItem({ pk, sk, version, value, expires_at }: Row): Item {
+  const item = { pk, sk, version, value: unpack(value) };
+  return expires_at === null ? item : { ...item, expiresAt: expires_at };
+}

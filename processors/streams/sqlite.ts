@@ -1,0 +1,124 @@
+/** The stream in one SQLite file: a put resolves when it is synced, many puts share one sync. Knows nothing of the data. */
+import { ClickstreamError } from "../errors.ts";
+import type { Clock } from "../model/time.ts";
+import { openSqlite } from "../sqlite.ts";
+import { checkRecord, HASH_SPACE, hashKey, shardId } from "./partition.ts";
+import type { Stream } from "./stream.ts";
+
+// A record's id is its shard's index times SHARD_SPAN plus its place in the shard, and is its rowid too: every shard is
+// a run of neighbouring rows, so appending, reading after and trimming need no index.
+const SCHEMA = `
+  CREATE TABLE shards (shard INTEGER PRIMARY KEY, last INTEGER NOT NULL) STRICT;
+  CREATE TABLE records (
+    id INTEGER PRIMARY KEY,
+    partition_key TEXT NOT NULL,
+    arrival_at INTEGER NOT NULL,
+    data BLOB NOT NULL
+  ) STRICT;
+`;
+
+/** 4.4e12 records a shard, 2,048 shards: both are out of reach, and ids stay exact as JavaScript numbers (2^53). */
+const SHARD_SPAN = 2 ** 42;
+const MAX_SHARDS = 2 ** 11;
+
+/** "RivT" */
+const APPLICATION_ID = 0x52697654;
+
+/** Rows deleted in one transaction: a few milliseconds, so that puts are not held up by a long trim. */
+const TRIM_ROWS = 2_000;
+
+/** One page of a read ends here at the latest, like Kinesis' 10 MiB. */
+const MAX_READ_BYTES = 8 * 1024 * 1024;
+
+export interface SqliteStreamOptions {
+  readonly path: string;
+  readonly clock: Clock;
+  /** Number of shards of a new file, default 1. An existing file keeps its own number. */
+  readonly shards?: number;
+}
+
+interface Row {
+  id: number;
+  partition_key: string;
+  arrival_at: number;
+  data: Uint8Array;
+}
+
+/**
+ * Opens the file at `path`, or makes it. Puts given in one turn of the event loop share one transaction. Sequence numbers
+ * never start again, even when everything was trimmed. Trimmed space is used again; the file does not shrink.
+ * @throws ClickstreamError as `openSqlite`; `config` for a number of shards out of range.
+ */
+export function sqliteStream({ path, clock, shards = 1 }: SqliteStreamOptions): Stream {
+  if (!Number.isInteger(shards) || shards < 1 || shards > MAX_SHARDS)
+    throw new ClickstreamError("config", `shards: 1 to ${MAX_SHARDS}, got ${shards}`);
+  const file = openSqlite(path, {
+    name: "stream",
+    applicationId: APPLICATION_ID,
+    version: 1,
+    schema: `${SCHEMA} ${firstShards(shards)}`,
+  });
+  const { db } = file;
+  const count = db.prepare("SELECT count(*) AS n FROM shards").get()!.n as number;
+  const indexes = new Map(Array.from({ length: count }, (_, index) => [shardId(index), index]));
+  // One statement gives out the number, so that two processes on one file cannot give out the same.
+  const next = db.prepare("UPDATE shards SET last = last + 1 WHERE shard = ? RETURNING last");
+  const insert = db.prepare("INSERT INTO records (id, partition_key, arrival_at, data) VALUES (?, ?, ?, ?)");
+  const page = db.prepare(
+    "SELECT id, partition_key, arrival_at, data FROM records WHERE id > ? AND id < ? ORDER BY id LIMIT ?",
+  );
+  const remove = db.prepare(
+    "DELETE FROM records WHERE id IN (SELECT id FROM records WHERE id >= ? AND id <= ? ORDER BY id LIMIT ?)",
+  );
+
+  const indexOf = (shard: string): number => {
+    const index = indexes.get(shard);
+    if (index === undefined) throw new ClickstreamError("not_found", `shard ${shard} is not in the stream`);
+    return index;
+  };
+
+  return {
+    async put(record) {
+      checkRecord(record);
+      const { partitionKey } = record;
+      const data = record.data.slice(); // the caller may use its buffer again before the commit
+      const index = Number((hashKey(partitionKey) * BigInt(count)) / HASH_SPACE.to);
+      const id = await file.write(() => {
+        const { last } = next.get(index) as { last: number };
+        insert.run(last, partitionKey, clock.now(), data);
+        return last;
+      });
+      return { shard: shardId(index), sequence: String(id) };
+    },
+    async shards() {
+      return [...indexes.keys()].map((id) => ({ id, parents: [], closed: false }));
+    },
+    async read(shard, after, limit) {
+      const base = indexOf(shard) * SHARD_SPAN;
+      const from = after === "" ? base : Math.max(base, Number(after));
+      return file.read(() => {
+        const records = [];
+        let size = 0;
+        for (const row of page.iterate(from, base + SHARD_SPAN, limit) as Iterable<unknown>) {
+          const { id, partition_key, arrival_at, data } = row as Row;
+          records.push({ sequence: String(id), partitionKey: partition_key, arrivalAt: arrival_at, data });
+          size += data.length;
+          if (size >= MAX_READ_BYTES) break;
+        }
+        return { records, atEnd: false };
+      });
+    },
+    async trim(shard, through) {
+      const base = indexOf(shard) * SHARD_SPAN;
+      if (through === "") return;
+      const to = Math.min(Number(through), base + SHARD_SPAN - 1);
+      let removed: number;
+      do removed = await file.write(() => Number(remove.run(base, to, TRIM_ROWS).changes));
+      while (removed === TRIM_ROWS);
+    },
+    close: () => file.close(),
+  };
+}
+
+const firstShards = (count: number): string =>
+  `INSERT INTO shards (shard, last) VALUES ${Array.from({ length: count }, (_, i) => `(${i}, ${i * SHARD_SPAN})`).join()};`;
