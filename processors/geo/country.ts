@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { BlockList, isIP, isIPv4, SocketAddress } from "node:net";
-import { Reader } from "mmdb-lib";
+import { type CountryResponse, Reader } from "mmdb-lib";
 import { ClickstreamError } from "../errors.ts";
 
 /** One file for IPv4 and IPv6, 8 MB, public domain (CC0): whois and routing data of all registries. */
@@ -23,12 +23,13 @@ export async function countryLookup(): Promise<(ip: string) => string> {
       cause,
     });
   }
-  let reader: Reader<never> | undefined;
+  let reader: Reader<CountryResponse> | undefined;
   return (ip) => {
     const address = publicAddress(ip);
     if (address === "") return "";
-    reader ??= new Reader<never>(readFileSync(path));
-    const row: { readonly country_code?: unknown } | null = reader.get(address);
+    reader ??= new Reader<CountryResponse>(readFileSync(path));
+    // This table's rows are flatter than the library's types, which describe MaxMind's own.
+    const row = reader.get(address) as { readonly country_code?: unknown } | null;
     return typeof row?.country_code === "string" ? row.country_code : "";
   };
 }
