@@ -1,0 +1,37 @@
+/** The dimensions that rollups hold a table for, under their public names. */
+
+/** Attributes of a visit, fixed when it begins. */
+export const VISIT_DIMENSIONS = [
+  "visit:source",
+  "visit:channel",
+  "visit:referrer",
+  "visit:utm_source",
+  "visit:utm_medium",
+  "visit:utm_campaign",
+  "visit:utm_term",
+  "visit:utm_content",
+  "visit:entry_page",
+  "visit:device",
+  "visit:browser",
+  "visit:os",
+  "visit:country",
+  "visit:screen",
+  "visit:language",
+] as const;
+export type VisitDimension = (typeof VISIT_DIMENSIONS)[number];
+
+/** Moves while the visit goes on, so it is counted by signed corrections. */
+export const EXIT_PAGE = "visit:exit_page";
+
+export const EVENT_DIMENSIONS = ["event:page", "event:hostname", "event:name"] as const;
+
+/** One table for each property key: `event:props:plan`. */
+export const PROPS_PREFIX = "event:props:";
+
+/** Custom events are the goals; answered from the `event:name` table without page views. */
+export const GOAL = "event:goal";
+
+/** Row that takes what a bounded table has no room for; totals stay exact. */
+export const OTHER = "(other)";
+/** Value of a dimension that is not known. */
+export const NOT_SET = "(not set)";

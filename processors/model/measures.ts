@@ -1,0 +1,156 @@
+/** What is counted for one value of one dimension: integers that add, and sketches that merge. Order never shows. */
+import type { ByteReader, ByteWriter } from "../sketches/bytes.ts";
+import { QuantileSketch } from "../sketches/quantiles.ts";
+import { UltraLogLog } from "../sketches/ultraloglog.ts";
+import { VITALS, type Vital } from "./event.ts";
+
+/**
+ * The additive integers, in encoding order (append only). May be negative in a partial, because a visit that goes
+ * on takes back its bounce and moves its exit page; the sum over all partials of a window never is.
+ */
+export const COUNTS = [
+  "events", // page views and custom events; engagement and vitals are reports about a page view, not events
+  "pageviews",
+  "visits", // visits that began here; for event dimensions: visits in which the value first occurred
+  "bounces", // visits with at most one interactive event
+  "durationMs", // first to last event of the visits that began here
+  "engagedMs", // visible, active time
+  "reads", // (visit, page) pairs that reported engaged time
+  "scrollSum", // sum over those pairs of the deepest scroll in percent
+  "scrolls", // pairs that reported a scroll depth
+  "exitVisitors", // only in visit:exit_page: visitors, as an integer, because an exit page can be taken back
+] as const;
+export type Count = (typeof COUNTS)[number];
+
+export interface Money {
+  /** Minor units. */
+  minor: number;
+  /** Events that carried it. */
+  count: number;
+}
+
+export class Measures {
+  events = 0;
+  pageviews = 0;
+  visits = 0;
+  bounces = 0;
+  durationMs = 0;
+  engagedMs = 0;
+  reads = 0;
+  scrollSum = 0;
+  scrolls = 0;
+  exitVisitors = 0;
+  visitors: UltraLogLog | undefined;
+  /** By ISO 4217 currency. */
+  revenue: Map<string, Money> | undefined;
+  vitals: Map<Vital, QuantileSketch> | undefined;
+
+  addVisitor(hi: number, lo: number): void {
+    this.visitors ??= new UltraLogLog();
+    this.visitors.add(hi, lo);
+  }
+
+  addRevenue(currency: string, minor: number, count = 1): void {
+    this.revenue ??= new Map();
+    const money = this.revenue.get(currency);
+    if (money) {
+      money.minor += minor;
+      money.count += count;
+    } else this.revenue.set(currency, { minor, count });
+  }
+
+  addVital(name: Vital, value: number): void {
+    this.vitals ??= new Map();
+    let sketch = this.vitals.get(name);
+    if (!sketch) this.vitals.set(name, (sketch = new QuantileSketch()));
+    sketch.add(value);
+  }
+
+  merge(other: Measures): void {
+    for (const name of COUNTS) this[name] += other[name];
+    if (other.visitors) {
+      if (this.visitors) this.visitors.merge(other.visitors);
+      else this.visitors = other.visitors.clone();
+    }
+    for (const [currency, money] of other.revenue ?? []) this.addRevenue(currency, money.minor, money.count);
+    for (const [name, sketch] of other.vitals ?? []) {
+      this.vitals ??= new Map();
+      const mine = this.vitals.get(name);
+      if (mine) mine.merge(sketch);
+      else this.vitals.set(name, sketch.clone());
+    }
+  }
+
+  /** True when nothing is left to say; such rows are not encoded, so that +1 and -1 leave no trace. */
+  isZero(): boolean {
+    return (
+      COUNTS.every((name) => this[name] === 0) &&
+      (this.visitors?.isEmpty ?? true) &&
+      ![...(this.revenue?.values() ?? [])].some((money) => money.minor !== 0 || money.count !== 0) &&
+      ![...(this.vitals?.values() ?? [])].some((sketch) => !sketch.isEmpty)
+    );
+  }
+
+  /** Canonical: equal content gives equal bytes. A bit mask says which fields follow. */
+  encode(writer: ByteWriter): void {
+    const visitors = this.visitors && !this.visitors.isEmpty ? this.visitors : undefined;
+    const revenue = [...(this.revenue ?? [])].filter(([, m]) => m.minor !== 0 || m.count !== 0).sort(byKey);
+    const vitals = VITALS.filter((name) => this.vitals?.get(name)?.isEmpty === false);
+    let mask = 0;
+    COUNTS.forEach((name, bit) => {
+      if (this[name] !== 0) mask |= 1 << bit;
+    });
+    if (visitors) mask |= VISITORS_BIT;
+    if (revenue.length > 0) mask |= REVENUE_BIT;
+    if (vitals.length > 0) mask |= VITALS_BIT;
+    writer.varint(mask);
+    for (const name of COUNTS) if (this[name] !== 0) writer.signed(this[name]);
+    visitors?.encode(writer);
+    if (revenue.length > 0) {
+      writer.varint(revenue.length);
+      for (const [currency, money] of revenue) {
+        writer.text(currency);
+        writer.signed(money.minor);
+        writer.signed(money.count);
+      }
+    }
+    if (vitals.length > 0) {
+      writer.varint(vitals.length);
+      for (const name of vitals) {
+        writer.byte(VITALS.indexOf(name));
+        this.vitals?.get(name)?.encode(writer);
+      }
+    }
+  }
+
+  static decode(reader: ByteReader): Measures {
+    const measures = new Measures();
+    const mask = reader.varint();
+    COUNTS.forEach((name, bit) => {
+      if (mask & (1 << bit)) measures[name] = reader.signed();
+    });
+    if (mask & VISITORS_BIT) measures.visitors = UltraLogLog.decode(reader);
+    if (mask & REVENUE_BIT) {
+      for (let left = reader.varint(); left > 0; left--)
+        measures.addRevenue(reader.text(), reader.signed(), reader.signed());
+    }
+    if (mask & VITALS_BIT) {
+      measures.vitals = new Map();
+      for (let left = reader.varint(); left > 0; left--) {
+        const name = VITALS[reader.byte()];
+        if (!name) throw new RangeError("unknown vital in a rollup");
+        measures.vitals.set(name, QuantileSketch.decode(reader));
+      }
+    }
+    return measures;
+  }
+}
+
+// Bits above the counts; 20 leaves room for ten more counts before the layout version must change.
+const VISITORS_BIT = 1 << 20;
+const REVENUE_BIT = 1 << 21;
+const VITALS_BIT = 1 << 22;
+
+/** Orders map entries by key in code-unit order, which is the same on every machine. */
+export const byKey = (a: readonly [string, unknown], b: readonly [string, unknown]): number =>
+  a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : 0;

@@ -1,0 +1,147 @@
+/**
+ * The mergeable aggregate of one (site, window): totals, and for each dimension a bounded table value -> measures.
+ * Merging is addition and union, so any order of merging gives the same bytes (except for a table that overflowed).
+ */
+import { ByteReader, ByteWriter } from "../sketches/bytes.ts";
+import { OTHER } from "./dimensions.ts";
+import { REJECT_REASONS, type RejectReason } from "./event.ts";
+import { byKey, Measures } from "./measures.ts";
+
+export type Table = Map<string, Measures>;
+
+/** Rows kept for one dimension; the least visited fall into "(other)". With it an hour of a busy site stays near 100 KB. */
+export const MAX_ROWS = 1_000;
+/** Dimensions in one rollup; only property keys can be many. Later keys are dropped whole, totals stay exact. */
+export const MAX_TABLES = 64;
+
+const VERSION = 1;
+
+export class Rollup {
+  readonly totals: Measures;
+  /** Events whose window had closed (watermark) when they arrived; they are counted all the same. */
+  late = 0;
+  readonly rejects = new Map<RejectReason, number>();
+  /** Undecoded tables stay bytes until somebody asks: a query for one dimension must not pay for all. */
+  readonly #tables = new Map<string, Table | Uint8Array>();
+
+  constructor(totals = new Measures()) {
+    this.totals = totals;
+  }
+
+  get dimensions(): string[] {
+    return [...this.#tables.keys()].sort();
+  }
+
+  /** The table of a dimension, or undefined if nothing was counted for it. */
+  table(dimension: string): Table | undefined {
+    const table = this.#tables.get(dimension);
+    if (!(table instanceof Uint8Array)) return table;
+    const decoded = decodeTable(table);
+    this.#tables.set(dimension, decoded);
+    return decoded;
+  }
+
+  /** The row to add to, made if needed. Undefined when there are too many dimensions. */
+  row(dimension: string, value: string): Measures | undefined {
+    let table = this.table(dimension);
+    if (!table) {
+      if (this.#tables.size >= MAX_TABLES) return undefined;
+      table = new Map();
+      this.#tables.set(dimension, table);
+    }
+    let row = table.get(value);
+    if (!row) {
+      row = new Measures();
+      table.set(value, row);
+    }
+    return row;
+  }
+
+  reject(reason: RejectReason, count = 1): void {
+    this.rejects.set(reason, (this.rejects.get(reason) ?? 0) + count);
+  }
+
+  /** Adds `other` into this; `other` is not changed and shares nothing with this afterwards. */
+  merge(other: Rollup): void {
+    this.totals.merge(other.totals);
+    this.late += other.late;
+    for (const [reason, count] of other.rejects) this.reject(reason, count);
+    for (const dimension of other.dimensions) {
+      for (const [value, measures] of other.table(dimension) ?? []) this.row(dimension, value)?.merge(measures);
+    }
+  }
+
+  /** Folds the least visited rows of tables over `maxRows` into "(other)". Ties go by value, so it is repeatable. */
+  bound(maxRows = MAX_ROWS): void {
+    for (const dimension of this.dimensions) {
+      const table = this.table(dimension);
+      if (!table || table.size <= maxRows) continue;
+      const ranked = [...table].filter(([value]) => value !== OTHER).sort((a, b) => weight(b[1]) - weight(a[1]) || byKey(a, b));
+      const other = table.get(OTHER) ?? new Measures();
+      for (const [value, measures] of ranked.slice(maxRows - 1)) {
+        other.merge(measures);
+        table.delete(value);
+      }
+      table.set(OTHER, other);
+    }
+  }
+
+  /** Canonical bytes: sorted, zero rows left out, version first. */
+  encode(): Uint8Array<ArrayBuffer> {
+    const writer = new ByteWriter(1024);
+    writer.byte(VERSION);
+    this.totals.encode(writer);
+    writer.varint(this.late);
+    const rejects = REJECT_REASONS.filter((reason) => this.rejects.get(reason));
+    writer.varint(rejects.length);
+    for (const reason of rejects) {
+      writer.byte(REJECT_REASONS.indexOf(reason));
+      writer.varint(this.rejects.get(reason) ?? 0);
+    }
+    const tables = this.dimensions
+      .map((dimension) => [dimension, this.#encodeTable(dimension)] as const)
+      .filter(([, bytes]) => bytes.length > 0);
+    writer.varint(tables.length);
+    for (const [dimension, bytes] of tables) {
+      writer.text(dimension);
+      writer.block(bytes);
+    }
+    return writer.finish();
+  }
+
+  #encodeTable(dimension: string): Uint8Array {
+    const table = this.#tables.get(dimension);
+    if (table instanceof Uint8Array) return table;
+    const writer = new ByteWriter();
+    for (const [value, measures] of [...(table ?? [])].sort(byKey)) {
+      if (measures.isZero()) continue;
+      writer.text(value);
+      measures.encode(writer);
+    }
+    return writer.finish();
+  }
+
+  static decode(bytes: Uint8Array): Rollup {
+    const reader = new ByteReader(bytes);
+    const version = reader.byte();
+    if (version !== VERSION) throw new RangeError(`rollup version ${version}, this code reads ${VERSION}`);
+    const rollup = new Rollup(Measures.decode(reader));
+    rollup.late = reader.varint();
+    for (let left = reader.varint(); left > 0; left--) {
+      const reason = REJECT_REASONS[reader.byte()];
+      if (!reason) throw new RangeError("unknown reject reason in a rollup");
+      rollup.rejects.set(reason, reader.varint());
+    }
+    for (let left = reader.varint(); left > 0; left--) rollup.#tables.set(reader.text(), reader.block());
+    return rollup;
+  }
+}
+
+const weight = (measures: Measures): number => measures.visits + measures.events + measures.pageviews;
+
+function decodeTable(bytes: Uint8Array): Table {
+  const reader = new ByteReader(bytes);
+  const table: Table = new Map();
+  while (!reader.done) table.set(reader.text(), Measures.decode(reader));
+  return table;
+}

@@ -1,0 +1,110 @@
+/** Local hours, days and months of an IANA time zone. Pure: the zone data come with the runtime's Intl. */
+import { DAY_MS, type EpochMs, HOUR_MS, MINUTE_MS } from "./time.ts";
+
+/** A calendar date `YYYY-MM-DD` in some time zone. */
+export type LocalDate = string;
+
+const SLOT_MS = 15 * MINUTE_MS; // every offset change of the zone data since 1970 falls on a quarter of an hour
+const formatters = new Map<string, Intl.DateTimeFormat>();
+const offsets = new Map<string, Map<number, number>>();
+const dayStarts = new Map<string, EpochMs>();
+const MAX_CACHED = 50_000;
+
+export function isTimeZone(zone: string): boolean {
+  try {
+    new Intl.DateTimeFormat("en-US", { timeZone: zone });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Milliseconds to add to UTC for local time at that instant. Throws RangeError for an unknown zone. */
+export function offsetMs(zone: string, at: EpochMs): number {
+  if (zone === "UTC") return 0;
+  const slot = Math.floor(at / SLOT_MS);
+  let known = offsets.get(zone);
+  if (!known) offsets.set(zone, (known = new Map()));
+  const cached = known.get(slot);
+  if (cached !== undefined) return cached;
+  let formatter = formatters.get(zone);
+  if (!formatter) {
+    formatter = new Intl.DateTimeFormat("en-US", {
+      timeZone: zone,
+      hourCycle: "h23",
+      year: "numeric",
+      month: "numeric",
+      day: "numeric",
+      hour: "numeric",
+      minute: "numeric",
+      second: "numeric",
+      era: "short",
+    });
+    formatters.set(zone, formatter);
+  }
+  const start = slot * SLOT_MS;
+  const part: Record<string, number> = {};
+  for (const { type, value } of formatter.formatToParts(start)) part[type] = Number(value);
+  const local = Date.UTC(
+    part.year ?? 0,
+    (part.month ?? 1) - 1,
+    part.day ?? 1,
+    part.hour ?? 0,
+    part.minute ?? 0,
+    part.second ?? 0,
+  );
+  if (known.size >= MAX_CACHED) known.clear();
+  known.set(slot, local - start);
+  return local - start;
+}
+
+/** Start of the local clock hour that owns `at`; in zones with :30 or :45 offsets it is not a UTC hour. */
+export function hourStart(zone: string, at: EpochMs): EpochMs {
+  const local = at + offsetMs(zone, at);
+  return at - (local - Math.floor(local / HOUR_MS) * HOUR_MS);
+}
+
+const isoDate = (utc: EpochMs): LocalDate => new Date(utc).toISOString().slice(0, 10);
+
+export const addDays = (date: LocalDate, days: number): LocalDate => isoDate(Date.parse(`${date}T00:00Z`) + days * DAY_MS);
+
+/** First day of the month `months` after that of `date`. */
+export function monthStart(date: LocalDate, months = 0): LocalDate {
+  const index = Number(date.slice(0, 4)) * 12 + Number(date.slice(5, 7)) - 1 + months;
+  return `${String(Math.floor(index / 12)).padStart(4, "0")}-${String((index % 12) + 1).padStart(2, "0")}-01`;
+}
+
+/** Monday of the week of `date` (ISO 8601). */
+export function weekStart(date: LocalDate): LocalDate {
+  const weekday = (new Date(`${date}T00:00Z`).getUTCDay() + 6) % 7;
+  return addDays(date, -weekday);
+}
+
+/** First instant of a local day: midnight, or where the clocks skip it, the moment after. Throws RangeError for a bad date. */
+export function dayStart(zone: string, date: LocalDate): EpochMs {
+  const key = `${zone} ${date}`;
+  const cached = dayStarts.get(key);
+  if (cached !== undefined) return cached;
+  const midnight = Date.parse(`${date}T00:00Z`);
+  if (Number.isNaN(midnight)) throw new RangeError(`not a date: ${date}`);
+  // Bisection to the minute; no zone is more than 15 hours from UTC.
+  let before = midnight - 15 * HOUR_MS;
+  let after = midnight + 15 * HOUR_MS;
+  while (after - before > MINUTE_MS) {
+    const middle = Math.floor((before + after) / 2 / MINUTE_MS) * MINUTE_MS;
+    if (middle + offsetMs(zone, middle) >= midnight) after = middle;
+    else before = middle;
+  }
+  if (dayStarts.size >= MAX_CACHED) dayStarts.clear();
+  dayStarts.set(key, after);
+  return after;
+}
+
+/** The local day that owns `at`. */
+export function localDate(zone: string, at: EpochMs): LocalDate {
+  const date = isoDate(at + offsetMs(zone, at));
+  // Where clocks go back over midnight an hour bears yesterday's date again; days are half-open and do not overlap.
+  if (at < dayStart(zone, date)) return addDays(date, -1);
+  const next = addDays(date, 1);
+  return at >= dayStart(zone, next) ? next : date;
+}

@@ -1,0 +1,190 @@
+/**
+ * The commit log, one per shard: commit n holds what the records after `from` up to `to` add to the rollups and change
+ * in the shard's state, in one put-if-absent. The newest commit is the checkpoint; whoever loses the put was late.
+ */
+import { invariant } from "../errors.ts";
+import { Rollup } from "../model/rollup.ts";
+import type { EpochMs } from "../model/time.ts";
+import { ByteReader, ByteWriter } from "../sketches/bytes.ts";
+import type { Store } from "../stores/store.ts";
+import { Partial } from "./fold.ts";
+import { decodeChange, encodeChange, ShardState, type StateChange } from "./state.ts";
+
+export interface CommitHeader {
+  readonly shard: string;
+  /** 1 for the first commit of a shard. */
+  readonly n: number;
+  readonly from: string;
+  readonly to: string;
+  /** By the committing worker's clock. */
+  readonly committedAt: EpochMs;
+  /** Arrival of the newest record in it. */
+  readonly arrivedAt: EpochMs;
+  readonly watermark: EpochMs;
+}
+
+export interface Commit extends CommitHeader {
+  /** By site id. */
+  readonly partials: ReadonlyMap<string, Partial>;
+}
+
+const VERSION = 1;
+
+const logKey = (shard: string): string => `log/${shard}`;
+const slot = (n: number): string => String(n).padStart(12, "0");
+
+export function encodeCommit(
+  header: Omit<CommitHeader, "shard" | "n" | "to" | "watermark">,
+  partials: ReadonlyMap<string, Partial>,
+  change: StateChange,
+): Uint8Array<ArrayBuffer> {
+  const writer = new ByteWriter(16 * 1024);
+  writer.byte(VERSION);
+  writer.varint(change.n);
+  writer.text(header.from);
+  writer.text(change.to);
+  writer.varint(header.committedAt);
+  writer.varint(header.arrivedAt);
+  writer.varint(change.watermark);
+  writer.block(encodePartials(partials));
+  encodeChange(change, writer);
+  return writer.finish();
+}
+
+function encodePartials(partials: ReadonlyMap<string, Partial>): Uint8Array {
+  const writer = new ByteWriter(8 * 1024);
+  writer.varint(partials.size);
+  for (const [site, partial] of [...partials].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    writer.text(site);
+    writer.varint(partial.windows.size);
+    for (const [start, rollup] of [...partial.windows].sort(([a], [b]) => a - b)) {
+      writer.varint(start);
+      writer.block(rollup.encode());
+    }
+    writer.text(JSON.stringify(partial.feed));
+  }
+  return writer.finish();
+}
+
+function decodePartials(bytes: Uint8Array): Map<string, Partial> {
+  const reader = new ByteReader(bytes);
+  const partials = new Map<string, Partial>();
+  for (let sites = reader.varint(); sites > 0; sites--) {
+    const partial = new Partial();
+    partials.set(reader.text(), partial);
+    for (let windows = reader.varint(); windows > 0; windows--) {
+      partial.windows.set(reader.varint(), Rollup.decode(reader.block()));
+    }
+    partial.feed.push(...(JSON.parse(reader.text()) as Partial["feed"]));
+  }
+  return partials;
+}
+
+function readCommit(shard: string, sk: string, value: Uint8Array): { commit: Commit; change: () => StateChange } {
+  const reader = new ByteReader(value);
+  const version = reader.byte();
+  if (version !== VERSION) throw new RangeError(`commit version ${version}, this code reads ${VERSION}`);
+  const n = reader.varint();
+  invariant(slot(n) === sk, () => `commit ${n} of ${shard} stands in slot ${sk}`);
+  const header = {
+    shard,
+    n,
+    from: reader.text(),
+    to: reader.text(),
+    committedAt: reader.varint(),
+    arrivedAt: reader.varint(),
+    watermark: reader.varint(),
+  };
+  return { commit: { ...header, partials: decodePartials(reader.block()) }, change: () => decodeChange(reader) };
+}
+
+/** Takes slot n of the shard's log; false when somebody else has it. */
+export const appendCommit = (store: Store, shard: string, n: number, value: Uint8Array): Promise<boolean> =>
+  store.put({ pk: logKey(shard), sk: slot(n), value }, 0);
+
+/** Commits n > after, in order, at most `limit`. */
+export async function readCommits(store: Store, shard: string, after: number, limit?: number): Promise<Commit[]> {
+  const items = await store.list(logKey(shard), { from: slot(after + 1), ...(limit ? { limit } : {}) });
+  return items.map(({ sk, value }) => readCommit(shard, sk, value).commit);
+}
+
+/** The newest `count` commits, newest first. */
+export async function newestCommits(store: Store, shard: string, count: number): Promise<Commit[]> {
+  const items = await store.list(logKey(shard), { reverse: true, limit: count });
+  return items.map(({ sk, value }) => readCommit(shard, sk, value).commit);
+}
+
+/** Forgets commits up to `through`. The caller must know that they are compacted, snapshotted and read by nobody. */
+export async function deleteCommits(store: Store, shard: string, through: number, olderThan: EpochMs): Promise<number> {
+  const items = await store.list(logKey(shard), { to: slot(through + 1), limit: 500 });
+  const old = items.filter(({ sk, value }) => readCommit(shard, sk, value).commit.committedAt < olderThan);
+  await store.delete(old);
+  return old.length;
+}
+
+// ---- snapshots of the shard's state
+
+const snapshotKey = (shard: string): string => `state/${shard}`;
+
+/** Keeps the state as of commit n; the same content whoever writes it, so losing the put is no loss. */
+export async function writeSnapshot(store: Store, shard: string, state: ShardState): Promise<number> {
+  const value = state.encode();
+  await store.put({ pk: snapshotKey(shard), sk: slot(state.n), value }, 0);
+  const older = await store.list(snapshotKey(shard), { to: slot(state.n), reverse: true });
+  // One older snapshot stays, for a worker that has just chosen it.
+  await store.delete(older.slice(1));
+  return value.length;
+}
+
+/** Number of the commit that the newest snapshot includes; undefined when there is none. */
+export async function newestSnapshot(store: Store, shard: string): Promise<number | undefined> {
+  const [item] = await store.list(snapshotKey(shard), { reverse: true, limit: 1 });
+  return item ? Number(item.sk) : undefined;
+}
+
+/** The state as of the newest commit; undefined for a shard without commits. `replayed` counts the bytes read after the snapshot. */
+export async function loadState(store: Store, shard: string): Promise<{ state: ShardState; replayedBytes: number } | undefined> {
+  const [snapshot] = await store.list(snapshotKey(shard), { reverse: true, limit: 1 });
+  const state = snapshot ? ShardState.decode(snapshot.value) : new ShardState();
+  const replayedBytes = await catchUp(store, shard, state);
+  return snapshot || state.n > 0 ? { state, replayedBytes } : undefined;
+}
+
+/** Folds the commits after `state.n` into it; returns their size. */
+export async function catchUp(store: Store, shard: string, state: ShardState): Promise<number> {
+  let bytes = 0;
+  for (;;) {
+    const items = await store.list(logKey(shard), { from: slot(state.n + 1), limit: 200 });
+    for (const { sk, value } of items) {
+      const { commit, change } = readCommit(shard, sk, value);
+      invariant(commit.n === state.n + 1, () => `log of ${shard}: commit ${commit.n} follows ${state.n}`);
+      invariant(commit.from === state.to, () => `log of ${shard}: commit ${commit.n} begins at "${commit.from}", the state ends at "${state.to}"`);
+      state.apply(change());
+      bytes += value.length;
+    }
+    if (items.length < 200) return bytes;
+  }
+}
+
+// ---- shards that have a log
+
+export interface LoggedShard {
+  readonly id: string;
+  readonly parents: readonly string[];
+  /** It has a child that began, so it will never grow again. */
+  readonly closed: boolean;
+}
+
+/** Shards with a log, by id. */
+export async function listShards(store: Store): Promise<LoggedShard[]> {
+  const shards = (await store.list("shard")).map(({ sk, value }) => ({
+    id: sk,
+    parents: JSON.parse(new TextDecoder().decode(value)) as string[],
+  }));
+  const parents = new Set(shards.flatMap((shard) => shard.parents));
+  return shards.map((shard) => ({ ...shard, closed: parents.has(shard.id) }));
+}
+
+export const registerShard = async (store: Store, shard: string, parents: readonly string[]): Promise<void> => {
+  await store.put({ pk: "shard", sk: shard, value: new TextEncoder().encode(JSON.stringify(parents)) }, 0);
+};

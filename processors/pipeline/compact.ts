@@ -1,0 +1,115 @@
+/** Folds the commit logs into minute and hour rollups, derives finished days, and cleans up what nobody needs. */
+import { type Clock, MINUTE_MS } from "../model/time.ts";
+import { type LocalDate, localDate } from "../model/zone.ts";
+import { ByteReader, ByteWriter } from "../sketches/bytes.ts";
+import type { Store } from "../stores/store.ts";
+import { LOG_GRACE_MS } from "./aggregate.ts";
+import { type Commit, deleteCommits, listShards, newestCommits, newestSnapshot, readCommits } from "./commit.ts";
+import {
+  type Contribution,
+  deriveDays,
+  foldInto,
+  type Granularity,
+  hourOf,
+  instantKey,
+  isKept,
+  markStale,
+  mayBeDerived,
+  MINUTE_KEEP_MS,
+  partition,
+} from "./rollups.ts";
+import { listSites } from "./sites.ts";
+
+export interface CompactSummary {
+  readonly commits: number;
+  /** Rollup items written. */
+  readonly items: number;
+  /** True when more commits were waiting than one run takes: run again. */
+  readonly more: boolean;
+}
+
+/** One run's share, so that it ends within a function's timeout and memory. */
+const MAX_COMMITS = 500;
+const CURSOR = "cursor";
+
+/** Newest compacted commit of each shard. Read it before the rollups, and the rollups before the log. */
+export async function readCursors(store: Store): Promise<Map<string, number>> {
+  const items = await store.list(CURSOR);
+  return new Map(items.map(({ sk, value }) => [sk, new ByteReader(value).varint()]));
+}
+
+async function advanceCursor(store: Store, shard: string, n: number): Promise<void> {
+  for (;;) {
+    const item = await store.get({ pk: CURSOR, sk: shard });
+    if (item && new ByteReader(item.value).varint() >= n) return;
+    const writer = new ByteWriter(8);
+    writer.varint(n);
+    if (await store.put({ pk: CURSOR, sk: shard, value: writer.finish() }, item?.version ?? 0)) return;
+  }
+}
+
+/** Safe to run at any time, by several at once, and to abandon anywhere. Throws `unavailable` on an outage: run again. */
+export async function compact({ store, clock }: { store: Store; clock: Clock }): Promise<CompactSummary> {
+  const shards = await listShards(store);
+  const cursors = await readCursors(store);
+  const zones = new Map((await listSites(store)).map((site) => [site.id, site]));
+  const commits: Commit[] = [];
+  const through = new Map<string, number>();
+  for (const { id } of shards) {
+    const tail = await readCommits(store, id, cursors.get(id) ?? 0, MAX_COMMITS);
+    commits.push(...tail);
+    const last = tail.at(-1);
+    if (last) through.set(id, last.n);
+  }
+  const items = await foldCommits(store, clock, zones, commits, through);
+  for (const [shard, n] of through) await advanceCursor(store, shard, n);
+  await deriveDays(store, clock, zones);
+  for (const { id } of shards) await cleanUp(store, clock, id, through.get(id) ?? cursors.get(id) ?? 0);
+  return { commits: commits.length, items, more: commits.length >= MAX_COMMITS };
+}
+
+async function foldCommits(
+  store: Store,
+  clock: Clock,
+  sites: ReadonlyMap<string, { readonly timeZone: string }>,
+  commits: readonly Commit[],
+  through: ReadonlyMap<string, number>,
+): Promise<number> {
+  const now = clock.now();
+  let written = 0;
+  for (const site of new Set(commits.flatMap(({ partials }) => [...partials.keys()]))) {
+    const zone = sites.get(site)?.timeZone ?? "UTC";
+    const windows = new Map<string, { granularity: Granularity; start: number; contributions: Contribution[] }>();
+    const gather = (granularity: Granularity, start: number, contribution: Contribution): void => {
+      const key = `${granularity}${start}`;
+      const window = windows.get(key);
+      if (window) window.contributions.push(contribution);
+      else windows.set(key, { granularity, start, contributions: [contribution] });
+    };
+    const days = new Set<LocalDate>();
+    for (const { shard, n, partials } of commits) {
+      for (const [minute, rollup] of partials.get(site)?.windows ?? []) {
+        if (isKept(minute, now)) gather("minute", minute, { shard, n, rollup });
+        const hour = hourOf(zone, minute);
+        gather("hour", hour, { shard, n, rollup });
+        days.add(localDate(zone, hour));
+      }
+    }
+    for (const { granularity, start, contributions } of windows.values()) {
+      const key = { pk: partition(granularity, site), sk: instantKey(start) };
+      const expiresAt = granularity === "minute" ? start + MINUTE_MS + MINUTE_KEEP_MS : undefined;
+      if (await foldInto(store, key, contributions, through, expiresAt)) written++;
+    }
+    for (const date of days) if (mayBeDerived(zone, date, now)) await markStale(store, site, date);
+  }
+  return written;
+}
+
+/** Deletes commits that are compacted, in a snapshot, older than any reader or sleeping worker, and not the newest. */
+async function cleanUp(store: Store, clock: Clock, shard: string, cursor: number): Promise<void> {
+  const [newest] = await newestCommits(store, shard, 1);
+  const snapshot = await newestSnapshot(store, shard);
+  if (!newest || snapshot === undefined) return;
+  const through = Math.min(cursor, snapshot, newest.n - 1);
+  if (through > 0) await deleteCommits(store, shard, through, clock.now() - LOG_GRACE_MS);
+}

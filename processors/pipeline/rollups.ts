@@ -1,0 +1,185 @@
+/**
+ * Rollup items in the store: minute, hour and day of a site. Minute and hour items carry the number of the newest
+ * commit of each shard that is folded in, so folding a commit twice changes nothing.
+ */
+import { ClickstreamError } from "../errors.ts";
+import { Rollup } from "../model/rollup.ts";
+import { type Clock, DAY_MS, type EpochMs, MINUTE_MS } from "../model/time.ts";
+import { addDays, dayStart, hourStart, type LocalDate, localDate } from "../model/zone.ts";
+import { ByteReader, ByteWriter } from "../sketches/bytes.ts";
+import type { Item, ItemKey, Store } from "../stores/store.ts";
+
+export type Granularity = "minute" | "hour" | "day";
+
+/** Newest commit folded in, by shard. */
+export type Applied = ReadonlyMap<string, number>;
+
+export interface RollupItem {
+  readonly sk: string;
+  readonly version: number;
+  readonly applied: Applied;
+  /** Undefined: the day changed since it was derived; its hours hold the truth. */
+  readonly rollup: Rollup | undefined;
+}
+
+/** Minutes serve the live views and a comparison with last week; then hours take over. */
+export const MINUTE_KEEP_MS = 8 * DAY_MS;
+/** A day is derived when it has been over for this long; folding marks it stale from a little before its end. */
+const DAY_SETTLE_MS = 10 * MINUTE_MS;
+const CLOCK_MARGIN_MS = 5 * MINUTE_MS;
+
+const VERSION = 1;
+
+export const partition = (granularity: Granularity, site: string): string => `${granularity}/${site}`;
+/** Sort key of a minute or hour: 13 digits of epoch ms order like the time until the year 2286. */
+export const instantKey = (at: EpochMs): string => String(at).padStart(13, "0");
+
+function encodeItem(applied: Applied, rollup: Rollup | undefined): Uint8Array<ArrayBuffer> {
+  const writer = new ByteWriter(4096);
+  writer.byte(VERSION);
+  writer.byte(rollup ? 1 : 0);
+  writer.varint(applied.size);
+  for (const [shard, n] of [...applied].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    writer.text(shard);
+    writer.varint(n);
+  }
+  if (rollup) writer.bytes(rollup.encode());
+  return writer.finish();
+}
+
+export function decodeItem({ sk, version, value }: Item): RollupItem {
+  const reader = new ByteReader(value);
+  const layout = reader.byte();
+  if (layout !== VERSION) throw new RangeError(`rollup item version ${layout}, this code reads ${VERSION}`);
+  const hasRollup = reader.byte() === 1;
+  const applied = new Map<string, number>();
+  for (let left = reader.varint(); left > 0; left--) applied.set(reader.text(), reader.varint());
+  const rollup = hasRollup ? Rollup.decode(value.subarray(reader.position)) : undefined;
+  return { sk, version, applied, rollup };
+}
+
+/** What one commit adds to one window. */
+export interface Contribution {
+  readonly shard: string;
+  readonly n: number;
+  readonly rollup: Rollup;
+}
+
+const MAX_CONFLICTS = 50;
+
+/**
+ * Folds contributions into an item under its version; those it has already are skipped. `through` says up to which
+ * commit of each shard the contributions are all there are for this window.
+ */
+export async function foldInto(
+  store: Store,
+  key: ItemKey,
+  contributions: readonly Contribution[],
+  through: ReadonlyMap<string, number>,
+  expiresAt?: EpochMs,
+): Promise<boolean> {
+  for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
+    const item = await store.get(key);
+    const known = item ? decodeItem(item) : undefined;
+    const rollup = known?.rollup ?? new Rollup();
+    const applied = new Map(known?.applied);
+    const fresh = contributions.filter(({ shard, n }) => n > (applied.get(shard) ?? 0));
+    if (fresh.length === 0) return false;
+    for (const contribution of fresh) rollup.merge(contribution.rollup);
+    for (const { shard } of fresh) applied.set(shard, Math.max(applied.get(shard) ?? 0, through.get(shard) ?? 0));
+    rollup.bound();
+    const value = encodeItem(applied, rollup);
+    if (await store.put({ ...key, value, ...(expiresAt ? { expiresAt } : {}) }, item?.version ?? 0)) return true;
+  }
+  throw new ClickstreamError("unavailable", `${key.pk} ${key.sk}: ${MAX_CONFLICTS} conflicting writes in a row`);
+}
+
+// ---- days, derived from hours
+//
+// A day item is usable when it is not stale and holds no commit that the reader's cursor does not cover. Folding
+// writes hours first, then marks their days stale, and only then moves the cursor: so whoever reads the cursor and
+// then a day that is not stale has all commits up to the cursor in it.
+
+const STALE = "stale";
+const staleKey = (site: string, date: LocalDate): string => JSON.stringify([date, site]);
+const BUILT = "built";
+
+/** Whether this day is over, or so nearly that somebody with a faster clock may derive it already. */
+export const mayBeDerived = (zone: string, date: LocalDate, now: EpochMs): boolean =>
+  dayStart(zone, addDays(date, 1)) <= now + CLOCK_MARGIN_MS;
+
+/** Call after the hours of a day were written and before the cursor moves. */
+export async function markStale(store: Store, site: string, date: LocalDate): Promise<void> {
+  const pk = partition("day", site);
+  await putAlways(store, { pk: STALE, sk: staleKey(site, date) }, new Uint8Array());
+  for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
+    const item = await store.get({ pk, sk: date });
+    if (await store.put({ pk, sk: date, value: encodeItem(new Map(), undefined) }, item?.version ?? 0)) return;
+  }
+  throw new ClickstreamError("unavailable", `${pk} ${date}: ${MAX_CONFLICTS} conflicting writes in a row`);
+}
+
+async function putAlways(store: Store, key: ItemKey, value: Uint8Array): Promise<void> {
+  const item = await store.get(key);
+  // Whoever else writes it writes the same.
+  await store.put({ ...key, value }, item?.version ?? 0);
+}
+
+/** Derives one day from its hours; false when it changed meanwhile and stays stale. */
+async function deriveDay(store: Store, site: string, zone: string, date: LocalDate): Promise<boolean> {
+  const pk = partition("day", site);
+  const before = await store.get({ pk, sk: date });
+  const hours = await store.list(partition("hour", site), {
+    from: instantKey(dayStart(zone, date)),
+    to: instantKey(dayStart(zone, addDays(date, 1))),
+  });
+  const rollup = new Rollup();
+  const applied = new Map<string, number>();
+  for (const hour of hours.map(decodeItem)) {
+    if (hour.rollup) rollup.merge(hour.rollup);
+    for (const [shard, n] of hour.applied) applied.set(shard, Math.max(n, applied.get(shard) ?? 0));
+  }
+  rollup.bound();
+  return store.put({ pk, sk: date, value: encodeItem(applied, rollup) }, before?.version ?? 0);
+}
+
+/** Derives the days that are over, and those marked stale. Returns how many were written. */
+export async function deriveDays(
+  store: Store,
+  clock: Clock,
+  sites: ReadonlyMap<string, { readonly timeZone: string }>,
+): Promise<number> {
+  let written = 0;
+  for (const { sk } of await store.list(STALE)) {
+    const [date, site] = JSON.parse(sk) as [LocalDate, string];
+    const zone = sites.get(site)?.timeZone ?? "UTC";
+    if (dayStart(zone, addDays(date, 1)) + DAY_SETTLE_MS > clock.now()) continue;
+    if (!(await deriveDay(store, site, zone, date))) continue;
+    written++;
+    await store.delete([{ pk: STALE, sk }]);
+  }
+  for (const [site, { timeZone }] of sites) {
+    const last = addDays(localDate(timeZone, clock.now() - DAY_SETTLE_MS), -1);
+    const built = await store.get({ pk: BUILT, sk: site });
+    const from = built ? new TextDecoder().decode(built.value) : await firstDate(store, site, timeZone);
+    if (!from || from > last) continue;
+    for (let date = from; date <= last; date = addDays(date, 1)) {
+      const hours = await store.list(partition("hour", site), {
+        from: instantKey(dayStart(timeZone, date)),
+        to: instantKey(dayStart(timeZone, addDays(date, 1))),
+        limit: 1,
+      });
+      if (hours.length > 0 && (await deriveDay(store, site, timeZone, date))) written++;
+    }
+    await store.put({ pk: BUILT, sk: site, value: new TextEncoder().encode(addDays(last, 1)) }, built?.version ?? 0);
+  }
+  return written;
+}
+
+async function firstDate(store: Store, site: string, zone: string): Promise<LocalDate | undefined> {
+  const [hour] = await store.list(partition("hour", site), { limit: 1 });
+  return hour && localDate(zone, Number(hour.sk));
+}
+
+export const hourOf = (zone: string, minute: EpochMs): EpochMs => hourStart(zone, minute);
+export const isKept = (minute: EpochMs, now: EpochMs): boolean => minute + MINUTE_KEEP_MS > now;

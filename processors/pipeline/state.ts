@@ -1,0 +1,257 @@
+/**
+ * What a shard remembers between records: visits under way and the batch ids already counted. It changes only by
+ * folding records, so the same records give the same state whatever the batches were. See docs/decisions/0002.
+ */
+import { VISIT_DIMENSIONS } from "../model/dimensions.ts";
+import { type EpochMs, HOUR_MS } from "../model/time.ts";
+import { ByteReader, ByteWriter } from "../sketches/bytes.ts";
+
+/** One visit: a run of a visitor's events with no gap over SESSION_GAP_MS. */
+export interface Session {
+  /** Event times of its earliest and latest event. */
+  first: EpochMs;
+  last: EpochMs;
+  /** Start of the minute that its visit, bounce and duration are counted in. */
+  readonly window: EpochMs;
+  /** Values in the order of VISIT_DIMENSIONS; "" has no row. */
+  readonly attributes: readonly string[];
+  exitPage: string;
+  exitAt: EpochMs;
+  /** Interactive events so far: a visit with at most one is a bounce. */
+  interactive: number;
+  pageviews: number;
+  events: number;
+  engagedMs: number;
+  /** hash53 of (dimension, value) -> 0 when it occurred, 1 when it was read, 2 + depth when it was scrolled to depth. */
+  readonly seen: Map<number, number>;
+}
+
+export interface VisitorState {
+  readonly sessions: Session[];
+  /** Number of the last batch folded into it, and when that batch reached the edge. */
+  ordinal: number;
+  receivedAt: EpochMs;
+}
+
+/** The field's convention; the edge is inclusive. */
+export const SESSION_GAP_MS = HOUR_MS / 2;
+/** Visits remembered for one visitor, so that a late batch finds its own. */
+export const MAX_SESSIONS = 8;
+/** Values whose first occurrence in a visit is recognised; later ones add no visit to their row. */
+export const MAX_SEEN = 256;
+/** A visitor not heard of for this long, or for this many batches of the shard, is forgotten. */
+export const VISITOR_TTL_MS = 24 * HOUR_MS;
+export const MAX_VISITORS = 200_000;
+/** Batch ids remembered by a shard: a retry is recognised as long as fewer batches than this came between. */
+export const MAX_BATCH_IDS = 500_000;
+
+export const newVisitor = (): VisitorState => ({ sessions: [], ordinal: 0, receivedAt: 0 });
+
+export const cloneVisitor = (state: VisitorState): VisitorState => ({
+  ...state,
+  sessions: state.sessions.map((session) => ({ ...session, seen: new Map(session.seen) })),
+});
+
+export function encodeVisitor(state: VisitorState, writer: ByteWriter): void {
+  writer.varint(state.ordinal);
+  writer.varint(state.receivedAt);
+  writer.varint(state.sessions.length);
+  for (const session of state.sessions) {
+    writer.varint(session.window);
+    writer.signed(session.first - session.window);
+    writer.varint(session.last - session.first);
+    for (const value of session.attributes) writer.text(value);
+    writer.text(session.exitPage);
+    writer.signed(session.exitAt - session.window);
+    writer.varint(session.interactive);
+    writer.varint(session.pageviews);
+    writer.varint(session.events);
+    writer.varint(session.engagedMs);
+    writer.varint(session.seen.size);
+    for (const [hash, mark] of session.seen) {
+      writer.varint(hash);
+      writer.varint(mark);
+    }
+  }
+}
+
+export function decodeVisitor(reader: ByteReader): VisitorState {
+  const ordinal = reader.varint();
+  const receivedAt = reader.varint();
+  const sessions: Session[] = [];
+  for (let left = reader.varint(); left > 0; left--) {
+    const window = reader.varint();
+    const first = window + reader.signed();
+    const last = first + reader.varint();
+    const attributes = VISIT_DIMENSIONS.map(() => reader.text());
+    const session: Session = {
+      window,
+      first,
+      last,
+      attributes,
+      exitPage: reader.text(),
+      exitAt: window + reader.signed(),
+      interactive: reader.varint(),
+      pageviews: reader.varint(),
+      events: reader.varint(),
+      engagedMs: reader.varint(),
+      seen: new Map(),
+    };
+    for (let marks = reader.varint(); marks > 0; marks--) session.seen.set(reader.varint(), reader.varint());
+    sessions.push(session);
+  }
+  return { sessions, ordinal, receivedAt };
+}
+
+/** Running totals of a shard since it began; they move in the same write as what they count. */
+export interface Counters {
+  records: number;
+  batches: number;
+  events: number;
+  late: number;
+  /** By reject reason. */
+  rejects: Record<string, number>;
+}
+
+export const newCounters = (): Counters => ({ records: 0, batches: 0, events: 0, late: 0, rejects: {} });
+
+/** State as of one commit. Maps are in order of last change, oldest first. */
+export class ShardState {
+  /** Number of the newest commit folded in; 0 before the first. */
+  n = 0;
+  /** Last sequence number folded in; "" before the first. */
+  to = "";
+  /** Batches folded so far. */
+  ordinal = 0;
+  /** Batch ids remembered so far. */
+  idOrdinal = 0;
+  /** Events before this have had their time; moved by recorded times only. */
+  watermark: EpochMs = 0;
+  counters: Counters = newCounters();
+  /** By visitor key. */
+  readonly visitors = new Map<string, VisitorState>();
+  /** hash53 of (site, batch id) -> its number among the ids. */
+  readonly batchIds = new Map<number, number>();
+
+  /** The state of a visitor as a batch with this number and time may see it. */
+  visible(key: string, ordinal: number, receivedAt: EpochMs): VisitorState | undefined {
+    const state = this.visitors.get(key);
+    return state && isRemembered(state, ordinal, receivedAt) ? state : undefined;
+  }
+
+  apply(change: StateChange): void {
+    this.n = change.n;
+    this.to = change.to;
+    this.ordinal = change.ordinal;
+    this.watermark = change.watermark;
+    this.counters = change.counters;
+    for (const [key, visitor] of change.visitors) {
+      this.visitors.delete(key);
+      this.visitors.set(key, visitor);
+    }
+    for (const hash of change.batchIds) {
+      this.batchIds.delete(hash);
+      this.batchIds.set(hash, ++this.idOrdinal);
+    }
+    // Whether an entry is visible is decided by its numbers alone; dropping it here only frees memory.
+    for (const [key, visitor] of this.visitors) {
+      if (this.ordinal - visitor.ordinal <= MAX_VISITORS) break;
+      this.visitors.delete(key);
+    }
+    for (const [hash, number] of this.batchIds) {
+      if (this.idOrdinal - number < MAX_BATCH_IDS) break;
+      this.batchIds.delete(hash);
+    }
+  }
+
+  /** Everything in one value, so that a cold worker need not read the whole log. */
+  encode(): Uint8Array<ArrayBuffer> {
+    const newest = [...this.visitors.values()].at(-1)?.receivedAt ?? 0;
+    const kept = [...this.visitors].filter(([, v]) => isRemembered(v, this.ordinal, newest));
+    const writer = new ByteWriter(64 * 1024);
+    writer.byte(SNAPSHOT_VERSION);
+    writer.varint(this.idOrdinal - this.batchIds.size);
+    encodeChange(
+      {
+        n: this.n,
+        to: this.to,
+        ordinal: this.ordinal,
+        watermark: this.watermark,
+        counters: this.counters,
+        visitors: new Map(kept),
+        batchIds: [...this.batchIds.keys()],
+      },
+      writer,
+    );
+    return writer.finish();
+  }
+
+  static decode(bytes: Uint8Array): ShardState {
+    const reader = new ByteReader(bytes);
+    const version = reader.byte();
+    if (version !== SNAPSHOT_VERSION)
+      throw new RangeError(`shard state version ${version}, this code reads ${SNAPSHOT_VERSION}`);
+    const state = new ShardState();
+    state.idOrdinal = reader.varint();
+    state.apply(decodeChange(reader));
+    return state;
+  }
+}
+
+const SNAPSHOT_VERSION = 1;
+
+const isRemembered = (state: VisitorState, ordinal: number, receivedAt: EpochMs): boolean =>
+  ordinal - state.ordinal <= MAX_VISITORS && receivedAt - state.receivedAt <= VISITOR_TTL_MS;
+
+/** What one commit changes. */
+export interface StateChange {
+  readonly n: number;
+  readonly to: string;
+  readonly ordinal: number;
+  readonly watermark: EpochMs;
+  readonly counters: Counters;
+  readonly visitors: ReadonlyMap<string, VisitorState>;
+  readonly batchIds: readonly number[];
+}
+
+export function encodeChange(change: StateChange, writer: ByteWriter): void {
+  writer.varint(change.n);
+  writer.text(change.to);
+  writer.varint(change.ordinal);
+  writer.varint(change.watermark);
+  const { records, batches, events, late, rejects } = change.counters;
+  for (const count of [records, batches, events, late]) writer.varint(count);
+  const reasons = Object.entries(rejects).sort(([a], [b]) => (a < b ? -1 : 1));
+  writer.varint(reasons.length);
+  for (const [reason, count] of reasons) {
+    writer.text(reason);
+    writer.varint(count);
+  }
+  writer.varint(change.visitors.size);
+  for (const [key, visitor] of change.visitors) {
+    writer.text(key);
+    encodeVisitor(visitor, writer);
+  }
+  writer.varint(change.batchIds.length);
+  for (const hash of change.batchIds) writer.varint(hash);
+}
+
+export function decodeChange(reader: ByteReader): StateChange {
+  const n = reader.varint();
+  const to = reader.text();
+  const ordinal = reader.varint();
+  const watermark = reader.varint();
+  const counters: Counters = {
+    records: reader.varint(),
+    batches: reader.varint(),
+    events: reader.varint(),
+    late: reader.varint(),
+    rejects: {},
+  };
+  for (let left = reader.varint(); left > 0; left--) counters.rejects[reader.text()] = reader.varint();
+  const visitors = new Map<string, VisitorState>();
+  for (let left = reader.varint(); left > 0; left--) visitors.set(reader.text(), decodeVisitor(reader));
+  const batchIds: number[] = [];
+  for (let left = reader.varint(); left > 0; left--) batchIds.push(reader.varint());
+  return { n, to, ordinal, watermark, counters, visitors, batchIds };
+}
