@@ -1,0 +1,71 @@
+/** Golomb-Rice code: sorted whole numbers in nearly as few bits as their set needs. Knows nothing of what they mean. */
+import type { ByteReader, ByteWriter } from "./bytes.ts";
+
+/*
+ * The gap to each number (0 for the very next one) is written as gap >> k in unary, ones and then a zero, followed by
+ * the low k bits, high bits first. The last byte is filled with zeros, so equal numbers give equal bytes. Numbers spread
+ * evenly cost least with k about log2 of their mean gap.
+ */
+
+/** Writes strictly ascending integers, all at least `start`; 16 <= k <= 32. The reader must know their count and k. */
+export function writeAscending(
+  writer: ByteWriter,
+  values: readonly number[],
+  start: number,
+  k: number,
+): void {
+  let pending = 0;
+  let pendingBits = 0;
+  const put = (value: number, bits: number): void => {
+    pending = (pending << bits) | value;
+    pendingBits += bits;
+    while (pendingBits >= 8) {
+      pendingBits -= 8;
+      writer.byte((pending >>> pendingBits) & 0xff);
+    }
+    pending &= (1 << pendingBits) - 1;
+  };
+  const scale = 2 ** k;
+  let next = start;
+  for (const value of values) {
+    const gap = value - next;
+    next = value + 1;
+    let ones = Math.floor(gap / scale);
+    const rest = gap - ones * scale;
+    // At most 16 bits at a time, so that `pending` never reaches the sign bit.
+    for (; ones >= 16; ones -= 16) put(0xffff, 16);
+    put((2 << ones) - 2, ones + 1);
+    put(rest >>> 16, k - 16);
+    put(rest & 0xffff, 16);
+  }
+  if (pendingBits > 0) put(0, 8 - pendingBits);
+}
+
+/** Reads `count` numbers that writeAscending wrote with the same `start` and `k`. RangeError for other bytes. */
+export function readAscending(reader: ByteReader, count: number, start: number, k: number): number[] {
+  let pending = 0;
+  let pendingBits = 0;
+  const take = (bits: number): number => {
+    while (pendingBits < bits) {
+      pending = (pending << 8) | reader.byte();
+      pendingBits += 8;
+    }
+    pendingBits -= bits;
+    const value = pending >>> pendingBits;
+    pending &= (1 << pendingBits) - 1;
+    return value;
+  };
+  const values: number[] = [];
+  const scale = 2 ** k;
+  let next = start;
+  while (values.length < count) {
+    let ones = 0;
+    while (take(1) === 1) ones++;
+    const high = take(k - 16);
+    const value = next + ones * scale + high * 0x10000 + take(16);
+    values.push(value);
+    next = value + 1;
+  }
+  if (pending !== 0) throw new RangeError("stray bits after the last number");
+  return values;
+}
