@@ -21,7 +21,7 @@ const batch: Schema = {
     s: { type: "string", minLength: 1, description: "Site id, as registered." },
     b: described("Batch id, text. Made once and kept on every retry: a repeat is counted once."),
     t: described("The sender's clock when this attempt was sent, epoch milliseconds."),
-    v: text("Visitor id, only where the site owner chose storage; absent means cookieless."),
+    v: described("Visitor id, text, only where the site owner chose storage; absent means cookieless."),
     c: described(
       "What all events share: u URL of the page, r referrer, w and h viewport in CSS pixels, l language, z time zone.",
     ),

@@ -1,0 +1,51 @@
+/** Reads a request's body up to a limit. Never holds more than the limit, whatever the client sends or claims. */
+import { isUtf8 } from "node:buffer";
+import type { IncomingMessage } from "node:http";
+
+/** The text; or why there is none. "gone": the client went away, and nobody is left to answer. */
+export type BodyResult =
+  | { readonly text: string }
+  | { readonly problem: "too_large" | "not_utf8" | "gone"; readonly text?: undefined };
+
+/** Whether the declared length alone is over the limit. */
+export const declaresTooMuch = (request: IncomingMessage, maxBytes: number): boolean =>
+  Number(request.headers["content-length"] ?? 0) > maxBytes;
+
+/** Resolves once the body ended, exceeded `maxBytes`, or broke off. Never rejects. */
+export function readBody(request: IncomingMessage, maxBytes: number): Promise<BodyResult> {
+  if (declaresTooMuch(request, maxBytes)) return Promise.resolve({ problem: "too_large" });
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    const settle = (result: BodyResult): void => {
+      request.off("data", onData).off("end", onEnd).off("close", onGone);
+      resolve(result);
+    };
+    const onData = (chunk: Buffer): void => {
+      length += chunk.length;
+      if (length > maxBytes) settle({ problem: "too_large" });
+      else chunks.push(chunk);
+    };
+    const onEnd = (): void => {
+      const bytes = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, length);
+      settle(isUtf8(bytes) ? { text: bytes.toString("utf8") } : { problem: "not_utf8" });
+    };
+    const onGone = (): void => settle({ problem: "gone" });
+    // A broken connection also emits "error"; the "close" that follows is enough for us.
+    request.on("data", onData).on("end", onEnd).on("close", onGone).on("error", ignore);
+  });
+}
+
+const ignore = (): void => {};
+
+/** How long a refused sender may go on before its connection is cut. */
+const LINGER_MS = 1_000;
+
+/**
+ * Throws away what a refused sender still sends. Closing at once would reset the connection, and the sender would see
+ * the reset instead of our answer.
+ */
+export function discard(request: IncomingMessage): void {
+  request.on("error", ignore).resume();
+  setTimeout(() => request.destroy(), LINGER_MS).unref();
+}

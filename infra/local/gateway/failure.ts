@@ -1,0 +1,44 @@
+/** What becomes of an error on its way to a client: the caller's own mistakes are named, ours only numbered. */
+import { ClickstreamError, type ErrorCode } from "../../../processors/errors.ts";
+import { type HttpResponse, jsonResponse } from "./http.ts";
+
+/** Takes one line for the operator. It never holds client data: an operation, an id and a stack. */
+export type Log = (line: string) => void;
+
+const told: Partial<
+  Record<ErrorCode, { readonly status: number; readonly headers?: Record<string, string> }>
+> = {
+  bad_request: { status: 400 },
+  unauthorized: { status: 401, headers: { "WWW-Authenticate": "Bearer" } },
+  forbidden: { status: 403 },
+  not_found: { status: 404 },
+};
+const retried: Partial<Record<ErrorCode, string>> = { throttled: "1", unavailable: "2" };
+
+/** The answer to an error that a handler threw. `id` finds it in the log again. */
+export function failure(error: unknown, operation: string, id: string, log: Log): HttpResponse {
+  if (error instanceof ClickstreamError) {
+    const known = told[error.code];
+    if (known !== undefined) return jsonResponse(known.status, { error: error.message }, known.headers);
+    const seconds = retried[error.code];
+    if (seconds !== undefined) {
+      if (error.code === "unavailable") logFault(error, operation, id, log);
+      return jsonResponse(503, { error: "try again later", id }, { "Retry-After": seconds });
+    }
+  }
+  logFault(error, operation, id, log);
+  return jsonResponse(500, { error: "internal error", id });
+}
+
+/** One JSON line with the whole chain of causes. */
+export function logFault(error: unknown, operation: string, id: string, log: Log): void {
+  const chain: string[] = [];
+  for (
+    let at = error;
+    at !== undefined && chain.length < 5;
+    at = at instanceof Error ? at.cause : undefined
+  ) {
+    chain.push(at instanceof Error ? (at.stack ?? at.message) : String(at));
+  }
+  log(JSON.stringify({ level: "error", operation, id, error: chain }));
+}

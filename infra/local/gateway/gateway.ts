@@ -1,0 +1,319 @@
+/**
+ * The local API gateway: serves the routes of the API document as API Gateway would, and further routes beside them.
+ * Knows the stream and the functions only as arguments; what a batch means is none of its business.
+ */
+import { randomUUID } from "node:crypto";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { ClickstreamError } from "../../../processors/errors.ts";
+import type { RejectReason } from "../../../processors/model/event.ts";
+import type { Clock } from "../../../processors/model/time.ts";
+import { MAX_BODY_BYTES } from "../../mapping.ts";
+import type { ApiDocument, Operation } from "../../openapi.ts";
+import { directoryHandler } from "./assets.ts";
+import { type BodyResult, declaresTooMuch, discard, readBody } from "./body.ts";
+import { clientAddress, hostAllowed, isLoopback } from "./client.ts";
+import { failure, type Log, logFault } from "./failure.ts";
+import {
+  type Handler,
+  type HttpRequest,
+  type HttpResponse,
+  jsonResponse,
+  matchesEtag,
+  notFoundPage,
+  secured,
+} from "./http.ts";
+import { type Ingest, ingestOperation, type PutRecord } from "./ingest.ts";
+import { gatewayAnswers } from "./problems.ts";
+import { headerTrace, type Trace } from "./trace.ts";
+
+export interface GatewayOptions {
+  readonly document: ApiDocument;
+  readonly putRecord: PutRecord;
+  /** The functions behind the document's aws_proxy operations, by operationId. All must be there. */
+  readonly functions: Readonly<Record<string, Handler>>;
+  readonly clock: Clock;
+  /** Opens each ingest request's trace; default: keep or make X-Amzn-Trace-Id, unsampled unless the client asks. */
+  readonly trace?: Trace;
+  /** Called for each batch that is refused at the door, with its reason. */
+  readonly onReject?: (reason: RejectReason) => void;
+  /** Default: standard error. */
+  readonly log?: Log;
+  /** Believe the last entry of X-Forwarded-For: set it only behind a proxy of your own. Default false. */
+  readonly trustProxy?: boolean;
+  /**
+   * Answer everything but ingest only to requests for localhost (or `allowedHosts`), so that a hostile page cannot
+   * read a dashboard by pointing its own name at this machine. Default: when bound to a loopback address.
+   */
+  readonly checkHost?: boolean;
+  /** Further host names, without port, that count as ours. */
+  readonly allowedHosts?: readonly string[];
+  /** For a whole request, headers and body, to arrive. Default 30 s. */
+  readonly requestTimeoutMs?: number;
+  /** For requests in flight when closing. Default 10 s. */
+  readonly drainMs?: number;
+}
+
+export interface RouteOptions {
+  /** Answer whatever the Host header says: for what other sites embed, and for health checks. */
+  readonly anyHost?: boolean;
+}
+
+export interface Gateway {
+  /** Adds a route. A path that ends in `/*` takes all below it; the longest match wins, exact before prefix. */
+  route(method: "GET" | "POST", path: string, handler: Handler, options?: RouteOptions): void;
+  /** Serves a directory at `prefix`, which ends in "/". */
+  static(prefix: string, directory: string, options?: RouteOptions): void;
+  /** Port 0 takes a free one. Rejects with the system's error, EADDRINUSE among them. */
+  listen(port: number, host: string): Promise<{ readonly host: string; readonly port: number }>;
+  /** Takes no more connections and resolves when the requests in flight are answered, or cut after `drainMs`. */
+  close(): Promise<void>;
+}
+
+/** One method of one path. */
+type Endpoint =
+  | { readonly kind: "ingest"; readonly name: string; readonly run: Ingest }
+  | { readonly kind: "handler"; readonly name: string; readonly run: Handler; readonly anyHost: boolean };
+type Methods = Map<string, Endpoint>;
+
+/** As API Gateway's limit of 10,240 bytes, rounded up to what Node counts differently. */
+const MAX_HEADER_BYTES = 16 * 1024;
+
+/** Builds the gateway; compiles every template and schema, so that a broken document fails here. */
+export function createGateway(options: GatewayOptions): Gateway {
+  const { document, clock, onReject = () => {}, trustProxy = false, drainMs = 10_000 } = options;
+  const log = options.log ?? ((line: string) => void process.stderr.write(`${line}\n`));
+  const trace = options.trace ?? headerTrace(clock, () => false);
+  const problems = gatewayAnswers(document);
+  const allowedHosts = new Set(options.allowedHosts ?? []);
+  const exact = new Map<string, Methods>();
+  const prefixes: { readonly prefix: string; readonly methods: Methods }[] = [];
+  let checkHost = options.checkHost ?? true;
+  let closing = false;
+
+  for (const [path, operations] of Object.entries(document.paths)) {
+    for (const [method, operation] of Object.entries(operations)) {
+      add(exact, path).set(method.toUpperCase(), endpointOf(operation));
+    }
+  }
+
+  function endpointOf(operation: Operation): Endpoint {
+    const { type } = operation["x-amazon-apigateway-integration"];
+    const name = operation.operationId;
+    if (type === "aws")
+      return { kind: "ingest", name, run: ingestOperation(operation, document, options.putRecord) };
+    if (type === "mock") return { kind: "handler", name, run: problems.mock(operation), anyHost: true };
+    const run = options.functions[name];
+    if (run === undefined) throw new ClickstreamError("invariant", `no function for operation ${name}`);
+    return { kind: "handler", name, run, anyHost: false };
+  }
+
+  function find(path: string): Methods | undefined {
+    return exact.get(path) ?? prefixes.find(({ prefix }) => path.startsWith(prefix))?.methods;
+  }
+
+  async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const url = request.url ?? "/";
+    const mark = url.indexOf("?");
+    const path = mark < 0 ? url : url.slice(0, mark);
+    const method = request.method ?? "GET";
+    const methods = find(path);
+    const endpoint = methods?.get(method) ?? (method === "HEAD" ? methods?.get("GET") : undefined);
+    const query = new URLSearchParams(mark < 0 ? "" : url.slice(mark + 1));
+    const id = randomUUID();
+    try {
+      if (endpoint?.kind === "ingest") {
+        return await serveIngest(endpoint, { request, response, path, query, id });
+      }
+      const result =
+        methods === undefined
+          ? unknownPath(path)
+          : endpoint === undefined
+            ? problems.answer(405, "The method is not allowed here.", { Allow: allowed(methods) })
+            : await answerHandler(endpoint, request, { path, method, query });
+      if (result !== undefined) send(request, response, result);
+    } catch (error) {
+      if (endpoint?.kind !== "ingest")
+        return send(request, response, failure(error, endpoint?.name ?? "route", id, log));
+      logFault(error, endpoint.name, id, log);
+      send(request, response, problems.answer(500, "Internal error"));
+    }
+  }
+
+  interface Incoming {
+    readonly request: IncomingMessage;
+    readonly response: ServerResponse;
+    readonly path: string;
+    readonly query: URLSearchParams;
+    readonly id: string;
+  }
+
+  async function serveIngest(
+    endpoint: Extract<Endpoint, { kind: "ingest" }>,
+    { request, response, path, query, id }: Incoming,
+  ): Promise<void> {
+    const headers = request.headers as Record<string, string>;
+    const span = trace(headers["x-amzn-trace-id"]);
+    const finish = (result: HttpResponse, reason?: RejectReason): void => {
+      if (reason !== undefined) onReject(reason);
+      send(request, response, result);
+      span.end({ method: "POST", path, status: result.status });
+    };
+    const encoding = headers["content-encoding"];
+    if (encoding !== undefined && encoding.toLowerCase() !== "identity") {
+      return finish(problems.answer(415, "The body must not be compressed."), "malformed");
+    }
+    const body = await readBody(request, MAX_BODY_BYTES);
+    if (body.text === undefined) {
+      if (body.problem === "gone") return span.end({ method: "POST", path, status: 499 });
+      const { status, message, reason } = bodyProblems[body.problem];
+      return finish(problems.answer(status, message), reason);
+    }
+    headers["x-amzn-trace-id"] = span.header;
+    const outcome = await endpoint.run({
+      contentType: headers["content-type"],
+      body: body.text,
+      headers,
+      query,
+      context: {
+        extendedRequestId: id,
+        requestId: id,
+        requestTimeEpoch: clock.now(),
+        httpMethod: "POST",
+        resourcePath: path,
+        identity: { sourceIp: clientAddress(request, trustProxy), userAgent: headers["user-agent"] ?? "" },
+        responseOverride: { header: {} },
+      },
+    });
+    if ("refused" in outcome) return finish(problems.answer(outcome.refused, outcome.message), "malformed");
+    if (outcome.fault !== undefined) logFault(outcome.fault, endpoint.name, id, log);
+    finish(outcome.response, outcome.response.status === 413 ? "too_large" : undefined);
+  }
+
+  async function answerHandler(
+    endpoint: Extract<Endpoint, { kind: "handler" }>,
+    request: IncomingMessage,
+    { path, method, query }: Pick<HttpRequest, "path" | "method" | "query">,
+  ): Promise<HttpResponse | undefined> {
+    if (checkHost && !endpoint.anyHost && !hostAllowed(request.headers.host, allowedHosts)) {
+      return problems.answer(403, "This server answers to localhost only.");
+    }
+    let text = "";
+    if (method === "POST") {
+      const body: BodyResult = await readBody(request, MAX_BODY_BYTES);
+      if (body.text === undefined) {
+        if (body.problem === "gone") return undefined;
+        const { status, message } = bodyProblems[body.problem];
+        return jsonResponse(status, { error: message });
+      }
+      text = body.text;
+    }
+    const headers = request.headers as Record<string, string>;
+    return endpoint.run({ method: method === "HEAD" ? "GET" : method, path, query, headers, body: text });
+  }
+
+  function unknownPath(path: string): HttpResponse {
+    return /^\/(?:api|v1)(?:\/|$)/.test(path)
+      ? problems.answer(404, "There is nothing at this path.")
+      : notFoundPage;
+  }
+
+  function send(request: IncomingMessage, response: ServerResponse, result: HttpResponse): void {
+    if (response.headersSent || response.destroyed) return;
+    let { status, body } = result;
+    let headers = result.headers ?? {};
+    const etag = headers.ETag ?? headers.etag;
+    if (status === 200 && etag !== undefined && matchesEtag(request.headers["if-none-match"], etag)) {
+      status = 304;
+      body = "";
+    }
+    if (body.length > 0) headers = secured(headers);
+    else if (status !== 304 && "Content-Type" in headers) headers = secured(headers);
+    const unread = hasBody(request) && !request.complete;
+    if (closing || unread) headers = { ...headers, Connection: "close" };
+    if (request.method === "HEAD" && status !== 304) {
+      headers = { ...headers, "Content-Length": String(Buffer.byteLength(body)) };
+      body = "";
+    }
+    response.writeHead(status, headers);
+    response.end(body);
+    if (unread) discard(request);
+  }
+
+  const server: Server = createServer({
+    maxHeaderSize: MAX_HEADER_BYTES,
+    headersTimeout: 10_000,
+    requestTimeout: options.requestTimeoutMs ?? 30_000,
+    connectionsCheckingInterval: Math.min(options.requestTimeoutMs ?? 5_000, 5_000),
+    keepAliveTimeout: 65_000,
+  });
+  const accept = (request: IncomingMessage, response: ServerResponse): void => void serve(request, response);
+  server.on("request", accept);
+  // Whoever asks first is told so before the body travels.
+  server.on("checkContinue", (request: IncomingMessage, response: ServerResponse) => {
+    if (!declaresTooMuch(request, MAX_BODY_BYTES)) response.writeContinue();
+    accept(request, response);
+  });
+
+  return {
+    route(method, path, run, { anyHost = false } = {}) {
+      const endpoint: Endpoint = { kind: "handler", name: `${method} ${path}`, run, anyHost };
+      if (!path.endsWith("/*")) {
+        add(exact, path).set(method, endpoint);
+        return;
+      }
+      const prefix = path.slice(0, -1);
+      const known = prefixes.find((entry) => entry.prefix === prefix);
+      if (known !== undefined) known.methods.set(method, endpoint);
+      else prefixes.push({ prefix, methods: new Map([[method, endpoint]]) });
+      prefixes.sort((a, b) => b.prefix.length - a.prefix.length);
+    },
+    static(prefix, directory, routeOptions) {
+      this.route("GET", `${prefix}*`, directoryHandler(prefix, directory), routeOptions);
+    },
+    listen(port, host) {
+      checkHost = options.checkHost ?? isLoopback(host);
+      return new Promise((resolve, reject) => {
+        server.once("error", reject);
+        server.listen(port, host, () => {
+          server.off("error", reject);
+          const address = server.address() as AddressInfo;
+          resolve({ host: address.address, port: address.port });
+        });
+      });
+    },
+    close() {
+      closing = true;
+      return new Promise((resolve) => {
+        const cut = setTimeout(() => server.closeAllConnections(), drainMs);
+        server.close(() => {
+          clearTimeout(cut);
+          resolve();
+        });
+        server.closeIdleConnections();
+      });
+    },
+  };
+}
+
+const bodyProblems = {
+  too_large: {
+    status: 413,
+    message: `The body is larger than ${MAX_BODY_BYTES} bytes.`,
+    reason: "too_large",
+  },
+  not_utf8: { status: 400, message: "body: must be UTF-8", reason: "malformed" },
+} as const;
+
+function add(routes: Map<string, Methods>, path: string): Methods {
+  const methods: Methods = routes.get(path) ?? new Map();
+  routes.set(path, methods);
+  return methods;
+}
+
+const hasBody = ({ headers }: IncomingMessage): boolean =>
+  headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
+
+/** The Allow header: GET brings HEAD with it. */
+const allowed = (methods: Methods): string =>
+  [...methods.keys()].flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method])).join(", ");

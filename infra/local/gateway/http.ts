@@ -1,0 +1,62 @@
+/** Requests and responses as the gateway's handlers see them, and the answers that every station uses. */
+
+export interface HttpRequest {
+  readonly method: string;
+  /** Path without the query string, still percent-encoded. */
+  readonly path: string;
+  readonly query: URLSearchParams;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** UTF-8 text; "" for GET and HEAD. */
+  readonly body: string;
+}
+
+export interface HttpResponse {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body: string | Uint8Array;
+}
+
+/** Answers a request. May throw: see `failure` for what becomes of an error. */
+export type Handler = (request: HttpRequest) => HttpResponse | Promise<HttpResponse>;
+
+/** A JSON answer. */
+export const jsonResponse = (
+  status: number,
+  value: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): HttpResponse => ({
+  status,
+  headers: { "Content-Type": "application/json; charset=utf-8", "Cache-Control": "no-store", ...headers },
+  body: JSON.stringify(value),
+});
+
+/** Only our own files may run, load or be talked to, and nobody may frame us. */
+export const CONTENT_SECURITY_POLICY =
+  "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
+
+/** Headers for every answer with a body; a page also gets its policy. What the handler set itself stays. */
+export function secured(headers: Readonly<Record<string, string>>): Record<string, string> {
+  const result: Record<string, string> = { "X-Content-Type-Options": "nosniff", ...headers };
+  if (headers["Content-Type"]?.startsWith("text/html")) {
+    result["Content-Security-Policy"] ??= CONTENT_SECURITY_POLICY;
+    result["Referrer-Policy"] ??= "same-origin";
+    result["X-Frame-Options"] ??= "DENY";
+  }
+  return result;
+}
+
+/** A page for people who came to a wrong address. Holds nothing of the request. */
+export const notFoundPage: HttpResponse = {
+  status: 404,
+  headers: { "Content-Type": "text/html; charset=utf-8" },
+  body: '<!doctype html><html lang="en"><meta charset="utf-8"><title>Not found</title><h1>Not found</h1><p><a href="/">To the dashboard</a></p></html>',
+};
+
+/** Whether an If-None-Match header names `etag`; weak and strong tags compare alike, as RFC 9110 asks here. */
+export function matchesEtag(ifNoneMatch: string | undefined, etag: string): boolean {
+  if (ifNoneMatch === undefined) return false;
+  if (ifNoneMatch.trim() === "*") return true;
+  const bare = (tag: string) => tag.trim().replace(/^W\//, "");
+  return ifNoneMatch.split(",").some((tag) => bare(tag) === bare(etag));
+}
