@@ -107,7 +107,8 @@ const ZONES: readonly Zone[] = [
   {
     name: "other drivers",
     files: /^processors\/[^/]+\.ts$/,
-    local: new RegExp(`^(${INNER}|${PORT}|processors/pipeline/hash\\.ts$)`),
+    local: new RegExp(`^(${INNER}|${PORT})`),
+    localTypes: /^processors\/pipeline\//, // the shape of the function that the pipeline asks for
     packages: /^node:/,
   },
   {
