@@ -66,6 +66,12 @@ const ZONES: readonly Zone[] = [
     packages: NOTHING,
   },
   {
+    name: "AWS client settings",
+    files: /^processors\/aws\.ts$/,
+    local: new RegExp(`^(${INNER})`),
+    packages: /^(node:|@smithy\/node-http-handler$)/,
+  },
+  {
     name: "tracing driver",
     files: /^processors\/tracing\.ts$/,
     local: new RegExp(`^(${INNER}|${PORT})`),
@@ -74,21 +80,21 @@ const ZONES: readonly Zone[] = [
   {
     name: "stream drivers",
     files: /^processors\/streams\//,
-    local: new RegExp(String.raw`^(processors/streams/|processors/sqlite\.ts$|${INNER})`),
+    local: new RegExp(String.raw`^(processors/streams/|processors/(sqlite|aws)\.ts$|${INNER})`),
     packages: /^(node:|@aws-sdk\/client-kinesis$|@smithy\/node-http-handler$)/,
   },
   {
     name: "store drivers",
     files: /^processors\/stores\//,
     local: new RegExp(
-      String.raw`^(processors/stores/|processors/sqlite\.ts$|processors/streams/stream\.ts$|${INNER})`,
+      String.raw`^(processors/stores/|processors/(sqlite|aws)\.ts$|processors/streams/stream\.ts$|${INNER})`,
     ),
     packages: /^(node:|@aws-sdk\/(client|lib|util)-dynamodb$|@smithy\/node-http-handler$)/,
   },
   {
     name: "archive drivers",
     files: /^processors\/archives\//,
-    local: new RegExp(`^(processors/archives/|${INNER})`),
+    local: new RegExp(String.raw`^(processors/archives/|processors/aws\.ts$|${INNER})`),
     packages: /^(node:|@aws-sdk\/client-(s3|firehose|athena)$|@smithy\/node-http-handler$)/,
   },
   {
