@@ -44,7 +44,6 @@ export function rivuletStack(app: App, files: SiteFiles): { stack: Stack; rivule
   };
   const rivulet = new Rivulet(stack, "Rivulet", props);
   Tags.of(stack).add("app", "rivulet");
-  acknowledge(rivulet);
   return { stack, rivulet };
 }
 
@@ -58,6 +57,6 @@ function wholeNumber(key: string, text: string): number {
 
 if (import.meta.main) {
   const app = new App();
-  rivuletStack(app, await siteFiles());
+  acknowledge(rivuletStack(app, await siteFiles()).rivulet);
   app.synth();
 }

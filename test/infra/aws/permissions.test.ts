@@ -1,0 +1,131 @@
+import { rmSync } from "node:fs";
+import { afterAll, describe, expect, it } from "vitest";
+import { type Json, synthesise } from "./synth.ts";
+
+const cloud = synthesise();
+afterAll(() => rmSync(cloud.outdir, { recursive: true, force: true }));
+
+interface Grant {
+  readonly role: string;
+  readonly actions: readonly string[];
+  readonly resources: readonly unknown[];
+}
+
+const list = <T>(value: T | readonly T[]): readonly T[] => (Array.isArray(value) ? value : [value as T]);
+
+/** Role names without the hash that CDK appends. */
+const nameOf = (logicalId: string): string => logicalId.replace(/[0-9A-F]{8,}$/, "");
+
+/** Every statement that some role of the template carries, wherever it is written. */
+const grants: Grant[] = [
+  ...cloud
+    .of("AWS::IAM::Policy")
+    .flatMap(([, { Properties }]) =>
+      Properties.Roles.flatMap(({ Ref }: { Ref: string }) => statements(Ref, Properties.PolicyDocument)),
+    ),
+  ...cloud
+    .of("AWS::IAM::Role")
+    .flatMap(([id, { Properties }]) =>
+      (Properties.Policies ?? []).flatMap((policy: Json) => statements(id, policy.PolicyDocument)),
+    ),
+];
+
+function statements(roleId: string, document: { Statement: Json[] }): Grant[] {
+  return document.Statement.map((statement) => ({
+    role: nameOf(roleId),
+    actions: list<string>(statement.Action),
+    resources: list(statement.Resource),
+  }));
+}
+
+const DEPLOYER = "CustomCDKBucketDeployment8693BB64968944B69AAFB0CC9EB8756CServiceRole";
+
+/** Wildcards that stay, each with its reason; infra/aws/acknowledgements.ts says the same to cdk-nag. */
+const JUSTIFIED: readonly (readonly [role: string, wildcard: RegExp, reason: string])[] = [
+  ["RivuletAggregationAggregateRole", /^resource "\*" of xray:/, "X-Ray's write actions know no resources"],
+  ["RivuletCompactionCompactRole", /^resource "\*" of xray:/, "X-Ray's write actions know no resources"],
+  ["RivuletServingQueryRole", /^resource "\*" of xray:/, "X-Ray's write actions know no resources"],
+  [
+    "RivuletAggregationAggregateRole",
+    /Failures.*\/aws\/lambda\/\*.* of s3:PutObject$/,
+    "Lambda names the objects",
+  ],
+  [DEPLOYER, /./, "aws-cdk-lib's own function of a deployment; its policy cannot be replaced"],
+];
+
+const wildcards = grants.flatMap(({ role, actions, resources }) => [
+  ...actions.filter((action) => action.includes("*")).map((action) => ({ role, what: `action ${action}` })),
+  ...resources
+    .map((resource) => JSON.stringify(resource))
+    .filter((resource) => resource.includes("*"))
+    .map((resource) => ({ role, what: `resource ${resource} of ${actions.join(" ")}` })),
+]);
+
+describe("permissions", () => {
+  it("hold no wildcard that is not justified", () => {
+    const unjustified = wildcards.filter(
+      ({ role, what }) => !JUSTIFIED.some(([named, wildcard]) => named === role && wildcard.test(what)),
+    );
+    expect(unjustified).toEqual([]);
+  });
+
+  it("have no justification left over", () => {
+    const idle = JUSTIFIED.filter(
+      ([named, wildcard]) => !wildcards.some(({ role, what }) => named === role && wildcard.test(what)),
+    );
+    expect(idle).toEqual([]);
+  });
+
+  it.each([
+    {
+      role: "RivuletServingQueryRole",
+      may: "only read items",
+      actions: ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"],
+    },
+    {
+      role: "RivuletCompactionCompactRole",
+      may: "read and write items",
+      actions: [
+        "dynamodb:BatchGetItem",
+        "dynamodb:BatchWriteItem",
+        "dynamodb:DeleteItem",
+        "dynamodb:GetItem",
+        "dynamodb:PutItem",
+        "dynamodb:Query",
+      ],
+    },
+    { role: "RivuletIngestionPutRole", may: "only put single records", actions: ["kinesis:PutRecord"] },
+  ])("$role may $may", ({ role, actions }) => {
+    const common = /^(logs:(CreateLogStream|PutLogEvents)|xray:Put\w+)$/;
+    const granted = grants.filter((grant) => grant.role === role).flatMap((grant) => grant.actions);
+    expect(granted.filter((action) => !common.test(action)).toSorted()).toEqual(actions);
+  });
+
+  it("let the consumer read the stream, never write to it", () => {
+    const kinesis = grants
+      .filter(({ role }) => role === "RivuletAggregationAggregateRole")
+      .flatMap(({ actions }) => actions)
+      .filter((action) => action.startsWith("kinesis:"));
+    expect(kinesis).toContain("kinesis:GetRecords");
+    expect(kinesis.filter((action) => !/^kinesis:(Get|List|Describe|Subscribe)/.test(action))).toEqual([]);
+  });
+
+  it("let each function write to its own log group only", () => {
+    for (const name of ["Aggregate", "Compact", "Query"]) {
+      const logs = grants.filter(
+        ({ role, actions }) =>
+          role.endsWith(`${name}Role`) && actions.some((action) => action.startsWith("logs:")),
+      );
+      expect(logs, name).toHaveLength(1);
+      expect(JSON.stringify(logs[0]!.resources), name).toContain(`${name}Logs`);
+    }
+  });
+
+  it("use AWS managed policies in two places that cannot do without", () => {
+    const managed = cloud
+      .of("AWS::IAM::Role")
+      .filter(([, { Properties }]) => Properties.ManagedPolicyArns !== undefined)
+      .map(([id]) => nameOf(id));
+    expect(managed.toSorted()).toEqual([DEPLOYER, "RivuletIngestionApiCloudWatchRole"].toSorted());
+  });
+});

@@ -1,0 +1,79 @@
+/** Synthesises the app as `cdk synth` would, with small stand-ins for the site's files; call once per test file. */
+import { mkdtempSync, readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { App, type Stack } from "aws-cdk-lib";
+import { Template } from "aws-cdk-lib/assertions";
+import { rivuletStack } from "../../../infra/aws/app.ts";
+import type { Rivulet } from "../../../infra/aws/rivulet.ts";
+
+// biome-ignore lint/suspicious/noExplicitAny: CloudFormation's shapes, which the assertions themselves check
+export type Json = any;
+
+export interface Resource {
+  readonly Type: string;
+  readonly Properties: Json;
+  readonly DeletionPolicy?: string;
+  readonly UpdateReplacePolicy?: string;
+}
+
+export interface Synthesised {
+  readonly app: App;
+  readonly stack: Stack;
+  readonly rivulet: Rivulet;
+  /** Synthesises on first use. */
+  readonly template: Template;
+  readonly outdir: string;
+  /** Resources of one type by logical id. */
+  of(type: string): [id: string, resource: Resource][];
+  /** Properties of the only resource of a type. Throws when there are more, or none. */
+  only(type: string): Json;
+}
+
+const root = new URL("../../..", import.meta.url);
+const files = new Map([
+  ["/", { body: new TextEncoder().encode("<!doctype html><title>Dashboard</title>") }],
+  ["/c.js", { body: new TextEncoder().encode("// collector") }],
+  ["/demo/", { body: new TextEncoder().encode("<!doctype html><title>Demo</title>") }],
+]);
+
+export function synthesise({
+  context = {},
+  bundle = false,
+  before,
+}: {
+  readonly context?: Readonly<Record<string, string>>;
+  /** Bundles the handlers, as a deployment does; without, their code is a stand-in and synthesis is quicker. */
+  readonly bundle?: boolean;
+  /** Called with the app before anything is in it. */
+  readonly before?: (app: App) => void;
+} = {}): Synthesised {
+  const { context: defaults } = JSON.parse(readFileSync(new URL("cdk.json", root), "utf8"));
+  const outdir = mkdtempSync(join(tmpdir(), "rivulet-synth-"));
+  const app = new App({
+    outdir,
+    context: { ...defaults, ...context, ...(bundle ? {} : { "aws:cdk:bundling-stacks": [] }) },
+  });
+  before?.(app);
+  const { stack, rivulet } = rivuletStack(app, files);
+  let made: Template | undefined;
+  const template = (): Template => {
+    made ??= Template.fromStack(stack);
+    return made;
+  };
+  return {
+    app,
+    stack,
+    rivulet,
+    outdir,
+    get template() {
+      return template();
+    },
+    of: (type) => Object.entries(template().findResources(type)) as [string, Resource][],
+    only: (type) => {
+      const found = Object.values(template().findResources(type));
+      if (found.length !== 1) throw new Error(`expected one ${type}, found ${found.length}`);
+      return found[0]!.Properties;
+    },
+  };
+}

@@ -1,0 +1,365 @@
+import { readFileSync, rmSync } from "node:fs";
+import { Match } from "aws-cdk-lib/assertions";
+import { afterAll, describe, expect, it } from "vitest";
+import { type Json, synthesise } from "./synth.ts";
+
+const cloud = synthesise();
+const { template } = cloud;
+afterAll(() => rmSync(cloud.outdir, { recursive: true, force: true }));
+
+const ours = (type: string) => cloud.of(type).filter(([id]) => id.startsWith("Rivulet"));
+
+describe("functions", () => {
+  it("are three, run Node 24 on arm64, trace, and name their memory, timeout and log group", () => {
+    const functions = ours("AWS::Lambda::Function");
+    expect(functions).toHaveLength(3);
+    for (const [id, { Properties }] of functions) {
+      expect(Properties, id).toMatchObject({
+        Runtime: "nodejs24.x",
+        Architectures: ["arm64"],
+        TracingConfig: { Mode: "Active" },
+        MemorySize: expect.any(Number),
+        Timeout: expect.any(Number),
+        LoggingConfig: { LogGroup: expect.anything() },
+      });
+    }
+  });
+
+  it("have a role each", () => {
+    const roles = ours("AWS::Lambda::Function").map(([, { Properties }]) => JSON.stringify(Properties.Role));
+    expect(new Set(roles).size).toBe(roles.length);
+  });
+
+  it("keep no executions of the account unless asked, and then as many as shards may need", () => {
+    template.allResourcesProperties(
+      "AWS::Lambda::Function",
+      Match.objectLike({ ReservedConcurrentExecutions: Match.absent() }),
+    );
+    const kept = synthesise({ context: { reserveConcurrency: "true", shards: "3" } });
+    kept.template.hasResourceProperties("AWS::Lambda::Function", {
+      Description: Match.stringLikeRegexp("commit"),
+      ReservedConcurrentExecutions: 6,
+    });
+    rmSync(kept.outdir, { recursive: true, force: true });
+  });
+});
+
+describe("the event source mapping", () => {
+  it("reads each shard with one reader from the oldest record, and gives up a poison record with its payload", () => {
+    template.resourceCountIs("AWS::Lambda::EventSourceMapping", 1);
+    template.hasResourceProperties("AWS::Lambda::EventSourceMapping", {
+      StartingPosition: "TRIM_HORIZON",
+      ParallelizationFactor: 1,
+      BisectBatchOnFunctionError: true,
+      MaximumRetryAttempts: 10,
+      MaximumBatchingWindowInSeconds: 1,
+      MetricsConfig: { Metrics: ["EventCount"] },
+      DestinationConfig: {
+        OnFailure: { Destination: { "Fn::GetAtt": [Match.stringLikeRegexp("Failures"), "Arn"] } },
+      },
+      // The handler returns nothing: with either of these, nothing would mean something.
+      FunctionResponseTypes: Match.absent(),
+      TumblingWindowInSeconds: Match.absent(),
+    });
+  });
+
+  it("saves a payload before the stream forgets it", () => {
+    const mapping = cloud.only("AWS::Lambda::EventSourceMapping");
+    const stream = cloud.only("AWS::Kinesis::Stream");
+    expect(mapping.MaximumRecordAgeInSeconds).toBeLessThan(stream.RetentionPeriodHours * 3_600);
+  });
+});
+
+describe("data", () => {
+  it("is one table on demand that forgets by `exp`, restores to any second and outlives the stack", () => {
+    template.hasResource("AWS::DynamoDB::GlobalTable", {
+      DeletionPolicy: "Retain",
+      UpdateReplacePolicy: "Retain",
+      Properties: {
+        BillingMode: "PAY_PER_REQUEST",
+        KeySchema: [
+          { AttributeName: "pk", KeyType: "HASH" },
+          { AttributeName: "sk", KeyType: "RANGE" },
+        ],
+        TimeToLiveSpecification: { AttributeName: "exp", Enabled: true },
+        SSESpecification: { SSEEnabled: true },
+        Replicas: [
+          Match.objectLike({
+            DeletionProtectionEnabled: true,
+            PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
+          }),
+        ],
+      },
+    });
+  });
+
+  it("has a key type that the store driver writes", () => {
+    template.hasResourceProperties("AWS::DynamoDB::GlobalTable", {
+      AttributeDefinitions: [
+        { AttributeName: "pk", AttributeType: "S" },
+        { AttributeName: "sk", AttributeType: "S" },
+      ],
+    });
+  });
+
+  it("passes through an encrypted stream of one provisioned shard by default", () => {
+    template.hasResourceProperties("AWS::Kinesis::Stream", {
+      ShardCount: 1,
+      RetentionPeriodHours: 24,
+      StreamModeDetails: { StreamMode: "PROVISIONED" },
+      StreamEncryption: { EncryptionType: "KMS" },
+    });
+  });
+
+  it("passes through an on-demand stream when asked", () => {
+    const onDemand = synthesise({ context: { shards: "on-demand" } });
+    onDemand.template.hasResourceProperties("AWS::Kinesis::Stream", {
+      ShardCount: Match.absent(),
+      StreamModeDetails: { StreamMode: "ON_DEMAND" },
+    });
+    rmSync(onDemand.outdir, { recursive: true, force: true });
+  });
+});
+
+describe("buckets", () => {
+  it("are private, encrypted and refuse plain HTTP", () => {
+    const buckets = cloud.of("AWS::S3::Bucket");
+    expect(buckets).toHaveLength(2);
+    for (const [id, { Properties }] of buckets) {
+      expect(Properties, id).toMatchObject({
+        BucketEncryption: expect.anything(),
+        PublicAccessBlockConfiguration: {
+          BlockPublicAcls: true,
+          BlockPublicPolicy: true,
+          IgnorePublicAcls: true,
+          RestrictPublicBuckets: true,
+        },
+      });
+      expect(Properties, id).not.toHaveProperty("AccessControl");
+      expect(Properties, id).not.toHaveProperty("WebsiteConfiguration");
+      const policy = cloud.of("AWS::S3::BucketPolicy").find(([, p]) => p.Properties.Bucket.Ref === id);
+      expect(policy?.[1].Properties.PolicyDocument.Statement, id).toContainEqual(
+        expect.objectContaining({ Effect: "Deny", Condition: { Bool: { "aws:SecureTransport": "false" } } }),
+      );
+    }
+  });
+
+  it("forget failed batches, which hold addresses, after two weeks", () => {
+    template.hasResourceProperties("AWS::S3::Bucket", {
+      LifecycleConfiguration: {
+        Rules: [Match.objectLike({ ExpirationInDays: 14, Status: "Enabled" })],
+      },
+    });
+  });
+
+  it("are read by one distribution and by nobody else", () => {
+    const allows = cloud
+      .of("AWS::S3::BucketPolicy")
+      .flatMap(([, { Properties }]) => Properties.PolicyDocument.Statement)
+      .filter(({ Effect }) => Effect === "Allow");
+    expect(allows.length).toBeGreaterThan(0);
+    for (const statement of allows) {
+      // The deployment's own role may write there; everybody else must be this distribution.
+      const isDeployer = JSON.stringify(statement.Principal).includes("CDKBucketDeployment");
+      if (isDeployer) continue;
+      expect(statement).toMatchObject({
+        Action: "s3:GetObject",
+        Principal: { Service: "cloudfront.amazonaws.com" },
+        Condition: { StringEquals: { "AWS:SourceArn": expect.anything() } },
+      });
+    }
+  });
+});
+
+describe("the door", () => {
+  it("traces, throttles and measures, and logs neither addresses nor agents nor query strings", () => {
+    template.hasResourceProperties("AWS::ApiGateway::Stage", {
+      TracingEnabled: true,
+      MethodSettings: [
+        Match.objectLike({
+          HttpMethod: "*",
+          ResourcePath: "/*",
+          MetricsEnabled: true,
+          DataTraceEnabled: false,
+          ThrottlingRateLimit: 1_000,
+          ThrottlingBurstLimit: 2_000,
+        }),
+      ],
+    });
+    const stage = cloud.only("AWS::ApiGateway::Stage");
+    const logged = Object.values(JSON.parse(stage.AccessLogSetting.Format)).join(" ");
+    expect(logged).toContain("$context.extendedRequestId");
+    expect(logged).not.toMatch(/identity|userAgent|sourceIp|\$context\.path|input|querystring/i);
+  });
+
+  it("is the API document, with this stream, this role and this function in it", () => {
+    const api = cloud.only("AWS::ApiGateway::RestApi");
+    const { paths } = api.Body;
+    const ingest = paths["/v1/events"].post["x-amazon-apigateway-integration"];
+    expect(JSON.stringify(ingest.credentials)).toContain("PutRole");
+    expect(JSON.stringify(ingest.requestTemplates["text/plain"])).toContain("ClicksStream");
+    const query = paths["/api/v2/query"].post["x-amazon-apigateway-integration"];
+    expect(query.type).toBe("aws_proxy");
+    expect(JSON.stringify(query.uri)).toContain("QueryFunction");
+  });
+
+  it("believes the viewer's address from this distribution alone, and puts the proof into no template", () => {
+    const proof = { "Fn::Select": [2, { "Fn::Split": ["/", { Ref: "AWS::StackId" }] }] };
+    template.hasResourceProperties("AWS::CloudFront::Distribution", {
+      DistributionConfig: {
+        Origins: Match.arrayWith([
+          Match.objectLike({ OriginCustomHeaders: [{ HeaderName: "x-rivulet-edge", HeaderValue: proof }] }),
+        ]),
+      },
+    });
+    const api = cloud.only("AWS::ApiGateway::RestApi");
+    expect(JSON.stringify(api.Body)).toContain(JSON.stringify(proof));
+  });
+
+  it("lets API Gateway call the query function for reading routes of this API only", () => {
+    const calls = cloud
+      .of("AWS::Lambda::Permission")
+      .filter(([, { Properties }]) => Properties.Principal === "apigateway.amazonaws.com");
+    expect(calls).toHaveLength(1);
+    const source = JSON.stringify(calls[0]![1].Properties.SourceArn);
+    expect(source).toContain("IngestionApi");
+    expect(source).toMatch(/DeploymentStagelive\w+"},"\/\*\/api\/v2\/\*"/);
+  });
+});
+
+describe("the distribution", () => {
+  const config = () => cloud.only("AWS::CloudFront::Distribution").DistributionConfig;
+
+  it("sends ingest and API to API Gateway, uncached, over HTTPS only", () => {
+    const behaviors = config().CacheBehaviors;
+    expect(behaviors.map((behavior: Json) => behavior.PathPattern)).toEqual(["/v1/*", "/api/*"]);
+    for (const behavior of behaviors) {
+      expect(behavior.ViewerProtocolPolicy).toBe("https-only");
+      expect(behavior.CachePolicyId).toBe("4135ea2d-6df8-44a3-9df3-4b5a84be39ad"); // managed: CachingDisabled
+      expect(behavior.AllowedMethods).toContain("POST");
+    }
+  });
+
+  it("forwards what the mapping templates read, and not Host", () => {
+    const policy = cloud.only("AWS::CloudFront::OriginRequestPolicy");
+    const { HeadersConfig, CookiesConfig } = policy.OriginRequestPolicyConfig;
+    expect(HeadersConfig.HeaderBehavior).toBe("whitelist");
+    expect(HeadersConfig.Headers).toEqual(
+      expect.arrayContaining([
+        "CloudFront-Viewer-Address",
+        "CloudFront-Viewer-Country",
+        "User-Agent",
+        "Origin",
+        "X-Amzn-Trace-Id",
+      ]),
+    );
+    expect(HeadersConfig.Headers.length, "the service's limit").toBeLessThanOrEqual(10);
+    expect(HeadersConfig.Headers).not.toContain("Host");
+    expect(CookiesConfig.CookieBehavior).toBe("none");
+  });
+
+  it("serves pages that load nothing from elsewhere and cannot be framed", () => {
+    const policy = cloud.only("AWS::CloudFront::ResponseHeadersPolicy");
+    const { ContentSecurityPolicy, FrameOptions, StrictTransportSecurity } =
+      policy.ResponseHeadersPolicyConfig.SecurityHeadersConfig;
+    expect(ContentSecurityPolicy.ContentSecurityPolicy).toMatch(/^default-src 'none';/);
+    expect(ContentSecurityPolicy.ContentSecurityPolicy).not.toMatch(/unsafe|\*/);
+    expect(FrameOptions.FrameOption).toBe("DENY");
+    expect(StrictTransportSecurity.AccessControlMaxAgeSec).toBeGreaterThanOrEqual(31_536_000);
+  });
+
+  it("caches the collector for an hour and pages not at all", () => {
+    template.resourceCountIs("Custom::CDKBucketDeployment", 2);
+    template.hasResourceProperties("Custom::CDKBucketDeployment", {
+      Exclude: ["c.js"],
+      SystemMetadata: { "cache-control": "no-cache" },
+    });
+    template.hasResourceProperties("Custom::CDKBucketDeployment", {
+      Include: ["c.js"],
+      Prune: false,
+      SystemMetadata: { "cache-control": "public, max-age=3600" },
+    });
+  });
+
+  it("takes an own domain only together with its certificate", () => {
+    expect(() => synthesise({ context: { domain: "stats.example.com" } })).toThrow(/domain and certificate/);
+  });
+});
+
+describe("logs", () => {
+  it("are kept for a month, all of them", () => {
+    const groups = cloud.of("AWS::Logs::LogGroup");
+    expect(groups).toHaveLength(4);
+    for (const [id, { Properties }] of groups) expect(Properties.RetentionInDays, id).toBe(30);
+  });
+});
+
+describe("alarms", () => {
+  const runbook = readFileSync(new URL("../../../docs/runbook.md", import.meta.url), "utf8");
+  const sections = [...runbook.matchAll(/^## (.+)$/gm)].map(([, title]) => title!);
+  const alarms = cloud.of("AWS::CloudWatch::Alarm");
+
+  it("each tell the topic, and the reader which section of the runbook to open", () => {
+    expect(alarms.length).toBeGreaterThan(0);
+    const topic = { Ref: cloud.of("AWS::SNS::Topic")[0]![0] };
+    for (const [id, { Properties }] of alarms) {
+      expect(Properties.AlarmActions, id).toEqual([topic]);
+      const anchor = /docs\/runbook\.md#(\S+)$/.exec(Properties.AlarmDescription)?.[1];
+      expect(sections, id).toContain(anchor);
+    }
+  });
+
+  it("have every section of the runbook to themselves", () => {
+    const anchors = alarms.map(([, { Properties }]) => Properties.AlarmDescription.split("#")[1]);
+    expect(anchors.toSorted()).toEqual(sections.filter((title) => /^[a-z-]+$/.test(title)).toSorted());
+  });
+
+  it("watch freshness, failures, lost batches, a full stream and 5xx", () => {
+    const watched = alarms.map(([, { Properties }]) => `${Properties.Namespace} ${Properties.MetricName}`);
+    expect(watched.toSorted()).toEqual([
+      "AWS/ApiGateway 5XXError",
+      "AWS/Kinesis WriteProvisionedThroughputExceeded",
+      "AWS/Lambda Errors",
+      "AWS/Lambda Errors",
+      "AWS/Lambda Errors",
+      "AWS/Lambda IteratorAge",
+      "AWS/Lambda OnFailureDestinationDeliveredEventCount",
+    ]);
+  });
+
+  it("name dimensions, because a metric without them belongs to the whole account", () => {
+    for (const [id, { Properties }] of alarms) expect(Properties.Dimensions, id).toHaveLength(1);
+  });
+
+  it("write to the address that was given", () => {
+    const told = synthesise({ context: { alarmEmail: "ops@example.com" } });
+    told.template.hasResourceProperties("AWS::SNS::Subscription", {
+      Protocol: "email",
+      Endpoint: "ops@example.com",
+    });
+    rmSync(told.outdir, { recursive: true, force: true });
+  });
+});
+
+describe("sites", () => {
+  const variable = (of: ReturnType<typeof synthesise>): string[] =>
+    of
+      .of("AWS::Lambda::Function")
+      .flatMap(([, { Properties }]) => Properties.Environment?.Variables?.RIVULET_SITES ?? []);
+
+  it("reach the functions that register them, with their time zones", () => {
+    const two = synthesise({ context: { sites: "shop.example@Asia/Seoul,blog.example" } });
+    expect(variable(two)).toEqual(Array(2).fill("shop.example@Asia/Seoul,blog.example@UTC"));
+    rmSync(two.outdir, { recursive: true, force: true });
+  });
+
+  it("are demo in UTC when none is named, as on one machine", () => {
+    expect(variable(cloud)).toEqual(Array(2).fill("demo@UTC"));
+  });
+
+  it("stop the synthesis when a time zone does not exist or the list is too long for a function", () => {
+    expect(() => synthesise({ context: { sites: "a@Mars/Olympus" } })).toThrow(/time zone/);
+    const many = Array.from({ length: 400 }, (_, at) => `site-${at}.example`).join(",");
+    expect(() => synthesise({ context: { sites: many } })).toThrow(/bytes/);
+  });
+});
