@@ -4,6 +4,7 @@
  * Fully-Mergeable Quantile Sketch with Relative-Error Guarantees", VLDB 2019; bins never collapse, as they are bounded.
  */
 import type { ByteReader, ByteWriter } from "./bytes.ts";
+import { insertAt, lowerBound } from "./sorted.ts";
 
 /** A quantile differs from the true one by at most this share of it. */
 export const RELATIVE_ACCURACY = 0.01;
@@ -67,19 +68,12 @@ export class QuantileSketch {
       return;
     }
     const bin = this.#scale.binOf(value);
-    const bins = this.#bins;
-    let from = 0;
-    let to = bins.length;
-    while (from < to) {
-      const middle = (from + to) >> 1;
-      if (bins[middle]! < bin) from = middle + 1;
-      else to = middle;
-    }
-    if (bins[from] === bin) {
-      this.#counts[from]! += count;
+    const at = lowerBound(this.#bins, bin);
+    if (this.#bins[at] === bin) {
+      this.#counts[at]! += count;
     } else {
-      bins.splice(from, 0, bin);
-      this.#counts.splice(from, 0, count);
+      this.#bins = insertAt(this.#bins, at, bin);
+      this.#counts = insertAt(this.#counts, at, count);
     }
   }
 

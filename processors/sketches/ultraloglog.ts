@@ -5,6 +5,7 @@
  */
 import type { ByteReader, ByteWriter } from "./bytes.ts";
 import { readAscending, writeAscending } from "./rice.ts";
+import { insertAt, lowerBound } from "./sorted.ts";
 
 /** Registers are chosen by the top 12 bits of a hash: 4,096 of them, one byte each. */
 const PRECISION = 12;
@@ -33,7 +34,7 @@ const TOP_BIT = 0x80000000;
 const ESCAPE = 0x80000000;
 const ESCAPE_END = ESCAPE + REGISTERS * 64;
 
-/** Mutable; `add` and `merge` change it in place. A few dozen bytes when empty, about 4 kB when dense. */
+/** Mutable; `add` and `merge` change it in place. In memory 80 bytes when empty, 104 for one value, 4.4 kB when dense. */
 export class UltraLogLog {
   /** Sorted, without repeats; empty once dense. A plain array: a typed one costs 200 bytes before its first value. */
   #coupons: number[] = [];
@@ -43,7 +44,7 @@ export class UltraLogLog {
     return this.#registers === undefined && this.#coupons.length === 0;
   }
 
-  /** Whether `estimate` counts without error (but for hashes that share 32 bits: a chance of 1 in 8,000 at 1,000). */
+  /** Whether `estimate` counts without error (but for hashes that share 32 bits: a chance of 1 in 8,200 at the limit). */
   get isExact(): boolean {
     return this.#registers === undefined;
   }
@@ -129,19 +130,9 @@ export class UltraLogLog {
       addToRegisters(this.#registers, coupon);
       return;
     }
-    const coupons = this.#coupons;
-    let from = 0;
-    let to = coupons.length;
-    while (from < to) {
-      const middle = (from + to) >> 1;
-      if (coupons[middle]! < coupon) from = middle + 1;
-      else to = middle;
-    }
-    if (coupons[from] === coupon) return;
-    // Pushing to an empty array reserves 17 places; most sketches hold one to three values for ever.
-    if (coupons.length < 4) this.#coupons = coupons.toSpliced(from, 0, coupon);
-    else if (from === coupons.length) coupons.push(coupon);
-    else coupons.splice(from, 0, coupon);
+    const at = lowerBound(this.#coupons, coupon);
+    if (this.#coupons[at] === coupon) return;
+    this.#coupons = insertAt(this.#coupons, at, coupon);
     if (this.#coupons.length > EXACT_LIMIT) this.#densify();
   }
 

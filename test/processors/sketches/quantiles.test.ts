@@ -222,7 +222,11 @@ describe("encoding", () => {
     { name: "the smallest value above zero", values: [1.0000001e-9], bytes: "14010001" },
     { name: "one", values: [1], bytes: "14018c0801" },
     { name: "the largest value", values: [1e12], bytes: "1401f11201" },
-    { name: "a mixture", values: [0, 0.05, 0.1, 0.1, 1200, 1201, 2500, 86_400_000], bytes: "160105f60622d4032489040102020101" },
+    {
+      name: "a mixture",
+      values: [0, 0.05, 0.1, 0.1, 1200, 1201, 2500, 86_400_000],
+      bytes: "160105f60622d4032489040102020101",
+    },
   ])("version 1 golden bytes: $name", ({ values, bytes }) => {
     expect(hex(sketchOf(values))).toBe(bytes);
     expect(hex(decoded(Buffer.from(bytes, "hex")))).toBe(bytes);

@@ -363,7 +363,7 @@ describe("the estimate", () => {
    * Hundreds of trials with millions of hashes each would take minutes. If the number of hashes is Poisson distributed,
    * the ranks seen in the registers are independent, so one hash for each (register, rank) that occurred stands for all.
    */
-  it.each([1e6, 1e7, 1e9, 1e12])("keeps to the stated error with %d simulated hashes", (distinct) => {
+  it.each([1e6, 1e7, 1e12])("keeps to the stated error with %d simulated hashes", (distinct) => {
     const next = random32(SEED);
     const absent = Array.from({ length: 54 }, (_, rank) =>
       Math.exp(-distinct / 4096 / 2 ** Math.min(rank, 52)),
