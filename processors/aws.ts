@@ -1,0 +1,69 @@
+/** What the AWS drivers share: one way to connect and one way to say what failed. Knows no service's operations. */
+import { Agent as HttpAgent } from "node:http";
+import { Agent as HttpsAgent } from "node:https";
+import { NodeHttpHandler } from "@smithy/node-http-handler";
+import { ClickstreamError, type ErrorCode } from "./errors.ts";
+
+const MAX_SOCKETS = 64;
+
+/**
+ * HTTP/1.1 with kept connections and real timeouts. The SDK's default for Kinesis is HTTP/2, which local doubles do not
+ * speak; and without `throwOnRequestTimeout` a request that hangs is only warned about.
+ */
+export function httpHandler(): NodeHttpHandler {
+  const agent = { keepAlive: true, maxSockets: MAX_SOCKETS };
+  return new NodeHttpHandler({
+    httpAgent: new HttpAgent(agent),
+    httpsAgent: new HttpsAgent(agent),
+    connectionTimeout: 3_000,
+    requestTimeout: 10_000,
+    throwOnRequestTimeout: true,
+  });
+}
+
+/** The parts of an SDK error that we look at. Never its message: AWS puts account ids into it. */
+export interface SdkError {
+  readonly name?: string;
+  readonly code?: string;
+  readonly $metadata?: { readonly httpStatusCode?: number; readonly attempts?: number };
+}
+
+const CODES: Readonly<Record<string, ErrorCode>> = {
+  ProvisionedThroughputExceededException: "throttled",
+  ThrottlingException: "throttled",
+  Throttling: "throttled",
+  RequestLimitExceeded: "throttled",
+  LimitExceededException: "throttled",
+  KMSThrottlingException: "throttled",
+  TooManyRequestsException: "throttled",
+  // The SDK's own: it could not get credentials, or none were configured.
+  CredentialsProviderError: "config",
+  UnrecognizedClientException: "config",
+  InvalidSignatureException: "config",
+  ExpiredTokenException: "config",
+  AccessDeniedException: "config",
+  KMSAccessDeniedException: "config",
+  KMSDisabledException: "config",
+  KMSNotFoundException: "config",
+  ResourceNotFoundException: "not_found",
+  // Another writer or an administrator is busy with it; passes by itself.
+  ResourceInUseException: "unavailable",
+  TransactionConflictException: "unavailable",
+  ReplicatedWriteConflictException: "unavailable",
+};
+
+/**
+ * Translates what an SDK client throws. `what` names the operation and its target, e.g. `Kinesis PutRecord to "clicks"`.
+ * A refused request (4xx that is not listed above) is a bug of ours: `invariant`. All without an answer is an outage.
+ */
+export function awsError(what: string, cause: unknown): ClickstreamError {
+  if (cause instanceof ClickstreamError) return cause;
+  const { name = "Error", code, $metadata } = cause as SdkError;
+  const status = $metadata?.httpStatusCode;
+  const listed = CODES[name] ?? (status === 429 ? "throttled" : undefined);
+  const isRefused = status !== undefined && status >= 400 && status < 500;
+  const detail = [name, code, status && `HTTP ${status}`].filter(Boolean).join(", ");
+  return new ClickstreamError(listed ?? (isRefused ? "invariant" : "unavailable"), `${what}: ${detail}`, {
+    cause,
+  });
+}
