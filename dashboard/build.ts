@@ -1,0 +1,42 @@
+/** Turns the dashboard's sources into the files that any static host serves; knows nothing of who serves them. */
+import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+export interface StaticFile {
+  readonly type: string;
+  readonly body: Uint8Array;
+}
+
+const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
+
+/** All files of the dashboard by URL path, "/" being the page itself. Rejects when a source does not compile. */
+export async function buildDashboard(): Promise<Map<string, StaticFile>> {
+  const [page, icon, bundle] = await Promise.all([
+    readFile(here("index.html")),
+    readFile(here("icon.svg")),
+    build({
+      entryPoints: { app: here("main.ts"), style: here("style.css") },
+      outdir: "/",
+      bundle: true,
+      write: false,
+      minify: true,
+      format: "esm",
+      target: "es2022",
+      charset: "utf8",
+      legalComments: "none",
+    }),
+  ]);
+  const output = (suffix: string): Uint8Array => {
+    const file = bundle.outputFiles.find(({ path }) => path.endsWith(suffix));
+    if (!file)
+      throw new Error(`esbuild wrote no ${suffix}, only ${bundle.outputFiles.map(({ path }) => path)}`);
+    return file.contents;
+  };
+  return new Map([
+    ["/", { type: "text/html; charset=utf-8", body: page }],
+    ["/app.js", { type: "text/javascript; charset=utf-8", body: output(".js") }],
+    ["/app.css", { type: "text/css; charset=utf-8", body: output(".css") }],
+    ["/icon.svg", { type: "image/svg+xml", body: icon }],
+  ]);
+}

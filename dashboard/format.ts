@@ -1,0 +1,141 @@
+/** All numbers, times and names as a person reads them, by Intl alone; knows no data source and no DOM. */
+import type { MetricValue } from "./api.ts";
+import type { Interval } from "./period.ts";
+
+export interface Formatter {
+  /** A metric's value in its own unit; "–" when there is none. */
+  metric(name: string, value: MetricValue | undefined): string;
+  /** The same, short enough for an axis. */
+  axis(name: string, value: number): string;
+  count(value: number): string;
+  /** Relative standard error (0.012) as "±1.2%"; "" when exact. */
+  error(relative: number | undefined): string;
+  /** Relative change as "12%"; sign and arrow are the caller's. */
+  change(relative: number): string;
+  lag(ms: number): string;
+  clock(ms: number): string;
+  minute(ms: number): string;
+  /** A chart bucket on its axis and in its read-out; `wall` as in period.ts. */
+  tick(wall: number, interval: Interval): string;
+  bucket(wall: number, interval: Interval): string;
+  date(iso: string): string;
+  country(code: string): string;
+  flag(code: string): string;
+  language(tag: string): string;
+}
+
+/** The number behind a metric; undefined when there is none, as for an average over nothing. */
+export function numberOf(value: MetricValue | undefined): number | undefined {
+  if (typeof value === "object" && value !== null) return value.value;
+  if (value === null || value === undefined || value === "") return undefined;
+  const number = Number(value);
+  return Number.isFinite(number) ? number : undefined;
+}
+
+export function formatter(locale: string, timeZone: string): Formatter {
+  const number = (options: Intl.NumberFormatOptions) => new Intl.NumberFormat(locale, options);
+  const count = number({ maximumFractionDigits: 0 });
+  const compact = number({ notation: "compact", maximumFractionDigits: 1 });
+  const long = number({ notation: "compact", maximumSignificantDigits: 4 });
+  const ratio = number({ minimumFractionDigits: 1, maximumFractionDigits: 2 });
+  const percent = number({ style: "percent", maximumFractionDigits: 0 });
+  const fine = number({ style: "percent", maximumFractionDigits: 1 });
+  const unit = (name: string, digits = 0) =>
+    number({
+      style: "unit",
+      unit: name,
+      unitDisplay: "narrow",
+      minimumFractionDigits: digits,
+      maximumFractionDigits: digits,
+    });
+  const units = { hour: unit("hour"), minute: unit("minute"), second: unit("second") };
+  const seconds = number({
+    style: "unit",
+    unit: "second",
+    unitDisplay: "short",
+    minimumFractionDigits: 1,
+    maximumFractionDigits: 1,
+  });
+  const at = (options: Intl.DateTimeFormatOptions, zone = timeZone) =>
+    new Intl.DateTimeFormat(locale, { hourCycle: "h23", timeZone: zone, ...options });
+  const clock = at({ hour: "2-digit", minute: "2-digit", second: "2-digit" });
+  const minute = at({ hour: "2-digit", minute: "2-digit" });
+  const wall = {
+    minute: at({ hour: "2-digit", minute: "2-digit" }, "UTC"),
+    hour: at({ hour: "2-digit", minute: "2-digit" }, "UTC"),
+    day: at({ month: "short", day: "numeric" }, "UTC"),
+    month: at({ month: "short", year: "2-digit" }, "UTC"),
+  };
+  const whole = {
+    minute: wall.minute,
+    hour: at({ weekday: "short", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" }, "UTC"),
+    day: at({ weekday: "short", month: "short", day: "numeric" }, "UTC"),
+    month: at({ month: "long", year: "numeric" }, "UTC"),
+  };
+  const date = at({ year: "numeric", month: "short", day: "numeric" }, "UTC");
+  const regions = new Intl.DisplayNames(locale, { type: "region", fallback: "code" });
+  const languages = new Intl.DisplayNames(locale, { type: "language", fallback: "code" });
+
+  const span = (total: number): string => {
+    const rounded = Math.round(total);
+    const parts: string[] = [];
+    const hours = Math.floor(rounded / 3600);
+    const minutes = Math.floor((rounded % 3600) / 60);
+    if (hours > 0) parts.push(units.hour.format(hours));
+    if (minutes > 0) parts.push(units.minute.format(minutes));
+    if (hours === 0 && (rounded % 60 > 0 || minutes === 0)) parts.push(units.second.format(rounded % 60));
+    return parts.join(" ");
+  };
+  const money = (value: number, currency: string | undefined, notation: "standard" | "compact"): string =>
+    number(
+      currency
+        ? {
+            style: "currency",
+            currency,
+            notation,
+            maximumFractionDigits: notation === "compact" ? 1 : undefined,
+          }
+        : { notation, maximumFractionDigits: notation === "compact" ? 1 : 2 },
+    ).format(value);
+  const known = (names: Intl.DisplayNames, code: string): string => {
+    try {
+      return names.of(code) ?? code;
+    } catch {
+      return code; // Intl throws on a code that is not well-formed; it is still the truth to show.
+    }
+  };
+
+  return {
+    metric(name, value) {
+      const n = numberOf(value);
+      if (n === undefined) return "–";
+      if (name === "visit_duration") return span(n);
+      if (name === "bounce_rate") return percent.format(n / 100);
+      if (name === "views_per_visit") return ratio.format(n);
+      if (name === "total_revenue") {
+        const currency = typeof value === "object" && value !== null ? value.currency : undefined;
+        return money(n, currency, Math.abs(n) >= 1e6 ? "compact" : "standard");
+      }
+      return Math.abs(n) >= 1e7 ? long.format(n) : count.format(n);
+    },
+    axis(name, value) {
+      if (name === "visit_duration") return span(value);
+      if (name === "bounce_rate") return percent.format(value / 100);
+      return compact.format(value);
+    },
+    count: (value) => count.format(value),
+    error: (relative) => (relative ? `±${fine.format(relative)}` : ""),
+    change: (relative) => (Math.abs(relative) < 0.1 ? fine : percent).format(Math.abs(relative)),
+    lag: (ms) => (ms < 60_000 ? seconds.format(Math.max(0, ms) / 1000) : span(ms / 1000)),
+    clock: (ms) => clock.format(ms),
+    minute: (ms) => minute.format(ms),
+    tick: (ms, interval) => wall[interval].format(ms),
+    bucket: (ms, interval) => whole[interval].format(ms),
+    date: (iso) => date.format(Date.parse(`${iso}T00:00:00Z`)),
+    country: (code) => known(regions, code),
+    // Two regional indicator letters make a flag; systems without flags show the letters, which is as good.
+    flag: (code) =>
+      /^[A-Z]{2}$/.test(code) ? String.fromCodePoint(...[...code].map((c) => 0x1f1a5 + c.charCodeAt(0))) : "",
+    language: (tag) => known(languages, tag),
+  };
+}

@@ -1,0 +1,94 @@
+/** The headline numbers as tiles, each compared with the period before; a tile chooses what the chart draws. */
+import type { MetricValue } from "./api.ts";
+import { el, setAttribute, setText } from "./dom.ts";
+import { numberOf } from "./format.ts";
+import { fill } from "./i18n/strings.ts";
+import type { View } from "./view.ts";
+
+export const METRICS = [
+  "visitors",
+  "visits",
+  "pageviews",
+  "views_per_visit",
+  "bounce_rate",
+  "visit_duration",
+  "events",
+  "total_revenue",
+] as const;
+export type Metric = (typeof METRICS)[number];
+
+export const isMetric = (name: string): name is Metric => (METRICS as readonly string[]).includes(name);
+
+export type Numbers = ReadonlyMap<string, MetricValue>;
+
+export interface Headline {
+  readonly node: HTMLElement;
+  /** `errors` are relative standard errors by metric; absent or 0 is exact. */
+  update(
+    now: Numbers,
+    before: Numbers | undefined,
+    errors: Readonly<Record<string, number>>,
+    view: View,
+  ): void;
+  select(metric: string): void;
+}
+
+/** Up is bad news only for bounces. */
+const LESS_IS_BETTER: ReadonlySet<string> = new Set(["bounce_rate"]);
+
+export function headline(view: View, pick: (metric: Metric) => void): Headline {
+  const { strings } = view;
+  const tiles = METRICS.map((metric) => {
+    const value = el("span", { class: "value" }, "–");
+    const margin = el("span", { class: "margin" });
+    const change = el("span", { class: "change" });
+    const before = el("span", { class: "visually-hidden" });
+    const button = el(
+      "button",
+      { type: "button", class: "tile", "aria-pressed": "false", "data-metric": metric },
+      el("span", { class: "label" }, strings[metric]),
+      el("span", { class: "figure" }, value, margin),
+      el("span", { class: "note" }, change, before),
+    );
+    button.addEventListener("click", () => pick(metric));
+    const item = el("li", {}, button);
+    item.hidden = metric === "total_revenue";
+    return { metric, item, button, value, margin, change, before };
+  });
+
+  return {
+    node: el("ul", { class: "tiles card", "aria-label": strings.headline }, ...tiles.map(({ item }) => item)),
+    update(now, before, errors, { format }) {
+      for (const { metric, item, button, value, margin, change, before: was } of tiles) {
+        const current = now.get(metric);
+        if (metric === "total_revenue") item.hidden = !numberOf(current) && !numberOf(before?.get(metric));
+        setText(value, format.metric(metric, current));
+        const error = format.error(errors[metric]);
+        setText(margin, error);
+        setAttribute(margin, "title", error ? fill(strings.errorHint, { error }) : undefined);
+        const past = before?.get(metric);
+        const moved = before ? relativeChange(numberOf(current), numberOf(past)) : undefined;
+        const direction = !moved ? "" : moved > 0 ? "up" : "down";
+        const good = LESS_IS_BETTER.has(metric) ? "down" : "up";
+        setText(
+          change,
+          moved === undefined ? "" : `${moved > 0 ? "↑ " : moved < 0 ? "↓ " : ""}${format.change(moved)}`,
+        );
+        change.className = `change ${direction && (direction === good ? "good" : "bad")}`;
+        const sentence = before ? fill(strings.previousWas, { value: format.metric(metric, past) }) : "";
+        setText(was, sentence && `, ${sentence}`);
+        setAttribute(button, "title", sentence || undefined);
+      }
+    },
+    select(metric) {
+      for (const tile of tiles) tile.button.setAttribute("aria-pressed", String(tile.metric === metric));
+    },
+  };
+}
+
+/** Undefined where no percentage exists: something after nothing is not "plus infinity percent". */
+export function relativeChange(now: number | undefined, before: number | undefined): number | undefined {
+  if (now === undefined || before === undefined) return undefined;
+  if (before === 0) return now === 0 ? 0 : undefined;
+  return (now - before) / before;
+}

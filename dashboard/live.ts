@@ -1,0 +1,184 @@
+/** The live strip: who is here now, the last 30 minutes, how fresh all this is, and what just happened. Asks nothing itself. */
+import type { LiveAnswer, LiveEvent } from "./api.ts";
+import { el, fillTable, setAttribute, setText } from "./dom.ts";
+import { fill } from "./i18n/strings.ts";
+import type { View } from "./view.ts";
+
+export interface LiveStrip {
+  readonly node: HTMLElement;
+  update(answer: LiveAnswer): void;
+  /** Puts a sentence in the place of the freshness: the server is away, or refused. */
+  say(sentence: string): void;
+  /** Forgets the site shown so far. */
+  use(view: View): void;
+}
+
+const MINUTES = 30;
+const FEED_ROWS = 20;
+
+export function liveStrip(first: View): LiveStrip {
+  let view = first;
+  let shown: LiveAnswer | undefined;
+  const { strings } = view;
+
+  const current = el("strong", { class: "current", id: "current" }, "–");
+  const unit = el("span", { class: "unit" }, strings.currentVisitors);
+  const error = el("span", { class: "margin" });
+  const fresh = el("p", { class: "fresh", role: "status", "aria-live": "off" }, strings.connecting);
+
+  const bars = Array.from({ length: MINUTES }, () => el("i", { class: "bar" }));
+  const readout = el("span", { class: "readout" });
+  const table = el("table", { class: "visually-hidden" });
+  const plot = el("div", { class: "bars", "aria-hidden": "true" }, ...bars);
+  const rows = Array.from({ length: FEED_ROWS }, feedRow);
+  const feed = el(
+    "ol",
+    { class: "feed", tabindex: "0", "aria-label": strings.latest },
+    ...rows.map(({ node }) => node),
+  );
+  const feedEmpty = el("p", { class: "quiet feed-empty" }, strings.latestEmpty);
+
+  const node = el(
+    "section",
+    { class: "card live", "aria-label": strings.now },
+    el(
+      "div",
+      { class: "now" },
+      el("h2", {}, strings.now),
+      el("p", { class: "headcount" }, current, unit, error),
+      fresh,
+    ),
+    el(
+      "div",
+      { class: "minutes" },
+      el("h2", {}, strings.minutesTitle, readout),
+      plot,
+      el(
+        "p",
+        { class: "axis", "aria-hidden": "true" },
+        el("span", {}, strings.minutesAgo),
+        el("span", {}, strings.nowAxis),
+      ),
+      table,
+    ),
+    el(
+      "div",
+      { class: "latest" },
+      el("h2", {}, strings.latest),
+      el("div", { class: "feed-box" }, feed, feedEmpty),
+    ),
+  );
+
+  plot.addEventListener("pointermove", (event) => {
+    const box = plot.getBoundingClientRect();
+    const index = Math.floor(((event.clientX - box.left) / box.width) * MINUTES);
+    const minute = shown?.minutes[index];
+    setText(readout, minute ? minuteText(minute.start, minute.visitors, minute.provisional) : "");
+  });
+  plot.addEventListener("pointerleave", () => setText(readout, ""));
+
+  function minuteText(start: number, visitors: number, open: boolean): string {
+    const text = fill(strings.perMinute, {
+      time: view.format.minute(start),
+      visitors: view.format.count(visitors),
+    });
+    return open ? `${text} · ${strings.provisional}` : text;
+  }
+
+  function drawBars(minutes: LiveAnswer["minutes"]): void {
+    const most = Math.max(1, ...minutes.map(({ visitors }) => visitors));
+    bars.forEach((bar, i) => {
+      const minute = minutes[i];
+      // A scale, not a height: a transform neither lays the page out again nor counts as a layout shift.
+      bar.style.transform = `scaleY(${minute ? minute.visitors / most : 0})`;
+      bar.classList.toggle("open", minute?.provisional ?? false);
+    });
+    const head = [strings.time, strings.visitors, strings.pageviews, strings.state];
+    const cells = minutes.map(({ start, visitors, pageviews, provisional }) => [
+      view.format.minute(start),
+      view.format.count(visitors),
+      view.format.count(pageviews),
+      provisional ? strings.provisional : strings.final,
+    ]);
+    const caption = el("caption", {}, strings.minutesTitle);
+    fillTable(table, head, cells);
+    table.prepend(caption);
+  }
+
+  function feedLine(event: LiveEvent): readonly [time: string, what: string, where: string] {
+    const isPage = event.name === "pageview";
+    const from = [
+      view.format.flag(event.country) || view.format.country(event.country || "–"),
+      event.source && event.source !== "(not set)" ? event.source : strings.direct,
+      event.browser,
+    ];
+    return [
+      view.format.clock(event.at),
+      isPage ? event.page : `${event.name} · ${event.page}`,
+      from.filter((part) => part && part !== "–" && part !== "(not set)").join(" · "),
+    ];
+  }
+
+  return {
+    node,
+    use(next) {
+      view = next;
+      shown = undefined;
+      setText(current, "–");
+      setText(fresh, strings.connecting);
+      drawBars([]);
+      for (const row of rows) row.clear();
+      feedEmpty.hidden = false;
+    },
+    update(answer) {
+      const newest = shown?.latest[0];
+      const isNew = shown !== undefined && JSON.stringify(newest) !== JSON.stringify(answer.latest[0]);
+      shown = answer;
+      setText(current, view.format.count(answer.current_visitors));
+      setText(unit, answer.current_visitors === 1 ? strings.currentVisitor : strings.currentVisitors);
+      const margin = view.format.error(answer.error?.visitors);
+      setText(error, margin);
+      setAttribute(error, "title", margin ? fill(strings.errorHint, { error: margin }) : undefined);
+      const time = view.format.clock(answer.complete_until);
+      setText(fresh, fill(strings.fresh, { time, lag: view.format.lag(answer.lag_ms) }));
+      drawBars(answer.minutes);
+      rows.forEach((row, i) => {
+        const event = answer.latest[i];
+        if (event) row.show(feedLine(event), event.name !== "pageview");
+        else row.clear();
+      });
+      feedEmpty.hidden = answer.latest.length > 0;
+      if (isNew) rows[0]?.flash();
+    },
+    say(sentence) {
+      setText(fresh, sentence);
+    },
+  };
+}
+
+/** One line of the feed. Lines stay where they are and change their words, so that nothing ever jumps. */
+function feedRow() {
+  const time = el("time", {});
+  const what = el("span", { class: "what" });
+  const where = el("span", { class: "where" });
+  const node = el("li", {}, time, what, where);
+  node.hidden = true;
+  return {
+    node,
+    show([at, name, from]: readonly [string, string, string], custom: boolean): void {
+      setText(time, at);
+      setText(what, name);
+      setAttribute(what, "title", name);
+      setText(where, from);
+      node.classList.toggle("custom", custom);
+      node.hidden = false;
+    },
+    clear(): void {
+      node.hidden = true;
+    },
+    flash(): void {
+      if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+      node.animate([{ opacity: 0.35 }, { opacity: 1 }], { duration: 400, easing: "ease-out" });
+    },
+  };
+}

@@ -1,0 +1,135 @@
+/** Choosing a date range: a button, a list with its shortcut keys, and two date fields. Knows no data. */
+import { el, setText } from "./dom.ts";
+import type { Strings } from "./i18n/en.ts";
+import { customDates, RANGES, type Range, type RangeName } from "./period.ts";
+import type { View } from "./view.ts";
+
+/** One letter a range; the letters are those that peers taught people where they have them. */
+export const RANGE_KEYS: Readonly<Record<RangeName, string>> = {
+  realtime: "R",
+  day: "D",
+  "24h": "E",
+  "7d": "W",
+  "28d": "F",
+  "30d": "T",
+  "91d": "N",
+  month: "M",
+  "6mo": "H",
+  "12mo": "L",
+  year: "Y",
+  all: "A",
+};
+export const CUSTOM_KEY = "C";
+export const COMPARE_KEY = "X";
+
+export interface RangeMenu {
+  readonly node: HTMLElement;
+  show(range: Range, view: View): void;
+  /** Opens the list with the date fields focused. */
+  openCustom(): void;
+}
+
+export function rangeMenu(strings: Strings, pick: (range: Range) => void): RangeMenu {
+  const label = el("span", {});
+  const button = el(
+    "button",
+    {
+      type: "button",
+      class: "button",
+      "aria-haspopup": "true",
+      "aria-expanded": "false",
+      "aria-controls": "ranges",
+    },
+    label,
+  );
+  const items = RANGES.map((range) => {
+    const item = el(
+      "button",
+      { type: "button", class: "item", "data-range": range },
+      el("span", {}, strings[range]),
+      el("kbd", { "aria-hidden": "true" }, RANGE_KEYS[range]),
+    );
+    item.addEventListener("click", () => {
+      open(false);
+      button.focus();
+      pick(range);
+    });
+    return item;
+  });
+  const from = el("input", { type: "date", required: "", id: "from" });
+  const to = el("input", { type: "date", required: "", id: "to" });
+  const form = el(
+    "form",
+    { class: "custom", "aria-label": strings.custom },
+    el("label", { for: "from" }, strings.from),
+    from,
+    el("label", { for: "to" }, strings.to),
+    to,
+    el("button", { type: "submit", class: "button" }, strings.apply),
+  );
+  const list = el(
+    "div",
+    { class: "menu card", id: "ranges", role: "group", "aria-label": strings.dates },
+    ...items,
+    form,
+  );
+  list.hidden = true;
+  const node = el("div", { class: "range" }, button, list);
+
+  function open(isOpen: boolean): void {
+    list.hidden = !isOpen;
+    button.setAttribute("aria-expanded", String(isOpen));
+    if (isOpen) (items.find((item) => item.getAttribute("aria-current")) ?? items[0])?.focus();
+  }
+
+  button.addEventListener("click", () => open(list.hidden !== false));
+  from.addEventListener("change", () => {
+    to.min = from.value;
+  });
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const range: Range = `${from.value}..${to.value}`;
+    if (!customDates(range)) return;
+    open(false);
+    button.focus();
+    pick(range);
+  });
+  node.addEventListener("keydown", (event) => {
+    if (list.hidden) return;
+    if (event.key === "Escape") {
+      open(false);
+      button.focus();
+    }
+    const at = items.indexOf(document.activeElement as HTMLButtonElement);
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (step === undefined || at < 0) return;
+    event.preventDefault();
+    items[(at + step + items.length) % items.length]?.focus();
+  });
+  document.addEventListener("pointerdown", (event) => {
+    if (!list.hidden && !node.contains(event.target as Node)) open(false);
+  });
+  node.addEventListener("focusout", (event) => {
+    if (event.relatedTarget && !node.contains(event.relatedTarget as Node)) open(false);
+  });
+
+  return {
+    node,
+    show(range, { format }) {
+      const dates = customDates(range);
+      setText(
+        label,
+        dates ? `${format.date(dates[0])} – ${format.date(dates[1])}` : strings[range as RangeName],
+      );
+      for (const item of items) {
+        if (item.dataset.range === range) item.setAttribute("aria-current", "true");
+        else item.removeAttribute("aria-current");
+      }
+      if (dates) [from.value, to.value] = dates;
+    },
+    openCustom() {
+      open(true);
+      from.focus();
+    },
+  };
+}

@@ -1,0 +1,77 @@
+/** Single-key shortcuts and the dialog that lists them. They can be switched off, as WCAG 2.1.4 asks. */
+import { el } from "./dom.ts";
+import type { Strings } from "./i18n/en.ts";
+
+export interface Shortcut {
+  readonly key: string;
+  readonly label: string;
+  readonly run: () => void;
+}
+
+const STORED = "rivulet-shortcuts";
+
+export interface Shortcuts {
+  openHelp(): void;
+}
+
+/** Listens on the whole page until it is closed. `?` opens the list. */
+export function shortcuts(strings: Strings, table: readonly Shortcut[]): Shortcuts {
+  let isOn = remembered() !== "off";
+
+  function openHelp(): void {
+    const box = el("input", { type: "checkbox" });
+    box.checked = isOn;
+    box.addEventListener("change", () => {
+      isOn = box.checked;
+      remember(isOn ? "on" : "off");
+    });
+    const close = el("button", { type: "button", class: "button" }, strings.close);
+    const dialog = el(
+      "dialog",
+      { class: "card help", "aria-labelledby": "help-title" },
+      el("header", {}, el("h2", { id: "help-title" }, strings.help), close),
+      el(
+        "dl",
+        {},
+        ...table.flatMap(({ key, label }) => [el("dt", {}, el("kbd", {}, key)), el("dd", {}, label)]),
+      ),
+      el("label", { class: "switch" }, box, strings.shortcutsOn),
+    );
+    close.addEventListener("click", () => dialog.close());
+    dialog.addEventListener("close", () => dialog.remove());
+    document.body.append(dialog);
+    dialog.showModal();
+  }
+
+  addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    const target = event.target as Element;
+    if (target.closest("input, select, textarea, dialog")) return;
+    if (event.key === "?") return openHelp();
+    if (!isOn || event.shiftKey) return;
+    // A Hangul or other non-Latin layout types its own letters; the physical key still says which was meant.
+    const letter = /^[a-z]$/i.test(event.key) ? event.key.toUpperCase() : event.code.replace(/^Key/, "");
+    const found = table.find(({ key }) => key === letter);
+    if (!found) return;
+    event.preventDefault();
+    found.run();
+  });
+  return { openHelp };
+}
+
+/** Storage may be forbidden (an embedded page, a strict browser): then the choice lasts as long as the page. */
+function remembered(): string | null {
+  try {
+    return localStorage.getItem(STORED);
+  } catch {
+    return null;
+  }
+}
+
+function remember(value: string): void {
+  try {
+    localStorage.setItem(STORED, value);
+  } catch {
+    // See above.
+  }
+}

@@ -1,0 +1,81 @@
+/** What the viewer chose, kept in the URL's query so that links, reload and the back button carry it; knows no data. */
+import { isRange, type Range } from "./period.ts";
+
+export interface Focus {
+  readonly dimension: string;
+  readonly value: string;
+}
+
+export interface State {
+  /** "" means the first site of the server. */
+  readonly site: string;
+  readonly range: Range;
+  readonly compare: boolean;
+  readonly metric: string;
+  /** One row of one panel that the headline and the chart are narrowed to. */
+  readonly focus: Focus | undefined;
+}
+
+const DEFAULTS: State = { site: "", range: "day", compare: true, metric: "visitors", focus: undefined };
+
+/** Reads a state from a URL query; anything unreadable falls back to its default, so that old links never break. */
+export function parseState(search: string): State {
+  const query = new URLSearchParams(search);
+  const range = query.get("range") ?? "";
+  const dimension = query.get("dimension");
+  const value = query.get("value");
+  return {
+    site: query.get("site") ?? DEFAULTS.site,
+    range: isRange(range) ? range : DEFAULTS.range,
+    compare: query.get("compare") !== "off",
+    metric: query.get("metric") ?? DEFAULTS.metric,
+    focus: dimension && value !== null ? { dimension, value } : undefined,
+  };
+}
+
+/** The query of a state, defaults left out; other parameters of the page (`lang`) are kept. */
+export function printState(state: State, search: string): string {
+  const query = new URLSearchParams(search);
+  const put = (name: string, value: string, normal: string): void => {
+    if (value === normal) query.delete(name);
+    else query.set(name, value);
+  };
+  put("site", state.site, DEFAULTS.site);
+  put("range", state.range, DEFAULTS.range);
+  put("compare", state.compare ? "on" : "off", "on");
+  put("metric", state.metric, DEFAULTS.metric);
+  query.delete("dimension");
+  query.delete("value");
+  if (state.focus) {
+    query.set("dimension", state.focus.dimension);
+    query.set("value", state.focus.value);
+  }
+  const text = query.toString();
+  return text ? `?${text}` : "";
+}
+
+export interface StateStore {
+  readonly current: State;
+  set(change: Partial<State>): void;
+}
+
+/** The page's one state; `changed` runs after every change, also after back and forward. */
+export function urlState(changed: (now: State, before: State) => void): StateStore {
+  let current = parseState(location.search);
+  const become = (next: State): void => {
+    const before = current;
+    current = next;
+    changed(next, before);
+  };
+  addEventListener("popstate", () => become(parseState(location.search)));
+  return {
+    get current() {
+      return current;
+    },
+    set(change) {
+      const next = { ...current, ...change };
+      history.pushState(null, "", location.pathname + printState(next, location.search));
+      become(next);
+    },
+  };
+}

@@ -1,0 +1,205 @@
+/** A server that speaks the reading API over a small data set that the test changes; nothing else of the product runs. */
+import { createHash } from "node:crypto";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { buildDashboard } from "../../dashboard/build.ts";
+
+/** The strictest policy the page promises to live under. */
+export const POLICY = "default-src 'self'";
+
+export interface Data {
+  sites: { site_id: string; time_zone: string }[];
+  hasEvents: boolean;
+  /** Visitors now; every other number follows from it, so that a test can tell which state it sees. */
+  visitors: number;
+  /** Rows of each breakdown. */
+  rows: number;
+  /** Relative standard error of visitors. */
+  error: number;
+  revenue: number;
+  latest: { at: number; name: string; page: string; source: string; country: string; device: string; browser: string }[];
+  /** Answers every query with 400 and this message. */
+  refusal: string | undefined;
+}
+
+export interface Fixture {
+  readonly url: string;
+  readonly data: Data;
+  readonly queries: Record<string, unknown>[];
+  /** Stops listening and cuts open connections, as a crash would. */
+  goAway(): Promise<void>;
+  comeBack(): Promise<void>;
+  close(): Promise<void>;
+}
+
+const MINUTE = 60_000;
+const PAGES = ["/", "/pricing", "/docs", "/blog/exactly-once", "/blog/windows", "/about", "/signup", "/docs/api"];
+const VALUES: Record<string, readonly string[]> = {
+  "event:page": PAGES,
+  "visit:entry_page": PAGES,
+  "visit:exit_page": PAGES,
+  "visit:channel": ["Direct", "Organic Search", "Referral", "Organic Social", "Email", "Paid Search"],
+  "visit:source": ["(not set)", "Google", "Hacker News", "GitHub", "Bing", "Reddit"],
+  "visit:country": ["KR", "US", "DE", "JP", "FR", "GB", "IN", "BR"],
+  "visit:device": ["Desktop", "Mobile", "Tablet"],
+  "visit:browser": ["Chrome", "Safari", "Firefox", "Edge"],
+  "event:goal": ["signup", "purchase", "download"],
+};
+
+export async function startFixture(change: Partial<Data> = {}): Promise<Fixture> {
+  const files = await buildDashboard();
+  const data: Data = {
+    sites: [{ site_id: "example.com", time_zone: "UTC" }],
+    hasEvents: true,
+    visitors: 12,
+    rows: 8,
+    error: 0,
+    revenue: 0,
+    latest: [],
+    refusal: undefined,
+    ...change,
+  };
+  const queries: Record<string, unknown>[] = [];
+  let server: Server;
+  let port = 0;
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const url = new URL(request.url ?? "/", "http://fixture");
+    const file = files.get(url.pathname);
+    const send = (status: number, body: unknown, tag?: string): void => {
+      response.writeHead(status, { "content-type": "application/json", ...(tag ? { etag: tag } : {}) });
+      response.end(JSON.stringify(body));
+    };
+    if (file) {
+      response.writeHead(200, { "content-type": file.type, "content-security-policy": POLICY });
+      response.end(file.body);
+    } else if (url.pathname === "/api/v2/sites") send(200, { sites: data.sites });
+    else if (url.pathname === "/api/v2/live") {
+      const body = liveAnswer(data, url.searchParams.get("site_id") ?? "", Date.now());
+      const stable = { ...body, now: 0, complete_until: 0 };
+      const tag = `"${createHash("sha1").update(JSON.stringify(stable)).digest("hex")}"`;
+      if (request.headers["if-none-match"] === tag) response.writeHead(304, { etag: tag }).end();
+      else send(200, body, tag);
+    } else if (url.pathname === "/api/v2/query") {
+      const body = JSON.parse(await text(request)) as Query;
+      queries.push(body as unknown as Record<string, unknown>);
+      if (data.refusal) send(400, { error: data.refusal });
+      else send(200, queryAnswer(data, body, Date.now()));
+    } else send(404, { error: `no such path: ${url.pathname}` });
+  }
+
+  async function listen(): Promise<void> {
+    server = createServer((request, response) => void answer(request, response));
+    await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
+    port = (server.address() as AddressInfo).port;
+  }
+  async function stop(): Promise<void> {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  }
+
+  await listen();
+  return {
+    get url() {
+      return `http://127.0.0.1:${port}/`;
+    },
+    data,
+    queries,
+    goAway: stop,
+    comeBack: listen,
+    close: async () => {
+      if (server.listening) await stop();
+    },
+  };
+}
+
+async function text(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString("utf8");
+}
+
+function liveAnswer(data: Data, site: string, now: number) {
+  const end = Math.floor(now / MINUTE) * MINUTE;
+  return {
+    site_id: site,
+    now,
+    time_zone: data.sites.find(({ site_id }) => site_id === site)?.time_zone ?? "UTC",
+    current_visitors: data.hasEvents ? data.visitors : 0,
+    has_events: data.hasEvents,
+    minutes: Array.from({ length: 30 }, (_, i) => ({
+      start: end - (29 - i) * MINUTE,
+      visitors: data.hasEvents ? Math.round(data.visitors * (0.55 + 0.4 * Math.sin(i / 3))) : 0,
+      pageviews: data.hasEvents ? data.visitors * 2 : 0,
+      events: 0,
+      provisional: i > 27,
+    })),
+    latest: data.latest,
+    complete_until: now - 1_200,
+    lag_ms: 1_200,
+    error: data.error ? { visitors: data.error } : {},
+  };
+}
+
+interface Query {
+  metrics: string[];
+  dimensions?: string[];
+  date_range: string | [string, string];
+  pagination?: { limit: number };
+}
+
+function queryAnswer(data: Data, { metrics, dimensions: [dimension] = [], date_range, pagination }: Query, now: number) {
+  const isPast = typeof date_range !== "string";
+  const base = isPast ? data.visitors * 0.8 : data.visitors;
+  const meta = {
+    complete_until: now - 1_200,
+    lag_ms: 1_200,
+    source: "rollup",
+    error: data.error ? { visitors: data.error } : {},
+  };
+  const row = (weight: number) => metrics.map((name) => metricOf(name, base * weight, data));
+  const query = { date_range };
+  if (!data.hasEvents) return { results: dimension ? [] : [{ metrics: row(0), dimensions: [] }], meta, query };
+  if (!dimension) return { results: [{ metrics: row(100), dimensions: [] }], meta, query };
+  if (dimension.startsWith("time")) {
+    return { results: timeLabels(dimension, date_range, now).map((label, i) => ({ metrics: row(6 + 4 * Math.sin(i / 2.6)), dimensions: [label] })), meta, query };
+  }
+  const values = Array.from({ length: data.rows }, (_, i) => {
+    const known = VALUES[dimension] ?? ["Alpha", "Beta", "Gamma", "Delta"];
+    return known[i] ?? (dimension === "event:page" ? `/archive/page-${i}` : undefined);
+  }).filter((value) => value !== undefined);
+  return {
+    results: values.slice(0, pagination?.limit ?? 10_000).map((value, i) => ({ metrics: row(60 / (i + 1)), dimensions: [value] })),
+    meta,
+    query,
+  };
+}
+
+function metricOf(name: string, amount: number, { revenue }: Data): unknown {
+  if (name === "bounce_rate") return 42;
+  if (name === "views_per_visit") return 2.4;
+  if (name === "visit_duration") return 94;
+  if (name === "total_revenue") return revenue ? { value: revenue * amount, currency: "USD" } : null;
+  const factor = { visits: 1.2, pageviews: 2.9, events: 0.3 }[name] ?? 1;
+  return Math.round(amount * factor);
+}
+
+function timeLabels(dimension: string, range: Query["date_range"], now: number): string[] {
+  const step = { "time:minute": MINUTE, "time:hour": 60 * MINUTE, "time:day": 1_440 * MINUTE }[dimension];
+  const day = 1_440 * MINUTE;
+  const today = Math.floor(now / day) * day;
+  const days = Number.parseInt(String(range), 10) || 1;
+  const [start, end] =
+    typeof range !== "string"
+      ? [Date.parse(range[0]), Date.parse(range[1])]
+      : range === "realtime"
+        ? [now - 30 * MINUTE, now]
+        : [today - (days - 1) * day, now];
+  const size = step ?? 30 * day;
+  const labels: string[] = [];
+  for (let at = Math.floor(start / size) * size; at <= end; at += size) {
+    const iso = new Date(at).toISOString();
+    labels.push(size >= day ? iso.slice(0, 10) : iso.slice(0, 19).replace("T", " "));
+  }
+  return labels;
+}
