@@ -1,0 +1,329 @@
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
+import { buildCollector } from "../../collector/build.ts";
+import { LIMITS } from "../../processors/model/event.ts";
+import { type Browser, type BrowserContext, launchBrowser, type Page } from "../kit/browser.ts";
+import { page, type Receiver, startReceiver, TAG } from "./receiver.ts";
+
+const STUB =
+  "<script>window.rivulet=window.rivulet||function(){(rivulet.q=rivulet.q||[]).push(arguments)}</script>";
+
+let browser: Browser;
+let collector: string;
+let receiver: Receiver;
+let context: BrowserContext;
+let tab: Page;
+let problems: string[];
+
+beforeAll(async () => {
+  const [launched, { code }] = await Promise.all([launchBrowser(), buildCollector()]);
+  browser = launched;
+  collector = code;
+  receiver = await startReceiver({ collector });
+});
+afterAll(async () => {
+  await browser?.close();
+  await receiver?.close();
+});
+beforeEach(async () => {
+  receiver.reset();
+  problems = [];
+  context = await browser.newContext();
+  context.on("weberror", (error) => problems.push(String(error.error())));
+  tab = await context.newPage();
+  receiver.pages.set("/", page('<a id="next" href="/next">next</a><button>b</button>'));
+  receiver.pages.set("/next", page("next"));
+});
+afterEach(async () => {
+  await context.close();
+  expect(problems).toEqual([]);
+});
+
+const open = (path = "/") => tab.goto(receiver.origin + path);
+const pageviews = () => receiver.counted().filter(({ n }) => n === "pageview");
+const count = (name: string) => receiver.names().filter((n) => n === name).length;
+
+it("counts a page view at once when a page loads, as a simple request without credentials", async () => {
+  await open("/?utm_source=news&token=secret&gclid=abc#part");
+  await receiver.until("the page view", () => count("pageview") === 1, 900);
+  const { batch, headers } = receiver.attempts[0]!;
+  expect(batch).toMatchObject({
+    s: "shop.example",
+    c: { u: `${receiver.origin}/?utm_source=news&gclid=a`, r: "", l: "en-US" },
+    e: [{ n: "pageview" }],
+  });
+  expect(batch.b).toMatch(/^\d{20,40}$/);
+  expect(batch.c!.w).toBeGreaterThan(0);
+  expect(Math.abs(batch.t! - Date.now())).toBeLessThan(5_000);
+  expect(batch.e[0]!.t).toBeLessThanOrEqual(batch.t!);
+  expect(headers["content-type"]).toBe("text/plain");
+  expect(headers.cookie).toBeUndefined();
+  expect(await tab.evaluate("document.cookie + localStorage.length + sessionStorage.length")).toBe("00");
+});
+
+it("counts one page view for each changed path of a single-page application, with the previous page as referrer", async () => {
+  await open();
+  await tab.evaluate(`
+    history.pushState({}, "", "/a"); history.replaceState({}, "", "/a?sort=up"); history.pushState({}, "", "#x");
+    history.pushState({}, "", "/b"); history.back();`);
+  await receiver.until("four page views", () => pageviews().length === 4);
+  const { origin } = receiver;
+  expect(pageviews().map(({ page: url, referrer }) => [url, referrer])).toEqual([
+    [`${origin}/`, ""],
+    [`${origin}/a`, `${origin}/`],
+    [`${origin}/b`, `${origin}/a`],
+    [`${origin}/a`, `${origin}/b`],
+  ]);
+});
+
+it("coalesces fifty quick navigations into few requests and loses none", async () => {
+  await open();
+  await tab.evaluate(`for (let i = 0; i < 50; i++) history.pushState({}, "", "/p" + i)`);
+  await receiver.until("51 page views", () => pageviews().length === 51);
+  expect(new Set(pageviews().map(({ page: url }) => url)).size).toBe(51);
+  expect(receiver.attempts.length).toBeLessThanOrEqual(4);
+});
+
+it("makes the fragment part of the path only with data-hash", async () => {
+  receiver.pages.set("/", page("", { tag: TAG.replace("data-local", "data-hash data-local") }));
+  await open("/#/start");
+  await tab.evaluate(`location.hash = "#/about"`);
+  await receiver.until("two page views", () => pageviews().length === 2);
+  expect(pageviews().map(({ page: url }) => new URL(url).pathname)).toEqual(["/start", "/about"]);
+});
+
+it("keeps custom events called before it has loaded and those called after", async () => {
+  receiver.pages.set(
+    "/",
+    page("", { head: `${STUB}<script>rivulet("early", { props: { a: 1 } })</script>` }),
+  );
+  await open();
+  await tab.evaluate(
+    `rivulet("paid", { props: { plan: "pro" }, revenue: { amount: 12.5, currency: "USD" }, interactive: false })`,
+  );
+  await receiver.until("both events", () => count("paid") === 1);
+  expect(receiver.names()).toEqual(["pageview", "early", "paid"]);
+  const [, early, paid] = receiver.counted();
+  expect(early).toMatchObject({ p: { a: 1 } });
+  expect(paid).toMatchObject({ p: { plan: "pro" }, $: { amount: 12.5, currency: "USD" }, i: false });
+});
+
+it("swallows nonsense from the page and goes on counting", async () => {
+  await open();
+  await tab.evaluate(`
+    const loop = {}; loop.loop = loop;
+    rivulet("loop", { props: loop }); rivulet("null", null); rivulet(); rivulet.consent();
+    localStorage.clear(); rivulet.consent(true);
+    rivulet("fine")`);
+  await receiver.until("the good event", () => count("fine") === 1);
+  expect(count("loop")).toBe(0);
+});
+
+it("reports engaged time and the deepest scroll when the page is left", async () => {
+  receiver.pages.set("/", page('<div style="height:4000px"></div>'));
+  await open();
+  await tab.evaluate("scrollTo(0, 2000)");
+  await tab.waitForTimeout(600);
+  await tab.evaluate("scrollTo(0, 0)");
+  await open("/next");
+  await receiver.until("the engagement of the first page", () => count("engagement") >= 1);
+  const { ms, sd, page: url } = receiver.counted().find(({ n }) => n === "engagement")!;
+  expect(url).toBe(`${receiver.origin}/`);
+  expect(ms).toBeGreaterThan(500);
+  expect(ms).toBeLessThan(5_000);
+  expect(sd).toBeGreaterThanOrEqual(60);
+  expect(sd).toBeLessThan(90);
+});
+
+it("does not count time while the page is hidden, and reports once", async () => {
+  await open();
+  await tab.evaluate(`
+    let hidden = false;
+    Object.defineProperty(document, "hidden", { get: () => hidden });
+    window.show = (yes) => { hidden = !yes; document.dispatchEvent(new Event("visibilitychange", { bubbles: true })) };
+    setTimeout(() => { show(false); setTimeout(() => { show(true); setTimeout(() => show(false), 200) }, 1000) }, 200)`);
+  await receiver.until("two reports", () => count("engagement") === 2);
+  await open("/next");
+  await receiver.until("the next page", () => pageviews().length === 2);
+  const times = receiver.counted().filter(({ n, page: url }) => n === "engagement" && url.endsWith("/"));
+  expect(times.length).toBe(2);
+  for (const { ms } of times) {
+    expect(ms).toBeGreaterThanOrEqual(150);
+    expect(ms).toBeLessThan(900);
+  }
+});
+
+it("counts a page again when it returns from the back/forward cache", async () => {
+  await open();
+  await tab.evaluate("window.kept = true");
+  await open("/next");
+  await tab.goBack({ waitUntil: "commit" });
+  await receiver.until("three page views", () => pageviews().length === 3);
+  expect(await tab.evaluate("window.kept")).toBe(true); // else the cache was not used and this shows nothing
+  expect(pageviews().map(({ page: url }) => new URL(url).pathname)).toEqual(["/", "/next", "/"]);
+});
+
+it.each([503, 429, 500, "drop"] as const)(
+  "sends a batch again under the same id after %s",
+  async (answer) => {
+    receiver.answers.push(answer, answer);
+    await open();
+    await receiver.until("a third attempt", () => receiver.attempts.length === 3);
+    await tab.waitForFunction(`!Object.keys(localStorage).length`);
+    const batches = receiver.attempts.map(({ batch }) => batch);
+    expect(new Set(batches.map(({ b }) => b)).size).toBe(1);
+    expect(batches[2]!.e).toEqual(batches[0]!.e);
+    expect(batches[2]!.t).toBeGreaterThan(batches[0]!.t!); // the sent time is that of the attempt
+    expect(receiver.names()).toEqual(["pageview"]);
+  },
+);
+
+it.each([400, 403, 413])("does not send a batch again after %s", async (answer) => {
+  receiver.answers.push(answer);
+  await open();
+  await receiver.until("the first attempt", () => receiver.attempts.length === 1);
+  await tab.evaluate(`rivulet("later")`);
+  await receiver.until("a later event", () => count("later") === 1);
+  await tab.waitForTimeout(300);
+  expect(receiver.attempts.map(({ batch }) => batch.e[0]!.n)).toEqual(["pageview", "later"]);
+});
+
+it("loses and doubles nothing that three tabs say while offline, closed tabs included", async () => {
+  const tabs = [tab, await context.newPage(), await context.newPage()];
+  for (const [i, each] of tabs.entries()) await each.goto(`${receiver.origin}/?utm_source=tab${i}`);
+  await receiver.until("three page views", () => pageviews().length === 3);
+  await context.setOffline(true);
+  for (const [i, each] of tabs.entries()) {
+    await each.evaluate(`for (let i = 0; i < 20; i++) rivulet("offline", { props: { key: "${i}-" + i } })`);
+  }
+  await tabs[2]!.close({ runBeforeUnload: true });
+  await tab.waitForFunction("Object.keys(localStorage).length >= 3");
+  await context.setOffline(false);
+  await receiver.until("60 events", () => count("offline") >= 60, 12_000);
+  await tab.waitForFunction("!Object.keys(localStorage).length");
+  const keys = receiver
+    .counted()
+    .filter(({ n }) => n === "offline")
+    .map(({ p }) => p!.key);
+  expect(new Set(keys).size).toBe(60);
+  expect(keys.length).toBe(60);
+});
+
+it("sends what an earlier page could not deliver", async () => {
+  receiver.answers.push(503, 503, 503);
+  await open();
+  await receiver.until("a failure", () => receiver.attempts.length === 1);
+  await tab.waitForFunction("Object.keys(localStorage).length > 0");
+  await tab.goto("about:blank");
+  receiver.answers.length = 0;
+  await open("/next");
+  await receiver.until("both page views", () => pageviews().length === 2);
+  expect(
+    pageviews()
+      .map(({ page: url }) => new URL(url).pathname)
+      .sort(),
+  ).toEqual(["/", "/next"]);
+});
+
+it("delivers an event when the tab is closed right after it", async () => {
+  await open();
+  await receiver.until("the page view", () => count("pageview") === 1);
+  await tab.evaluate(`document.querySelector("button").onclick = () => rivulet("clicked")`);
+  await tab.click("button");
+  await tab.close({ runBeforeUnload: true });
+  await receiver.until("the click", () => count("clicked") === 1);
+});
+
+it("splits what is too much for one keepalive request", async () => {
+  await open();
+  await tab.evaluate(
+    `for (let i = 0; i < 40; i++) rivulet("big", { props: { text: "글".repeat(1500), i } })`,
+  );
+  await receiver.until("all of them", () => count("big") === 40, 15_000);
+  expect(Math.max(...receiver.attempts.map(({ bytes }) => bytes))).toBeLessThanOrEqual(48 * 1024);
+  expect(LIMITS.bodyBytes).toBeGreaterThan(48 * 1024);
+});
+
+it("reports outbound links, downloads, forms and marked elements without code in the page", async () => {
+  receiver.pages.set(
+    "/",
+    page(`<a id="out" href="http://127.0.0.2:9/x?q=secret">out</a><a id="pdf" href="/price-list.pdf">pdf</a>
+      <a id="in" href="/next">in</a><form id="f" data-x><input name="id"><button id="go">go</button></form>
+      <button id="m" data-event="like" data-props='{"of":"page"}'><b>x</b></button>
+      <script>addEventListener("click", e => e.target.closest("a") && e.preventDefault()); addEventListener("submit", e => e.preventDefault())</script>`),
+  );
+  await open();
+  for (const id of ["#out", "#pdf", "#in", "#go", "#m b"]) await tab.click(id);
+  await receiver.until("four events", () => count("like") === 1);
+  expect(
+    receiver
+      .counted()
+      .slice(1)
+      .map(({ n, p }) => [n, p]),
+  ).toEqual([
+    ["outbound", { id: "out", url: "http://127.0.0.2:9/x" }],
+    ["download", { id: "pdf", url: `${receiver.origin}/price-list.pdf` }],
+    ["form", { id: "f" }],
+    ["like", { id: "m", of: "page" }],
+  ]);
+});
+
+it("stays silent on local pages, for automation and for visitors who object, unless told otherwise", async () => {
+  const silent = (name: string, tag: string, head = "") =>
+    receiver.pages.set(`/${name}`, page("", { tag, head }));
+  silent("local", TAG.replace("data-local", ""));
+  silent("robot", TAG.replace("data-automation", ""));
+  silent(
+    "gpc",
+    TAG,
+    `<script>Object.defineProperty(navigator, "globalPrivacyControl", { value: true })</script>`,
+  );
+  silent("dnt", TAG, `<script>Object.defineProperty(navigator, "doNotTrack", { value: "1" })</script>`);
+  for (const path of receiver.pages.keys()) if (path.length > 1 && path !== "/next") await open(path);
+  await tab.evaluate(`rivulet("refused"); rivulet.consent(true); rivulet("agreed")`);
+  await receiver.until("the event after consent", () => count("agreed") === 1);
+  expect(receiver.names()).toEqual(["pageview", "agreed"]);
+  await tab.evaluate(`rivulet.consent(false); rivulet("withdrawn")`);
+  await open("/");
+  await tab.evaluate(`rivulet.consent(true)`);
+  await receiver.until("the last page view", () => pageviews().length === 2);
+  expect(count("withdrawn")).toBe(0);
+  expect(pageviews()[1]!.page).toBe(`${receiver.origin}/`);
+});
+
+it("counts a page only once it is seen", async () => {
+  const hide = `<script>let hidden = true; Object.defineProperty(document, "hidden", { get: () => hidden });
+    window.show = () => { hidden = false; document.dispatchEvent(new Event("visibilitychange", { bubbles: true })) }</script>`;
+  receiver.pages.set("/hidden", page("", { head: STUB + hide }));
+  await open("/hidden");
+  await tab.evaluate(`rivulet("unseen")`);
+  await open("/hidden");
+  await tab.evaluate(`rivulet("seen"); show()`);
+  await receiver.until("the page view", () => count("seen") === 1);
+  expect(receiver.names()).toEqual(["pageview", "seen"]);
+});
+
+it("counts once where the tag stands twice", async () => {
+  receiver.pages.set("/", page("", { tag: TAG + TAG }));
+  await open();
+  await tab.evaluate(`history.pushState({}, "", "/a")`);
+  await receiver.until("two page views", () => pageviews().length >= 2);
+  await tab.waitForTimeout(1_200);
+  expect(pageviews().length).toBe(2);
+});
+
+it("works under a strict content security policy", async () => {
+  const strict = await startReceiver({
+    collector,
+    csp: "default-src 'none'; script-src 'self'; connect-src 'self'; img-src data:",
+  });
+  try {
+    strict.pages.set("/", page());
+    const violations: string[] = [];
+    tab.on("console", (message) => message.type() === "error" && violations.push(message.text()));
+    await tab.goto(`${strict.origin}/`);
+    await strict.until("the page view", () => strict.names().length === 1);
+    expect(violations).toEqual([]);
+  } finally {
+    await strict.close();
+  }
+});

@@ -1,0 +1,129 @@
+/** A web site and an ingest endpoint on 127.0.0.1, which can be told to fail the ways real ones do. */
+import { once } from "node:events";
+import { createServer, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { WireBatch, WireEvent } from "../../processors/model/event.ts";
+
+/** How to answer one batch: a status, or `drop` the connection after the whole body was read. */
+export type Answer = number | "drop";
+
+export interface Attempt {
+  readonly batch: WireBatch;
+  readonly bytes: number;
+  readonly answer: Answer;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+}
+
+export interface Receiver {
+  /** Origin of the site; its pages are made by `page`. */
+  readonly origin: string;
+  readonly attempts: Attempt[];
+  /** Answers for the next batches, in order; 204 once they are used up. */
+  readonly answers: Answer[];
+  /** HTML of each path; unknown paths answer 404. */
+  readonly pages: Map<string, string>;
+  /** Events as counted: of each batch id once, and only if it was answered with 204 or dropped after receipt. */
+  counted(): Array<WireEvent & { page: string; referrer: string }>;
+  names(): string[];
+  /** Waits until `ready` holds; fails loudly with what has arrived. */
+  until(what: string, ready: () => boolean, limitMs?: number): Promise<void>;
+  reset(): void;
+  close(): Promise<void>;
+}
+
+export interface ReceiverOptions {
+  readonly collector: string;
+  /** Content-Security-Policy of every page. */
+  readonly csp?: string;
+}
+
+export const TAG = '<script defer src="/c.js" data-site="shop.example" data-local data-automation></script>';
+
+/** Minimal page with the snippet; `head` goes before it, `body` into it. */
+export const page = (body = "", { tag = TAG, head = "" } = {}): string =>
+  `<!doctype html><html lang="en"><head><title>t</title><link rel="icon" href="data:,">${head}${tag}</head><body>${body}</body></html>`;
+
+export async function startReceiver({ collector, csp }: ReceiverOptions): Promise<Receiver> {
+  const attempts: Attempt[] = [];
+  const answers: Answer[] = [];
+  const pages = new Map<string, string>();
+  let wake: () => void = () => {};
+
+  const send = (response: ServerResponse, status: number, type: string, body: string) =>
+    response
+      .writeHead(status, { "content-type": type, ...(csp && { "content-security-policy": csp }) })
+      .end(body);
+
+  const server = createServer((request, response) => {
+    const { pathname } = new URL(request.url ?? "/", "http://site");
+    if (request.method === "GET") {
+      if (pathname === "/c.js") return send(response, 200, "text/javascript", collector);
+      const script = pathname.endsWith(".js") ? pages.get(pathname) : undefined;
+      if (script !== undefined) return send(response, 200, "text/javascript", script);
+      const html = pages.get(pathname);
+      return send(response, html === undefined ? 404 : 200, "text/html", html ?? "");
+    }
+    const chunks: Buffer[] = [];
+    request.on("data", (chunk) => chunks.push(chunk));
+    request.on("end", () => {
+      const body = Buffer.concat(chunks);
+      const answer = answers.shift() ?? 204;
+      const batch = JSON.parse(body.toString()) as WireBatch;
+      attempts.push({ batch, bytes: body.length, answer, headers: request.headers });
+      if (answer === "drop") request.socket.destroy();
+      else response.writeHead(answer, { "access-control-allow-origin": "*" }).end();
+      wake();
+    });
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+
+  const counted = () => {
+    const seen = new Map<string, WireBatch>();
+    for (const { batch, answer } of attempts) {
+      if (answer === 204 || answer === "drop") seen.set(batch.b!, batch);
+    }
+    return [...seen.values()].flatMap((batch) =>
+      batch.e.map((event) => ({
+        ...event,
+        page: event.u ?? batch.c?.u ?? "",
+        referrer: event.r ?? batch.c?.r ?? "",
+      })),
+    );
+  };
+
+  return {
+    origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    attempts,
+    answers,
+    pages,
+    counted,
+    names: () => counted().map(({ n }) => n),
+    async until(what, ready, limitMs = 8_000) {
+      const deadline = performance.now() + limitMs;
+      while (!ready()) {
+        const leftMs = deadline - performance.now();
+        if (leftMs <= 0) {
+          const got = attempts.map(({ batch, answer }) => `${answer} ${JSON.stringify(batch)}`);
+          throw new Error(`waited ${limitMs} ms for ${what}; received:\n${got.join("\n")}`);
+        }
+        await new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, leftMs);
+          wake = () => {
+            clearTimeout(timer);
+            resolve();
+          };
+        });
+      }
+    },
+    reset() {
+      attempts.length = answers.length = 0;
+      pages.clear();
+    },
+    async close() {
+      server.close();
+      server.closeAllConnections();
+      await once(server, "close");
+    },
+  };
+}
