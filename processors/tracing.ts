@@ -80,7 +80,10 @@ export async function captureClient<
   return inLambda() ? (await loadOnce()).captureAWSv3Client(client) : client;
 }
 
-/** Wall-clock time with fractions of a millisecond: most steps of a batch are shorter than one. */
+/**
+ * Wall-clock time with fractions of a millisecond, because most steps of a batch are shorter than one. For traces only:
+ * stored times are whole milliseconds.
+ */
 export function preciseClock(): Clock {
   let offset = Date.now() - performance.now();
   return {

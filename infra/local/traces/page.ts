@@ -1,47 +1,43 @@
 /** The /traces page: a list of the latest traces and one waterfall per trace, as plain HTML without scripts or inline styles. */
 import { readFile } from "node:fs/promises";
+import type { Gateway } from "../gateway/gateway.ts";
+import { type Handler, jsonResponse } from "../gateway/http.ts";
 import type { Span, Trace, TraceStore } from "./store.ts";
 
-export interface TraceAnswer {
-  readonly status: 200 | 404;
-  readonly type: string;
-  readonly body: string;
+/** Adds `/traces` with `/traces?id=1-...`, the same as data at `/traces.json`, and `/traces.css`. */
+export function addTraceRoutes(gateway: Pick<Gateway, "route">, store: TraceStore): void {
+  const isGone = (id: string | null): boolean => id !== null && store.get(id) === undefined;
+  const pages: Handler = ({ query }) => ({
+    status: isGone(query.get("id")) ? 404 : 200,
+    headers: { "Content-Type": "text/html; charset=utf-8", "Cache-Control": "no-store" },
+    body: renderTraces(store, query),
+  });
+  const data: Handler = ({ query }) => {
+    const id = query.get("id");
+    if (isGone(id)) return jsonResponse(404, { error: "id: no such trace" });
+    return jsonResponse(200, id === null ? { traces: store.latest().map(plain) } : plain(store.get(id)!));
+  };
+  const style: Handler = async () => ({
+    status: 200,
+    headers: { "Content-Type": "text/css; charset=utf-8" },
+    body: await readFile(new URL("traces.css", import.meta.url), "utf8"),
+  });
+  gateway.route("GET", "/traces", pages);
+  gateway.route("GET", "/traces.json", data);
+  gateway.route("GET", "/traces.css", style);
 }
 
-/**
- * Answers `/traces`, `/traces?id=1-...`, `/traces.json` (same query) and `/traces.css`; undefined for any other path.
- * Satisfies the policy `default-src 'self'`. Everything that a client can influence is escaped.
- */
-export async function answerTraces(store: TraceStore, url: URL): Promise<TraceAnswer | undefined> {
-  if (url.pathname === "/traces.css") {
-    return {
-      status: 200,
-      type: "text/css; charset=utf-8",
-      body: await readFile(new URL("traces.css", import.meta.url), "utf8"),
-    };
-  }
-  if (url.pathname !== "/traces" && url.pathname !== "/traces.json") return undefined;
-  const id = url.searchParams.get("id");
-  const status = id !== null && store.get(id) === undefined ? 404 : 200;
-  return url.pathname === "/traces"
-    ? { status, type: "text/html; charset=utf-8", body: renderTraces(store, url.searchParams) }
-    : { status, type: "application/json", body: tracesJson(store, id) };
-}
+const plain = (trace: Trace): unknown => ({
+  ...trace,
+  spans: trace.spans.map((span) => ({ ...span, annotations: Object.fromEntries(span.annotations) })),
+});
 
-/** The page as HTML: the list, or the waterfall of `?id=`. */
+/** The page as HTML: the list, or the waterfall of `?id=`. Everything that a client can influence is escaped. */
 export function renderTraces(store: TraceStore, query: URLSearchParams): string {
   const id = query.get("id");
   if (id === null) return page("Traces", list(store.latest()));
   const trace = store.get(id);
   return trace === undefined ? page("Trace not found", missing(id)) : page("Trace", waterfall(trace));
-}
-
-function tracesJson(store: TraceStore, id: string | null): string {
-  const one = id === null ? undefined : store.get(id);
-  const chosen = id === null ? { traces: store.latest() } : { trace: one ?? null };
-  return JSON.stringify(chosen, (_key, value: unknown) =>
-    value instanceof Map ? Object.fromEntries(value) : value,
-  );
 }
 
 const ENTITIES: Readonly<Record<string, string>> = {

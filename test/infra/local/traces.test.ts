@@ -1,14 +1,21 @@
 /** Receiving, keeping and showing traces on one machine: real datagrams, and a real browser under the strict policy. */
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { apiDocument } from "../../../infra/api.ts";
+import { createGateway } from "../../../infra/local/gateway/gateway.ts";
+import type { Handler } from "../../../infra/local/gateway/http.ts";
 import { edgeTracing } from "../../../infra/local/traces/edge.ts";
-import { answerTraces, renderTraces } from "../../../infra/local/traces/page.ts";
+import { addTraceRoutes, renderTraces } from "../../../infra/local/traces/page.ts";
 import { parseDatagram, startTraceReceiver } from "../../../infra/local/traces/receiver.ts";
 import { traceStore } from "../../../infra/local/traces/store.ts";
+import { startTracing } from "../../../infra/local/traces/tracing.ts";
+import { keyedHash, randomBytes, systemClock } from "../../../processors/crypto.ts";
 import { parseTraceHeader } from "../../../processors/model/trace.ts";
+import { ShardWorker } from "../../../processors/pipeline/aggregate.ts";
+import { registerSites } from "../../../processors/pipeline/sites.ts";
+import { memoryStore } from "../../../processors/stores/memory.ts";
+import { memoryStream } from "../../../processors/streams/memory.ts";
 import type { FinishedSegment } from "../../../processors/tracing.ts";
 import { type Browser, launchBrowser } from "../../kit/browser.ts";
 
@@ -19,7 +26,7 @@ const spanNamed = (number: number): string => hex(number, 16);
 
 /** A click as the gateway and the worker report it: 12 ms at the edge, 800 ms in the stream, 20 ms of work. */
 const START = 1_763_800_000;
-const gateway = (trace = 1) => ({
+const gatewaySegment = (trace = 1) => ({
   trace_id: traceNamed(trace),
   id: spanNamed(1),
   name: "gateway",
@@ -27,7 +34,7 @@ const gateway = (trace = 1) => ({
   end_time: START + 0.012,
   http: { request: { method: "POST", url: "/v1/events" }, response: { status: 204 } },
 });
-const aggregate = (trace = 1) => ({
+const aggregateSegment = (trace = 1) => ({
   trace_id: traceNamed(trace),
   id: spanNamed(2),
   parent_id: spanNamed(1),
@@ -41,13 +48,25 @@ const aggregate = (trace = 1) => ({
   ],
 });
 
+const DOCUMENT = apiDocument({
+  partition: "aws",
+  region: "us-east-1",
+  streamName: "events",
+  ingestRoleArn: "",
+  queryFunctionArn: "",
+  clientAddress: { from: "connection" },
+});
+/** Nobody asks these tests' gateways anything but traces. */
+const unasked: Handler = () => ({ status: 500, body: "" });
+const FUNCTIONS = { query: unasked, live: unasked, sites: unasked };
+
 const query = (text = ""): URLSearchParams => new URLSearchParams(text);
 
 describe("traceStore", () => {
   it("puts the segments of one trace together, whichever comes first", () => {
     const [one, other] = [traceStore(), traceStore()];
-    for (const document of [gateway(), aggregate()]) one.add(document);
-    for (const document of [aggregate(), gateway()]) other.add(document);
+    for (const document of [gatewaySegment(), aggregateSegment()]) one.add(document);
+    for (const document of [aggregateSegment(), gatewaySegment()]) other.add(document);
     const byId = (store: typeof one) =>
       store.get(traceNamed(1))!.spans.toSorted((a, b) => (a.id < b.id ? -1 : 1));
     expect(byId(one).map((span) => [span.name, span.parentId])).toEqual([
@@ -61,21 +80,21 @@ describe("traceStore", () => {
 
   it("replaces what was in progress by its end, and never the other way round", () => {
     const store = traceStore();
-    const { end_time: _, ...open } = gateway();
+    const { end_time: _, ...open } = gatewaySegment();
     const begun = { ...open, in_progress: true };
     const end = () => store.get(traceNamed(1))!.spans[0]!.endMs;
     store.add(begun);
     expect(end()).toBeUndefined();
-    store.add(gateway());
+    store.add(gatewaySegment());
     store.add(begun);
     expect(end()).toBe((START + 0.012) * 1000);
   });
 
   it("takes a subsegment that was sent alone under its parent", () => {
     const store = traceStore();
-    store.add(gateway());
+    store.add(gatewaySegment());
     store.add({
-      ...gateway(),
+      ...gatewaySegment(),
       id: spanNamed(9),
       parent_id: spanNamed(1),
       type: "subsegment",
@@ -89,30 +108,33 @@ describe("traceStore", () => {
 
   it("keeps the newest traces only", () => {
     const store = traceStore({ maxTraces: 3 });
-    for (let trace = 1; trace <= 5; trace++) store.add(gateway(trace));
+    for (let trace = 1; trace <= 5; trace++) store.add(gatewaySegment(trace));
     expect(store.latest().map((trace) => trace.id)).toEqual([5, 4, 3].map(traceNamed));
     expect(store.get(traceNamed(2))).toBeUndefined();
   });
 
   it("holds a bounded number of spans per trace and says how many it refused", () => {
     const store = traceStore({ maxSpans: 10 });
-    for (let span = 1; span <= 25; span++) store.add({ ...gateway(), id: spanNamed(span) });
+    for (let span = 1; span <= 25; span++) store.add({ ...gatewaySegment(), id: spanNamed(span) });
     expect(store.get(traceNamed(1))).toMatchObject({ dropped: 15, spans: { length: 10 } });
-    const many = Array.from({ length: 1000 }, (_, index) => ({ ...gateway(), id: spanNamed(index + 100) }));
-    store.add({ ...gateway(2), subsegments: many });
+    const many = Array.from({ length: 1000 }, (_, index) => ({
+      ...gatewaySegment(),
+      id: spanNamed(index + 100),
+    }));
+    store.add({ ...gatewaySegment(2), subsegments: many });
     expect(store.get(traceNamed(2))!.spans.length).toBe(10);
   });
 
   it("cuts long texts, many annotations and deep nesting", () => {
     const store = traceStore();
-    let nested: object = { ...gateway(), id: spanNamed(1000), name: "x".repeat(5000) };
+    let nested: object = { ...gatewaySegment(), id: spanNamed(1000), name: "x".repeat(5000) };
     for (let depth = 1; depth < 50; depth++)
-      nested = { ...gateway(), id: spanNamed(1000 + depth), subsegments: [nested] };
+      nested = { ...gatewaySegment(), id: spanNamed(1000 + depth), subsegments: [nested] };
     const annotations = Object.fromEntries(
       Array.from({ length: 60 }, (_, index) => [`a${index}`, "y".repeat(900)]),
     );
     store.add({ ...nested, annotations });
-    store.add({ ...gateway(2), name: "x".repeat(5000) });
+    store.add({ ...gatewaySegment(2), name: "x".repeat(5000) });
     const { spans } = store.get(traceNamed(1))!;
     expect(spans.length).toBe(9);
     expect(spans[0]!.annotations.size).toBe(16);
@@ -123,15 +145,15 @@ describe("traceStore", () => {
   it.each<[string, unknown]>([
     ["no object", 7],
     ["null", null],
-    ["an array", [gateway()]],
-    ["no trace id", { ...gateway(), trace_id: undefined }],
-    ["a trace id that is markup", { ...gateway(), trace_id: "<b>" }],
-    ["no id", { ...gateway(), id: undefined }],
-    ["a name that is no text", { ...gateway(), name: {} }],
-    ["a start that is no number", { ...gateway(), start_time: "now" }],
-    ["a start beyond all calendars", { ...gateway(), start_time: 1e300, end_time: 1e300 }],
-    ["an end before the start", { ...gateway(), end_time: START - 1 }],
-    ["neither an end nor progress", { ...gateway(), end_time: undefined }],
+    ["an array", [gatewaySegment()]],
+    ["no trace id", { ...gatewaySegment(), trace_id: undefined }],
+    ["a trace id that is markup", { ...gatewaySegment(), trace_id: "<b>" }],
+    ["no id", { ...gatewaySegment(), id: undefined }],
+    ["a name that is no text", { ...gatewaySegment(), name: {} }],
+    ["a start that is no number", { ...gatewaySegment(), start_time: "now" }],
+    ["a start beyond all calendars", { ...gatewaySegment(), start_time: 1e300, end_time: 1e300 }],
+    ["an end before the start", { ...gatewaySegment(), end_time: START - 1 }],
+    ["neither an end nor progress", { ...gatewaySegment(), end_time: undefined }],
   ])("refuses %s", (_name, document) => {
     const store = traceStore();
     expect(store.add(document)).toBe(false);
@@ -163,8 +185,8 @@ describe("startTraceReceiver", () => {
       `${HEADER}{"trace_id":`,
       `${HEADER}null`,
       new Uint8Array([0xff, 0x0a, 0xfe]),
-      `{"format":"xml","version":1}\n${JSON.stringify(gateway(1))}`,
-      HEADER + JSON.stringify(gateway(2)),
+      `{"format":"xml","version":1}\n${JSON.stringify(gatewaySegment(1))}`,
+      HEADER + JSON.stringify(gatewaySegment(2)),
     );
     await vi.waitFor(() => expect(store.latest().map((trace) => trace.id)).toEqual([traceNamed(2)]));
     await receiver.close();
@@ -175,7 +197,7 @@ describe("startTraceReceiver", () => {
     const store = traceStore();
     const second = await startTraceReceiver({ store, port: Number(first.address.split(":")[1]) });
     expect(second.address).not.toBe(first.address);
-    await send(second.address, HEADER + JSON.stringify(gateway()));
+    await send(second.address, HEADER + JSON.stringify(gatewaySegment()));
     await vi.waitFor(() => expect(store.latest().length).toBe(1));
     await Promise.all([first.close(), second.close()]);
   });
@@ -250,8 +272,8 @@ describe("edgeTracing", () => {
 describe("the page", () => {
   const filled = () => {
     const store = traceStore();
-    store.add(gateway());
-    store.add(aggregate());
+    store.add(gatewaySegment());
+    store.add(aggregateSegment());
     return store;
   };
 
@@ -277,7 +299,7 @@ describe("the page", () => {
     const evil = `"><script>alert('1')</script>&`;
     const store = traceStore();
     store.add({
-      ...gateway(),
+      ...gatewaySegment(),
       name: evil,
       fault: true,
       annotations: { [evil]: evil },
@@ -295,52 +317,54 @@ describe("the page", () => {
 
   it("draws every span once when their parents form a loop", () => {
     const store = traceStore();
-    store.add({ ...gateway(), id: spanNamed(1), parent_id: spanNamed(2), name: "hen" });
-    store.add({ ...gateway(), id: spanNamed(2), parent_id: spanNamed(1), name: "egg" });
+    store.add({ ...gatewaySegment(), id: spanNamed(1), parent_id: spanNamed(2), name: "hen" });
+    store.add({ ...gatewaySegment(), id: spanNamed(2), parent_id: spanNamed(1), name: "egg" });
     const html = renderTraces(store, query(`id=${traceNamed(1)}`));
     expect(["hen", "egg"].map((name) => html.split(`>${name} `).length - 1)).toEqual([1, 1]);
   });
-
-  it("answers its own paths only, and 404 for a trace that is gone", async () => {
-    const at = (path: string) => answerTraces(filled(), new URL(path, "http://localhost"));
-    expect(await at("/traces")).toMatchObject({ status: 200, type: "text/html; charset=utf-8" });
-    expect(await at(`/traces?id=${traceNamed(1)}`)).toMatchObject({ status: 200 });
-    expect(await at("/traces?id=nope")).toMatchObject({ status: 404 });
-    expect(await at("/traces.css")).toMatchObject({ status: 200, type: "text/css; charset=utf-8" });
-    expect(await at("/other")).toBeUndefined();
-    const json = JSON.parse((await at("/traces.json"))!.body);
-    expect(json.traces[0].spans[1].annotations).toEqual({ shard: "0", batch_size: "7", lag_ms: "812" });
-  });
 });
 
-describe("in a browser that allows nothing but the page's own files", () => {
+describe("behind the gateway", () => {
   let browser: Browser;
   let origin: string;
   const store = traceStore();
-  const server = createServer(async (request, response) => {
-    const answer = await answerTraces(store, new URL(request.url ?? "/", "http://localhost"));
-    response.writeHead(answer?.status ?? 404, {
-      "content-type": answer?.type ?? "text/plain",
-      "content-security-policy": "default-src 'self'",
-    });
-    response.end(answer?.body ?? "");
+  const gateway = createGateway({
+    document: DOCUMENT,
+    putRecord: () => Promise.reject(new Error("no event is sent here")),
+    functions: FUNCTIONS,
+    clock: { now: () => START * 1000 },
   });
 
   beforeAll(async () => {
-    store.add(gateway());
-    store.add(aggregate());
-    store.add({ ...gateway(2), fault: true, cause: { exceptions: [{ message: "stream is away" }] } });
-    server.listen(0, "127.0.0.1");
-    await once(server, "listening");
-    origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    store.add(gatewaySegment());
+    store.add(aggregateSegment());
+    store.add({ ...gatewaySegment(2), fault: true, cause: { exceptions: [{ message: "stream is away" }] } });
+    addTraceRoutes(gateway, store);
+    const { port } = await gateway.listen(0, "127.0.0.1");
+    origin = `http://127.0.0.1:${port}`;
     browser = await launchBrowser();
   });
   afterAll(async () => {
     await browser?.close();
-    server.close();
+    await gateway.close();
   });
 
-  it("draws bars in proportion, in light and in dark, without a word of complaint", async () => {
+  it("answers 404 for a trace that is gone, as a page and as data", async () => {
+    for (const path of ["/traces", "/traces.json"]) {
+      expect((await fetch(`${origin}${path}?id=${traceNamed(1)}`)).status).toBe(200);
+      expect((await fetch(`${origin}${path}?id=${traceNamed(7)}`)).status).toBe(404);
+    }
+  });
+
+  it("tells the same as data", async () => {
+    const { traces } = (await (await fetch(`${origin}/traces.json`)).json()) as {
+      traces: { id: string; spans: { annotations: object }[] }[];
+    };
+    expect(traces.map((trace) => trace.id)).toEqual([2, 1].map(traceNamed));
+    expect(traces[1]!.spans[1]!.annotations).toEqual({ shard: "0", batch_size: "7", lag_ms: "812" });
+  });
+
+  it("draws bars in proportion, in light and in dark, and breaks no rule of the gateway's policy", async () => {
     for (const colorScheme of ["light", "dark"] as const) {
       const page = await browser.newPage({ colorScheme, viewport: { width: 1100, height: 640 } });
       const complaints: string[] = [];
@@ -367,4 +391,58 @@ describe("in a browser that allows nothing but the page's own files", () => {
       await page.close();
     }
   });
+});
+
+it("makes one trace of one click, from the gateway through the stream to the commit", async () => {
+  const clock = systemClock;
+  const stream = memoryStream({ clock });
+  const store = memoryStore({ clock });
+  const { tracer, edge, store: traces, close: stopTracing } = await startTracing({ port: 0 });
+  await registerSites(store, clock, [{ id: "demo", timeZone: "UTC" }]);
+  const gateway = createGateway({
+    document: DOCUMENT,
+    putRecord: (record) => stream.put(record),
+    functions: FUNCTIONS,
+    clock,
+    trace: edge,
+  });
+  const { port } = await gateway.listen(0, "127.0.0.1");
+  const click = (header: string) =>
+    fetch(`http://127.0.0.1:${port}/v1/events`, {
+      method: "POST",
+      headers: { "content-type": "text/plain", "x-amzn-trace-id": header },
+      body: JSON.stringify({ s: "demo", e: [{ n: "pageview", u: "https://example.com/" }] }),
+    });
+  expect((await click(`Root=${traceNamed(8)};Sampled=0`)).status).toBe(204);
+  expect((await click(`Root=${traceNamed(9)};Sampled=1`)).status).toBe(204);
+
+  const [shard] = await stream.shards();
+  const worker = new ShardWorker(
+    {
+      store,
+      clock,
+      hash: keyedHash,
+      randomBytes,
+      country: () => "",
+      tracer,
+    },
+    shard!,
+  );
+  const { records } = await stream.read(shard!.id, "", 10);
+  await worker.process(records);
+
+  const spans = await vi.waitFor(() => {
+    const found = traces.get(traceNamed(9))?.spans ?? [];
+    expect(found.length).toBe(6);
+    return found;
+  });
+  const named = (name: string) => spans.find((span) => span.name === name)!;
+  expect(named("gateway")).toMatchObject({ parentId: "", http: { url: "/v1/events", status: 204 } });
+  expect(named("aggregate").parentId).toBe(named("gateway").id);
+  expect(named("aggregate").annotations.get("batch_size")).toBe("2");
+  expect(
+    ["decode", "enrich", "fold", "commit"].map((step) => named(step).parentId === named("aggregate").id),
+  ).toEqual([true, true, true, true]);
+  expect(traces.latest().map((trace) => trace.id)).toEqual([traceNamed(9)]);
+  await Promise.all([gateway.close(), stopTracing(), stream.close(), store.close()]);
 });
