@@ -62,7 +62,10 @@ export class Measures {
   addVital(name: Vital, value: number): void {
     this.vitals ??= new Map();
     let sketch = this.vitals.get(name);
-    if (!sketch) this.vitals.set(name, (sketch = new QuantileSketch()));
+    if (!sketch) {
+      sketch = new QuantileSketch();
+      this.vitals.set(name, sketch);
+    }
     sketch.add(value);
   }
 

@@ -67,7 +67,8 @@ export class Rollup {
     this.late += other.late;
     for (const [reason, count] of other.rejects) this.reject(reason, count);
     for (const dimension of other.dimensions) {
-      for (const [value, measures] of other.table(dimension) ?? []) this.row(dimension, value)?.merge(measures);
+      for (const [value, measures] of other.table(dimension) ?? [])
+        this.row(dimension, value)?.merge(measures);
     }
   }
 
@@ -76,7 +77,9 @@ export class Rollup {
     for (const dimension of this.dimensions) {
       const table = this.table(dimension);
       if (!table || table.size <= maxRows) continue;
-      const ranked = [...table].filter(([value]) => value !== OTHER).sort((a, b) => weight(b[1]) - weight(a[1]) || byKey(a, b));
+      const ranked = [...table]
+        .filter(([value]) => value !== OTHER)
+        .sort((a, b) => weight(b[1]) - weight(a[1]) || byKey(a, b));
       const other = table.get(OTHER) ?? new Measures();
       for (const [value, measures] of ranked.slice(maxRows - 1)) {
         other.merge(measures);

@@ -24,7 +24,10 @@ export function offsetMs(zone: string, at: EpochMs): number {
   if (zone === "UTC") return 0;
   const slot = Math.floor(at / SLOT_MS);
   let known = offsets.get(zone);
-  if (!known) offsets.set(zone, (known = new Map()));
+  if (!known) {
+    known = new Map();
+    offsets.set(zone, known);
+  }
   const cached = known.get(slot);
   if (cached !== undefined) return cached;
   let formatter = formatters.get(zone);
@@ -66,7 +69,8 @@ export function hourStart(zone: string, at: EpochMs): EpochMs {
 
 const isoDate = (utc: EpochMs): LocalDate => new Date(utc).toISOString().slice(0, 10);
 
-export const addDays = (date: LocalDate, days: number): LocalDate => isoDate(Date.parse(`${date}T00:00Z`) + days * DAY_MS);
+export const addDays = (date: LocalDate, days: number): LocalDate =>
+  isoDate(Date.parse(`${date}T00:00Z`) + days * DAY_MS);
 
 /** First day of the month `months` after that of `date`. */
 export function monthStart(date: LocalDate, months = 0): LocalDate {

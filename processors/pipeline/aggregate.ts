@@ -2,37 +2,31 @@
  * The consumer of one shard: decode, enrich, sessionize, fold, and one commit that holds all of it. Exactly once in
  * effect, because the commit is put-if-absent and is its own checkpoint; see docs/decisions/0002.
  */
-import { ClickstreamError, invariant } from "../errors.ts";
-import type { Envelope } from "../model/envelope.ts";
-import type { Batch, ClickEvent, Reject, RejectReason } from "../model/event.ts";
-import { type Clock, type EpochMs, MINUTE_MS, windowStart } from "../model/time.ts";
+import { ClickstreamError } from "../errors.ts";
+import { type Clock, MINUTE_MS } from "../model/time.ts";
 import type { Store } from "../stores/store.ts";
 import { compareSequences, type StreamRecord } from "../streams/stream.ts";
 import { type BatchTrace, noTracer, type Tracer } from "../tracer.ts";
-import { appendCommit, encodeCommit, listShards, loadState, newestCommits, newestSnapshot, registerShard, writeSnapshot } from "./commit.ts";
-import { decodeBatches } from "./decode/decode.ts";
-import { decodeEnvelope } from "./decode/envelope.ts";
-import type { Agent, AgentParser } from "./enrich/agent.ts";
+import {
+  appendCommit,
+  listShards,
+  loadState,
+  newestCommits,
+  newestSnapshot,
+  registerShard,
+  writeSnapshot,
+} from "./commit.ts";
 import { base64Text } from "./decode/base64.ts";
-import { visitAttributes } from "./enrich/visit.ts";
-import { foldEvent, Partial } from "./fold.ts";
-import { hash53 } from "./hash.ts";
+import { type Decoded, daysOf, decodeRecord, type FoldDeps, RecordFold } from "./records.ts";
 import { type Site, SiteDirectory } from "./sites.ts";
-import { cloneVisitor, type Counters, MAX_BATCH_IDS, newVisitor, SESSION_GAP_MS, ShardState, type StateChange, type VisitorState } from "./state.ts";
-import { cookielessId, dayOf, type KeyedHash, Salts, storedId } from "./visitor.ts";
+import { type Counters, inherit, type ShardState } from "./state.ts";
+import { Salts } from "./visitor.ts";
 
-export interface AggregateDeps {
+export interface AggregateDeps extends FoldDeps {
   readonly store: Store;
   readonly clock: Clock;
-  readonly hash: KeyedHash;
   readonly randomBytes: (length: number) => Uint8Array;
-  /** ISO 3166-1 alpha-2 of an address, "" when unknown; asked only where the edge did not say. */
-  readonly country: (ip: string) => string;
-  /** Shared by all workers of a process, because it caches. */
-  readonly agent: AgentParser;
   readonly tracer?: Tracer;
-  /** Events older than the newest one by more than this are late: counted, and reported as late. Default ALLOWED_LATENESS_MS. */
-  readonly allowedLatenessMs?: number;
 }
 
 export interface CommitSummary {
@@ -44,8 +38,6 @@ export interface CommitSummary {
   readonly events: number;
 }
 
-/** A minute covers a batch that waits for a slow network; what is later is an offline queue, and marked late. */
-export const ALLOWED_LATENESS_MS = MINUTE_MS;
 /**
  * Encoded bytes of one commit before it is split: under DynamoDB's 400 KB item even where nothing compresses.
  * A single record may still exceed it; the store then splits the value.
@@ -62,14 +54,6 @@ export const LOG_GRACE_MS = 60 * MINUTE_MS;
 const MIN_SNAPSHOT_BYTES = 1 << 20;
 const MAX_LOG_COMMITS = 1_000;
 const MAX_LOST_PUTS = 20;
-
-interface Decoded {
-  readonly record: StreamRecord;
-  readonly envelope: Envelope | undefined;
-  readonly agentText: string;
-  readonly batches: readonly Batch[];
-  readonly reject: Reject | undefined;
-}
 
 export class ShardWorker {
   readonly #deps: AggregateDeps;
@@ -152,9 +136,15 @@ export class ShardWorker {
         most = Math.ceil(chosen.length / 2);
         continue;
       }
-      const won = await trace.step("commit", () => appendCommit(this.#deps.store, this.#shard.id, folded.change.n, bytes));
+      const won = await trace.step("commit", () =>
+        appendCommit(this.#deps.store, this.#shard.id, folded.change.n, bytes),
+      );
       if (!won) {
-        if (++lost > MAX_LOST_PUTS) throw new ClickstreamError("unavailable", `shard ${this.#shard.id}: lost ${lost} puts in a row to another worker`);
+        if (++lost > MAX_LOST_PUTS)
+          throw new ClickstreamError(
+            "unavailable",
+            `shard ${this.#shard.id}: lost ${lost} puts in a row to another worker`,
+          );
         this.#state = undefined;
         continue;
       }
@@ -210,11 +200,16 @@ export class ShardWorker {
   async #assertNewest(n: number): Promise<void> {
     const [newest] = await newestCommits(this.#deps.store, this.#shard.id, 1);
     if (newest && newest.n !== n)
-      throw new ClickstreamError("unavailable", `shard ${this.#shard.id}: commit ${n} was written where ${newest.n} is the newest`);
+      throw new ClickstreamError(
+        "unavailable",
+        `shard ${this.#shard.id}: commit ${n} was written where ${newest.n} is the newest`,
+      );
   }
 
   async #snapshotIfDue(state: ShardState): Promise<void> {
-    const due = this.#loggedBytes > Math.max(MIN_SNAPSHOT_BYTES, this.#snapshotBytes) || state.n - this.#snapshotN >= MAX_LOG_COMMITS;
+    const due =
+      this.#loggedBytes > Math.max(MIN_SNAPSHOT_BYTES, this.#snapshotBytes) ||
+      state.n - this.#snapshotN >= MAX_LOG_COMMITS;
     if (!due) return;
     this.#snapshotBytes = await writeSnapshot(this.#deps.store, this.#shard.id, state);
     this.#loggedBytes = 0;
@@ -228,191 +223,11 @@ export class ShardWorker {
     return this.#sites.all();
   }
 
-  #fold(state: ShardState, decoded: readonly Decoded[], sites: ReadonlyMap<string, Site>): Folded {
-    const folded = new Folded(this.#deps, state, this.#salts);
+  #fold(state: ShardState, decoded: readonly Decoded[], sites: ReadonlyMap<string, Site>): RecordFold {
+    const folded = new RecordFold(this.#deps, state, this.#salts);
     for (const item of decoded) folded.add(item, sites);
     return folded;
   }
-}
-
-/** The effect of some records on a state, not yet applied to it. */
-class Folded {
-  readonly #deps: AggregateDeps;
-  readonly #base: ShardState;
-  readonly #salts: Salts;
-  readonly #partials = new Map<string, Partial>();
-  readonly #visitors = new Map<string, VisitorState>();
-  readonly #batchIds = new Set<number>();
-  readonly #counters: Counters;
-  #ordinal: number;
-  #watermark: EpochMs;
-  #to: string;
-  #arrivedAt: EpochMs = 0;
-  events = 0;
-
-  constructor(deps: AggregateDeps, base: ShardState, salts: Salts) {
-    this.#deps = deps;
-    this.#base = base;
-    this.#salts = salts;
-    this.#counters = { ...base.counters, rejects: { ...base.counters.rejects } };
-    this.#ordinal = base.ordinal;
-    this.#watermark = base.watermark;
-    this.#to = base.to;
-  }
-
-  add({ record, envelope, agentText, batches, reject }: Decoded, sites: ReadonlyMap<string, Site>): void {
-    invariant(compareSequences(record.sequence, this.#to) > 0, () => `record ${record.sequence} comes after ${this.#to}`);
-    this.#to = record.sequence;
-    this.#arrivedAt = Math.max(this.#arrivedAt, record.arrivalAt);
-    this.#counters.records++;
-    if (reject) this.#reject(reject.reason, 1);
-    if (!envelope) return;
-    const agent = this.#deps.agent(agentText);
-    for (const batch of batches) this.#addBatch(batch, envelope, agentText, agent, sites);
-  }
-
-  #addBatch(batch: Batch, envelope: Envelope, agentText: string, agent: Agent, sites: ReadonlyMap<string, Site>): void {
-    const all = batch.events.length + batch.rejects.length;
-    if (!sites.has(batch.site)) return this.#reject("unknown_site", all);
-    const partial = this.#partial(batch.site);
-    const receivedIn = partial.window(windowStart(envelope.at, MINUTE_MS));
-    const refuse = (reason: RejectReason, count: number): void => {
-      if (count === 0) return;
-      this.#reject(reason, count);
-      receivedIn.reject(reason, count);
-    };
-    if (agent.bot) return refuse("bot", all);
-    this.#ordinal++;
-    if (batch.id !== "") {
-      const hash = hash53(`${batch.site}\u0000${batch.id}`);
-      if (this.#isCounted(hash)) return refuse("duplicate", all);
-      this.#batchIds.add(hash);
-    }
-    this.#counters.batches++;
-    for (const { reason } of batch.rejects) refuse(reason, 1);
-    if (batch.events.length === 0) return;
-
-    const { key, id } = this.#visitorKey(batch, envelope, agentText);
-    const visitor = this.#visitor(key, envelope.at);
-    visitor.ordinal = this.#ordinal;
-    visitor.receivedAt = Math.max(visitor.receivedAt, envelope.at);
-    const country = envelope.country;
-    const attributes = (event: ClickEvent): string[] =>
-      visitAttributes(event, batch, agent, () => country || this.#deps.country(envelope.ip));
-    const hi = Number.parseInt(id.slice(0, 8), 16);
-    const lo = Number.parseInt(id.slice(8, 16), 16);
-    const lateness = this.#deps.allowedLatenessMs ?? ALLOWED_LATENESS_MS;
-    for (const event of [...batch.events].sort((a, b) => a.at - b.at)) {
-      const context = { partial, visitor, hi, lo, attributes, watermark: this.#watermark };
-      if (foldEvent(event, context)) this.#counters.late++;
-      this.#watermark = Math.max(this.#watermark, event.at - lateness);
-      this.#counters.events++;
-      this.events++;
-    }
-  }
-
-  #partial(site: string): Partial {
-    let partial = this.#partials.get(site);
-    if (!partial) this.#partials.set(site, (partial = new Partial()));
-    return partial;
-  }
-
-  #reject(reason: RejectReason, count: number): void {
-    this.#counters.rejects[reason] = (this.#counters.rejects[reason] ?? 0) + count;
-  }
-
-  #isCounted(hash: number): boolean {
-    if (this.#batchIds.has(hash)) return true;
-    const number = this.#base.batchIds.get(hash);
-    return number !== undefined && this.#base.idOrdinal + this.#batchIds.size - number < MAX_BATCH_IDS;
-  }
-
-  /** Today's id, or yesterday's as long as the visit that began before midnight goes on. */
-  #visitorKey(batch: Batch, envelope: Envelope, agentText: string): { key: string; id: string } {
-    const { hash } = this.#deps;
-    const keyOf = (id: string): string => `${batch.site}\u0000${id}`;
-    if (batch.visitor !== "") {
-      const id = storedId(hash, this.#salts.identity, batch.site, batch.visitor);
-      return { key: keyOf(id), id };
-    }
-    const day = dayOf(envelope.at);
-    const id = cookielessId(hash, this.#salts.of(day), batch.site, envelope.ip, agentText);
-    if (this.#visible(keyOf(id), envelope.at)) return { key: keyOf(id), id };
-    const before = cookielessId(hash, this.#salts.of(day - 1), batch.site, envelope.ip, agentText);
-    const earliest = Math.min(...batch.events.map(({ at }) => at));
-    const goesOn = this.#visible(keyOf(before), envelope.at)?.sessions.some(({ last }) => last >= earliest - SESSION_GAP_MS);
-    return goesOn ? { key: keyOf(before), id: before } : { key: keyOf(id), id };
-  }
-
-  #visible(key: string, receivedAt: EpochMs): VisitorState | undefined {
-    return this.#visitors.get(key) ?? this.#base.visible(key, this.#ordinal, receivedAt);
-  }
-
-  #visitor(key: string, receivedAt: EpochMs): VisitorState {
-    let visitor = this.#visitors.get(key);
-    if (!visitor) {
-      const known = this.#base.visible(key, this.#ordinal, receivedAt);
-      visitor = known ? cloneVisitor(known) : newVisitor();
-    }
-    // Last touched, last in the map.
-    this.#visitors.delete(key);
-    this.#visitors.set(key, visitor);
-    return visitor;
-  }
-
-  get change(): StateChange {
-    return {
-      n: this.#base.n + 1,
-      to: this.#to,
-      ordinal: this.#ordinal,
-      watermark: this.#watermark,
-      counters: this.#counters,
-      visitors: this.#visitors,
-      batchIds: [...this.#batchIds],
-    };
-  }
-
-  encode(committedAt: EpochMs): Uint8Array {
-    return encodeCommit({ from: this.#base.to, committedAt, arrivedAt: this.#arrivedAt }, this.#partials, this.change);
-  }
-}
-
-function decodeRecord(record: StreamRecord): Decoded {
-  const envelope = decodeEnvelope(record.data);
-  if ("reason" in envelope) return { record, envelope: undefined, agentText: "", batches: [], reject: envelope };
-  const agentText = base64Text(envelope.ua64) ?? "";
-  const batches = decodeBatches(envelope);
-  if ("reason" in batches) return { record, envelope, agentText, batches: [], reject: batches };
-  return { record, envelope, agentText, batches, reject: undefined };
-}
-
-/** The UTC days whose salts the records need: their own and the one before, which bridges midnight. */
-function daysOf(decoded: readonly Decoded[]): Set<number> {
-  const days = new Set<number>();
-  for (const { envelope, batches } of decoded) {
-    if (!envelope || batches.length === 0) continue;
-    days.add(dayOf(envelope.at));
-    days.add(dayOf(envelope.at) - 1);
-  }
-  return days;
-}
-
-/** The state of a shard that continues its parents: what they remember, numbered from the newest back. */
-export function inherit(parents: readonly ShardState[]): ShardState {
-  const state = new ShardState();
-  state.ordinal = Math.max(0, ...parents.map(({ ordinal }) => ordinal));
-  state.idOrdinal = Math.max(0, ...parents.map(({ idOrdinal }) => idOrdinal));
-  state.watermark = Math.max(0, Math.min(...parents.map(({ watermark }) => watermark)));
-  if (parents.length === 0) state.watermark = 0;
-  const visitors = parents.flatMap((parent) =>
-    [...parent.visitors].map(([key, visitor]) => [key, { ...visitor, ordinal: visitor.ordinal + state.ordinal - parent.ordinal }] as const),
-  );
-  for (const [key, visitor] of visitors.sort((a, b) => a[1].ordinal - b[1].ordinal)) state.visitors.set(key, visitor);
-  const ids = parents.flatMap((parent) =>
-    [...parent.batchIds].map(([hash, number]) => [hash, number + state.idOrdinal - parent.idOrdinal] as const),
-  );
-  for (const [hash, number] of ids.sort((a, b) => a[1] - b[1])) state.batchIds.set(hash, number);
-  return state;
 }
 
 /** Running totals over all shards, open and closed. */
@@ -422,7 +237,8 @@ export async function totalCounters(store: Store): Promise<Counters> {
     const counters = (await loadState(store, id))?.state.counters;
     if (!counters) continue;
     for (const name of ["records", "batches", "events", "late"] as const) total[name] += counters[name];
-    for (const [reason, count] of Object.entries(counters.rejects)) total.rejects[reason] = (total.rejects[reason] ?? 0) + count;
+    for (const [reason, count] of Object.entries(counters.rejects))
+      total.rejects[reason] = (total.rejects[reason] ?? 0) + count;
   }
   return total;
 }

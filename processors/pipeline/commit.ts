@@ -80,7 +80,11 @@ function decodePartials(bytes: Uint8Array): Map<string, Partial> {
   return partials;
 }
 
-function readCommit(shard: string, sk: string, value: Uint8Array): { commit: Commit; change: () => StateChange } {
+function readCommit(
+  shard: string,
+  sk: string,
+  value: Uint8Array,
+): { commit: Commit; change: () => StateChange } {
   const reader = new ByteReader(value);
   const version = reader.byte();
   if (version !== VERSION) throw new RangeError(`commit version ${version}, this code reads ${VERSION}`);
@@ -95,7 +99,10 @@ function readCommit(shard: string, sk: string, value: Uint8Array): { commit: Com
     arrivedAt: reader.varint(),
     watermark: reader.varint(),
   };
-  return { commit: { ...header, partials: decodePartials(reader.block()) }, change: () => decodeChange(reader) };
+  return {
+    commit: { ...header, partials: decodePartials(reader.block()) },
+    change: () => decodeChange(reader),
+  };
 }
 
 /** Takes slot n of the shard's log; false when somebody else has it. */
@@ -103,7 +110,12 @@ export const appendCommit = (store: Store, shard: string, n: number, value: Uint
   store.put({ pk: logKey(shard), sk: slot(n), value }, 0);
 
 /** Commits n > after, in order, at most `limit`. */
-export async function readCommits(store: Store, shard: string, after: number, limit?: number): Promise<Commit[]> {
+export async function readCommits(
+  store: Store,
+  shard: string,
+  after: number,
+  limit?: number,
+): Promise<Commit[]> {
   const items = await store.list(logKey(shard), { from: slot(after + 1), ...(limit ? { limit } : {}) });
   return items.map(({ sk, value }) => readCommit(shard, sk, value).commit);
 }
@@ -115,7 +127,12 @@ export async function newestCommits(store: Store, shard: string, count: number):
 }
 
 /** Forgets commits up to `through`. The caller must know that they are compacted, snapshotted and read by nobody. */
-export async function deleteCommits(store: Store, shard: string, through: number, olderThan: EpochMs): Promise<number> {
+export async function deleteCommits(
+  store: Store,
+  shard: string,
+  through: number,
+  olderThan: EpochMs,
+): Promise<number> {
   const items = await store.list(logKey(shard), { to: slot(through + 1), limit: 500 });
   const old = items.filter(({ sk, value }) => readCommit(shard, sk, value).commit.committedAt < olderThan);
   await store.delete(old);
@@ -143,7 +160,10 @@ export async function newestSnapshot(store: Store, shard: string): Promise<numbe
 }
 
 /** The state as of the newest commit; undefined for a shard without commits. `replayed` counts the bytes read after the snapshot. */
-export async function loadState(store: Store, shard: string): Promise<{ state: ShardState; replayedBytes: number } | undefined> {
+export async function loadState(
+  store: Store,
+  shard: string,
+): Promise<{ state: ShardState; replayedBytes: number } | undefined> {
   const [snapshot] = await store.list(snapshotKey(shard), { reverse: true, limit: 1 });
   const state = snapshot ? ShardState.decode(snapshot.value) : new ShardState();
   const replayedBytes = await catchUp(store, shard, state);
@@ -158,7 +178,11 @@ export async function catchUp(store: Store, shard: string, state: ShardState): P
     for (const { sk, value } of items) {
       const { commit, change } = readCommit(shard, sk, value);
       invariant(commit.n === state.n + 1, () => `log of ${shard}: commit ${commit.n} follows ${state.n}`);
-      invariant(commit.from === state.to, () => `log of ${shard}: commit ${commit.n} begins at "${commit.from}", the state ends at "${state.to}"`);
+      invariant(
+        commit.from === state.to,
+        () =>
+          `log of ${shard}: commit ${commit.n} begins at "${commit.from}", the state ends at "${state.to}"`,
+      );
       state.apply(change());
       bytes += value.length;
     }
@@ -185,6 +209,10 @@ export async function listShards(store: Store): Promise<LoggedShard[]> {
   return shards.map((shard) => ({ ...shard, closed: parents.has(shard.id) }));
 }
 
-export const registerShard = async (store: Store, shard: string, parents: readonly string[]): Promise<void> => {
+export const registerShard = async (
+  store: Store,
+  shard: string,
+  parents: readonly string[],
+): Promise<void> => {
   await store.put({ pk: "shard", sk: shard, value: new TextEncoder().encode(JSON.stringify(parents)) }, 0);
 };

@@ -4,7 +4,14 @@ import { type LocalDate, localDate } from "../model/zone.ts";
 import { ByteReader, ByteWriter } from "../sketches/bytes.ts";
 import type { Store } from "../stores/store.ts";
 import { LOG_GRACE_MS } from "./aggregate.ts";
-import { type Commit, deleteCommits, listShards, newestCommits, newestSnapshot, readCommits } from "./commit.ts";
+import {
+  type Commit,
+  deleteCommits,
+  listShards,
+  newestCommits,
+  newestSnapshot,
+  readCommits,
+} from "./commit.ts";
 import {
   type Contribution,
   deriveDays,
@@ -13,9 +20,9 @@ import {
   hourOf,
   instantKey,
   isKept,
+  MINUTE_KEEP_MS,
   markStale,
   mayBeDerived,
-  MINUTE_KEEP_MS,
   partition,
 } from "./rollups.ts";
 import { listSites } from "./sites.ts";
@@ -79,7 +86,10 @@ async function foldCommits(
   let written = 0;
   for (const site of new Set(commits.flatMap(({ partials }) => [...partials.keys()]))) {
     const zone = sites.get(site)?.timeZone ?? "UTC";
-    const windows = new Map<string, { granularity: Granularity; start: number; contributions: Contribution[] }>();
+    const windows = new Map<
+      string,
+      { granularity: Granularity; start: number; contributions: Contribution[] }
+    >();
     const gather = (granularity: Granularity, start: number, contribution: Contribution): void => {
       const key = `${granularity}${start}`;
       const window = windows.get(key);

@@ -4,11 +4,11 @@
  */
 import { EXIT_PAGE, PROPS_PREFIX, VISIT_DIMENSIONS } from "../model/dimensions.ts";
 import { type ClickEvent, ENGAGEMENT, PAGEVIEW, VITALS, WEB_VITALS } from "../model/event.ts";
-import { type Count, Measures } from "../model/measures.ts";
+import type { Count, Measures } from "../model/measures.ts";
 import { Rollup } from "../model/rollup.ts";
 import { type EpochMs, MINUTE_MS, windowStart } from "../model/time.ts";
 import { hash53 } from "./hash.ts";
-import { MAX_SEEN, MAX_SESSIONS, type Session, SESSION_GAP_MS, type VisitorState } from "./state.ts";
+import { MAX_SEEN, MAX_SESSIONS, SESSION_GAP_MS, type Session, type VisitorState } from "./state.ts";
 
 /** An event as the live feed shows it; nothing in it tells who it was. */
 export interface FeedEntry {
@@ -29,7 +29,10 @@ export class Partial {
 
   window(start: EpochMs): Rollup {
     let rollup = this.windows.get(start);
-    if (!rollup) this.windows.set(start, (rollup = new Rollup()));
+    if (!rollup) {
+      rollup = new Rollup();
+      this.windows.set(start, rollup);
+    }
     return rollup;
   }
 }
@@ -98,7 +101,12 @@ const add = (row: Measures | undefined, delta: Delta, sign = 1): void => {
 };
 
 /** Moves a visit on by one event: what that changes is counted in the minute where the visit began. */
-function advance(event: ClickEvent, session: Session, context: FoldContext, opened: { visits: number; bounces: number }): void {
+function advance(
+  event: ClickEvent,
+  session: Session,
+  context: FoldContext,
+  opened: { visits: number; bounces: number },
+): void {
   const before = visitSoFar(session, opened.visits === 0);
   const isReport = event.name === ENGAGEMENT || event.name === WEB_VITALS;
   // A report about a page says how long its visit lasted, except a vitals report, which may come at any time.
@@ -199,7 +207,8 @@ function report(event: ClickEvent, here: Rollup, session: Session | undefined): 
     const rows = [here.totals, page];
     if (session) {
       eachAttribute(session, (dimension, value) => {
-        if (dimension === "visit:device" || dimension === "visit:country") rows.push(here.row(dimension, value));
+        if (dimension === "visit:device" || dimension === "visit:country")
+          rows.push(here.row(dimension, value));
       });
     }
     for (const name of VITALS) {

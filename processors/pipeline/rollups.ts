@@ -86,12 +86,17 @@ export async function foldInto(
     const fresh = contributions.filter(({ shard, n }) => n > (applied.get(shard) ?? 0));
     if (fresh.length === 0) return false;
     for (const contribution of fresh) rollup.merge(contribution.rollup);
-    for (const { shard } of fresh) applied.set(shard, Math.max(applied.get(shard) ?? 0, through.get(shard) ?? 0));
+    for (const { shard } of fresh)
+      applied.set(shard, Math.max(applied.get(shard) ?? 0, through.get(shard) ?? 0));
     rollup.bound();
     const value = encodeItem(applied, rollup);
-    if (await store.put({ ...key, value, ...(expiresAt ? { expiresAt } : {}) }, item?.version ?? 0)) return true;
+    if (await store.put({ ...key, value, ...(expiresAt ? { expiresAt } : {}) }, item?.version ?? 0))
+      return true;
   }
-  throw new ClickstreamError("unavailable", `${key.pk} ${key.sk}: ${MAX_CONFLICTS} conflicting writes in a row`);
+  throw new ClickstreamError(
+    "unavailable",
+    `${key.pk} ${key.sk}: ${MAX_CONFLICTS} conflicting writes in a row`,
+  );
 }
 
 // ---- days, derived from hours
@@ -114,7 +119,8 @@ export async function markStale(store: Store, site: string, date: LocalDate): Pr
   await putAlways(store, { pk: STALE, sk: staleKey(site, date) }, new Uint8Array());
   for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
     const item = await store.get({ pk, sk: date });
-    if (await store.put({ pk, sk: date, value: encodeItem(new Map(), undefined) }, item?.version ?? 0)) return;
+    if (await store.put({ pk, sk: date, value: encodeItem(new Map(), undefined) }, item?.version ?? 0))
+      return;
   }
   throw new ClickstreamError("unavailable", `${pk} ${date}: ${MAX_CONFLICTS} conflicting writes in a row`);
 }
@@ -171,7 +177,10 @@ export async function deriveDays(
       });
       if (hours.length > 0 && (await deriveDay(store, site, timeZone, date))) written++;
     }
-    await store.put({ pk: BUILT, sk: site, value: new TextEncoder().encode(addDays(last, 1)) }, built?.version ?? 0);
+    await store.put(
+      { pk: BUILT, sk: site, value: new TextEncoder().encode(addDays(last, 1)) },
+      built?.version ?? 0,
+    );
   }
   return written;
 }

@@ -26,13 +26,21 @@ export async function registerSites(
   sites: readonly { readonly id: string; readonly timeZone: string }[],
 ): Promise<void> {
   for (const { id, timeZone } of sites) {
-    if (!isSiteId(id)) throw new ClickstreamError("config", `site id "${id}": use 1 to ${LIMITS.siteChars} printable characters without spaces, "@" or ","`);
-    if (!isTimeZone(timeZone)) throw new ClickstreamError("config", `site ${id}: unknown time zone "${timeZone}"`);
+    if (!isSiteId(id))
+      throw new ClickstreamError(
+        "config",
+        `site id "${id}": use 1 to ${LIMITS.siteChars} printable characters without spaces, "@" or ","`,
+      );
+    if (!isTimeZone(timeZone))
+      throw new ClickstreamError("config", `site ${id}: unknown time zone "${timeZone}"`);
     const value = new TextEncoder().encode(JSON.stringify({ timeZone, createdAt: clock.now() }));
     if (await store.put({ pk: PK, sk: id, value }, 0)) continue;
     const known = (await listSites(store)).find((site) => site.id === id);
     if (known && known.timeZone !== timeZone) {
-      throw new ClickstreamError("config", `site ${id} is registered in ${known.timeZone}, not ${timeZone}: its hours are already counted in that zone`);
+      throw new ClickstreamError(
+        "config",
+        `site ${id} is registered in ${known.timeZone}, not ${timeZone}: its hours are already counted in that zone`,
+      );
     }
   }
 }
@@ -41,7 +49,10 @@ const isSiteId = (id: string): boolean => id.length <= LIMITS.siteChars && /^[^\
 
 export async function listSites(store: Store): Promise<Site[]> {
   const items = await store.list(PK);
-  return items.map(({ sk, value }) => ({ id: sk, ...(JSON.parse(new TextDecoder().decode(value)) as Omit<Site, "id">) }));
+  return items.map(({ sk, value }) => ({
+    id: sk,
+    ...(JSON.parse(new TextDecoder().decode(value)) as Omit<Site, "id">),
+  }));
 }
 
 /** A view of the registry that is at most a few seconds old. */

@@ -255,3 +255,27 @@ export function decodeChange(reader: ByteReader): StateChange {
   for (let left = reader.varint(); left > 0; left--) batchIds.push(reader.varint());
   return { n, to, ordinal, watermark, counters, visitors, batchIds };
 }
+
+/** The state of a shard that continues its parents: what they remember, numbered from the newest back. */
+export function inherit(parents: readonly ShardState[]): ShardState {
+  const state = new ShardState();
+  state.ordinal = Math.max(0, ...parents.map(({ ordinal }) => ordinal));
+  state.idOrdinal = Math.max(0, ...parents.map(({ idOrdinal }) => idOrdinal));
+  state.watermark = Math.max(0, Math.min(...parents.map(({ watermark }) => watermark)));
+  if (parents.length === 0) state.watermark = 0;
+  const visitors = parents.flatMap((parent) =>
+    [...parent.visitors].map(
+      ([key, visitor]) =>
+        [key, { ...visitor, ordinal: visitor.ordinal + state.ordinal - parent.ordinal }] as const,
+    ),
+  );
+  for (const [key, visitor] of visitors.sort((a, b) => a[1].ordinal - b[1].ordinal))
+    state.visitors.set(key, visitor);
+  const ids = parents.flatMap((parent) =>
+    [...parent.batchIds].map(
+      ([hash, number]) => [hash, number + state.idOrdinal - parent.idOrdinal] as const,
+    ),
+  );
+  for (const [hash, number] of ids.sort((a, b) => a[1] - b[1])) state.batchIds.set(hash, number);
+  return state;
+}

@@ -68,7 +68,11 @@ export class Salts {
 
   #salt(name: string): Uint8Array {
     const known = this.#known.get(name);
-    if (!known) throw new ClickstreamError("invariant", `salt ${name} was not loaded, loaded are ${[...this.#known.keys()]}`);
+    if (!known)
+      throw new ClickstreamError(
+        "invariant",
+        `salt ${name} was not loaded, loaded are ${[...this.#known.keys()]}`,
+      );
     return known.salt;
   }
 }
@@ -77,8 +81,13 @@ export class Salts {
 const joined = (parts: readonly string[]): string => parts.map((part) => `${part.length}:${part}`).join("");
 
 /** Cookieless visitor id: not linkable across days or sites. */
-export const cookielessId = (hash: KeyedHash, salt: Uint8Array, site: string, ip: string, agent: string): string =>
-  hash(salt, joined(["net", site, ip, agent]));
+export const cookielessId = (
+  hash: KeyedHash,
+  salt: Uint8Array,
+  site: string,
+  ip: string,
+  agent: string,
+): string => hash(salt, joined(["net", site, ip, agent]));
 
 /** Id of a visitor whom the site owner chose to recognise. */
 export const storedId = (hash: KeyedHash, salt: Uint8Array, site: string, visitor: string): string =>

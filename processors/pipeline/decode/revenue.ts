@@ -56,3 +56,6 @@ function decimalText(amount: unknown): string | undefined {
       ? amount.toFixed(20)
       : BigInt(amount).toString();
 }
+
+/** Decimal digits of a currency's minor unit. */
+export const minorDigits = (currency: string): number => EXPONENTS.get(currency) ?? 2;

@@ -1,0 +1,108 @@
+/** From measures to the numbers people read. Definitions are the Stats API's where it has one; each says what it divides. */
+import { EXIT_PAGE } from "../../model/dimensions.ts";
+import type { Vital } from "../../model/event.ts";
+import type { Measures } from "../../model/measures.ts";
+import { RELATIVE_ACCURACY } from "../../sketches/quantiles.ts";
+import { RELATIVE_ERROR } from "../../sketches/ultraloglog.ts";
+import { minorDigits } from "../decode/revenue.ts";
+import type { Metric, VitalMetric } from "./request.ts";
+
+export interface MoneyValue {
+  readonly currency: string;
+  /** Major units. */
+  readonly value: number;
+  readonly short: string;
+  readonly long: string;
+}
+export type MetricValue = number | null | MoneyValue;
+
+/** Visitors of a row. Exit pages count them as an integer, because an exit page can be taken back. */
+export const visitorsOf = (measures: Measures, dimension: string | undefined): number =>
+  dimension === EXIT_PAGE ? Math.max(0, measures.exitVisitors) : (measures.visitors?.estimate() ?? 0);
+
+const ratio = (part: number, whole: number): number => (whole === 0 ? 0 : part / whole);
+const round = (value: number, digits = 0): number => Math.round(value * 10 ** digits) / 10 ** digits;
+
+export interface MetricContext {
+  readonly dimension: string | undefined;
+  /** Row of the entry page of the same name, for what only visits have. */
+  readonly entry: Measures | undefined;
+  /** All visitors of the query, whatever the row. */
+  readonly allVisitors: number;
+}
+
+export function metricValue(
+  metric: Metric,
+  measures: Measures,
+  { dimension, entry, allVisitors }: MetricContext,
+): MetricValue {
+  const visit = dimension === "event:page" ? entry : measures;
+  switch (metric) {
+    case "visitors":
+      return visitorsOf(measures, dimension);
+    case "visits":
+      return measures.visits;
+    case "pageviews":
+      return measures.pageviews;
+    case "events":
+      return measures.events;
+    case "views_per_visit":
+      return round(ratio(measures.pageviews, measures.visits), 2);
+    case "bounce_rate": // percent of visits
+      return round(100 * ratio(visit?.bounces ?? 0, visit?.visits ?? 0));
+    case "visit_duration": // seconds a visit
+      return round(ratio((visit?.durationMs ?? 0) / 1000, visit?.visits ?? 0));
+    case "engaged_time": // visible, active seconds a visit
+      return round(ratio(measures.engagedMs / 1000, measures.visits));
+    case "time_on_page": // seconds, over the (visit, page) pairs that reported
+      return measures.reads === 0 ? null : round(measures.engagedMs / 1000 / measures.reads);
+    case "scroll_depth": // percent, over the pairs that reported
+      return measures.scrolls === 0 ? null : round(measures.scrollSum / measures.scrolls);
+    case "total_revenue":
+      return revenue(measures, (minor) => minor);
+    case "average_revenue":
+      return revenue(measures, (minor, count) => (count === 0 ? 0 : minor / count));
+    case "percentage":
+    case "conversion_rate":
+      return round(100 * ratio(visitorsOf(measures, dimension), allVisitors), 1);
+    default:
+      return vital(metric, measures);
+  }
+}
+
+/** In the currency that most events had; adding up several without a rate would be a lie. */
+function revenue(measures: Measures, pick: (minor: number, count: number) => number): MoneyValue | null {
+  const [first] = [...(measures.revenue ?? [])].sort(
+    (a, b) => b[1].count - a[1].count || (a[0] < b[0] ? -1 : 1),
+  );
+  if (!first) return null;
+  const [currency, { minor, count }] = first;
+  const digits = minorDigits(currency);
+  const value = round(pick(minor, count) / 10 ** digits, digits);
+  const format = (options: Intl.NumberFormatOptions): string =>
+    new Intl.NumberFormat("en-US", { style: "currency", currency, ...options }).format(value);
+  return {
+    currency,
+    value,
+    short: format({ notation: "compact", maximumFractionDigits: 1, minimumFractionDigits: 1 }),
+    long: format({}),
+  };
+}
+
+function vital(metric: VitalMetric, measures: Measures): number | null {
+  const [name, percentile] = metric.split("_p") as [Vital, string];
+  const value = measures.vitals?.get(name)?.quantile(Number(percentile) / 100);
+  return value === undefined ? null : round(value, name === "cls" ? 3 : 0);
+}
+
+/** Relative standard error of a metric on these measures; 0 where it is exact. */
+export function metricError(
+  metric: Metric,
+  measures: readonly Measures[],
+  dimension: string | undefined,
+): number {
+  if (metric.includes("_p7") || metric.includes("_p9")) return RELATIVE_ACCURACY;
+  const usesVisitors = metric === "visitors" || metric === "percentage" || metric === "conversion_rate";
+  if (!usesVisitors || dimension === EXIT_PAGE) return 0;
+  return measures.some(({ visitors }) => visitors && !visitors.isExact) ? RELATIVE_ERROR : 0;
+}
