@@ -2,13 +2,7 @@
 import type { Clock } from "../../../processors/model/time.ts";
 import { formatTraceHeader, parseTraceHeader, segmentId, traceId } from "../../../processors/model/trace.ts";
 import type { XrayTracer } from "../../../processors/tracing.ts";
-
-export interface EdgeRequest {
-  /** X-Amzn-Trace-Id value to hand on: the request's own trace, the gateway as parent, and the decision. */
-  readonly header: string;
-  /** Ends the gateway's segment; does nothing for a request that is not sampled. */
-  end(outcome: { readonly method: string; readonly path: string; readonly status: number }): void;
-}
+import type { Trace } from "../gateway/trace.ts";
 
 /**
  * Opens a trace per request. `header` is the client's X-Amzn-Trace-Id, if any: its trace id and its wish are honoured
@@ -19,7 +13,7 @@ export function edgeTracing(deps: {
   readonly sample: (wish?: boolean) => boolean;
   readonly clock: Clock;
   readonly randomBytes: (length: number) => Uint8Array;
-}): (header: string | undefined) => EdgeRequest {
+}): Trace {
   const { tracer, sample, clock, randomBytes } = deps;
   return (header) => {
     const startMs = clock.now();

@@ -2,7 +2,8 @@
 import { randomBytes } from "node:crypto";
 import { sampler } from "../../../processors/model/trace.ts";
 import { preciseClock, type XrayTracer, xrayTracer } from "../../../processors/tracing.ts";
-import { type EdgeRequest, edgeTracing } from "./edge.ts";
+import type { Trace } from "../gateway/trace.ts";
+import { edgeTracing } from "./edge.ts";
 import { startTraceReceiver } from "./receiver.ts";
 import { type TraceStore, traceStore } from "./store.ts";
 
@@ -10,7 +11,7 @@ export interface LocalTracing {
   /** For the workers. */
   readonly tracer: XrayTracer;
   /** For the gateway: opens the trace of one request. */
-  readonly edge: (header: string | undefined) => EdgeRequest;
+  readonly edge: Trace;
   /** For the pages. */
   readonly store: TraceStore;
   /** Where segments are received: `127.0.0.1:port`. */
