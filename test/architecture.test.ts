@@ -1,7 +1,7 @@
 /** Who may import whom: first that the checker sees what it should, then that the repository holds to the rules. */
 import { readdir, readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
-import { check, importsOf } from "./architecture.ts";
+import { check, importsOf } from "./architecture/check.ts";
 
 const ROOT = new URL("..", import.meta.url);
 

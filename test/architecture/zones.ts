@@ -1,0 +1,167 @@
+/** The rules of who may import whom, as tables. Knows nothing of how they are checked. */
+
+/** What the files of one part may import. The first zone whose `files` match owns a file. */
+export interface Zone {
+  readonly name: string;
+  readonly files: RegExp;
+  /** Repository paths. */
+  readonly local: RegExp;
+  /** Package names without subpath; `node:` modules as `node:`. */
+  readonly packages: RegExp;
+  /** Repository paths of which types alone may be imported. */
+  readonly localTypes?: RegExp;
+  readonly packageTypes?: RegExp;
+  /** No clock, randomness, environment or timer: all of them come as arguments. */
+  readonly isPure?: true;
+}
+
+const NOTHING = /^(?!)/;
+
+/** The interfaces that drivers fulfil and the pipeline asks for. */
+const PORT = String.raw`processors/(streams/stream|stores/store|archives/archive|tracer)\.ts$`;
+const INNER = String.raw`processors/(sketches|model)/|processors/errors\.ts$`;
+
+/** design.md 2 and style.md 3.2 as a table; the reasons are in docs/architecture.md. */
+export const ZONES: readonly Zone[] = [
+  {
+    name: "sketches",
+    files: /^processors\/sketches\//,
+    local: /^processors\/sketches\//,
+    packages: NOTHING,
+    isPure: true,
+  },
+  {
+    name: "model",
+    files: /^processors\/model\//,
+    local: /^processors\/(sketches|model)\//,
+    packages: NOTHING,
+    isPure: true,
+  },
+  { name: "errors", files: /^processors\/errors\.ts$/, local: NOTHING, packages: NOTHING, isPure: true },
+  {
+    name: "ports",
+    files: new RegExp(`^${PORT}`),
+    local: new RegExp(`^(${INNER})`),
+    packages: NOTHING,
+    isPure: true,
+  },
+  {
+    name: "pipeline",
+    files: /^processors\/pipeline\//,
+    local: new RegExp(`^(processors/pipeline/|${INNER}|${PORT})`),
+    packages: /^(bowser|isbot)$/, // read a user agent: text in, text out
+    isPure: true,
+  },
+  {
+    name: "environment",
+    files: /^processors\/env\.ts$/,
+    local: new RegExp(`^(${INNER})`),
+    packages: NOTHING,
+  },
+  {
+    name: "AWS client settings",
+    files: /^processors\/aws\.ts$/,
+    local: new RegExp(`^(${INNER})`),
+    packages: /^(node:|@smithy\/node-http-handler$)/,
+  },
+  {
+    name: "tracing driver",
+    files: /^processors\/tracing\.ts$/,
+    local: new RegExp(`^(${INNER}|${PORT})`),
+    packages: /^aws-xray-sdk-core$/,
+  },
+  {
+    name: "stream drivers",
+    files: /^processors\/streams\//,
+    local: new RegExp(String.raw`^(processors/streams/|processors/(sqlite|aws)\.ts$|${INNER})`),
+    packages: /^(node:|@aws-sdk\/client-kinesis$|@smithy\/node-http-handler$)/,
+  },
+  {
+    name: "store drivers",
+    files: /^processors\/stores\//,
+    local: new RegExp(
+      String.raw`^(processors/stores/|processors/(sqlite|aws)\.ts$|processors/streams/stream\.ts$|${INNER})`,
+    ),
+    packages: /^(node:|@aws-sdk\/(client|lib|util)-dynamodb$|@smithy\/node-http-handler$)/,
+  },
+  {
+    name: "archive drivers",
+    files: /^processors\/archives\//,
+    local: new RegExp(String.raw`^(processors/archives/|processors/aws\.ts$|${INNER})`),
+    packages: /^(node:|@aws-sdk\/client-(s3|firehose|athena)$|@smithy\/node-http-handler$)/,
+  },
+  {
+    name: "country driver",
+    files: /^processors\/geo\//,
+    local: new RegExp(`^(processors/geo/|${INNER})`),
+    packages: /^(node:|mmdb-lib$|@ip-location-db\/)/,
+  },
+  {
+    name: "handlers",
+    files: /^processors\/handlers\//,
+    local: /^processors\//,
+    packages: /^(node:|@smithy\/node-http-handler$)/,
+    packageTypes: /^aws-lambda$/,
+  },
+  {
+    name: "other drivers",
+    files: /^processors\/[^/]+\.ts$/,
+    local: new RegExp(`^(${INNER}|${PORT})`),
+    localTypes: /^processors\/pipeline\//, // the shape of the function that the pipeline asks for
+    packages: /^node:/,
+  },
+  {
+    name: "builds",
+    files: /^(collector|dashboard)\/build\.ts$/,
+    local: NOTHING,
+    packages: /^(node:|esbuild$)/,
+  },
+  {
+    name: "collector",
+    files: /^collector\//,
+    local: /^collector\/(?!build\.ts$)/,
+    localTypes: /^processors\/model\//,
+    packages: NOTHING,
+  },
+  {
+    name: "dashboard",
+    files: /^dashboard\//,
+    local: /^dashboard\/(?!build\.ts$)/,
+    localTypes: /^processors\/model\//,
+    packages: /^uplot$/,
+  },
+  {
+    name: "AWS infrastructure",
+    files: /^infra\/aws\//,
+    local: /^(infra\/(aws\/|[^/]+\.ts$)|processors\/(env|errors)\.ts$|(collector|dashboard)\/build\.ts$)/,
+    packages: /^(node:|aws-cdk-lib$|constructs$|cdk-nag$|esbuild$)/,
+  },
+  {
+    name: "local infrastructure",
+    files: /^infra\/local\//,
+    local:
+      /^(infra\/(local\/|[^/]+\.ts$)|processors\/(?!handlers\/)|(collector|dashboard)\/build\.ts$|test\/kit\/)/,
+    packages: /^(node:|velocityjs$|commander$|esbuild$)/,
+  },
+  {
+    name: "the API document",
+    files: /^infra\/[^/]+\.ts$/,
+    local: /^infra\/[^/]+\.ts$/,
+    packages: NOTHING,
+    isPure: true,
+  },
+  // Tests may look at everything; what they are made of is theirs.
+  { name: "tests", files: /^test\//, local: /^/, packages: /^/ },
+];
+
+/** What a pure zone must not name. Dates made from a number are fine; dates made from nothing read the clock. */
+export const IMPURE: readonly (readonly [RegExp, string])[] = [
+  [/\bDate\.now\b|\bnew Date\(\s*\)|\bperformance\.|\bTemporal\.Now\b/, "reads a clock"],
+  [/\bMath\.random\b|\brandomUUID\b|\bgetRandomValues\b/, "draws random numbers"],
+  [/\bprocess\.(?!\.)|\bglobalThis\b/, "reads the process or its environment"],
+  [/\bset(Timeout|Interval|Immediate)\b/, "sets a timer"],
+  [/\bconsole\.|\bfetch\(/, "does input or output"],
+];
+
+/** Files that package.json exports: gathering is their job. */
+export const PUBLIC_ENTRIES: ReadonlySet<string> = new Set(["test/kit/testing.ts"]);
