@@ -4,7 +4,7 @@
  * Fully-Mergeable Quantile Sketch with Relative-Error Guarantees", VLDB 2019; bins never collapse, as they are bounded.
  */
 import type { ByteReader, ByteWriter } from "./bytes.ts";
-import { insertAt, lowerBound } from "./sorted.ts";
+import { insertAt, lowerBound, trimmed } from "./sorted.ts";
 
 /** A quantile differs from the true one by at most this share of it. */
 export const RELATIVE_ACCURACY = 0.01;
@@ -93,8 +93,8 @@ export class QuantileSketch {
       bins.push(Math.min(mine, theirs));
       counts.push((mine <= theirs ? this.#counts[i++]! : 0) + (theirs <= mine ? other.#counts[j++]! : 0));
     }
-    this.#bins = bins;
-    this.#counts = counts;
+    this.#bins = trimmed(bins);
+    this.#counts = trimmed(counts);
   }
 
   clone(): QuantileSketch {
@@ -157,19 +157,23 @@ export class QuantileSketch {
     const sketch = new QuantileSketch(units / ACCURACY_UNIT);
     if ((head & ZEROS) !== 0) sketch.#zeros = sketch.#count = positive(reader.varint());
     if ((head & BINS) === 0) return sketch;
-    const bins = positive(reader.varint());
+    const length = positive(reader.varint());
+    const bins: number[] = [];
+    const counts: number[] = [];
     let next = 1;
-    for (let i = 0; i < bins; i++) {
+    for (let i = 0; i < length; i++) {
       const bin = next + reader.varint();
       if (bin > sketch.#scale.lastBin) throw new RangeError(`bin ${bin} is past ${sketch.#scale.lastBin}`);
-      sketch.#bins.push(bin);
+      bins.push(bin);
       next = bin + 1;
     }
-    for (let i = 0; i < bins; i++) {
+    for (let i = 0; i < length; i++) {
       const count = positive(reader.varint());
-      sketch.#counts.push(count);
+      counts.push(count);
       sketch.#count = safeSum(sketch.#count, count);
     }
+    sketch.#bins = trimmed(bins);
+    sketch.#counts = trimmed(counts);
     return sketch;
   }
 }

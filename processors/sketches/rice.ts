@@ -1,5 +1,6 @@
 /** Golomb-Rice code: sorted whole numbers in nearly as few bits as their set needs. Knows nothing of what they mean. */
 import type { ByteReader, ByteWriter } from "./bytes.ts";
+import { trimmed } from "./sorted.ts";
 
 /*
  * The gap to each number (0 for the very next one) is written as gap >> k in unary, ones and then a zero, followed by
@@ -67,5 +68,5 @@ export function readAscending(reader: ByteReader, count: number, start: number, 
     next = value + 1;
   }
   if (pending !== 0) throw new RangeError("stray bits after the last number");
-  return values;
+  return trimmed(values);
 }

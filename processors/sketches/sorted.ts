@@ -20,3 +20,8 @@ export function insertAt(list: number[], at: number, value: number): number[] {
   else list.splice(at, 0, value);
   return list;
 }
+
+/** The same values without the room that pushing reserved: decoded and merged sketches are kept in their thousands. */
+export function trimmed(list: readonly number[]): number[] {
+  return list.slice();
+}

@@ -5,7 +5,7 @@
  */
 import type { ByteReader, ByteWriter } from "./bytes.ts";
 import { readAscending, writeAscending } from "./rice.ts";
-import { insertAt, lowerBound } from "./sorted.ts";
+import { insertAt, lowerBound, trimmed } from "./sorted.ts";
 
 /** Registers are chosen by the top 12 bits of a hash: 4,096 of them, one byte each. */
 const PRECISION = 12;
@@ -110,7 +110,8 @@ export class UltraLogLog {
     const sketch = new UltraLogLog();
     const form = head & 15;
     if (form === DENSE) {
-      sketch.#registers = reader.bytes(REGISTERS).slice();
+      // Not slice(): of a Node Buffer that is a view, and adding would write into the bytes that were read.
+      sketch.#registers = new Uint8Array(reader.bytes(REGISTERS));
       for (const register of sketch.#registers)
         if (REGISTER_OCCURS[register] === 0)
           throw new RangeError(`UltraLogLog register ${register} cannot occur`);
@@ -241,7 +242,7 @@ function mergeSorted(one: readonly number[], two: readonly number[]): number[] {
   }
   while (i < one.length) merged.push(one[i++]!);
   while (j < two.length) merged.push(two[j++]!);
-  return merged;
+  return trimmed(merged);
 }
 
 function isCoupon(coupon: number): boolean {

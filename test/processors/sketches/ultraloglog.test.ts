@@ -203,6 +203,20 @@ describe("encoding", () => {
     );
   });
 
+  it.each([3, 500, 3000])(
+    "a decoded sketch of %i values and its clone share no memory with the bytes",
+    (length) => {
+      const bytes = Buffer.from(encoded(sketchOf(HASH_SETS.uniform!(SEED, length))));
+      const before = bytes.toString("hex");
+      const sketch = decoded(bytes);
+      const copy = sketch.clone();
+      for (const { hi, lo } of HASH_SETS.uniform!(SEED + 1, 100)) sketch.add(hi, lo);
+      expect(hex(sketch)).not.toBe(before);
+      expect(hex(copy)).toBe(before);
+      expect(bytes.toString("hex")).toBe(before);
+    },
+  );
+
   it.each([
     { name: "empty", hashes: [], bytes: "10" },
     { name: "zero", hashes: [{ hi: 0, lo: 0 }], bytes: "11c000000800" },
