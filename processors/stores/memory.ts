@@ -1,6 +1,6 @@
 /** The store in plain memory: for tests, replays and as the shortest statement of what the port means. Keeps nothing. */
 import type { Clock } from "../model/time.ts";
-import type { Item, ItemKey, Store } from "./store.ts";
+import { compareSortKeys, type Item, type ItemKey, type Store } from "./store.ts";
 
 /** After this many puts, expired items are dropped for real. */
 const PUTS_PER_SWEEP = 1_000;
@@ -74,25 +74,8 @@ function position(order: readonly string[], sk: string): number {
   let high = order.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if (compareUtf8(order[middle]!, sk) < 0) low = middle + 1;
+    if (compareSortKeys(order[middle]!, sk) < 0) low = middle + 1;
     else high = middle;
   }
   return low;
 }
-
-/**
- * Orders texts as their UTF-8 bytes do. JavaScript's `<` orders UTF-16 units, which differs in one point: surrogates
- * (U+10000 and up) must come after U+E000..U+FFFF.
- */
-export function compareUtf8(a: string, b: string): number {
-  const length = Math.min(a.length, b.length);
-  for (let i = 0; i < length; i++) {
-    const x = a.charCodeAt(i);
-    const y = b.charCodeAt(i);
-    if (x !== y) return byteRank(x) - byteRank(y);
-  }
-  return a.length - b.length;
-}
-
-const byteRank = (unit: number): number =>
-  unit >= 0xe000 ? unit - 0x800 : unit >= 0xd800 ? unit + 0x2000 : unit;

@@ -51,3 +51,20 @@ export interface Store {
   delete(keys: readonly ItemKey[]): Promise<void>;
   close(): Promise<void>;
 }
+
+/**
+ * Orders sort keys as their UTF-8 bytes do. JavaScript's `<` orders UTF-16 units, which differs in one point: surrogates
+ * (U+10000 and up) must come after U+E000..U+FFFF.
+ */
+export function compareSortKeys(a: string, b: string): number {
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i++) {
+    const x = a.charCodeAt(i);
+    const y = b.charCodeAt(i);
+    if (x !== y) return byteRank(x) - byteRank(y);
+  }
+  return a.length - b.length;
+}
+
+const byteRank = (unit: number): number =>
+  unit >= 0xe000 ? unit - 0x800 : unit >= 0xd800 ? unit + 0x2000 : unit;

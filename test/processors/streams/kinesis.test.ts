@@ -137,7 +137,7 @@ it.skipIf(isRemote).each([
   { failure: awsFailure(400, "AccessDeniedException", "account 123456789012"), code: "config" },
   { failure: awsFailure(500, "InternalFailure", "account 123456789012"), code: "unavailable" },
   { failure: undefined, code: "unavailable" },
-])("reports $code, with the cause and without AWS' text (case $#)", async ({ failure, code }) => {
+])("reports $code, with the cause and without AWS' text (case %#)", async ({ failure, code }) => {
   await withWire(
     async () => failure,
     async (stream) => {
