@@ -240,11 +240,12 @@ export function createGateway(options: GatewayOptions): Gateway {
     if (unread) discard(request);
   }
 
+  const requestTimeout = options.requestTimeoutMs ?? 30_000;
   const server: Server = createServer({
     maxHeaderSize: MAX_HEADER_BYTES,
-    headersTimeout: 10_000,
-    requestTimeout: options.requestTimeoutMs ?? 30_000,
-    connectionsCheckingInterval: Math.min(options.requestTimeoutMs ?? 5_000, 5_000),
+    headersTimeout: Math.min(10_000, requestTimeout),
+    requestTimeout,
+    connectionsCheckingInterval: Math.min(5_000, requestTimeout),
     keepAliveTimeout: 65_000,
   });
   const accept = (request: IncomingMessage, response: ServerResponse): void => void serve(request, response);
