@@ -314,13 +314,18 @@ describe("bytes that no sketch wrote", () => {
     { name: "endless ones", bytes: `11${"ff".repeat(5000)}` },
     { name: "ones and then a value past the last coupon", bytes: `11fe${"00".repeat(10)}` },
     { name: "a normal coupon whose rank is not in it", bytes: "1100000000" },
-    { name: "stray bits behind the last coupon", bytes: "12000000000000000f" },
+    { name: "a low half with 33 leading zeros", bytes: "11c000000840" },
+    { name: "stray bits behind the last coupon", bytes: "11c000000801" },
     { name: "a rank beyond 53", bytes: `1f${"00".repeat(4095)}d8` },
     { name: "a register with rank 0 and memory", bytes: `1f${"00".repeat(4095)}01` },
     { name: "a register with rank 1 and memory", bytes: `1f${"00".repeat(4095)}06` },
     { name: "a register with rank 2 that saw rank 0", bytes: `1f${"00".repeat(4095)}09` },
   ])("refuses $name", ({ bytes }) => {
     expect(() => decoded(Buffer.from(bytes, "hex"))).toThrow(RangeError);
+  });
+
+  it("a single hash of nothing but zeros below its index counts as one, even if dense", () => {
+    expect(decoded(Buffer.from(`1fd4${"00".repeat(4095)}`, "hex")).estimate()).toBe(1);
   });
 
   it("a sketch whose every register is full counts as the largest safe integer", () => {
