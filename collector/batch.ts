@@ -3,7 +3,7 @@ import type { WireEvent } from "../processors/model/event.ts";
 import { guard } from "./guard.ts";
 import type { Page } from "./page.ts";
 import { deliver } from "./queue.ts";
-import { site } from "./settings.ts";
+import { dataset } from "./settings.ts";
 
 const GATHER_MS = 1_000;
 /** A batch of this length is closed. With one more event it is still far below the limit of `send.ts`. */
@@ -13,7 +13,7 @@ let events: string[] = [];
 let chars = 0;
 /** The page that the batch itself names; events of another one name their own. */
 let first: Page;
-let timer: ReturnType<typeof setTimeout> | undefined;
+let timer = 0;
 
 /** Adds one event of `page`; it is written down at once, so that later changes to its objects do not show. */
 export function add(event: WireEvent, page: Page): void {
@@ -28,10 +28,10 @@ export function add(event: WireEvent, page: Page): void {
 /** Sends what has gathered, under an id that stays with it through every attempt. */
 export function flush(): void {
   clearTimeout(timer);
-  timer = undefined;
+  timer = 0;
   if (!events.length) return;
   const head = JSON.stringify({
-    s: site,
+    s: dataset.site,
     b: crypto.getRandomValues(new Uint32Array(4)).join(""),
     c: { ...first, w: innerWidth, l: navigator.language },
   });

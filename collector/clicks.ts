@@ -3,7 +3,7 @@ import type { WireEvent } from "../processors/model/event.ts";
 import { on } from "./guard.ts";
 import { scrub } from "./page.ts";
 
-const DOWNLOAD = /\.(pdf|zip|gz|exe|msi|dmg|apk|docx?|xlsx?|pptx?|csv|mp[34])$/i;
+const DOWNLOAD = /\.(pdf|zip|exe|dmg|apk|docx?|xlsx?|pptx?|csv|mp[34])$/i;
 
 /** Calls `track` when one of them is used. `data-props` of the element, a JSON object, adds properties. */
 export function watchClicks(track: (name: string, options: { props: WireEvent["p"] }) => void): void {

@@ -46,6 +46,8 @@ const track = guard((...call: Call) => {
   else if (isAllowed()) waiting.push(call);
 }) as Rivulet;
 
+const replay = (call: Call): void => track(...call);
+
 function view(referrer: string): void {
   shownPath = path();
   page = { u: scrub(location.href), r: referrer };
@@ -63,7 +65,7 @@ function start(): void {
   if (isStarted || !isVisible() || !isAllowed()) return;
   isStarted = true;
   view(scrub(document.referrer));
-  for (const call of waiting.splice(0)) track(...call);
+  waiting.splice(0).forEach(replay);
   flush();
   resume();
 }
@@ -79,7 +81,7 @@ track.consent = guard((yes) => {
 // A second tag on the page must not count twice.
 if (!stub.consent) {
   // Calls through a copy of the stub still end up here.
-  track.q = { push: (call) => track(...call) };
+  track.q = { push: replay };
   window.rivulet = track;
   if (!isAllowed()) waiting.length = 0; // nobody agreed to these
   watchEngagement();
@@ -89,11 +91,13 @@ if (!stub.consent) {
     report();
     view(page.u);
   });
-  on("visibilitychange pagehide", ({ type }) => {
-    if (isVisible() && type !== "pagehide") return start();
-    if (!isStarted) return;
-    report();
-    flush();
+  // Whichever way it changed: a page that has just come into view has nothing new to report.
+  on("pagehide visibilitychange", () => {
+    if (isStarted) {
+      report();
+      flush();
+    }
+    start();
   });
   // Back from the back/forward cache: the visitor sees the page anew, though nothing has loaded.
   on("pageshow", (event) => {

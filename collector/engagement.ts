@@ -14,7 +14,7 @@ let seenAt = 0;
 let isEngaged = false;
 let deepest = 0;
 let reported = 0;
-let timer: ReturnType<typeof setTimeout> | undefined;
+let timer = 0;
 
 function tick(): void {
   const now = performance.now();
@@ -24,7 +24,7 @@ function tick(): void {
 }
 
 function measure(): void {
-  timer = undefined;
+  timer = 0;
   deepest = Math.max(deepest, scrollY + innerHeight);
 }
 

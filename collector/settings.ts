@@ -3,13 +3,14 @@ import { store } from "./store.ts";
 
 /** Read while the script runs: `currentScript` is null in every later callback. */
 const script = document.currentScript as HTMLScriptElement;
-const { dataset } = script;
+export const { dataset } = script;
 
-export const site = dataset.site;
 /** Where batches go: beside the script, unless `data-api` names another place. */
 export const api = dataset.api || new URL("/v1/events", script.src).href;
 /** `data-hash`: the fragment is part of the address, as in old single-page routers. */
 export const countsHash = "hash" in dataset;
+
+type Privacy = Navigator & { globalPrivacyControl?: boolean };
 
 /** Keeps the visitor's own choice. */
 export const choose = (yes: boolean): void => {
@@ -20,10 +21,9 @@ export const choose = (yes: boolean): void => {
  * The visitor's choice wins over the browser's privacy signals; developers' machines and robots
  * count only where the tag asks for it (`data-local`, `data-automation`).
  */
-export const isAllowed = (): boolean =>
+export const isAllowed = (): boolean | number =>
   ("local" in dataset || !/^(localhost|127\.|\[::1|$)/.test(location.hostname)) &&
   ("automation" in dataset || !navigator.webdriver) &&
   (store.rivulet
-    ? store.rivulet > "0"
-    : !(navigator as { globalPrivacyControl?: boolean }).globalPrivacyControl &&
-      navigator.doNotTrack !== "1");
+    ? +store.rivulet
+    : !(navigator as Privacy).globalPrivacyControl && navigator.doNotTrack !== "1");

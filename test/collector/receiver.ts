@@ -57,11 +57,9 @@ export async function startReceiver({ collector, csp }: ReceiverOptions): Promis
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url ?? "/", "http://site");
     if (request.method === "GET") {
-      if (pathname === "/c.js") return send(response, 200, "text/javascript", collector);
-      const script = pathname.endsWith(".js") ? pages.get(pathname) : undefined;
-      if (script !== undefined) return send(response, 200, "text/javascript", script);
-      const html = pages.get(pathname);
-      return send(response, html === undefined ? 404 : 200, "text/html", html ?? "");
+      if (pathname === "/c.js") send(response, 200, "text/javascript", collector);
+      else send(response, pages.has(pathname) ? 200 : 404, "text/html", pages.get(pathname) ?? "");
+      return;
     }
     const chunks: Buffer[] = [];
     request.on("data", (chunk) => chunks.push(chunk));
