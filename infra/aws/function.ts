@@ -10,6 +10,10 @@ import { Construct } from "constructs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
+const UNUSED_CREDENTIALS = ["ini", "login", "process", "sso", "web-identity"].map(
+  (kind) => `@aws-sdk/credential-provider-${kind}`,
+);
+
 export interface HandlerProps {
   /** Name of the file in processors/handlers that exports `handler`. */
   readonly handler: "aggregate" | "compact" | "query";
@@ -61,8 +65,9 @@ export class Handler extends Construct {
         minify: true,
         sourceMap: false,
         forceDockerBundling: false,
-        // The SDK goes in: the version that was tested is the version that runs.
-        externalModules: [],
+        // The SDK goes in: the version that was tested is the version that runs. All but its ways to credentials that
+        // Lambda never takes (they are loaded on demand, and its runtime has them): a fifth of the bundle.
+        externalModules: UNUSED_CREDENTIALS,
         mainFields: ["module", "main"],
         // CommonJS packages inside an ES module (the X-Ray SDK among them) still call require.
         banner:

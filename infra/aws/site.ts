@@ -26,6 +26,7 @@ import {
   ViewerProtocolPolicy,
 } from "aws-cdk-lib/aws-cloudfront";
 import { RestApiOrigin, S3BucketOrigin } from "aws-cdk-lib/aws-cloudfront-origins";
+import { LogGroup, RetentionDays } from "aws-cdk-lib/aws-logs";
 import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from "aws-cdk-lib/aws-s3";
 import { BucketDeployment, CacheControl, Source } from "aws-cdk-lib/aws-s3-deployment";
 import { Construct } from "constructs";
@@ -58,8 +59,11 @@ export class Site extends Construct {
     this.distribution = new Distribution(this, "Distribution", {
       comment: "Rivulet",
       httpVersion: HttpVersion.HTTP2_AND_3,
-      minimumProtocolVersion: SecurityPolicyProtocol.TLS_V1_2_2021,
-      ...(domain && { domainNames: [domain.name], certificate: domain.certificate }),
+      ...(domain && {
+        domainNames: [domain.name],
+        certificate: domain.certificate,
+        minimumProtocolVersion: SecurityPolicyProtocol.TLS_V1_2_2021,
+      }),
       defaultRootObject: "index.html",
       defaultBehavior: {
         origin: S3BucketOrigin.withOriginAccessControl(this.bucket),
@@ -75,7 +79,11 @@ export class Site extends Construct {
 
   #deploy(files: SiteFiles): void {
     const folder = Source.asset(writeFolder(files));
-    const target = { destinationBucket: this.bucket, distribution: this.distribution };
+    const logGroup = new LogGroup(this, "DeploymentLogs", {
+      retention: RetentionDays.ONE_MONTH,
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
+    const target = { destinationBucket: this.bucket, distribution: this.distribution, logGroup };
     // Pages ask every time and mostly hear 304; the collector would ask on every page view of every site.
     new BucketDeployment(this, "Pages", {
       ...target,

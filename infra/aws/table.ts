@@ -5,7 +5,8 @@ import { Construct } from "constructs";
 import type { Handler } from "./function.ts";
 
 const READ = ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"];
-const WRITE = ["dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem"];
+/** No PutItem: the store writes by conditional updates. */
+const WRITE = ["dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem"];
 
 export class AnalyticsTable extends Construct {
   readonly table: TableV2;
@@ -20,7 +21,8 @@ export class AnalyticsTable extends Construct {
       // Salts must be gone after 48 h; the driver also treats an expired item as absent, because deletion is lazy.
       timeToLiveAttribute: "exp",
       encryption: TableEncryptionV2.awsManagedKey(),
-      pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
+      // A week, not the usual 35 days: a salt that is gone from the table must not live on in its backup for long.
+      pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true, recoveryPeriodInDays: 7 },
       deletionProtection: true,
       removalPolicy: RemovalPolicy.RETAIN,
     });

@@ -3,7 +3,6 @@ import type { KinesisStreamEvent } from "aws-lambda";
 import { keyedHash, randomBytes } from "../crypto.ts";
 import { ENV, requireEnv } from "../env.ts";
 import { type AggregateDeps, ShardWorker } from "../pipeline/aggregate.ts";
-import { agentParser } from "../pipeline/enrich/agent.ts";
 import { kinesisStream } from "../streams/kinesis.ts";
 import { xrayTracer } from "../tracing.ts";
 import { shardBatch } from "./batch.ts";
@@ -21,7 +20,6 @@ const deps: AggregateDeps = {
   randomBytes,
   // The country is in the envelope: CloudFront knows it before the address is hashed.
   country: () => "",
-  agent: agentParser({ maxEntries: 10_000 }),
   tracer,
 };
 

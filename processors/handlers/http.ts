@@ -28,10 +28,14 @@ export function jsonBody({ body, isBase64Encoded }: APIGatewayProxyEvent): unkno
 export const header = (event: APIGatewayProxyEvent, name: string): string | undefined =>
   Object.entries(event.headers ?? {}).find(([key]) => key.toLowerCase() === name)?.[1];
 
-/** 200 with the value as JSON, or 304 without a body when `known` (If-None-Match) names that very body. */
-export function answer(value: unknown, known = ""): APIGatewayProxyResult {
+/**
+ * 200 with the value as JSON, or 304 without a body when `known` (If-None-Match) names the same content. The time of
+ * the answer, `now`, is not content: with it no two answers would be the same.
+ */
+export function answer(value: object, known = ""): APIGatewayProxyResult {
   const body = JSON.stringify(value);
-  const etag = `"${createHash("sha256").update(body).digest("base64url").slice(0, 22)}"`;
+  const content = JSON.stringify({ ...value, now: undefined });
+  const etag = `"${createHash("sha256").update(content).digest("base64url").slice(0, 22)}"`;
   const headers = { ...HEADERS, etag };
   // A proxy that compresses turns a strong tag into a weak one; for a read-only answer the two mean the same.
   const isKnown = known.split(",").some((tag) => tag.trim().replace(/^W\//, "") === etag);
@@ -40,12 +44,22 @@ export function answer(value: unknown, known = ""): APIGatewayProxyResult {
 
 /** The caller's mistakes with their message; everything else as a request id, because our errors may name resources. */
 export function refusal(error: unknown, requestId: string): APIGatewayProxyResult {
-  const status = error instanceof ClickstreamError ? (STATUS[error.code] ?? 500) : 500;
-  const isCallers = error instanceof ClickstreamError && status < 500;
-  const message = isCallers ? error.message : status === 503 ? "busy, try again" : "internal error";
-  return {
-    statusCode: status,
-    headers: status === 503 ? { ...HEADERS, "retry-after": "1" } : HEADERS,
-    body: JSON.stringify(isCallers ? { error: message } : { error: message, request_id: requestId }),
-  };
+  const status = statusOf(error);
+  if (status < 500) return reply(status, { error: (error as Error).message });
+  if (status === 503)
+    return reply(503, { error: "busy, try again", request_id: requestId }, { "retry-after": "1" });
+  return reply(500, { error: "internal error", request_id: requestId });
 }
+
+function statusOf(error: unknown): number {
+  if (!(error instanceof ClickstreamError)) return 500;
+  // A driver that does not find its table says not_found as well, with the service's answer as cause: that is ours.
+  if (error.code === "not_found" && error.cause !== undefined) return 500;
+  return STATUS[error.code] ?? 500;
+}
+
+const reply = (statusCode: number, body: unknown, headers = {}): APIGatewayProxyResult => ({
+  statusCode,
+  headers: { ...HEADERS, ...headers },
+  body: JSON.stringify(body),
+});

@@ -19,7 +19,7 @@ export async function handler(event: APIGatewayProxyEvent): Promise<APIGatewayPr
   }
 }
 
-function route(event: APIGatewayProxyEvent): Promise<unknown> {
+function route(event: APIGatewayProxyEvent): Promise<object> {
   switch (`${event.httpMethod} ${event.path}`) {
     case "POST /api/v2/query":
       return engine.query(jsonBody(event));

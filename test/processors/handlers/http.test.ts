@@ -21,6 +21,11 @@ describe("an answer", () => {
     expect(answer({ visitors: 1 }, known(tag))).toMatchObject({ statusCode: 304, body: "" });
   });
 
+  it("keeps its tag when nothing but the time of the answer changed", () => {
+    expect(answer({ visitors: 1, now: 1 }).headers!.etag).toBe(answer({ visitors: 1, now: 2 }).headers!.etag);
+    expect(answer({ visitors: 1, now: 1 }).body).toContain('"now":1');
+  });
+
   it("is 200 when it changed since", () => {
     const tag = String(answer({ visitors: 1 }).headers!.etag);
     expect(answer({ visitors: 2 }, tag)).toMatchObject({ statusCode: 200, body: '{"visitors":2}' });
@@ -54,6 +59,9 @@ describe("a refusal", () => {
 
   it.each([
     new ClickstreamError("unavailable", "arn:aws:dynamodb:eu-west-1:123456789012:table/clicks"),
+    new ClickstreamError("not_found", "arn:aws:dynamodb:eu-west-1:123456789012:table/clicks", {
+      cause: new Error("404"),
+    }),
     new ClickstreamError("invariant", "arn:aws:dynamodb:eu-west-1:123456789012:table/clicks"),
     new TypeError("arn:aws:dynamodb:eu-west-1:123456789012:table/clicks"),
     "arn:aws:dynamodb:eu-west-1:123456789012:table/clicks",
