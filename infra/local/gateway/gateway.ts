@@ -11,20 +11,20 @@ import type { Clock } from "../../../processors/model/time.ts";
 import { MAX_BODY_BYTES } from "../../mapping.ts";
 import type { ApiDocument, Operation } from "../../openapi.ts";
 import { directoryHandler } from "./assets.ts";
-import { type BodyResult, declaresTooMuch, discard, readBody } from "./body.ts";
+import { type BodyResult, declaresTooMuch, readBody } from "./body.ts";
 import { clientAddress, hostAllowed, isLoopback } from "./client.ts";
 import { failure, type Log, logFault } from "./failure.ts";
+import { type Handler, type HttpRequest, type HttpResponse, jsonResponse, notFoundPage } from "./http.ts";
 import {
-  type Handler,
-  type HttpRequest,
-  type HttpResponse,
-  jsonResponse,
-  matchesEtag,
-  notFoundPage,
-  secured,
-} from "./http.ts";
-import { type Ingest, ingestOperation, type PutRecord } from "./ingest.ts";
+  type Ingest,
+  type IngestOutcome,
+  type IngestRequest,
+  ingestOperation,
+  type PutRecord,
+} from "./ingest.ts";
 import { gatewayAnswers } from "./problems.ts";
+import { reply } from "./reply.ts";
+import { isApiPath, routeTable } from "./routes.ts";
 import { headerTrace, type Trace } from "./trace.ts";
 
 export interface GatewayOptions {
@@ -74,7 +74,6 @@ export interface Gateway {
 type Endpoint =
   | { readonly kind: "ingest"; readonly name: string; readonly run: Ingest }
   | { readonly kind: "handler"; readonly name: string; readonly run: Handler; readonly anyHost: boolean };
-type Methods = Map<string, Endpoint>;
 
 /** As API Gateway's limit of 10,240 bytes, rounded up to what Node counts differently. */
 const MAX_HEADER_BYTES = 16 * 1024;
@@ -86,14 +85,13 @@ export function createGateway(options: GatewayOptions): Gateway {
   const trace = options.trace ?? headerTrace(clock, () => false);
   const problems = gatewayAnswers(document);
   const allowedHosts = new Set(options.allowedHosts ?? []);
-  const exact = new Map<string, Methods>();
-  const prefixes: { readonly prefix: string; readonly methods: Methods }[] = [];
+  const routes = routeTable<Endpoint>();
   let checkHost = options.checkHost ?? true;
   let closing = false;
 
   for (const [path, operations] of Object.entries(document.paths)) {
     for (const [method, operation] of Object.entries(operations)) {
-      add(exact, path).set(method.toUpperCase(), endpointOf(operation));
+      routes.add(method.toUpperCase(), path, endpointOf(operation));
     }
   }
 
@@ -108,17 +106,12 @@ export function createGateway(options: GatewayOptions): Gateway {
     return { kind: "handler", name, run, anyHost: false };
   }
 
-  function find(path: string): Methods | undefined {
-    return exact.get(path) ?? prefixes.find(({ prefix }) => path.startsWith(prefix))?.methods;
-  }
-
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = request.url ?? "/";
     const mark = url.indexOf("?");
     const path = mark < 0 ? url : url.slice(0, mark);
     const method = request.method ?? "GET";
-    const methods = find(path);
-    const endpoint = methods?.get(method) ?? (method === "HEAD" ? methods?.get("GET") : undefined);
+    const { endpoint, allow } = routes.find(method, path);
     const query = new URLSearchParams(mark < 0 ? "" : url.slice(mark + 1));
     const id = randomUUID();
     try {
@@ -126,17 +119,14 @@ export function createGateway(options: GatewayOptions): Gateway {
         return await serveIngest(endpoint, { request, response, path, query, id });
       }
       const result =
-        methods === undefined
-          ? unknownPath(path)
-          : endpoint === undefined
-            ? problems.answer(405, "The method is not allowed here.", { Allow: allowed(methods) })
-            : await answerHandler(endpoint, request, { path, method, query });
-      if (result !== undefined) send(request, response, result);
+        endpoint === undefined
+          ? nothingHere(path, allow)
+          : await answerHandler(endpoint, request, { path, method, query });
+      if (result !== undefined) reply(request, response, result, closing);
     } catch (error) {
       if (endpoint?.kind !== "ingest")
-        return send(request, response, failure(error, endpoint?.name ?? "route", id, log));
-      logFault(error, endpoint.name, id, log);
-      send(request, response, problems.answer(500, "Internal error"));
+        return reply(request, response, failure(error, endpoint?.name ?? "route", id, log), closing);
+      throw error;
     }
   }
 
@@ -152,11 +142,13 @@ export function createGateway(options: GatewayOptions): Gateway {
     endpoint: Extract<Endpoint, { kind: "ingest" }>,
     { request, response, path, query, id }: Incoming,
   ): Promise<void> {
+    // Before the body: a slow upload must not make its events look younger than they are.
+    const receivedAt = clock.now();
     const headers = request.headers as Record<string, string>;
     const span = trace(headers["x-amzn-trace-id"]);
     const finish = (result: HttpResponse, reason?: RejectReason): void => {
       if (reason !== undefined) onReject(reason);
-      send(request, response, result);
+      reply(request, response, result, closing);
       span.end({ method: "POST", path, status: result.status });
     };
     const encoding = headers["content-encoding"];
@@ -170,7 +162,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       return finish(problems.answer(status, message), reason);
     }
     headers["x-amzn-trace-id"] = span.header;
-    const outcome = await endpoint.run({
+    const outcome = await runIngest(endpoint, id, {
       contentType: headers["content-type"],
       body: body.text,
       headers,
@@ -178,7 +170,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       context: {
         extendedRequestId: id,
         requestId: id,
-        requestTimeEpoch: clock.now(),
+        requestTimeEpoch: receivedAt,
         httpMethod: "POST",
         resourcePath: path,
         identity: { sourceIp: clientAddress(request, trustProxy), userAgent: headers["user-agent"] ?? "" },
@@ -188,6 +180,25 @@ export function createGateway(options: GatewayOptions): Gateway {
     if ("refused" in outcome) return finish(problems.answer(outcome.refused, outcome.message), "malformed");
     if (outcome.fault !== undefined) logFault(outcome.fault, endpoint.name, id, log);
     finish(outcome.response, outcome.response.status === 413 ? "too_large" : undefined);
+  }
+
+  /** A fault in the gateway itself (a template that does not render) is ours: 500, and the sender tries again. */
+  async function runIngest(
+    { run, name }: Extract<Endpoint, { kind: "ingest" }>,
+    id: string,
+    request: IngestRequest,
+  ): Promise<IngestOutcome> {
+    try {
+      return await run(request);
+    } catch (error) {
+      logFault(error, name, id, log);
+      return { response: problems.answer(500, "Internal error") };
+    }
+  }
+
+  function nothingHere(path: string, allow: string | undefined): HttpResponse {
+    if (allow !== undefined) return problems.answer(405, "The method is not allowed here.", { Allow: allow });
+    return isApiPath(path) ? problems.answer(404, "There is nothing at this path.") : notFoundPage;
   }
 
   async function answerHandler(
@@ -212,34 +223,6 @@ export function createGateway(options: GatewayOptions): Gateway {
     return endpoint.run({ method: method === "HEAD" ? "GET" : method, path, query, headers, body: text });
   }
 
-  function unknownPath(path: string): HttpResponse {
-    return /^\/(?:api|v1)(?:\/|$)/.test(path)
-      ? problems.answer(404, "There is nothing at this path.")
-      : notFoundPage;
-  }
-
-  function send(request: IncomingMessage, response: ServerResponse, result: HttpResponse): void {
-    if (response.headersSent || response.destroyed) return;
-    let { status, body } = result;
-    let headers = result.headers ?? {};
-    const etag = headers.ETag ?? headers.etag;
-    if (status === 200 && etag !== undefined && matchesEtag(request.headers["if-none-match"], etag)) {
-      status = 304;
-      body = "";
-    }
-    if (body.length > 0) headers = secured(headers);
-    else if (status !== 304 && "Content-Type" in headers) headers = secured(headers);
-    const unread = hasBody(request) && !request.complete;
-    if (closing || unread) headers = { ...headers, Connection: "close" };
-    if (request.method === "HEAD" && status !== 304) {
-      headers = { ...headers, "Content-Length": String(Buffer.byteLength(body)) };
-      body = "";
-    }
-    response.writeHead(status, headers);
-    response.end(body);
-    if (unread) discard(request);
-  }
-
   const requestTimeout = options.requestTimeoutMs ?? 30_000;
   const server: Server = createServer({
     maxHeaderSize: MAX_HEADER_BYTES,
@@ -248,7 +231,12 @@ export function createGateway(options: GatewayOptions): Gateway {
     connectionsCheckingInterval: Math.min(5_000, requestTimeout),
     keepAliveTimeout: 65_000,
   });
-  const accept = (request: IncomingMessage, response: ServerResponse): void => void serve(request, response);
+  const accept = (request: IncomingMessage, response: ServerResponse): void => {
+    serve(request, response).catch((error: unknown) => {
+      logFault(error, "gateway", "", log);
+      response.destroy();
+    });
+  };
   server.on("request", accept);
   // Whoever asks first is told so before the body travels.
   server.on("checkContinue", (request: IncomingMessage, response: ServerResponse) => {
@@ -258,16 +246,7 @@ export function createGateway(options: GatewayOptions): Gateway {
 
   return {
     route(method, path, run, { anyHost = false } = {}) {
-      const endpoint: Endpoint = { kind: "handler", name: `${method} ${path}`, run, anyHost };
-      if (!path.endsWith("/*")) {
-        add(exact, path).set(method, endpoint);
-        return;
-      }
-      const prefix = path.slice(0, -1);
-      const known = prefixes.find((entry) => entry.prefix === prefix);
-      if (known !== undefined) known.methods.set(method, endpoint);
-      else prefixes.push({ prefix, methods: new Map([[method, endpoint]]) });
-      prefixes.sort((a, b) => b.prefix.length - a.prefix.length);
+      routes.add(method, path, { kind: "handler", name: `${method} ${path}`, run, anyHost });
     },
     static(prefix, directory, routeOptions) {
       this.route("GET", `${prefix}*`, directoryHandler(prefix, directory), routeOptions);
@@ -305,16 +284,3 @@ const bodyProblems = {
   },
   not_utf8: { status: 400, message: "body: must be UTF-8", reason: "malformed" },
 } as const;
-
-function add(routes: Map<string, Methods>, path: string): Methods {
-  const methods: Methods = routes.get(path) ?? new Map();
-  routes.set(path, methods);
-  return methods;
-}
-
-const hasBody = ({ headers }: IncomingMessage): boolean =>
-  headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
-
-/** The Allow header: GET brings HEAD with it. */
-const allowed = (methods: Methods): string =>
-  [...methods.keys()].flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method])).join(", ");

@@ -89,6 +89,11 @@ describe("static files", () => {
     expect(answer.replaceAll("secret.txt", "")).not.toContain("secret");
   });
 
+  it("leaves the API's paths to the API, also when they do not exist", async () => {
+    const response = await fetch(`${running.url}/api/nothing`);
+    expect([response.status, response.headers.get("content-type")]).toEqual([404, "application/json"]);
+  });
+
   it("lets any site embed what is made for that", async () => {
     const response = await fetch(`${running.url}/c.js`);
     expect(response.headers.get("cross-origin-resource-policy")).toBe("cross-origin");
