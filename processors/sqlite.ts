@@ -186,17 +186,15 @@ const OUTAGES: Readonly<Record<number, string>> = {
   13: "could not grow: the disk is full",
   14: "could not be opened",
 };
-const DAMAGE: Readonly<Record<number, string>> = {
-  11: "is damaged (a page does not hold what it should)",
-  26: "is not a SQLite database",
-};
-
-/** Translates what node:sqlite throws: outages to `unavailable`, damage and the rest to `invariant`. */
+const NOT_A_DATABASE = 26;
+/** Translates what node:sqlite throws: outages to `unavailable`, a foreign file to `config`, the rest to `invariant`. */
 export function sqliteError(file: string, cause: unknown): ClickstreamError {
   if (cause instanceof ClickstreamError) return cause;
   const { errcode, message } = cause as { errcode?: number; message?: string };
   const primary = (errcode ?? 0) & 0xff; // extended codes keep the primary one in the low byte
   const outage = OUTAGES[primary];
   if (outage !== undefined) return new ClickstreamError("unavailable", `${file} ${outage}`, { cause });
-  return new ClickstreamError("invariant", `${file} ${DAMAGE[primary] ?? `failed: ${message}`}`, { cause });
+  if (primary === NOT_A_DATABASE)
+    return new ClickstreamError("config", `${file} is not a SQLite database`, { cause });
+  return new ClickstreamError("invariant", `${file} failed: ${message}`, { cause });
 }
