@@ -1,0 +1,209 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import {
+  type Batch,
+  type ClickEvent,
+  LIMITS,
+  MAX_EVENT_AGE_MS,
+  QUERY_KEYS,
+  REJECT_REASONS,
+  type Reject,
+} from "../../../../processors/model/event.ts";
+import { decodeBatches } from "../../../../processors/pipeline/decode/decode.ts";
+import { MAX_MINOR } from "../../../../processors/pipeline/decode/revenue.ts";
+import { envelopeOf, RECEIVED } from "./samples.ts";
+
+/** Values that sit on the edges of the checks, mixed with anything that JSON can hold. */
+const text = fc.oneof(
+  fc.string({ unit: "binary", maxLength: 40 }),
+  fc.constantFrom(
+    "",
+    " ",
+    "pageview",
+    "engagement",
+    "vitals",
+    "https://a.com/ü?utm_source=%E3%81",
+    "USD",
+    "\ud800",
+    "\u0000",
+    "__proto__",
+  ),
+  fc.nat(2_500).map((length) => "x".repeat(length)),
+);
+const number = fc.oneof(
+  fc.double(),
+  fc.constantFrom(
+    0,
+    -0,
+    -1,
+    1e21,
+    -1e300,
+    Number.MAX_SAFE_INTEGER,
+    RECEIVED,
+    RECEIVED + 1e6,
+    RECEIVED - 1e10,
+  ),
+);
+const json = fc.oneof(fc.jsonValue({ maxDepth: 3 }), text, number, fc.constantFrom(null, true, false));
+const object = (keys: string): fc.Arbitrary<unknown> =>
+  fc.record(Object.fromEntries(keys.split(" ").map((key) => [key, json])), { requiredKeys: [] });
+const url = fc.oneof(fc.webUrl({ withQueryParameters: true, withFragments: true }), text, json);
+const money = fc.oneof(
+  fc.record({ amount: json, currency: fc.constantFrom("USD", "KRW", "KWD", "xx", 5) }),
+  json,
+);
+const props = fc.oneof(fc.dictionary(text, json, { maxKeys: 35 }), json);
+const wireEvent = fc.oneof(
+  json,
+  fc.record(
+    {
+      n: text,
+      t: number,
+      u: url,
+      r: url,
+      p: props,
+      $: money,
+      i: json,
+      ms: number,
+      sd: number,
+      m: object("lcp inp cls x"),
+      e: number,
+      d: text,
+      h: json,
+    },
+    { requiredKeys: ["n"] },
+  ),
+);
+const wireBatch = fc.record(
+  {
+    s: text,
+    b: text,
+    t: number,
+    v: text,
+    c: fc.oneof(fc.record({ u: url, r: url, w: number, l: text }, { requiredKeys: [] }), json),
+    e: fc.array(wireEvent, { maxLength: 6 }),
+  },
+  { requiredKeys: ["s", "e"] },
+);
+const body = fc.oneof(json, wireEvent, wireBatch);
+
+const isWithin = (value: string, maxChars: number): boolean =>
+  value.length <= maxChars && value.isWellFormed();
+
+function expectClean(event: ClickEvent): void {
+  expect(event.name).not.toBe("");
+  expect(event.name).not.toMatch(/\p{Cc}/u);
+  expect(isWithin(event.name, LIMITS.nameChars)).toBe(true);
+  expect(Number.isSafeInteger(event.at)).toBe(true);
+  expect(event.at).toBeLessThanOrEqual(RECEIVED);
+  expect(event.at).toBeGreaterThanOrEqual(RECEIVED - MAX_EVENT_AGE_MS);
+  expect(event.url.hostname).not.toBe("");
+  expect(isWithin(event.url.hostname, LIMITS.siteChars)).toBe(true);
+  expect(event.url.path.startsWith("/")).toBe(true);
+  expect(isWithin(event.url.path, LIMITS.urlChars)).toBe(true);
+  for (const [key, value] of Object.entries(event.url.query)) {
+    expect(QUERY_KEYS).toContain(key);
+    expect(value !== "" && isWithin(value, LIMITS.urlChars)).toBe(true);
+  }
+  expect(isWithin(event.referrer, LIMITS.urlChars)).toBe(true);
+  const keys = event.props.map(([key]) => key);
+  expect(keys).toEqual([...new Set(keys)].sort());
+  expect(keys.length).toBeLessThanOrEqual(LIMITS.props);
+  for (const [key, value] of event.props) {
+    expect(key !== "" && isWithin(key, LIMITS.propKeyChars) && isWithin(value, LIMITS.propValueChars)).toBe(
+      true,
+    );
+  }
+  if (event.revenue) {
+    expect(Number.isSafeInteger(event.revenue.minor)).toBe(true);
+    expect(Math.abs(event.revenue.minor)).toBeLessThanOrEqual(MAX_MINOR);
+  }
+  for (const [value = 0, max] of [
+    [event.engagedMs, LIMITS.engagedMs],
+    [event.scrollDepth, 100],
+  ] as const) {
+    expect(Number.isInteger(value) && value >= 0 && value <= max).toBe(true);
+  }
+  for (const value of Object.values(event.vitals ?? {}))
+    expect(Number.isFinite(value) && value >= 0).toBe(true);
+}
+
+function expectReject({ reason, message }: Reject): void {
+  expect(REJECT_REASONS).toContain(reason);
+  // A field, a colon and words of ours: nothing that was sent.
+  expect(message).toMatch(/^[a-z_0-9[\].$]+(?:\.[a-z$]+)*: [\w ,()/.-]+$/i);
+}
+
+function expectLawful(result: Batch[] | Reject): void {
+  if ("reason" in result) {
+    expectReject(result);
+    return;
+  }
+  expect(result.length).toBeGreaterThan(0);
+  for (const batch of result) {
+    expect(batch.site !== "" && isWithin(batch.site, LIMITS.siteChars)).toBe(true);
+    expect(isWithin(batch.id, LIMITS.idChars) && isWithin(batch.visitor, LIMITS.idChars)).toBe(true);
+    expect(batch.events.length + batch.rejects.length).toBeGreaterThan(0);
+    batch.events.forEach(expectClean);
+    batch.rejects.forEach(expectReject);
+  }
+}
+
+const routes = ["/v1/events", "/api/event"] as const;
+
+describe.each(routes)("decodeBatches on %s", (route) => {
+  it("never throws on any JSON, and lets only clean events through", () => {
+    let passed = 0;
+    fc.assert(
+      fc.property(body, (value) => {
+        const result = decodeBatches(envelopeOf(route, JSON.stringify(value) ?? ""));
+        expectLawful(result);
+        if (!("reason" in result)) passed += result[0]!.events.length;
+      }),
+      { numRuns: 2_000 },
+    );
+    // A law about events means nothing where none get through.
+    expect(passed).toBeGreaterThan(20);
+  });
+
+  it("never throws on any bytes", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
+        expectLawful(decodeBatches(envelopeOf(route, bytes)));
+      }),
+    );
+  });
+
+  it("never throws on any cut through a good body", () => {
+    const whole = JSON.stringify({
+      s: "a.com",
+      d: "a.com",
+      n: "x",
+      u: "https://a.com/차",
+      e: [{ n: "pageview", u: "https://a.com/차" }],
+    });
+    const bytes = new TextEncoder().encode(whole);
+    for (let length = 0; length < bytes.length; length++) {
+      expect(decodeBatches(envelopeOf(route, bytes.slice(0, length)))).toMatchObject({ reason: "malformed" });
+    }
+  });
+
+  it("refuses nesting that would overflow a stack instead of failing", () => {
+    const deep = "[".repeat(100_000) + "]".repeat(100_000);
+    expectLawful(decodeBatches(envelopeOf(route, deep)));
+    expectLawful(
+      decodeBatches(
+        envelopeOf(route, `{"s":"a.com","d":"a.com","n":"x","u":"https://a.com/","p":${deep},"e":${deep}}`),
+      ),
+    );
+  });
+
+  it("gives equal output for equal input: nothing outside the envelope has a say", () => {
+    fc.assert(
+      fc.property(body, (value) => {
+        const envelope = envelopeOf(route, JSON.stringify(value) ?? "");
+        expect(decodeBatches(envelope)).toEqual(decodeBatches(envelope));
+      }),
+    );
+  });
+});
