@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { extname } from "node:path";
 import type { WireBatch, WireEvent } from "../../processors/model/event.ts";
 
 /** How to answer one batch: a status, or `drop` the connection after the whole body was read. */
@@ -35,7 +36,15 @@ export interface ReceiverOptions {
   readonly collector: string;
   /** Content-Security-Policy of every page. */
   readonly csp?: string;
+  /** Files of the site besides `pages`; undefined where there is none. */
+  readonly files?: (path: string) => Promise<Buffer | undefined>;
 }
+
+const TYPES: Readonly<Record<string, string>> = {
+  ".js": "text/javascript",
+  ".css": "text/css",
+  ".svg": "image/svg+xml",
+};
 
 export const TAG = '<script defer src="/c.js" data-site="shop.example" data-local data-automation></script>';
 
@@ -43,22 +52,28 @@ export const TAG = '<script defer src="/c.js" data-site="shop.example" data-loca
 export const page = (body = "", { tag = TAG, head = "" } = {}): string =>
   `<!doctype html><html lang="en"><head><title>t</title><link rel="icon" href="data:,">${head}${tag}</head><body>${body}</body></html>`;
 
-export async function startReceiver({ collector, csp }: ReceiverOptions): Promise<Receiver> {
+export async function startReceiver({ collector, csp, files }: ReceiverOptions): Promise<Receiver> {
   const attempts: Attempt[] = [];
   const answers: Answer[] = [];
   const pages = new Map<string, string>();
   let wake: () => void = () => {};
 
-  const send = (response: ServerResponse, status: number, type: string, body: string) =>
+  const send = (response: ServerResponse, status: number, type: string, body: string | Buffer) =>
     response
       .writeHead(status, { "content-type": type, ...(csp && { "content-security-policy": csp }) })
       .end(body);
+
+  const serve = async (response: ServerResponse, path: string) => {
+    const file = await files?.(path);
+    send(response, file ? 200 : 404, TYPES[extname(path)] ?? "text/html", file ?? "");
+  };
 
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url ?? "/", "http://site");
     if (request.method === "GET") {
       if (pathname === "/c.js") send(response, 200, "text/javascript", collector);
-      else send(response, pages.has(pathname) ? 200 : 404, "text/html", pages.get(pathname) ?? "");
+      else if (pages.has(pathname)) send(response, 200, "text/html", pages.get(pathname)!);
+      else void serve(response, pathname);
       return;
     }
     const chunks: Buffer[] = [];

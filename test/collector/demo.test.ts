@@ -1,0 +1,90 @@
+import { readFile } from "node:fs/promises";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { buildCollector } from "../../collector/build.ts";
+import { type Browser, launchBrowser } from "../kit/browser.ts";
+import { type Receiver, startReceiver } from "./receiver.ts";
+
+const SHOP = new URL("../../dashboard/demo/", import.meta.url);
+const CSP = "default-src 'self'";
+
+let browser: Browser;
+let receiver: Receiver;
+
+beforeAll(async () => {
+  const [launched, { code }] = await Promise.all([launchBrowser(), buildCollector()]);
+  browser = launched;
+  receiver = await startReceiver({
+    collector: code,
+    csp: CSP,
+    files: async (path) =>
+      path.startsWith("/demo/")
+        ? await readFile(new URL(path.slice("/demo/".length) || "index.html", SHOP)).catch(() => undefined)
+        : undefined,
+  });
+});
+afterAll(async () => {
+  await browser?.close();
+  await receiver?.close();
+});
+
+it("counts a visit to the demo shop from the first page to the sale and the signup, under a strict policy", async () => {
+  const context = await browser.newContext();
+  const tab = await context.newPage();
+  const problems: string[] = [];
+  tab.on("pageerror", (error) => problems.push(error.message));
+  tab.on("console", (message) => message.type() === "error" && problems.push(message.text()));
+  tab.on("response", (response) => response.status() >= 400 && problems.push(response.url()));
+
+  await tab.goto(`${receiver.origin}/demo/`);
+  await tab.click("text=Night lantern");
+  await tab.click("[data-add]");
+  await tab.click("text=Wool blanket");
+  await tab.click("[data-add]");
+  await tab.click("[data-cart]");
+  expect(await tab.textContent("[data-total]")).toBe("$138.00");
+  await tab.click("[data-pay]");
+  await tab.waitForURL("**/thanks.html");
+  await tab.click("text=Journal");
+  await tab.click("text=By the fire");
+  await tab.click("text=In the snow");
+  await tab.waitForSelector("text=Three blankets");
+  await tab.goBack();
+  await tab.waitForSelector("text=How to read in the dark");
+  await tab.click("header >> text=Sign up");
+  await tab.fill("#email", "someone@example.com");
+  await tab.check("[value=pro]");
+  await tab.click("#signup button");
+  await tab.waitForURL("**/welcome.html");
+  const pages = () => receiver.counted().filter(({ n }) => n === "pageview");
+  await receiver.until("the last page", () => pages().some(({ page }) => page.endsWith("/welcome.html")));
+  await receiver.until("the signup", () => receiver.names().includes("signup"));
+
+  expect(problems).toEqual([]);
+  const path = ({ page }: { page: string }) => new URL(page).pathname.slice("/demo/".length);
+  expect(
+    pages()
+      .sort((a, b) => a.t! - b.t!)
+      .map(path),
+  ).toEqual([
+    "",
+    "lantern.html",
+    "blanket.html",
+    "cart.html",
+    "thanks.html",
+    "journal.html",
+    "journal-fire.html",
+    "journal-snow.html",
+    "journal-fire.html",
+    "signup.html",
+    "welcome.html",
+  ]);
+  const found = (name: string) => receiver.counted().filter(({ n }) => n === name);
+  expect(found("add_to_cart").map(({ p }) => p)).toEqual([
+    { product: "lantern", price: 42 },
+    { product: "blanket", price: 96 },
+  ]);
+  expect(found("purchase")).toMatchObject([{ p: { items: 2 }, $: { amount: 138, currency: "USD" } }]);
+  expect(found("signup")).toMatchObject([{ p: { plan: "pro" } }]);
+  expect(JSON.stringify(receiver.attempts)).not.toContain("someone@");
+  await context.close();
+});
