@@ -3,7 +3,8 @@ import { el, fillTable, setAttribute, setText } from "./dom.ts";
 import type { Metric } from "./headline.ts";
 import { fill } from "./i18n/strings.ts";
 import type { Bucket, Interval } from "./period.ts";
-import { axisTicks, type Frame, type Points, paint } from "./plot.ts";
+import { type Frame, paint } from "./plot.ts";
+import { axisTicks, type Points } from "./scale.ts";
 import type { View } from "./view.ts";
 
 export interface Series {
@@ -21,6 +22,8 @@ export interface Series {
 export interface Chart {
   readonly node: HTMLElement;
   update(series: Series, view: View): void;
+  /** Empties it: the server refused, and what it showed answers another question. */
+  clear(): void;
 }
 
 const CHART_HEIGHT = 280;
@@ -194,6 +197,14 @@ export function chart(view: View): Chart {
 
   return {
     node,
+    clear() {
+      shown = undefined;
+      tip.hidden = true;
+      canvas.getContext("2d")?.clearRect(0, 0, canvas.width, canvas.height);
+      table.replaceChildren();
+      setText(title, "");
+      setAttribute(plot, "aria-valuetext", strings.empty);
+    },
     update(series, now) {
       const sameShape = shown?.series.buckets.length === series.buckets.length;
       shown = { series, view: now };

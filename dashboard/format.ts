@@ -20,7 +20,6 @@ export interface Formatter {
   bucket(wall: number, interval: Interval): string;
   date(iso: string): string;
   country(code: string): string;
-  flag(code: string): string;
   language(tag: string): string;
 }
 
@@ -49,13 +48,7 @@ export function formatter(locale: string, timeZone: string): Formatter {
       maximumFractionDigits: digits,
     });
   const units = { hour: unit("hour"), minute: unit("minute"), second: unit("second") };
-  const seconds = number({
-    style: "unit",
-    unit: "second",
-    unitDisplay: "short",
-    minimumFractionDigits: 1,
-    maximumFractionDigits: 1,
-  });
+  const seconds = unit("second", 1);
   const at = (options: Intl.DateTimeFormatOptions, zone = timeZone) =>
     new Intl.DateTimeFormat(locale, { hourCycle: "h23", timeZone: zone, ...options });
   const clock = at({ hour: "2-digit", minute: "2-digit", second: "2-digit" });
@@ -86,17 +79,16 @@ export function formatter(locale: string, timeZone: string): Formatter {
     if (hours === 0 && (rounded % 60 > 0 || minutes === 0)) parts.push(units.second.format(rounded % 60));
     return parts.join(" ");
   };
-  const money = (value: number, currency: string | undefined, notation: "standard" | "compact"): string =>
-    number(
-      currency
-        ? {
-            style: "currency",
-            currency,
-            notation,
-            maximumFractionDigits: notation === "compact" ? 1 : undefined,
-          }
-        : { notation, maximumFractionDigits: notation === "compact" ? 1 : 2 },
-    ).format(value);
+  /** Cents matter in a small sum only; from a thousand on they are noise, from a million on so are the rest. */
+  const money = (value: number, currency: string | undefined): string => {
+    const size = Math.abs(value);
+    const digits = size >= 1e6 ? 1 : size >= 1e3 ? 0 : undefined;
+    return number({
+      notation: size >= 1e6 ? "compact" : "standard",
+      ...(currency ? { style: "currency", currency } : {}),
+      ...(digits === undefined ? {} : { minimumFractionDigits: digits, maximumFractionDigits: digits }),
+    }).format(value);
+  };
   const known = (names: Intl.DisplayNames, code: string): string => {
     try {
       return names.of(code) ?? code;
@@ -114,7 +106,7 @@ export function formatter(locale: string, timeZone: string): Formatter {
       if (name === "views_per_visit") return ratio.format(n);
       if (name === "total_revenue") {
         const currency = typeof value === "object" && value !== null ? value.currency : undefined;
-        return money(n, currency, Math.abs(n) >= 1e6 ? "compact" : "standard");
+        return money(n, currency);
       }
       return Math.abs(n) >= 1e7 ? long.format(n) : count.format(n);
     },
@@ -133,9 +125,6 @@ export function formatter(locale: string, timeZone: string): Formatter {
     bucket: (ms, interval) => whole[interval].format(ms),
     date: (iso) => date.format(Date.parse(`${iso}T00:00:00Z`)),
     country: (code) => known(regions, code),
-    // Two regional indicator letters make a flag; systems without flags show the letters, which is as good.
-    flag: (code) =>
-      /^[A-Z]{2}$/.test(code) ? String.fromCodePoint(...[...code].map((c) => 0x1f1a5 + c.charCodeAt(0))) : "",
     language: (tag) => known(languages, tag),
   };
 }

@@ -70,11 +70,10 @@ export function headline(view: View, pick: (metric: Metric) => void): Headline {
         const moved = before ? relativeChange(numberOf(current), numberOf(past)) : undefined;
         const direction = !moved ? "" : moved > 0 ? "up" : "down";
         const good = LESS_IS_BETTER.has(metric) ? "down" : "up";
-        setText(
-          change,
-          moved === undefined ? "" : `${moved > 0 ? "↑ " : moved < 0 ? "↓ " : ""}${format.change(moved)}`,
-        );
-        change.className = `change ${direction && (direction === good ? "good" : "bad")}`;
+        setText(change, moved === undefined ? "" : format.change(moved));
+        change.className = direction
+          ? `change ${direction} ${direction === good ? "good" : "bad"}`
+          : "change";
         const sentence = before ? fill(strings.previousWas, { value: format.metric(metric, past) }) : "";
         setText(was, sentence && `, ${sentence}`);
         setAttribute(button, "title", sentence || undefined);

@@ -108,14 +108,14 @@ export function liveStrip(first: View): LiveStrip {
   function feedLine(event: LiveEvent): readonly [time: string, what: string, where: string] {
     const isPage = event.name === "pageview";
     const from = [
-      view.format.flag(event.country) || view.format.country(event.country || "–"),
+      event.country,
       event.source && event.source !== "(not set)" ? event.source : strings.direct,
       event.browser,
     ];
     return [
       view.format.clock(event.at),
       isPage ? event.page : `${event.name} · ${event.page}`,
-      from.filter((part) => part && part !== "–" && part !== "(not set)").join(" · "),
+      from.filter((part) => part && part !== "(not set)").join(" · "),
     ];
   }
 
@@ -170,7 +170,7 @@ function feedRow() {
       setText(what, name);
       setAttribute(what, "title", name);
       setText(where, from);
-      node.classList.toggle("custom", custom);
+      node.classList.toggle("named", custom);
       node.hidden = false;
     },
     clear(): void {

@@ -27,6 +27,8 @@ let view: View = { strings, format: formatter(locale, "UTC") };
 let live: LiveAnswer | undefined;
 let signature = "";
 let report: Report | undefined;
+/** The server has answered the report's question, be it with a refusal: there is something to show. */
+let hasAnswer = false;
 let lastAnswerAt: number | undefined;
 let isAway = false;
 let stopPolling = (): void => {};
@@ -165,6 +167,7 @@ function useSite(): void {
   stopPolling();
   loading.abort();
   live = report = undefined;
+  hasAnswer = false;
   signature = "";
   if (!site) {
     strip.say(strings.noSites);
@@ -194,7 +197,7 @@ function liveAnswer(answer: LiveAnswer): void {
   strip.update(answer);
   const isEmpty = !answer.has_events;
   empty.node.hidden = !isEmpty;
-  numbers.hidden = isEmpty || report === undefined;
+  numbers.hidden = isEmpty || !hasAnswer;
   const { minutes, latest } = answer;
   const next = JSON.stringify([minutes, latest[0], answer.has_events]);
   const changed = next !== signature;
@@ -304,15 +307,20 @@ async function run(): Promise<void> {
 
 async function loadReport(question: Parameters<typeof load>[0], signal: AbortSignal): Promise<void> {
   try {
-    report = await load(question, signal);
+    const next = await load(question, signal);
     if (signal.aborted) return;
+    report = next;
     notice.hidden = true;
     showReport();
   } catch (error) {
     if (!(error instanceof ApiError) || error.away) throw error;
+    report = undefined;
+    tiles.update(new Map(), undefined, {}, view);
+    graph.clear();
     setText(notice, fill(strings.failed, { message: error.message }));
     notice.hidden = false;
   }
+  hasAnswer = true;
   numbers.hidden = live?.has_events === false;
   numbers.classList.remove("pending");
 }
@@ -321,7 +329,9 @@ function showReport(): void {
   if (!report) return;
   const { metric } = state.current;
   tiles.update(report.numbers, report.before, report.errors, view);
-  graph.update(report.series(isMetric(metric) ? metric : "visitors"), view);
+  const series = report.series(isMetric(metric) ? metric : "visitors");
+  tiles.select(series.metric);
+  graph.update(series, view);
 }
 
 // --- start --------------------------------------------------------------------------------------------------------

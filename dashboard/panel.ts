@@ -1,6 +1,7 @@
 /** The panels below the chart: which breakdowns exist, and one panel with its tabs, rows, full list and messages. */
 import type { Filter, QueryAnswer } from "./api.ts";
 import { el, setText } from "./dom.ts";
+import { flag } from "./flag.ts";
 import { numberOf } from "./format.ts";
 import type { Strings } from "./i18n/en.ts";
 import { fill } from "./i18n/strings.ts";
@@ -18,6 +19,10 @@ interface Tab {
 
 export interface PanelDefinition {
   readonly title: keyof Strings;
+  /** Rows shown; the panels of one line on screen have as many. */
+  readonly rows: number;
+  /** Head of the first column where a tab's own name would not say what its rows are. */
+  readonly noun?: keyof Strings;
   readonly tabs: readonly Tab[];
 }
 
@@ -26,6 +31,8 @@ const VISITS = ["visitors", "visits"] as const;
 export const PANELS: readonly PanelDefinition[] = [
   {
     title: "pages",
+    rows: 9,
+    noun: "page",
     tabs: [
       { label: "top", dimension: "event:page", metrics: ["visitors", "pageviews"] },
       { label: "entry", dimension: "visit:entry_page", metrics: VISITS },
@@ -34,6 +41,7 @@ export const PANELS: readonly PanelDefinition[] = [
   },
   {
     title: "sources",
+    rows: 9,
     tabs: [
       { label: "channel", dimension: "visit:channel", metrics: VISITS },
       { label: "source", dimension: "visit:source", metrics: VISITS },
@@ -47,6 +55,7 @@ export const PANELS: readonly PanelDefinition[] = [
   },
   {
     title: "countries",
+    rows: 7,
     tabs: [
       { label: "country", dimension: "visit:country", metrics: VISITS },
       { label: "language", dimension: "visit:language", metrics: VISITS },
@@ -54,6 +63,7 @@ export const PANELS: readonly PanelDefinition[] = [
   },
   {
     title: "devices",
+    rows: 7,
     tabs: [
       { label: "device", dimension: "visit:device", metrics: VISITS },
       { label: "browser", dimension: "visit:browser", metrics: VISITS },
@@ -63,6 +73,7 @@ export const PANELS: readonly PanelDefinition[] = [
   },
   {
     title: "goals",
+    rows: 7,
     tabs: [{ label: "goal", dimension: "event:goal", metrics: ["visitors", "events", "total_revenue"] }],
   },
 ];
@@ -103,17 +114,17 @@ export interface PanelActions {
   refusal(failure: unknown): string | undefined;
 }
 
-const SHOWN_ROWS = 9;
 /** More than anybody reads, less than what a browser lays out at once without a hitch. */
 const ALL_ROWS = 1_000;
 
 export function panel(definition: PanelDefinition, first: View, actions: PanelActions): Panel {
   const { strings } = first;
   let tab = definition.tabs[0]!;
+  let turns = 0;
   let last: { ask: Ask; view: View; focus: Focus | undefined } | undefined;
 
   const pick = (value: string): void => actions.pick({ dimension: tab.dimension, value });
-  const table = rowTable(strings[definition.title], SHOWN_ROWS, pick);
+  const table = rowTable(strings[definition.title], definition.rows, pick);
   const message = el("p", { class: "quiet panel-message", role: "status" });
   const more = el("button", { type: "button", class: "link more" }, strings.more);
   const title = el("h2", {}, strings[definition.title]);
@@ -126,6 +137,8 @@ export function panel(definition: PanelDefinition, first: View, actions: PanelAc
     el("footer", {}, more),
   );
   more.hidden = true;
+
+  const headOf = ({ label }: Tab): string => strings[definition.noun ?? label];
 
   function choose(next: Tab): void {
     tab = next;
@@ -183,7 +196,7 @@ export function panel(definition: PanelDefinition, first: View, actions: PanelAc
       return {
         key,
         label,
-        mark: tab.dimension === "visit:country" ? view.format.flag(key) : "",
+        mark: tab.dimension === "visit:country" ? flag(key) : "",
         cells: metrics.map((metric, i) => view.format.metric(metric, values[i])),
         share: (numberOf(values[0]) ?? 0) / top,
         canFocus: key !== "(other)",
@@ -203,10 +216,7 @@ export function panel(definition: PanelDefinition, first: View, actions: PanelAc
 
   function show(into: typeof table, answer: QueryAnswer, view: View, focus: Focus | undefined): void {
     const metrics = columns(answer);
-    into.update(
-      [strings[tab.label], ...metrics.map((name) => strings[name])],
-      rowsOf(answer, metrics, view, focus),
-    );
+    into.update([headOf(tab), ...metrics.map((name) => strings[name])], rowsOf(answer, metrics, view, focus));
   }
 
   async function openAll(): Promise<void> {
@@ -244,16 +254,18 @@ export function panel(definition: PanelDefinition, first: View, actions: PanelAc
     async refresh(ask, view, focus) {
       last = { ask, view, focus };
       const asked = tab;
+      const turn = ++turns;
       try {
-        const answer = await ask(asked.dimension, asked.metrics, SHOWN_ROWS + 1);
-        if (asked !== tab) return; // the viewer moved on while it was asked; the newer question is on its way
-        show(table, { ...answer, results: answer.results.slice(0, SHOWN_ROWS) }, view, focus);
+        const answer = await ask(asked.dimension, asked.metrics, definition.rows + 1);
+        if (turn !== turns) return; // the viewer moved on while it was asked; the newer answer counts
+        show(table, { ...answer, results: answer.results.slice(0, definition.rows) }, view, focus);
         setText(message, answer.results.length === 0 ? strings.empty : "");
-        more.hidden = answer.results.length <= SHOWN_ROWS;
+        more.hidden = answer.results.length <= definition.rows;
       } catch (failure) {
         const words = actions.refusal(failure);
         if (words === undefined) throw failure;
-        table.update([strings[asked.label]], []);
+        if (turn !== turns) return;
+        table.update([headOf(asked)], []);
         setText(message, fill(strings.failed, { message: words }));
         more.hidden = true;
       }

@@ -205,10 +205,9 @@ export function previous(
     const wall = wallAt(ms, timeZone);
     return epochAt(months ? addMonths(wall, -months) : wall - days * DAY, timeZone);
   };
-  const whole = { start: back(period.start), end: rolling ? period.start : back(period.end) };
+  const whole = { start: back(period.start), end: back(period.end) };
   // Minutes are kept for days only; beyond a day an hour more or less does not show, and hours are kept for years.
-  const step = days === 1 ? MINUTE : HOUR;
-  const passed =
-    now < period.end && !rolling ? Math.min(whole.end, Math.ceil(back(now) / step) * step) : whole.end;
+  const step = days === 1 || rolling ? MINUTE : HOUR;
+  const passed = now < period.end ? Math.min(whole.end, Math.ceil(back(now) / step) * step) : whole.end;
   return { whole, toDate: { start: whole.start, end: passed } };
 }

@@ -35,18 +35,28 @@ export interface Report {
   readonly before: Numbers | undefined;
   readonly errors: Readonly<Record<string, number>>;
   readonly period: Period | undefined;
+  /** Of a metric that the focus does not have, visitors. */
   series(metric: Metric): Series;
 }
 
 interface Past {
   readonly numbers: Numbers;
-  readonly rows: ReadonlyMap<number, readonly MetricValue[]>;
+  readonly rows: ReadonlyMap<number, Numbers>;
   readonly buckets: readonly Bucket[];
 }
 
 const MINUTE = 60_000;
 /** Of these, a window without a row had none; of the others (averages) there is no value to show. */
 const COUNTED: ReadonlySet<Metric> = new Set(["visitors", "visits", "pageviews", "events", "total_revenue"]);
+
+/** What the API can tell about one value of a dimension: visits as a whole do not belong to a page or an event. */
+export function metricsOf(focus: Focus | undefined): readonly Metric[] {
+  const dimension = focus?.dimension ?? "";
+  if (dimension === "visit:exit_page") return METRICS.filter((name) => name !== "total_revenue");
+  if (dimension === "event:page") return METRICS.filter((name) => name !== "views_per_visit");
+  if (dimension.startsWith("event:")) return ["visitors", "visits", "pageviews", "events", "total_revenue"];
+  return METRICS;
+}
 
 /** Loads reports one after the other and keeps the comparison, which changes once a minute at most. */
 export function reportLoader(): (question: ReportQuestion, signal: AbortSignal) => Promise<Report> {
@@ -55,7 +65,8 @@ export function reportLoader(): (question: ReportQuestion, signal: AbortSignal) 
   return async (question, signal) => {
     const { site, timeZone, range, focus } = question;
     const now = question.now;
-    const base = { site_id: site, metrics: METRICS, filters: filterOf(focus) };
+    const metrics = metricsOf(focus);
+    const base = { site_id: site, metrics, filters: filterOf(focus) };
     const ask = (more: Partial<QueryRequest>) =>
       query({ ...base, date_range: apiRange(range), ...more }, signal);
     const perBucket = (interval: Interval, period?: Period) =>
@@ -87,53 +98,56 @@ export function reportLoader(): (question: ReportQuestion, signal: AbortSignal) 
         perBucket(step, before.whole),
       ]);
       const past = {
-        numbers: totalsOf(totals),
-        rows: rowsByWall(series),
+        numbers: totalsOf(totals, metrics),
+        rows: rowsByWall(series, metrics),
         buckets: buckets(before.whole, step, timeZone),
       };
       kept = { key, past };
       return past;
     }
 
-    const found = rowsByWall(rows);
+    const found = rowsByWall(rows, metrics);
     const line = period ? buckets(period, interval, timeZone) : bucketsOfRows(found);
     const completeUntil = rows.meta.complete_until ?? Number.POSITIVE_INFINITY;
     return {
-      numbers: totalsOf(total),
+      numbers: totalsOf(total, metrics),
       before: past?.numbers,
       errors: total.meta.error ?? {},
       period,
-      series: (metric) => ({
-        metric,
-        interval,
-        buckets: line,
-        values: line.map(({ wall, start }) => (start > now ? undefined : valueAt(found, wall, metric))),
-        past: past && line.map((_, i) => past.buckets[i] && valueAt(past.rows, past.buckets[i].wall, metric)),
-        completeUntil,
-      }),
+      series: (wanted) => {
+        const metric = metrics.includes(wanted) ? wanted : "visitors";
+        return {
+          metric,
+          interval,
+          buckets: line,
+          values: line.map(({ wall, start }) => (start > now ? undefined : valueAt(found, wall, metric))),
+          past:
+            past && line.map((_, i) => past.buckets[i] && valueAt(past.rows, past.buckets[i].wall, metric)),
+          completeUntil,
+        };
+      },
     };
   };
 }
 
-const totalsOf = (answer: QueryAnswer): Numbers => {
-  const row = answer.results[0]?.metrics ?? [];
-  return new Map(METRICS.map((name, i) => [name, row[i] ?? null]));
-};
+const byName = (metrics: readonly Metric[], row: readonly MetricValue[]): Numbers =>
+  new Map(metrics.map((name, i) => [name, row[i] ?? null]));
+
+const totalsOf = (answer: QueryAnswer, metrics: readonly Metric[]): Numbers =>
+  byName(metrics, answer.results[0]?.metrics ?? []);
 
 /** Keyed by the reading of the site's clock, in which the labels are written. */
-function rowsByWall(answer: QueryAnswer): ReadonlyMap<number, readonly MetricValue[]> {
+function rowsByWall(answer: QueryAnswer, metrics: readonly Metric[]): ReadonlyMap<number, Numbers> {
   return new Map(
-    answer.results.map(({ metrics, dimensions: [label = ""] }) => [wallOfLabel(label), metrics]),
+    answer.results.map(({ metrics: row, dimensions: [label = ""] }) => [
+      wallOfLabel(label),
+      byName(metrics, row),
+    ]),
   );
 }
 
-function valueAt(
-  rows: ReadonlyMap<number, readonly MetricValue[]>,
-  wall: number,
-  metric: Metric,
-): number | undefined {
-  const value = numberOf(rows.get(wall)?.[METRICS.indexOf(metric)]);
-  return value ?? (COUNTED.has(metric) ? 0 : undefined);
+function valueAt(rows: ReadonlyMap<number, Numbers>, wall: number, metric: Metric): number | undefined {
+  return numberOf(rows.get(wall)?.get(metric)) ?? (COUNTED.has(metric) ? 0 : undefined);
 }
 
 /** The API takes inclusive ends: the last second that belongs to the period. */

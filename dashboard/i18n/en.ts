@@ -43,7 +43,7 @@ export const en = {
 
   connecting: "Connecting…",
   fresh: "Complete to {time} · {lag} behind",
-  away: "Server away since {time}. Numbers below are from then; trying again.",
+  away: "Server away since {time}. The numbers are from then. Trying again.",
   awayNever: "Server away. Trying again.",
   live: "Live",
   stale: "Stale",
@@ -60,7 +60,6 @@ export const en = {
   events: "Events",
   total_revenue: "Revenue",
   previousWas: "{value} in the previous period",
-  noChange: "no change",
   errorHint: "Counted with a sketch: the standard error is {error}",
 
   chartOf: "{metric} over time",
@@ -100,7 +99,6 @@ export const en = {
   page: "Page",
 
   empty: "Nothing in this period",
-  all_rows: "All rows",
   more: "Show all",
   otherRows: "Everything else",
   notSet: "(not set)",

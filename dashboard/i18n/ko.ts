@@ -45,7 +45,7 @@ export const ko: Strings = {
 
   connecting: "연결하는 중…",
   fresh: "{time}까지 집계 완료 · {lag} 지연",
-  away: "{time}부터 서버가 응답하지 않습니다. 아래는 그때의 수치이며, 다시 연결하는 중입니다.",
+  away: "{time}부터 서버가 응답하지 않습니다. 수치는 그때의 것이며, 다시 연결하는 중입니다.",
   awayNever: "서버가 응답하지 않습니다. 다시 연결하는 중입니다.",
   live: "실시간",
   stale: "멈춤",
@@ -62,7 +62,6 @@ export const ko: Strings = {
   events: "이벤트",
   total_revenue: "매출",
   previousWas: "이전 기간 {value}",
-  noChange: "변화 없음",
   errorHint: "근사 집계한 값입니다. 표준 오차 {error}",
 
   chartOf: "{metric} 추이",
@@ -102,7 +101,6 @@ export const ko: Strings = {
   page: "페이지",
 
   empty: "이 기간에는 데이터가 없습니다",
-  all_rows: "전체 목록",
   more: "모두 보기",
   otherRows: "그 외 전부",
   notSet: "(값 없음)",

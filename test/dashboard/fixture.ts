@@ -17,7 +17,15 @@ export interface Data {
   /** Relative standard error of visitors. */
   error: number;
   revenue: number;
-  latest: { at: number; name: string; page: string; source: string; country: string; device: string; browser: string }[];
+  latest: {
+    at: number;
+    name: string;
+    page: string;
+    source: string;
+    country: string;
+    device: string;
+    browser: string;
+  }[];
   /** Answers every query with 400 and this message. */
   refusal: string | undefined;
 }
@@ -33,7 +41,16 @@ export interface Fixture {
 }
 
 const MINUTE = 60_000;
-const PAGES = ["/", "/pricing", "/docs", "/blog/exactly-once", "/blog/windows", "/about", "/signup", "/docs/api"];
+const PAGES = [
+  "/",
+  "/pricing",
+  "/docs",
+  "/blog/exactly-once",
+  "/blog/windows",
+  "/about",
+  "/signup",
+  "/docs/api",
+];
 const VALUES: Record<string, readonly string[]> = {
   "event:page": PAGES,
   "visit:entry_page": PAGES,
@@ -148,7 +165,11 @@ interface Query {
   pagination?: { limit: number };
 }
 
-function queryAnswer(data: Data, { metrics, dimensions: [dimension] = [], date_range, pagination }: Query, now: number) {
+function queryAnswer(
+  data: Data,
+  { metrics, dimensions: [dimension] = [], date_range, pagination }: Query,
+  now: number,
+) {
   const isPast = typeof date_range !== "string";
   const base = isPast ? data.visitors * 0.8 : data.visitors;
   const meta = {
@@ -159,17 +180,27 @@ function queryAnswer(data: Data, { metrics, dimensions: [dimension] = [], date_r
   };
   const row = (weight: number) => metrics.map((name) => metricOf(name, base * weight, data));
   const query = { date_range };
-  if (!data.hasEvents) return { results: dimension ? [] : [{ metrics: row(0), dimensions: [] }], meta, query };
+  if (!data.hasEvents)
+    return { results: dimension ? [] : [{ metrics: row(0), dimensions: [] }], meta, query };
   if (!dimension) return { results: [{ metrics: row(100), dimensions: [] }], meta, query };
   if (dimension.startsWith("time")) {
-    return { results: timeLabels(dimension, date_range, now).map((label, i) => ({ metrics: row(6 + 4 * Math.sin(i / 2.6)), dimensions: [label] })), meta, query };
+    return {
+      results: timeLabels(dimension, date_range, now).map((label, i) => ({
+        metrics: row(6 + 4 * Math.sin(i / 2.6)),
+        dimensions: [label],
+      })),
+      meta,
+      query,
+    };
   }
   const values = Array.from({ length: data.rows }, (_, i) => {
     const known = VALUES[dimension] ?? ["Alpha", "Beta", "Gamma", "Delta"];
     return known[i] ?? (dimension === "event:page" ? `/archive/page-${i}` : undefined);
   }).filter((value) => value !== undefined);
   return {
-    results: values.slice(0, pagination?.limit ?? 10_000).map((value, i) => ({ metrics: row(60 / (i + 1)), dimensions: [value] })),
+    results: values
+      .slice(0, pagination?.limit ?? 10_000)
+      .map((value, i) => ({ metrics: row(60 / (i + 1)), dimensions: [value] })),
     meta,
     query,
   };
