@@ -31,6 +31,12 @@ export interface ApiOptions {
   /** The function that answers queries. */
   readonly queryFunctionArn: string;
   readonly clientAddress: ClientAddress;
+  /**
+   * On /api/event, take the visitor's address from X-Forwarded-For, as servers send it that report for their visitors
+   * (this protocol has no other place for it). Anybody can then choose an address, as anybody can choose an agent.
+   * Default false: then all visitors that one server reports with one agent are one visitor.
+   */
+  readonly believeSenders?: boolean;
 }
 
 /** Builds the document. Pure: equal options give an equal document. */
@@ -97,6 +103,7 @@ function postPlausibleEvent(options: ApiOptions): Operation {
     summary: "Report one event in the form of the Plausible Events API",
     schema: "PlausibleEvent",
     siteKeys: ["d", "domain"],
+    believeForwardedFor: options.believeSenders === true,
     route: "/api/event",
     // Trackers and server libraries made for this protocol check for 202 and "ok".
     success: { status: "202", description: "The event is durable in the stream.", body: "ok" },
@@ -107,6 +114,7 @@ interface IngestRoute extends Pick<IngestMapping, "route" | "siteKeys" | "visito
   readonly operationId: string;
   readonly summary: string;
   readonly schema: string;
+  readonly believeForwardedFor?: boolean;
   readonly success: { readonly status: string; readonly description: string; readonly body: string };
 }
 

@@ -27,6 +27,8 @@ export interface IngestMapping {
   readonly visitorKey?: string;
   readonly streamName: string;
   readonly clientAddress: ClientAddress;
+  /** Take the first entry of X-Forwarded-For as the client's address: servers name their visitors there. */
+  readonly believeForwardedFor?: boolean;
 }
 
 /** Base64 of exactly MAX_BODY_BYTES; one byte more has the same length but less padding. */
@@ -66,6 +68,7 @@ export function putRecordTemplate(mapping: IngestMapping): string {
     `#set($trace = "$!input.params('X-Amzn-Trace-Id')")`,
     ...originLines,
     ...addressLines(mapping.clientAddress),
+    ...(mapping.believeForwardedFor === true ? forwardedLines : []),
     ...keyLines(mapping),
     `#set($envelope = "{${envelope}}")`,
     `#if($body64.length() > ${MAX_BODY_BASE64} || ($body64.length() == ${MAX_BODY_BASE64} && !$body64.endsWith('${FULL_PADDING}')))`,
@@ -109,6 +112,18 @@ function addressLines(from: ClientAddress): string[] {
     "#end",
   ];
 }
+
+/** Every proxy appends, API Gateway included, so the first entry is the visitor: as named by the sender, or the sender. */
+const forwardedLines = [
+  `#set($named = "$!input.params().header.get('X-Forwarded-For')")`,
+  "#if($named.contains(','))",
+  "#set($named = $named.substring(0, $named.indexOf(',')))",
+  "#end",
+  "#set($named = $named.replaceAll('[^0-9A-Fa-f.:]', ''))",
+  `#if($named != "" && $named.length() <= ${"0000:0000:0000:0000:0000:ffff:255.255.255.255".length})`,
+  "#set($ip = $named)",
+  "#end",
+];
 
 function keyLines({ siteKeys, visitorKey }: IngestMapping): string[] {
   const lines = siteKeys.flatMap((key, index) => {

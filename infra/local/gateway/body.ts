@@ -42,10 +42,11 @@ const ignore = (): void => {};
 const LINGER_MS = 1_000;
 
 /**
- * Throws away what a refused sender still sends. Closing at once would reset the connection, and the sender would see
- * the reset instead of our answer.
+ * Throws away what a refused sender still sends, for a while. Closing at once would reset the connection, and the
+ * sender would see the reset instead of our answer; so a body that ends in time even leaves the connection usable.
  */
 export function discard(request: IncomingMessage): void {
   request.on("error", ignore).resume();
-  setTimeout(() => request.destroy(), LINGER_MS).unref();
+  const cut = setTimeout(() => request.destroy(), LINGER_MS).unref();
+  request.once("end", () => clearTimeout(cut));
 }

@@ -114,20 +114,19 @@ export function createGateway(options: GatewayOptions): Gateway {
     const { endpoint, allow } = routes.find(method, path);
     const query = new URLSearchParams(mark < 0 ? "" : url.slice(mark + 1));
     const id = randomUUID();
+    if (endpoint?.kind === "ingest") {
+      return serveIngest(endpoint, { request, response, path, query, id });
+    }
+    let result: HttpResponse | undefined;
     try {
-      if (endpoint?.kind === "ingest") {
-        return await serveIngest(endpoint, { request, response, path, query, id });
-      }
-      const result =
+      result =
         endpoint === undefined
           ? nothingHere(path, allow)
           : await answerHandler(endpoint, request, { path, method, query });
-      if (result !== undefined) reply(request, response, result, closing);
     } catch (error) {
-      if (endpoint?.kind !== "ingest")
-        return reply(request, response, failure(error, endpoint?.name ?? "route", id, log), closing);
-      throw error;
+      result = failure(error, endpoint?.name ?? "route", id, log);
     }
+    if (result !== undefined) reply(request, response, result, closing);
   }
 
   interface Incoming {

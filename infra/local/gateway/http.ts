@@ -38,7 +38,8 @@ export const CONTENT_SECURITY_POLICY =
 /** Headers for every answer with a body; a page also gets its policy. What the handler set itself stays. */
 export function secured(headers: Readonly<Record<string, string>>): Record<string, string> {
   const result: Record<string, string> = { "X-Content-Type-Options": "nosniff", ...headers };
-  if (headers["Content-Type"]?.startsWith("text/html")) {
+  const type = Object.entries(headers).find(([name]) => name.toLowerCase() === "content-type")?.[1];
+  if (type?.startsWith("text/html")) {
     result["Content-Security-Policy"] ??= CONTENT_SECURITY_POLICY;
     result["Referrer-Policy"] ??= "same-origin";
     result["X-Frame-Options"] ??= "DENY";

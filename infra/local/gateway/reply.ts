@@ -21,7 +21,9 @@ export function reply(
   if (body.length > 0) headers = secured(headers);
   else if (status !== 304 && "Content-Type" in headers) headers = secured(headers);
   const unread = hasBody(request) && !request.complete;
-  if (closing || unread) headers = { ...headers, Connection: "close" };
+  // Who asked whether to send may now send the next request instead of the body: only a new connection is clear.
+  if (closing || (unread && request.headers.expect !== undefined))
+    headers = { ...headers, Connection: "close" };
   if (request.method === "HEAD" && status !== 304) {
     headers = { ...headers, "Content-Length": String(Buffer.byteLength(body)) };
     body = "";

@@ -15,6 +15,7 @@ export const options: ApiOptions = {
   ingestRoleArn: "arn:aws:iam::123456789012:role/put",
   queryFunctionArn: "arn:aws:lambda:eu-central-1:123456789012:function:query",
   clientAddress: { from: "connection" },
+  believeSenders: false,
 };
 
 export const batch = { s: "example.com", b: "b1", c: { u: "https://example.com/" }, e: [{ n: "pageview" }] };
