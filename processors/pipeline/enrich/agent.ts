@@ -38,7 +38,7 @@ const MAX_CHARS = 1_000;
  */
 const OWN_BROWSERS: ReadonlyArray<readonly [name: string, pattern: RegExp]> = [
   ["KakaoTalk", /KAKAOTALK[ /]?(\d*)/],
-  ["NAVER", /NAVER\(inapp;[^)]*?(\d*)\.[\d.]*\)/],
+  ["NAVER", /NAVER\(inapp;[^)]*; (\d+)\.\d/],
   ["Instagram", /Instagram (\d+)/],
   ["Facebook", /FB(?:AN|AV|_IAB)\/[^;\]]*(?:;FBAV\/(\d+))?/],
   ["LINE", /\bLine\/(\d+)/],
