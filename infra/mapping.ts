@@ -15,6 +15,7 @@ export type ClientAddress =
    * Requests come through CloudFront, whose edge is then the peer: the address and country it attests are believed.
    * Somebody who calls the API's own host name could forge both headers; `proof`, a secret header that the
    * distribution adds, closes that door: without it the connection's address counts and the country is unknown.
+   * Its value stands between single quotes in a template: no quotes in it.
    */
   | { readonly from: "cloudfront"; readonly proof?: { readonly header: string; readonly value: string } };
 
@@ -65,8 +66,9 @@ export function putRecordTemplate(mapping: IngestMapping): string {
     `#set($q = '"')`,
     "#set($body64 = $util.base64Encode($input.body))",
     `#set($agent = "$!context.identity.userAgent")`,
+    // API Gateway adds this one itself; params() is the form that published templates use for it.
     `#set($trace = "$!input.params('X-Amzn-Trace-Id')")`,
-    ...originLines,
+    ...readHeader("origin", "Origin"),
     ...addressLines(mapping.clientAddress),
     ...(mapping.believeForwardedFor === true ? forwardedLines : []),
     ...keyLines(mapping),
@@ -79,34 +81,38 @@ export function putRecordTemplate(mapping: IngestMapping): string {
   ].join("\n");
 }
 
-/** Browsers on HTTP/2 send header names in lower case, and template look-ups are exact. */
-const originLines = [
-  `#set($origin = "$!input.params('Origin')")`,
-  `#if($origin == "")`,
-  `#set($origin = "$!input.params('origin')")`,
-  "#end",
-];
+/**
+ * Sets a variable to a header, "" when absent. Template look-ups compare names exactly, while HTTP/1.1 senders write
+ * them one way and HTTP/2 another, so both are tried. Never `$input.params(name)`: that looks into the query string
+ * first, which anybody can write into any link.
+ */
+function readHeader(variable: string, name: string): string[] {
+  const canonical = name.toLowerCase().replace(/(?:^|-)[a-z]/g, (letter) => letter.toUpperCase());
+  const spellings = [...new Set([name, canonical, name.toLowerCase()])];
+  return spellings.flatMap((spelling, index) => {
+    const read = `#set($${variable} = "$!input.params().header.get('${spelling}')")`;
+    return index === 0 ? [read] : [`#if($${variable} == "")`, read, "#end"];
+  });
+}
 
 function addressLines(from: ClientAddress): string[] {
   const connection = [`#set($ip = "$!context.identity.sourceIp")`, `#set($country = "")`];
   if (from.from === "connection") return connection;
-  // Only headers, never $input.params(name): that would look into the query string first, which anybody can write.
-  // X-Forwarded-For is not used at all: what a client puts into it comes first in the list.
-  const header = (name: string) => `"$!input.params().header.get('${name}')"`;
+  // X-Forwarded-For is not used here: what a client puts into it comes first in the list.
   const believe = [
-    `#set($viewer = ${header("CloudFront-Viewer-Address")})`,
+    ...readHeader("viewer", "CloudFront-Viewer-Address"),
     `#if($viewer.contains(':'))`,
     // address:port, also for IPv6 (which CloudFront writes without brackets).
     `#set($ip = $viewer.substring(0, $viewer.lastIndexOf(':')))`,
     "#set($ip = $ip.replaceAll('[^0-9A-Fa-f.:]', ''))",
     "#end",
-    `#set($country = ${header("CloudFront-Viewer-Country")})`,
+    ...readHeader("country", "CloudFront-Viewer-Country"),
     "#set($country = $country.replaceAll('[^A-Za-z0-9]', ''))",
   ];
   if (from.proof === undefined) return [...connection, ...believe];
   return [
     ...connection,
-    `#set($proof = ${header(from.proof.header)})`,
+    ...readHeader("proof", from.proof.header),
     `#if($proof == '${from.proof.value}')`,
     ...believe,
     "#end",
@@ -115,7 +121,7 @@ function addressLines(from: ClientAddress): string[] {
 
 /** Every proxy appends, API Gateway included, so the first entry is the visitor: as named by the sender, or the sender. */
 const forwardedLines = [
-  `#set($named = "$!input.params().header.get('X-Forwarded-For')")`,
+  ...readHeader("named", "X-Forwarded-For"),
   "#if($named.contains(','))",
   "#set($named = $named.substring(0, $named.indexOf(',')))",
   "#end",

@@ -245,6 +245,24 @@ describe("the client's address", () => {
     expect(render({ from, headers }).envelope).toMatchObject({ ip, country });
   });
 
+  it("is found however the sender spells the headers, though API Gateway compares them exactly", () => {
+    const source = putRecordTemplate({
+      route: "/v1/events",
+      siteKeys: ["s"],
+      streamName: "clicks",
+      clientAddress: { from: "cloudfront", proof },
+    });
+    for (const header of [
+      "X-Edge-Proof",
+      "CloudFront-Viewer-Address",
+      "CloudFront-Viewer-Country",
+      "Origin",
+    ]) {
+      expect(source).toContain(`get('${header}')`);
+      expect(source).toContain(`get('${header.toLowerCase()}')`);
+    }
+  });
+
   it("cannot be set from the query string", () => {
     const query = "CloudFront-Viewer-Address=6.6.6.6:1&CloudFront-Viewer-Country=XX";
     const { envelope } = render({ from: { from: "cloudfront" }, query });

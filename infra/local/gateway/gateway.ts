@@ -249,6 +249,9 @@ export function createGateway(options: GatewayOptions): Gateway {
     },
     static(prefix, directory, routeOptions) {
       this.route("GET", `${prefix}*`, directoryHandler(prefix, directory), routeOptions);
+      if (prefix === "/") return;
+      const home: HttpResponse = { status: 308, headers: { Location: prefix }, body: "" };
+      this.route("GET", prefix.slice(0, -1), () => home, routeOptions);
     },
     listen(port, host) {
       checkHost = options.checkHost ?? isLoopback(host);

@@ -22,6 +22,7 @@ beforeAll(async () => {
   await symlink(folder, join(site, "up"));
   running = await startGateway();
   running.gateway.static("/", site);
+  running.gateway.static("/demo/", join(site, "shop"));
   running.gateway.route("GET", "/c.js", assetHandler("c.js", "2", { maxAgeSeconds: 60, anyOrigin: true }), {
     anyHost: true,
   });
@@ -45,8 +46,10 @@ describe("static files", () => {
   });
 
   it("leads to the folder's own address, so that relative links work", async () => {
-    const response = await fetch(`${running.url}/shop`, { redirect: "manual" });
-    expect([response.status, response.headers.get("location")]).toEqual([308, "/shop/"]);
+    for (const path of ["/shop", "/demo"]) {
+      const response = await fetch(running.url + path, { redirect: "manual" });
+      expect([response.status, response.headers.get("location")]).toEqual([308, `${path}/`]);
+    }
   });
 
   it("sends a file once, and again only when it changed", async () => {
