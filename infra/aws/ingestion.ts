@@ -20,6 +20,7 @@ export interface IngestionProps {
   readonly query: Handler;
   /** Requests per second that the stage takes for long, and at once; beyond, it answers 429. */
   readonly throttle: { readonly rate: number; readonly burst: number };
+  readonly believeSenders: boolean;
 }
 
 /** Enough to find a request and its trace; no address, no agent, no query string, so that a log names nobody. */
@@ -44,7 +45,7 @@ export class Ingestion extends Construct {
   /** The header by which the distribution shows the API that a request came through it. */
   readonly edgeProof: { readonly header: string; readonly value: string };
 
-  constructor(scope: Construct, id: string, { clicks, query, throttle }: IngestionProps) {
+  constructor(scope: Construct, id: string, { clicks, query, throttle, believeSenders }: IngestionProps) {
     super(scope, id);
     const role = new Role(this, "PutRole", {
       assumedBy: new ServicePrincipal("apigateway.amazonaws.com"),
@@ -70,6 +71,7 @@ export class Ingestion extends Construct {
           ingestRoleArn: role.roleArn,
           queryFunctionArn: query.function.functionArn,
           clientAddress: { from: "cloudfront", proof: this.edgeProof },
+          believeSenders,
         }),
       ),
       endpointTypes: [EndpointType.REGIONAL],

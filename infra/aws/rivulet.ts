@@ -23,6 +23,11 @@ export interface RivuletProps {
   readonly retention?: Duration;
   /** What the API takes before it answers 429. Default: 1,000 requests a second, 2,000 at once. */
   readonly throttle?: { readonly rate: number; readonly burst: number };
+  /**
+   * Takes the address that a sender to /api/event names in X-Forwarded-For for the visitor's. For servers that report
+   * on behalf of visitors; anybody else can then name any address too. Default: false.
+   */
+  readonly believeSenders?: boolean;
   /** Own name, with a certificate of us-east-1. */
   readonly domain?: { readonly name: string; readonly certificate: ICertificate };
   /** Who is told of alarms. */
@@ -70,6 +75,7 @@ export class Rivulet extends Construct {
       clicks: this.clicks,
       query: this.serving.handler,
       throttle: props.throttle ?? { rate: 1_000, burst: 2_000 },
+      believeSenders: props.believeSenders ?? false,
     });
     this.site = new Site(this, "Site", {
       ingestion: this.ingestion,

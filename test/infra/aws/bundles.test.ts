@@ -2,6 +2,8 @@
  * The cloud's shape without the cloud: the mapping template, the bundles, the environment and the permissions are those
  * of the synthesised template; only the services behind them are local doubles.
  */
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
 import { readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { CreateTableCommand, DynamoDBClient } from "@aws-sdk/client-dynamodb";
@@ -64,6 +66,9 @@ function allowed(functionId: string, service: string): Set<string> {
 const open: { close(): Promise<void> }[] = [];
 const denied: string[] = [];
 const used: string[] = [];
+/** In place of the X-Ray daemon that Lambda runs beside a function. */
+const daemon = createSocket("udp4");
+const segments: Json[] = [];
 let dynamo: Double;
 let kinesis: Double;
 let kinesisClient: KinesisClient;
@@ -83,11 +88,15 @@ beforeAll(async () => {
     }),
   );
   dynamoClient.destroy();
+  daemon.on("message", (datagram) => segments.push(JSON.parse(datagram.toString().split("\n")[1]!)));
+  daemon.bind(0, "127.0.0.1");
+  await once(daemon, "listening");
   await kinesisClient.send(new CreateStreamCommand({ StreamName: known[streamId], ShardCount: 1 }));
 });
 
 afterAll(async () => {
   kinesisClient?.destroy();
+  daemon.close();
   for (const one of open.reverse()) await one.close();
   rmSync(cloud.outdir, { recursive: true, force: true });
 });
@@ -119,6 +128,7 @@ async function start(name: keyof typeof functions): Promise<LambdaFunction> {
     LAMBDA_TASK_ROOT: bundleOf(cloud, id),
     AWS_LAMBDA_FUNCTION_NAME: name,
     _X_AMZN_TRACE_ID: "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=0",
+    AWS_XRAY_DAEMON_ADDRESS: `127.0.0.1:${daemon.address().port}`,
     // In place of the services' own addresses.
     AWS_ENDPOINT_URL_DYNAMODB: dynamoGate.endpoint,
     AWS_ENDPOINT_URL_KINESIS: kinesisGate.endpoint,
@@ -128,6 +138,8 @@ async function start(name: keyof typeof functions): Promise<LambdaFunction> {
 }
 
 const NOW = Date.now();
+/** The trace of the first visitor's batch, which the edge chose to sample. */
+const TRACE = "1-67891233-abcdef012345678912345678";
 const template = () =>
   compileTemplate(
     resolve(
@@ -151,6 +163,7 @@ async function post(batch: { b: string; e: object[] }, visitor: number): Promise
     "cloudfront-viewer-address": `203.0.113.${visitor}:46532`,
     "cloudfront-viewer-country": visitor % 2 === 0 ? "KR" : "DE",
     "x-rivulet-edge": EDGE_PROOF,
+    "x-amzn-trace-id": `Root=${visitor === 1 ? TRACE : "1-5759e988-000000000000000000000000"};Sampled=${visitor === 1 ? 1 : 0}`,
   };
   const rendered = template().render(
     { body, json: JSON.parse(body), headers },
@@ -291,6 +304,16 @@ describe("the functions as they are deployed", () => {
     expect(await query.invoke(request("GET", "/api/v2/else"))).toMatchObject({ statusCode: 404 });
     const unknown = request("GET", "/api/v2/live", { queryStringParameters: { site_id: "other.example" } });
     expect(await query.invoke(unknown)).toMatchObject({ statusCode: 404 });
+  });
+
+  it("continue the trace of a click that was sampled at the edge, and of no other", async () => {
+    await expect.poll(() => segments.length).toBeGreaterThan(0);
+    for (const segment of segments) {
+      expect(segment).toMatchObject({ trace_id: TRACE, name: "rivulet-aggregate" });
+    }
+    // A repeated batch is in already and shows only how it was recognised.
+    const steps = segments.flatMap(({ subsegments }) => subsegments.map(({ name }: Json) => name));
+    expect(steps).toEqual(expect.arrayContaining(["decode", "enrich", "fold", "commit"]));
   });
 
   it("tried nothing that their roles do not allow", () => {
