@@ -27,10 +27,11 @@ const UNWANTED_DEFAULTS = ["--disable-back-forward-cache"];
  * The first call on a machine unpacks the browser (about 2 s); later ones reuse the unpacked copy.
  */
 export async function launchBrowser(): Promise<Browser> {
-  const home = await unpacked();
+  const version = await packageVersion();
+  const home = await unpacked(version);
   return await chromium.launch({
     executablePath: join(home, "chromium"),
-    args: ARGUMENTS,
+    args: [...ARGUMENTS, `--user-agent=${agent(version)}`],
     ignoreDefaultArgs: UNWANTED_DEFAULTS,
     env: {
       ...process.env,
@@ -40,9 +41,16 @@ export async function launchBrowser(): Promise<Browser> {
   });
 }
 
+/**
+ * What the same browser says of itself with a window: "HeadlessChrome" is turned away as a robot.
+ * Set for the whole browser, because what a page sends while it closes ignores a context's `userAgent`.
+ */
+const agent = (version: string): string =>
+  `Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/${version.split(".")[0]}.0.0.0 Safari/537.36`;
+
 /** Unpacks into a private folder and renames it into place, because the package takes a half-written file for a finished one. */
-async function unpacked(): Promise<string> {
-  const home = join(tmpdir(), `rivulet-chromium-${await packageVersion()}`);
+async function unpacked(version: string): Promise<string> {
+  const home = join(tmpdir(), `rivulet-chromium-${version}`);
   if (existsSync(home)) return home;
   const before = { ...process.env };
   const fresh = await mkdtemp(join(tmpdir(), "rivulet-chromium-"));
