@@ -48,7 +48,10 @@ export function decodeRivulet(raw: unknown, receivedAt: EpochMs): [Batch] | Reje
     return reject("too_large", `e: over ${LIMITS.eventsPerBatch} events`);
   }
 
-  const shared: Shared = { context, sentAt, receivedAt, urls: new Map() };
+  // Once for all events: a batch may hold a thousand, and a URL of thousands of characters.
+  const url = context.u == null ? undefined : pageUrl(context.u, "c.u");
+  const referrer = referrerText(context.r, "c.r");
+  const shared: Shared = { url, referrer, sentAt, receivedAt };
   const events: ClickEvent[] = [];
   const rejects: Reject[] = [];
   for (let i = 0; i < raw.e.length; i++) {
@@ -61,11 +64,10 @@ export function decodeRivulet(raw: unknown, receivedAt: EpochMs): [Batch] | Reje
 }
 
 interface Shared {
-  readonly context: Record<string, unknown>;
+  readonly url: PageUrl | Reject | undefined;
+  readonly referrer: string | Reject;
   readonly sentAt: EpochMs | undefined;
   readonly receivedAt: EpochMs;
-  /** Most events of a batch are of one page: parse its URL once. */
-  readonly urls: Map<unknown, PageUrl | Reject>;
 }
 
 function decodeEvent(raw: unknown, field: string, shared: Shared): ClickEvent | Reject {
@@ -76,13 +78,9 @@ function decodeEvent(raw: unknown, field: string, shared: Shared): ClickEvent | 
   if (isReject(clientAt)) return clientAt;
   const at = eventTime(clientAt, shared.sentAt, shared.receivedAt, `${field}.t`);
   if (isReject(at)) return at;
-  const url = eventUrl(raw, field, shared);
+  const url = raw.u == null && shared.url !== undefined ? shared.url : pageUrl(raw.u, `${field}.u`);
   if (isReject(url)) return url;
-  const ownReferrer = raw.r ?? undefined;
-  const referrer =
-    ownReferrer === undefined
-      ? referrerText(shared.context.r, "c.r")
-      : referrerText(ownReferrer, `${field}.r`);
+  const referrer = raw.r == null ? shared.referrer : referrerText(raw.r, `${field}.r`);
   if (isReject(referrer)) return referrer;
   const props = properties(raw.p, `${field}.p`, "reject");
   if (isReject(props)) return props;
@@ -106,17 +104,6 @@ function decodeEvent(raw: unknown, field: string, shared: Shared): ClickEvent | 
     ...engagement,
     ...(measured && { vitals: measured }),
   };
-}
-
-function eventUrl(raw: Record<string, unknown>, field: string, shared: Shared): PageUrl | Reject {
-  const own = raw.u ?? undefined;
-  const text = own ?? shared.context.u;
-  const known = shared.urls.get(text);
-  // A reject names its own field, so only good URLs are shared.
-  if (known !== undefined) return known;
-  const url = pageUrl(text, own === undefined && shared.context.u != null ? "c.u" : `${field}.u`);
-  if (!isReject(url)) shared.urls.set(text, url);
-  return url;
 }
 
 function decodeEngagement(

@@ -7,6 +7,9 @@ const CLICK_IDS = ["gclid", "msclkid", "fbclid", "ttclid", "twclid", "li_fat_id"
 /** Names that mean the same campaign: Google writes these three for iOS and web-to-app clicks instead of gclid. */
 const GCLID_ALIASES = ["gbraid", "wbraid"] as const;
 
+/** Longer than web servers take a request line (8 to 16 KB), so no page was ever served from it; parsing it would be work for nothing. */
+const MAX_RAW_CHARS = 16_384;
+
 const CONTROL = /\p{Cc}/u;
 const CONTROLS = /\p{Cc}/gu;
 
@@ -17,6 +20,7 @@ const CONTROLS = /\p{Cc}/gu;
 export function pageUrl(raw: unknown, field: string, withFragment = false): PageUrl | Reject {
   if (raw === undefined || raw === null || raw === "") return reject("invalid_url", `${field}: required`);
   if (typeof raw !== "string") return reject("malformed", `${field}: not a string`);
+  if (raw.length > MAX_RAW_CHARS) return reject("too_large", `${field}: over ${MAX_RAW_CHARS} characters`);
   const url = URL.parse(raw);
   if (url === null || (url.protocol !== "https:" && url.protocol !== "http:")) {
     return reject("invalid_url", `${field}: not an http(s) URL`);

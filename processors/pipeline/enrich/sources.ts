@@ -269,6 +269,8 @@ for (const [kind, lines] of Object.entries(TABLE) as [SourceKind, string][]) {
 
 /** The service that owns `host` or a domain above it; undefined when none is known. `host` is in lower case. */
 export function sourceOfHost(host: string): Source | undefined {
+  // Longer than any name in the DNS: a tag that only looks like a host.
+  if (host.length > 253) return undefined;
   for (let rest = host; ; ) {
     const source = byHost.get(rest);
     if (source !== undefined) return source;

@@ -196,3 +196,21 @@ describe.each(routes)("decodeBatches on %s", (route) => {
     );
   });
 });
+
+it.each([
+  { name: "a path", c: { u: `https://a.com/${"p".repeat(240_000)}` } },
+  { name: "an encoded path within the limit", c: { u: `https://a.com/${"%41".repeat(5_000)}` } },
+  { name: "a host", c: { u: `https://${"a.".repeat(120_000)}com/` } },
+  { name: "a query", c: { u: `https://a.com/?${"a&".repeat(120_000)}` } },
+  { name: "a referrer", c: { u: "https://a.com/", r: `https://a.com/?${"r".repeat(240_000)}` } },
+])("$name of any length costs a batch of a thousand events no more than a blink", ({ c }) => {
+  const envelope = envelopeOf(
+    "/v1/events",
+    JSON.stringify({ s: "a.com", c, e: Array(1_000).fill({ n: "a" }) }),
+  );
+  decodeBatches(envelope);
+  const started = performance.now();
+  const result = decodeBatches(envelope);
+  expect(performance.now() - started).toBeLessThan(150);
+  expect(result).toHaveLength(1);
+});

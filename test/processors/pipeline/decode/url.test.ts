@@ -59,4 +59,12 @@ describe("pageUrl", () => {
     expect(parse("https://a.com/app#/cart", true).path).toBe("/app#/cart");
     expect(parse("https://a.com/app#/cart").path).toBe("/app");
   });
+
+  it("takes a long query for what it is worth, and refuses what no server would have taken", () => {
+    expect(parse(`https://a.com/?x=${"x".repeat(16_000)}&utm_source=hn`).query).toEqual({ utm_source: "hn" });
+    expect(pageUrl(`https://a.com/?x=${"x".repeat(16_384)}`, "u")).toEqual({
+      reason: "too_large",
+      message: "u: over 16384 characters",
+    });
+  });
 });
