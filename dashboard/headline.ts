@@ -46,8 +46,8 @@ export function headline(view: View, pick: (metric: Metric) => void): Headline {
     const button = el(
       "button",
       { type: "button", class: "tile", "aria-pressed": "false", "data-metric": metric },
-      el("span", { class: "label" }, strings[metric]),
-      el("span", { class: "figure" }, value, margin),
+      el("span", { class: "label" }, strings[metric], margin),
+      value,
       el("span", { class: "note" }, change, before),
     );
     button.addEventListener("click", () => pick(metric));

@@ -22,7 +22,7 @@ export function liveStrip(first: View): LiveStrip {
   const { strings } = view;
 
   const current = el("strong", { class: "current", id: "current" }, "–");
-  const unit = el("span", { class: "unit" }, strings.currentVisitors);
+  const unit = el("span", {}, strings.currentVisitors);
   const error = el("span", { class: "margin" });
   const fresh = el("p", { class: "fresh", role: "status", "aria-live": "off" }, strings.connecting);
 
@@ -45,7 +45,9 @@ export function liveStrip(first: View): LiveStrip {
       "div",
       { class: "now" },
       el("h2", {}, strings.now),
-      el("p", { class: "headcount" }, current, unit, error),
+      el("p", { class: "headcount" }, current),
+      // Beside a number that grows, words would shift: they have a line of their own.
+      el("p", { class: "unit" }, unit, error),
       fresh,
     ),
     el(

@@ -59,7 +59,7 @@ const panels = PANELS.map((definition) =>
   }),
 );
 
-const siteName = el("h1", {}, "Rivulet");
+const siteName = el("h1", {});
 const siteSelect = el("select", { "aria-label": strings.site });
 const compareBox = el("input", { type: "checkbox", role: "switch" });
 const compareLabel = el(
@@ -92,6 +92,7 @@ const numbers = el(
   tiles.node,
   graph.node,
   el("div", { class: "panels" }, ...panels.map(({ node }) => node)),
+  zone,
 );
 const main = el("main", { id: "main" }, strip.node, empty.node, numbers);
 const logo = el("img", { src: "/icon.svg", alt: "", width: "28", height: "28" });
@@ -104,9 +105,9 @@ document.body.append(
     el("div", { class: "controls" }, compareLabel, menu.node, helpButton),
   ),
   main,
-  el("footer", { class: "bottom" }, zone),
 );
-for (const part of [empty.node, numbers, siteSelect, focusBar, notice]) part.hidden = true;
+// Nothing is shown before it can be right, so that nothing has to move when it is.
+for (const part of [light, empty.node, numbers, siteSelect, focusBar, notice]) part.hidden = true;
 
 unfocus.addEventListener("click", () => state.set({ focus: undefined }));
 siteSelect.addEventListener("change", () => state.set({ site: siteSelect.value, focus: undefined }));
@@ -212,6 +213,7 @@ function alive(): void {
   const recovered = isAway;
   lastAnswerAt = Date.now();
   isAway = false;
+  light.hidden = false;
   setText(light, strings.live);
   light.dataset.state = "live";
   main.classList.remove("stale");
@@ -221,6 +223,7 @@ function alive(): void {
 }
 
 function failure(error: ApiError): void {
+  light.hidden = false;
   setText(light, strings.stale);
   light.dataset.state = "stale";
   main.classList.add("stale");

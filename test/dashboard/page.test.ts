@@ -1,0 +1,282 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { type Browser, launchBrowser, type Page } from "../kit/browser.ts";
+import { type Data, type Fixture, startFixture } from "./fixture.ts";
+import { LOW_CONTRAST, NAMELESS_CONTROLS, SUM_LAYOUT_SHIFTS, TIME_TO_FIRST_NUMBER } from "./inpage.ts";
+
+let browser: Browser;
+const fixtures: Fixture[] = [];
+const pages: Page[] = [];
+
+beforeAll(async () => {
+  browser = await launchBrowser();
+});
+afterEach(async () => {
+  await Promise.all(pages.splice(0).map((page) => page.context().close()));
+  await Promise.all(fixtures.splice(0).map((fixture) => fixture.close()));
+});
+afterAll(() => browser.close());
+
+interface Visit {
+  readonly fixture: Fixture;
+  readonly page: Page;
+  /** Errors of the console and uncaught ones; violations of the content security policy appear here too. */
+  readonly problems: string[];
+}
+
+async function visit(data: Partial<Data> = {}, path = "", locale = "en-US"): Promise<Visit> {
+  const fixture = await startFixture(data);
+  fixtures.push(fixture);
+  const context = await browser.newContext({ viewport: { width: 1280, height: 1700 }, locale });
+  const page = await context.newPage();
+  pages.push(page);
+  const problems: string[] = [];
+  page.on("console", (message) => {
+    if (message.type() === "error" || message.type() === "warning") problems.push(message.text());
+  });
+  page.on("pageerror", (error) => problems.push(String(error)));
+  await page.addInitScript(SUM_LAYOUT_SHIFTS);
+  await page.goto(fixture.url + path);
+  return { fixture, page, problems };
+}
+
+const tile = (page: Page, metric: string) => page.locator(`[data-metric=${metric}] .value`);
+const textOf = (page: Page, selector: string) => page.locator(selector).textContent();
+
+describe("first paint", () => {
+  it("shows headline, comparison, live strip and panels, in silence and under a strict policy", async () => {
+    const { page, problems } = await visit({ visitors: 12 });
+    await expect.poll(() => tile(page, "visitors").textContent()).toBe("1,200");
+    expect(await tile(page, "bounce_rate").textContent()).toBe("42%");
+    expect(await textOf(page, "[data-metric=visitors] .change")).toBe("25%");
+    expect(await textOf(page, "#current")).toBe("12");
+    expect(await textOf(page, ".fresh")).toMatch(/^Complete to \d\d:\d\d:\d\d · 1\.2s behind$/);
+    await expect.poll(() => page.locator("[data-panel=pages] tbody tr").count()).toBe(8);
+    expect(await page.locator("[data-panel=countries] tbody tr").first().textContent()).toContain(
+      "South Korea",
+    );
+    expect(await page.locator("[data-metric=total_revenue]").isVisible()).toBe(false);
+    expect(problems).toEqual([]);
+  });
+
+  it("has the first numbers within 300 ms of the script's start", async () => {
+    const { page } = await visit();
+    await page.locator("#current", { hasText: "12" }).waitFor();
+    await page.reload();
+    const took = await page.evaluate(TIME_TO_FIRST_NUMBER);
+    expect(took).toBeLessThan(300);
+  });
+
+  it("states the error of an approximate number, and only then", async () => {
+    const exact = await visit();
+    await exact.page.locator("#current", { hasText: "12" }).waitFor();
+    expect(await textOf(exact.page, "[data-metric=visitors] .margin")).toBe("");
+    const rough = await visit({ error: 0.012 });
+    await expect.poll(() => textOf(rough.page, "[data-metric=visitors] .margin")).toBe("±1.2%");
+    expect(await textOf(rough.page, "[data-metric=visits] .margin")).toBe("");
+  });
+
+  it("speaks Korean to a Korean browser", async () => {
+    const { page } = await visit({}, "", "ko-KR");
+    await expect.poll(() => textOf(page, ".fresh")).toMatch(/까지 집계 완료 · 1\.2초 지연$/);
+    expect(await page.locator("[data-metric=visitors] .label").textContent()).toBe("방문자");
+  });
+});
+
+describe("live numbers", () => {
+  it("move within two seconds, without reload and without any layout shift", async () => {
+    const { fixture, page, problems } = await visit({ visitors: 9, rows: 6 });
+    await expect.poll(() => tile(page, "visitors").textContent()).toBe("900");
+    await page.evaluate("globalThis.notReloaded = true");
+    // From one digit to five, rows added, order kept: whatever moves, moves without shifting anything else.
+    for (const visitors of [10, 137, 1_504]) {
+      fixture.data.visitors = visitors;
+      fixture.data.rows += 1;
+      fixture.data.latest.unshift({
+        at: Date.now(),
+        name: "signup",
+        page: "/pricing",
+        source: "Google",
+        country: "KR",
+        device: "Desktop",
+        browser: "Chrome",
+      });
+      const expected = new Intl.NumberFormat("en-US").format(visitors * 100);
+      await expect.poll(() => tile(page, "visitors").textContent(), { timeout: 2_000 }).toBe(expected);
+      await expect.poll(() => page.locator("[data-panel=pages] tbody tr").count()).toBe(fixture.data.rows);
+    }
+    expect(await textOf(page, ".feed li:first-child .what")).toBe("signup · /pricing");
+    expect(await page.evaluate("globalThis.notReloaded")).toBe(true);
+    expect(await page.evaluate("layoutShift")).toBe(0);
+    expect(problems).toEqual([]);
+  });
+
+  it("ask for nothing but the live answer while nothing changes", async () => {
+    const { fixture, page } = await visit();
+    await expect.poll(() => tile(page, "visitors").textContent()).toBe("1,200");
+    const quiet = () =>
+      page.waitForResponse((response) => response.url().includes("/live") && response.status() === 304);
+    await quiet();
+    const asked = fixture.queries.length;
+    await quiet();
+    await quiet();
+    // The turn of a minute is a change; a test that straddles one may see one round of questions.
+    expect(fixture.queries.length - asked).toBeLessThanOrEqual(9);
+  });
+});
+
+describe("a site without events", () => {
+  it("shows the line to paste and turns live at the first event, without reload", async () => {
+    const { fixture, page, problems } = await visit({ hasEvents: false });
+    await page.locator(".welcome h2").waitFor();
+    expect(await textOf(page, ".snippet code")).toBe(
+      `<script defer src="${fixture.url}c.js" data-site="example.com"></script>`,
+    );
+    expect(await page.locator(".tiles").isVisible()).toBe(false);
+    fixture.data.hasEvents = true;
+    fixture.data.visitors = 1;
+    await expect.poll(() => tile(page, "visitors").textContent(), { timeout: 2_500 }).toBe("100");
+    expect(await page.locator(".welcome").isVisible()).toBe(false);
+    expect(await page.locator(".tiles").isVisible()).toBe(true);
+    expect(problems).toEqual([]);
+  });
+});
+
+describe("a server that goes away", () => {
+  it("is reported, keeps the last numbers marked stale, and is found again by itself", async () => {
+    const { fixture, page } = await visit();
+    await expect.poll(() => tile(page, "visitors").textContent()).toBe("1,200");
+    await fixture.goAway();
+    await expect.poll(() => textOf(page, ".light"), { timeout: 4_000 }).toBe("Stale");
+    expect(await textOf(page, ".fresh")).toMatch(/^Server away since \d\d:\d\d:\d\d/);
+    expect(await tile(page, "visitors").textContent()).toBe("1,200");
+    expect(await page.locator("main").getAttribute("class")).toContain("stale");
+    fixture.data.visitors = 20;
+    await fixture.comeBack();
+    await expect.poll(() => tile(page, "visitors").textContent(), { timeout: 8_000 }).toBe("2,000");
+    expect(await textOf(page, ".light")).toBe("Live");
+    expect(await page.locator("main").getAttribute("class")).not.toContain("stale");
+  });
+
+  it("may be away from the very start", async () => {
+    const { fixture, page } = await visit();
+    const context = page.context();
+    const late = await context.newPage();
+    await late.route("**/api/**", (route) => route.abort());
+    await late.goto(fixture.url);
+    await expect.poll(() => textOf(late, ".fresh")).toBe("Server away. Trying again.");
+    await late.unroute("**/api/**");
+    await expect.poll(() => tile(late, "visitors").textContent(), { timeout: 4_000 }).toBe("1,200");
+  });
+
+  it("says in its own words why it refuses", async () => {
+    const { page } = await visit({ refusal: "metrics[3]: unknown metric" });
+    await expect
+      .poll(() => textOf(page, ".notice"))
+      .toBe("The server refused this: metrics[3]: unknown metric");
+    expect(await textOf(page, "[data-panel=pages] .panel-message")).toContain("metrics[3]: unknown metric");
+    expect(await tile(page, "visitors").textContent()).toBe("–");
+  });
+});
+
+describe("choices", () => {
+  it("live in the URL, by keyboard, and the back button undoes them", async () => {
+    const { fixture, page } = await visit();
+    await expect.poll(() => tile(page, "visitors").textContent()).toBe("1,200");
+    await page.keyboard.press("w");
+    await expect.poll(() => textOf(page, ".range > .button")).toBe("Last 7 days");
+    expect(new URL(page.url()).search).toBe("?range=7d");
+    await expect.poll(() => fixture.queries.some(({ date_range }) => date_range === "7d")).toBe(true);
+    await page.keyboard.press("x");
+    expect(new URL(page.url()).search).toBe("?range=7d&compare=off");
+    await expect.poll(() => textOf(page, "[data-metric=visitors] .change")).toBe("");
+    await page.goBack();
+    await page.goBack();
+    await expect.poll(() => textOf(page, ".range > .button")).toBe("Today");
+    expect(new URL(page.url()).search).toBe("");
+    await expect.poll(() => textOf(page, "[data-metric=visitors] .change")).toBe("25%");
+  });
+
+  it("of a custom range are asked as two dates", async () => {
+    const { fixture, page } = await visit();
+    await page.locator("#current", { hasText: "12" }).waitFor();
+    await page.keyboard.press("c");
+    await page.locator("#from").fill("2026-01-01");
+    await page.locator("#to").fill("2026-01-31");
+    await page.locator("#to").press("Enter");
+    await expect
+      .poll(() => JSON.stringify(fixture.queries.at(-1)?.date_range))
+      .toContain("2025-12-01T00:00:00+00:00");
+    expect(
+      fixture.queries.some(({ date_range }) => JSON.stringify(date_range) === '["2026-01-01","2026-01-31"]'),
+    ).toBe(true);
+    expect(await textOf(page, ".range > .button")).toBe("Jan 1, 2026 – Jan 31, 2026");
+  });
+
+  it("of a row narrow headline and chart to it, and ask only what the API can tell", async () => {
+    const { fixture, page } = await visit();
+    await page.locator("[data-panel=pages] .pick", { hasText: "/pricing" }).click();
+    await expect.poll(() => textOf(page, ".chip")).toContain("Page: /pricing");
+    await expect.poll(() => tile(page, "views_per_visit").textContent()).toBe("–");
+    const narrowed = fixture.queries.filter(({ filters }) => (filters as unknown[] | undefined)?.length);
+    expect(narrowed.length).toBeGreaterThan(0);
+    for (const { filters, metrics } of narrowed) {
+      expect(filters).toEqual([["is", "event:page", ["/pricing"]]]);
+      expect(metrics).not.toContain("views_per_visit");
+    }
+    await page.locator(".chip").click();
+    await expect.poll(() => tile(page, "views_per_visit").textContent()).toBe("2.4");
+  });
+
+  it("of another site start over with its numbers and its time zone", async () => {
+    const { page } = await visit({
+      sites: [
+        { site_id: "example.com", time_zone: "UTC" },
+        { site_id: "shop.example", time_zone: "Asia/Seoul" },
+      ],
+    });
+    await page.locator(".brand select").selectOption("shop.example");
+    await expect.poll(() => textOf(page, ".zone")).toBe("Times in Asia/Seoul");
+    expect(new URL(page.url()).search).toBe("?site=shop.example");
+    await expect.poll(() => tile(page, "visitors").textContent()).toBe("1,200");
+  });
+});
+
+describe("without a mouse and without eyes", () => {
+  it("the chart is read by arrow keys and shown as a table", async () => {
+    const { page } = await visit({}, "?range=7d");
+    await expect.poll(() => page.locator(".plot").getAttribute("aria-label")).toBe("Visitors over time");
+    await page.locator(".plot").focus();
+    await page.keyboard.press("Home");
+    const first = await page.locator(".plot").getAttribute("aria-valuetext");
+    expect(first).toMatch(/^\w{3}, \w{3} \d+: \d+, \d+ in the previous period$/);
+    await page.keyboard.press("ArrowRight");
+    expect(await page.locator(".plot").getAttribute("aria-valuetext")).not.toBe(first);
+    await page.keyboard.press("End");
+    expect(await page.locator(".plot").getAttribute("aria-valuetext")).toMatch(/still open$/);
+    await page.getByRole("button", { name: "Show as table" }).press("Enter");
+    expect(await page.getByRole("region", { name: "Visitors" }).locator("tbody tr").count()).toBe(7);
+  });
+
+  it("every control has a name and every breakdown is a table", async () => {
+    const { page } = await visit({ rows: 50 });
+    await expect.poll(() => page.locator("[data-panel=pages] tbody tr").count()).toBe(9);
+    expect(await page.evaluate(NAMELESS_CONTROLS)).toEqual([]);
+    for (const name of ["Pages", "Sources", "Countries", "Devices", "Events"]) {
+      expect(await page.getByRole("table", { name, exact: true }).count(), name).toBe(1);
+    }
+    await page.locator("[data-panel=pages] .more").click();
+    await expect.poll(() => page.getByRole("dialog").getByRole("row").count()).toBe(51);
+    await page.keyboard.press("Escape");
+    expect(await page.getByRole("dialog").count()).toBe(0);
+  });
+
+  it.each(["light", "dark"] as const)(
+    "all text has a contrast of at least 4.5 in %s",
+    async (colorScheme) => {
+      const { page } = await visit({ rows: 50, error: 0.01, revenue: 2 });
+      await page.emulateMedia({ colorScheme });
+      await expect.poll(() => page.locator("[data-panel=pages] tbody tr").count()).toBe(9);
+      expect(await page.evaluate(LOW_CONTRAST)).toEqual([]);
+    },
+  );
+});
