@@ -79,9 +79,9 @@ function prepareFile(db: DatabaseSync, file: string, kind: SqliteKind): void {
       "config",
       `${file}: needs write-ahead logging, the file system gives "${mode}"`,
     );
-  db.exec(
-    `PRAGMA synchronous = FULL; PRAGMA journal_size_limit = ${MAX_IDLE_WAL_BYTES}; PRAGMA trusted_schema = OFF`,
-  );
+  // Deleted rows are overwritten with zeros: streams hold addresses, and the store the salts that must be gone in time.
+  db.exec("PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA trusted_schema = OFF");
+  db.exec(`PRAGMA journal_size_limit = ${MAX_IDLE_WAL_BYTES}`);
   db.exec("BEGIN IMMEDIATE"); // two processes may open a new file at once
   const id = pragma("application_id");
   const version = pragma("user_version") as number;

@@ -12,6 +12,7 @@ import type { SdkError } from "../aws.ts";
 import { ClickstreamError } from "../errors.ts";
 import type { Clock, EpochMs } from "../model/time.ts";
 import { type Attributes, dynamoTable } from "./dynamodb-table.ts";
+import { checkKey } from "./keys.ts";
 import { pack, unpack } from "./packing.ts";
 import { compareSortKeys, type Item, type ItemKey, type Store } from "./store.ts";
 
@@ -241,6 +242,7 @@ export function dynamoStore({ table: name, clock, client, endpoint }: DynamoStor
     },
 
     async put({ pk, sk, value, expiresAt }, expected) {
+      checkKey({ pk, sk });
       const startedAt = clock.now();
       const packed = pack(value);
       const token = randomBytes(12).toString("base64url");

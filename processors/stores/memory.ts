@@ -1,5 +1,6 @@
 /** The store in plain memory: for tests, replays and as the shortest statement of what the port means. Keeps nothing. */
 import type { Clock } from "../model/time.ts";
+import { checkKey } from "./keys.ts";
 import { compareSortKeys, type Item, type ItemKey, type Store } from "./store.ts";
 
 /** After this many puts, expired items are dropped for real. */
@@ -51,6 +52,7 @@ export function memoryStore({ clock }: { clock: Clock }): Store {
       return found;
     },
     async put({ pk, sk, value, expiresAt }, expected) {
+      checkKey({ pk, sk });
       const old = find({ pk, sk });
       if ((isLive(old) ? old.version : 0) !== expected) return false;
       const partition = partitions.get(pk) ?? { order: [], items: new Map() };

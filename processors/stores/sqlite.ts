@@ -1,6 +1,7 @@
 /** The store in one SQLite file: durable on return, many puts to one fsync. Knows nothing of what the values mean. */
 import type { Clock } from "../model/time.ts";
 import { openSqlite } from "../sqlite.ts";
+import { checkKey } from "./keys.ts";
 import { pack, unpack } from "./packing.ts";
 import type { Item, ListRange, Store } from "./store.ts";
 
@@ -84,13 +85,15 @@ export function sqliteStore({ path, clock }: { path: string; clock: Clock }): St
   return {
     get: async ({ pk, sk }) => file.read(() => readOne(pk, sk)),
     getMany: async (keys) => file.read(() => keys.map(({ pk, sk }) => readOne(pk, sk))),
-    async list(pk, { from = "", to, limit = -1, reverse = false }: ListRange = {}) {
+    async list(pk, { from = "", to, limit = Number.POSITIVE_INFINITY, reverse = false }: ListRange = {}) {
       const statement = lists[to === undefined ? "open" : "bounded"][reverse ? "down" : "up"];
       const bounds: Record<string, string> = to === undefined ? { from } : { from, to };
-      const rows = file.read(() => statement.all({ pk, ...bounds, limit, now: clock.now() }));
+      const most = Number.isFinite(limit) ? limit : -1; // SQLite's word for "all"
+      const rows = file.read(() => statement.all({ pk, ...bounds, limit: most, now: clock.now() }));
       return (rows as unknown as Row[]).map(toItem);
     },
     async put({ pk, sk, value, expiresAt }, expected) {
+      checkKey({ pk, sk });
       const packed = pack(value); // before the transaction, which should be short
       return file.write(() => {
         const now = clock.now();

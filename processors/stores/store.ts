@@ -5,9 +5,9 @@
 import type { EpochMs } from "../model/time.ts";
 
 export interface ItemKey {
-  /** Partition: items of one pk are listed together. */
+  /** Partition: items of one pk are listed together. 1 to 2,040 bytes of UTF-8. */
   readonly pk: string;
-  /** Sort key: compared byte by byte as UTF-8. */
+  /** Sort key: compared byte by byte as UTF-8. 1 to 990 bytes. */
   readonly sk: string;
 }
 

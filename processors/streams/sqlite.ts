@@ -27,8 +27,9 @@ const APPLICATION_ID = 0x52697654;
 /** Rows deleted in one transaction: a few milliseconds, so that puts are not held up by a long trim. */
 const TRIM_ROWS = 2_000;
 
-/** One page of a read ends here at the latest, like Kinesis' 10 MiB. */
-const MAX_READ_BYTES = 8 * 1024 * 1024;
+/** One page of a read ends here at the latest: Kinesis' own limits (GetRecords). */
+const MAX_READ_RECORDS = 10_000;
+const MAX_READ_BYTES = 10 * 1024 * 1024;
 
 export interface SqliteStreamOptions {
   readonly path: string;
@@ -99,7 +100,8 @@ export function sqliteStream({ path, clock, shards = 1 }: SqliteStreamOptions): 
       return file.read(() => {
         const records = [];
         let size = 0;
-        for (const row of page.iterate(from, base + SHARD_SPAN, limit) as Iterable<unknown>) {
+        const most = Math.min(limit, MAX_READ_RECORDS);
+        for (const row of page.iterate(from, base + SHARD_SPAN, most) as Iterable<unknown>) {
           const { id, partition_key, arrival_at, data } = row as Row;
           records.push({ sequence: String(id), partitionKey: partition_key, arrivalAt: arrival_at, data });
           size += data.length;

@@ -139,6 +139,32 @@ export function describeStore(
       expect((await store.list(pk)).map(text)).toEqual(["mine"]);
     });
 
+    it.each([
+      { name: "an empty pk", pk: "", sk: "a" },
+      { name: "an empty sk", pk: "p", sk: "" },
+      { name: "a pk beyond 2,040 bytes", pk: "한".repeat(681), sk: "a" },
+      { name: "an sk beyond 990 bytes", pk: "p", sk: "한".repeat(331) },
+    ])("refuses to put under $name, which some store could not hold", async ({ pk, sk }) => {
+      await expect(put(pk, sk, "", 0)).rejects.toMatchObject({ code: "invariant" });
+    });
+
+    it("takes the longest keys there may be, with large values too", async () => {
+      const pk = freshPartition().padEnd(2_040, "p");
+      const sk = "한".repeat(330);
+      const value = noise(500_000, 5);
+      expect(await store.put({ pk, sk, value }, 0)).toBe(true);
+      expect((await store.list(pk)).map((item) => item.value.length)).toEqual([value.length]);
+      await store.delete([{ pk, sk }]);
+      expect(await store.list(pk)).toEqual([]);
+    });
+
+    it("gives none for a limit of none, and all without one", async () => {
+      const pk = freshPartition();
+      for (const sk of ["1", "2", "3"]) await put(pk, sk, sk, 0);
+      expect(await store.list(pk, { limit: 0 })).toEqual([]);
+      expect(await store.list(pk, { limit: Number.POSITIVE_INFINITY })).toHaveLength(3);
+    });
+
     it("gives the last items first when reversed, up to the limit", async () => {
       const pk = freshPartition();
       for (const sk of ["1", "2", "3", "4"]) await put(pk, sk, sk, 0);

@@ -1,4 +1,4 @@
-import { statSync, writeFileSync } from "node:fs";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, it } from "vitest";
@@ -33,6 +33,19 @@ it("syncs every commit", async () => {
   expect(file.db.prepare("PRAGMA synchronous").get()).toEqual({ synchronous: 2 }); // FULL
   expect(file.db.prepare("PRAGMA journal_mode").get()).toEqual({ journal_mode: "wal" });
   await file.close();
+});
+
+it("leaves nothing in the file of what was deleted", async () => {
+  const path = join(directory, "deleted.db");
+  const file = openSqlite(path, { ...kind, schema: "CREATE TABLE t (text TEXT) STRICT" });
+  const insert = (text: string) => file.write(() => file.db.prepare("INSERT INTO t VALUES (?)").run(text));
+  await insert("visited by 203.0.113.77");
+  await insert("kept");
+  await file.write(() => file.db.exec("DELETE FROM t WHERE text LIKE 'visited%'"));
+  await file.close();
+  const bytes = readFileSync(path, "latin1");
+  expect(bytes).toContain("kept");
+  expect(bytes).not.toContain("203.0.113.77");
 });
 
 it.each([
