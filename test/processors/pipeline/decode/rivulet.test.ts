@@ -468,7 +468,10 @@ describe("one event", () => {
   it("rounds and clamps engagement as browsers report it", () => {
     const event = onlyEvent(decodeV1(batchOf({ n: "engagement", ms: 4_200.4, sd: 104.6 })));
     expect(event).toMatchObject({ engagedMs: 4_200, scrollDepth: 100, interactive: false });
-    expect(onlyEvent(decodeV1(batchOf({ n: "engagement", sd: -3 })))).not.toHaveProperty("engagedMs");
+    expect(onlyEvent(decodeV1(batchOf({ n: "engagement", sd: -3 })))).toEqual(
+      expect.objectContaining({ scrollDepth: 0 }),
+    );
+    expect(onlyEvent(decodeV1(batchOf({ n: "engagement", sd: 50 })))).not.toHaveProperty("engagedMs");
   });
 
   it("is interactive unless it says otherwise or only reports", () => {
@@ -484,5 +487,28 @@ describe("one event", () => {
     expect(
       onlyEvent(decodeV1(batchOf({ n: "vitals", m: { lcp: 1800.5, cls: 0.02, inp: null, fid: 9 } }))).vitals,
     ).toEqual({ lcp: 1800.5, cls: 0.02 });
+  });
+
+  it("may fill every limit exactly", () => {
+    const event = onlyEvent(
+      decodeV1(
+        batchOf(
+          {
+            n: "n".repeat(LIMITS.nameChars),
+            u: `https://a.com/${"p".repeat(LIMITS.urlChars - 1)}?utm_source=${"s".repeat(LIMITS.urlChars)}`,
+            r: "r".repeat(LIMITS.urlChars),
+            p: Object.fromEntries(
+              Array.from({ length: LIMITS.props }, (_, i) => [
+                String(i).padStart(LIMITS.propKeyChars, "k"),
+                "v".repeat(LIMITS.propValueChars),
+              ]),
+            ),
+          },
+          { s: "s".repeat(LIMITS.siteChars), b: "b".repeat(LIMITS.idChars), v: "v".repeat(LIMITS.idChars) },
+        ),
+      ),
+    );
+    expect(event.props).toHaveLength(LIMITS.props);
+    expect(event.url.path).toHaveLength(LIMITS.urlChars);
   });
 });

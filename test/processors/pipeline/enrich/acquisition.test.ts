@@ -193,4 +193,11 @@ describe("acquire", () => {
       ),
     );
   });
+
+  it("looks a tag of a thousand dots up at the price of a short one", () => {
+    const tag = "a.".repeat(999);
+    const started = performance.now();
+    for (let i = 0; i < 100; i++) land(`utm_source=${tag}`, "");
+    expect(performance.now() - started).toBeLessThan(200);
+  });
 });
