@@ -9,7 +9,6 @@ import { compareSequences, type StreamRecord } from "../streams/stream.ts";
 import { type BatchTrace, noTracer, type Tracer } from "../tracer.ts";
 import {
   appendCommit,
-  listShards,
   loadState,
   newestCommits,
   newestSnapshot,
@@ -81,6 +80,11 @@ export class ShardWorker {
   /** Running totals of this shard, as of the newest commit. */
   async counters(): Promise<Counters> {
     return (await this.#current()).counters;
+  }
+
+  /** Commits in this shard's log so far. */
+  async commits(): Promise<number> {
+    return (await this.#current()).n;
   }
 
   /** Makes the next record see sites that were registered a moment ago. */
@@ -228,17 +232,4 @@ export class ShardWorker {
     for (const item of decoded) folded.add(item, sites);
     return folded;
   }
-}
-
-/** Running totals over all shards, open and closed. */
-export async function totalCounters(store: Store): Promise<Counters> {
-  const total: Counters = { records: 0, batches: 0, events: 0, late: 0, rejects: {} };
-  for (const { id } of await listShards(store)) {
-    const counters = (await loadState(store, id))?.state.counters;
-    if (!counters) continue;
-    for (const name of ["records", "batches", "events", "late"] as const) total[name] += counters[name];
-    for (const [reason, count] of Object.entries(counters.rejects))
-      total.rejects[reason] = (total.rejects[reason] ?? 0) + count;
-  }
-  return total;
 }

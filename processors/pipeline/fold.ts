@@ -45,15 +45,15 @@ export interface FoldContext {
   readonly lo: number;
   /** Values in the order of VISIT_DIMENSIONS for a visit that begins with this event. */
   readonly attributes: (event: ClickEvent) => string[];
-  /** Windows that end at or before this have had their time. */
-  readonly watermark: EpochMs;
+  /** Windows that ended at or before this had had their time when the batch was received. */
+  readonly closedUntil: EpochMs;
 }
 
 /** Changes `visitor` and `partial`. Returns whether the event was late. */
 export function foldEvent(event: ClickEvent, context: FoldContext): boolean {
   const minute = windowStart(event.at, MINUTE_MS);
   const here = context.partial.window(minute);
-  const late = minute + MINUTE_MS <= context.watermark;
+  const late = minute + MINUTE_MS <= context.closedUntil;
   if (late) here.late++;
 
   const isReport = event.name === ENGAGEMENT || event.name === WEB_VITALS;

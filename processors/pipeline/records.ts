@@ -35,7 +35,7 @@ export interface FoldDeps {
   readonly hash: KeyedHash;
   /** ISO 3166-1 alpha-2 of an address, "" when unknown; asked only where the edge did not say. */
   readonly country: (ip: string) => string;
-  /** Events older than the newest one by more than this are late: counted, and reported as late. Default ALLOWED_LATENESS_MS. */
+  /** Events whose minute ended longer than this before they were received are late: counted, and reported as late. Default ALLOWED_LATENESS_MS. */
   readonly allowedLatenessMs?: number;
 }
 
@@ -102,24 +102,26 @@ export class RecordFold {
       return;
     }
     const partial = this.#partial(batch.site);
-    const receivedIn = partial.window(windowStart(envelope.at, MINUTE_MS));
     const refuse = (reason: RejectReason, count: number): void => {
       if (count === 0) return;
       this.#reject(reason, count);
-      receivedIn.reject(reason, count);
+      partial.window(windowStart(envelope.at, MINUTE_MS)).reject(reason, count);
     };
-    if (agent.bot) {
-      refuse("bot", all);
-      return;
-    }
     this.#ordinal++;
-    if (batch.id !== "") {
-      const hash = hash53(`${batch.site}\u0000${batch.id}`);
+    // A protocol without batch ids still has the edge's id of the request: it tells a record that was put twice.
+    const request = batch.id !== "" ? `b${batch.id}` : envelope.id !== "" ? `e${envelope.id}` : "";
+    if (request !== "") {
+      const hash = hash53(`${batch.site}\u0000${request}`);
+      // Not in the rollup: how often a batch was repeated on its way must not show in what is counted.
       if (this.#isCounted(hash)) {
-        refuse("duplicate", all);
+        this.#reject("duplicate", all);
         return;
       }
       this.#batchIds.add(hash);
+    }
+    if (agent.bot) {
+      refuse("bot", all);
+      return;
     }
     this.#counters.batches++;
     for (const { reason } of batch.rejects) refuse(reason, 1);
@@ -133,14 +135,14 @@ export class RecordFold {
       visitAttributes(event, batch, agent, () => countryOf(envelope, this.#deps.country));
     const hi = Number.parseInt(id.slice(0, 8), 16);
     const lo = Number.parseInt(id.slice(8, 16), 16);
-    const lateness = this.#deps.allowedLatenessMs ?? ALLOWED_LATENESS_MS;
+    // By the batch's own time of receipt, not by what other visitors did meanwhile: so the order of records cannot show.
+    const closedUntil = Math.max(0, envelope.at - (this.#deps.allowedLatenessMs ?? ALLOWED_LATENESS_MS));
     for (const event of [...batch.events].sort((a, b) => a.at - b.at)) {
-      const context = { partial, visitor, hi, lo, attributes, watermark: this.#watermark };
-      if (foldEvent(event, context)) this.#counters.late++;
-      this.#watermark = Math.max(this.#watermark, event.at - lateness);
+      if (foldEvent(event, { partial, visitor, hi, lo, attributes, closedUntil })) this.#counters.late++;
       this.#counters.events++;
       this.events++;
     }
+    this.#watermark = Math.max(this.#watermark, closedUntil);
   }
 
   #partial(site: string): Partial {

@@ -159,17 +159,27 @@ type DynamoSend = <Input extends object, Output>(
 
 /**
  * Makes the table that `dynamoStore` needs, billed by request, with deletion of expired items; returns when it is usable.
- * Does nothing if it is there already.
+ * A table that is there is only waited for, never changed: it belongs to whoever deployed it.
  */
 export async function createTable(options: TableOptions): Promise<void> {
   const TableName = options.table;
   const client = connect(options);
-  const fail = (operation: string, error: unknown): never => {
+  const unless = (operation: string, name: string) => (error: unknown) => {
+    if ((error as Error).name === name) return undefined;
     throw awsError(`DynamoDB ${operation} on table "${TableName}"`, error);
   };
-  const ignore = (operation: string, names: readonly string[]) => (error: unknown) =>
-    names.includes((error as Error).name) ? undefined : fail(operation, error);
+  const status = async () => {
+    const answer = await client
+      .send(new DescribeTableCommand({ TableName }))
+      .catch(unless("DescribeTable", "ResourceNotFoundException"));
+    return answer?.Table?.TableStatus;
+  };
+  const untilActive = async () => {
+    for (let waitMs = 5; (await status()) !== "ACTIVE"; waitMs = Math.min(waitMs * 2, 1_000))
+      await sleep(waitMs);
+  };
   try {
+    if ((await status()) !== undefined) return await untilActive();
     await client
       .send(
         new CreateTableCommand({
@@ -185,14 +195,8 @@ export async function createTable(options: TableOptions): Promise<void> {
           ],
         }),
       )
-      .catch(ignore("CreateTable", ["ResourceInUseException"]));
-    for (let waitMs = 5; ; waitMs = Math.min(waitMs * 2, 1_000)) {
-      const { Table } = await client
-        .send(new DescribeTableCommand({ TableName }))
-        .catch((error) => fail("DescribeTable", error));
-      if (Table?.TableStatus === "ACTIVE") break;
-      await sleep(waitMs);
-    }
+      .catch(unless("CreateTable", "ResourceInUseException")); // two processes started at once
+    await untilActive();
     await client
       .send(
         new UpdateTimeToLiveCommand({
@@ -200,8 +204,7 @@ export async function createTable(options: TableOptions): Promise<void> {
           TimeToLiveSpecification: { AttributeName: "exp", Enabled: true },
         }),
       )
-      // Local doubles do not know it, and a table that was there has it already (ValidationException).
-      .catch(ignore("UpdateTimeToLive", ["UnknownOperationException", "ValidationException"]));
+      .catch(unless("UpdateTimeToLive", "UnknownOperationException")); // local doubles have no such thing
   } finally {
     if (options.client === undefined) client.destroy();
   }

@@ -1,0 +1,145 @@
+/** The command line: start, demo, replay. Reads flags, prints what a person needs next, and ends with a clear message. */
+import { Command, InvalidArgumentError, Option } from "commander";
+import { ClickstreamError } from "../../processors/errors.ts";
+import { describe } from "./consumer.ts";
+import { playDemo } from "./demo.ts";
+import { replayFile } from "./replay.ts";
+import { type Runtime, type RuntimeOptions, startRuntime } from "./runtime.ts";
+
+interface StartFlags {
+  port: number;
+  host: string;
+  data: string;
+  site: { id: string; timeZone: string }[];
+  stream?: string;
+  store?: string;
+  public: boolean;
+  trustProxy: boolean;
+}
+
+const program = new Command("rivulet")
+  .description("Real-time clickstream analytics that counts exactly.")
+  .showHelpAfterError();
+
+const withServerFlags = (command: Command, data: string): Command =>
+  command
+    .option("--port <number>", "port to listen on; 0 takes a free one", port, 8080)
+    .option("--host <address>", "address to listen on", "127.0.0.1")
+    .option("--data <directory>", "where the data are kept", data)
+    .option(
+      "--site <id[@timezone]>",
+      "site to count; repeat for more, e.g. example.com@Europe/Paris",
+      site,
+      [],
+    )
+    .addOption(
+      new Option("--stream <kinesis:name>", "read from and write to a Kinesis stream instead of a file"),
+    )
+    .addOption(new Option("--store <dynamodb:table>", "keep rollups in a DynamoDB table instead of a file"))
+    .option("--public", "let everybody who reaches the port read the dashboard", false)
+    .option(
+      "--trust-proxy",
+      "take the visitor's address from X-Forwarded-For: only behind your own proxy",
+      false,
+    );
+
+withServerFlags(program.command("start"), "./data")
+  .description("serve collector, API and dashboard")
+  .action(async (flags: StartFlags) => {
+    const runtime = await start(flags);
+    greet(runtime);
+    await untilStopped(runtime);
+  });
+
+withServerFlags(program.command("demo"), "./data/demo")
+  .description("the same with a sample stream replayed and gentle live traffic")
+  .action(async (flags: StartFlags) => {
+    const runtime = await start(flags);
+    greet(runtime);
+    const demo = playDemo(runtime, log);
+    await untilStopped(runtime, demo.stop);
+  });
+
+program
+  .command("replay <file>")
+  .description("send a recorded stream (NDJSON, one envelope a line) to a running server")
+  .option("--speed <factor>", "how many times faster than recorded, or max", speed, 1)
+  .option("--url <url>", "the server", "http://127.0.0.1:8080")
+  .action(async (file: string, flags: { speed: number; url: string }) => {
+    const summary = await replayFile(file, { ...flags, log });
+    console.log(
+      `${summary.sent} batches sent, ${summary.refused} refused by the server, ${summary.skipped} lines skipped`,
+    );
+    if (summary.skipped > 0 || summary.refused > 0) process.exitCode = 1;
+  });
+
+function start(flags: StartFlags): Promise<Runtime> {
+  const options: RuntimeOptions = {
+    host: flags.host,
+    port: flags.port,
+    dataDirectory: flags.data,
+    sites: flags.site,
+    isPublic: flags.public,
+    trustProxy: flags.trustProxy,
+    log,
+    ...(flags.stream ? { stream: flags.stream } : {}),
+    ...(flags.store ? { store: flags.store } : {}),
+  };
+  return startRuntime(options);
+}
+
+function greet({ url, sites }: Runtime): void {
+  const first = sites[0]?.id ?? "demo";
+  console.log(`\n  Rivulet is counting ${sites.map(({ id }) => id).join(", ")}\n`);
+  console.log(`  Dashboard  ${url}/?site=${encodeURIComponent(first)}`);
+  console.log(`  Demo shop  ${url}/demo/`);
+  console.log(`\n  Paste this into every page, inside <head>:\n`);
+  console.log(`    <script defer src="${url}/c.js" data-site="${first}"></script>\n`);
+  console.log("  Ctrl-C stops it.\n");
+}
+
+/** Resolves after the first SIGINT or SIGTERM, when all is closed. A second one ends the process at once. */
+async function untilStopped(runtime: Runtime, before?: () => Promise<void>): Promise<void> {
+  await new Promise<void>((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+      process.once(signal, () => {
+        process.once(signal, () => process.exit(130));
+        resolve();
+      });
+    }
+  });
+  console.log("stopping");
+  await before?.();
+  await runtime.close();
+}
+
+function log(line: string): void {
+  console.error(`${new Date().toISOString()} ${line}`);
+}
+
+function port(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 0 || value > 65_535)
+    throw new InvalidArgumentError("a port is 0 to 65535");
+  return value;
+}
+
+function site(text: string, earlier: { id: string; timeZone: string }[]): { id: string; timeZone: string }[] {
+  const [id = "", timeZone = "UTC"] = text.split("@");
+  return [...earlier, { id, timeZone }];
+}
+
+function speed(text: string): number {
+  if (text === "max") return Number.POSITIVE_INFINITY;
+  const value = Number(text);
+  if (!(value > 0)) throw new InvalidArgumentError("a factor above 0, or max");
+  return value;
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (!(error instanceof ClickstreamError)) throw error;
+  console.error(`rivulet: ${describe(error)}`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,186 @@
+/** Reads every shard of a stream in order, parents before children, and hands the records to its worker until closed. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { ClickstreamError } from "../../processors/errors.ts";
+import type { Clock, EpochMs } from "../../processors/model/time.ts";
+import { type AggregateDeps, ShardWorker } from "../../processors/pipeline/aggregate.ts";
+import { type Counters, newCounters } from "../../processors/pipeline/state.ts";
+import type { Shard, Stream } from "../../processors/streams/stream.ts";
+
+export interface ConsumerOptions {
+  readonly stream: Stream;
+  readonly aggregate: AggregateDeps;
+  readonly clock: Clock;
+  /** How often to look for records that nobody announced by `wake`. */
+  readonly pollMs: number;
+  readonly log: (line: string) => void;
+}
+
+/** Records read at once: folding them takes some tens of milliseconds, during which nothing else is answered. */
+const BATCH_RECORDS = 250;
+/** How often to look for new shards, and to let the stream forget what is counted. */
+const HOUSEKEEPING_MS = 10_000;
+const FIRST_RETRY_MS = 100;
+const LAST_RETRY_MS = 10_000;
+
+interface Reader {
+  readonly worker: ShardWorker;
+  /** Since when something has been waiting to be counted; undefined when all is. */
+  pendingSince: EpochMs | undefined;
+  /** Goes up with every announcement, so that an empty read that began before it proves nothing. */
+  announced: number;
+  wake: () => void;
+}
+
+export class Consumer {
+  readonly #options: ConsumerOptions;
+  readonly #readers = new Map<string, Reader>();
+  readonly #finished = new Set<string>();
+  readonly #loops: Promise<void>[] = [];
+  readonly #stopping = new AbortController();
+
+  constructor(options: ConsumerOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves when all shards are being read. Throws when the stream cannot be listed. */
+  async start(): Promise<void> {
+    await this.#discover();
+    this.#loops.push(this.#keepHouse());
+  }
+
+  /** Says that a record was put. */
+  wake(): void {
+    const now = this.#options.clock.now();
+    for (const reader of this.#readers.values()) {
+      reader.announced++;
+      reader.pendingSince ??= now;
+      reader.wake();
+    }
+  }
+
+  /** How long the oldest record that is not counted yet has been waiting, ms; 0 when all are counted. */
+  lagMs(): number {
+    const now = this.#options.clock.now();
+    return Math.max(
+      0,
+      ...[...this.#readers.values()].map(({ pendingSince }) =>
+        pendingSince === undefined ? 0 : now - pendingSince,
+      ),
+    );
+  }
+
+  /** Running totals of all shards, and how many commits hold them. */
+  async counters(): Promise<Counters> {
+    const total = newCounters();
+    for (const { worker } of this.#readers.values()) {
+      const counters = await worker.counters();
+      total.records += counters.records;
+      total.batches += counters.batches;
+      total.events += counters.events;
+      total.late += counters.late;
+      for (const [reason, count] of Object.entries(counters.rejects))
+        total.rejects[reason] = (total.rejects[reason] ?? 0) + count;
+    }
+    return total;
+  }
+
+  async commits(): Promise<number> {
+    let commits = 0;
+    for (const { worker } of this.#readers.values()) commits += await worker.commits();
+    return commits;
+  }
+
+  /** Makes workers see sites that were registered a moment ago. */
+  refreshSites(): void {
+    for (const { worker } of this.#readers.values()) worker.refreshSites();
+  }
+
+  /** Finishes the batch in hand and stops; records not read yet stay in the stream. */
+  async close(): Promise<void> {
+    this.#stopping.abort();
+    for (const reader of this.#readers.values()) reader.wake();
+    await Promise.all(this.#loops);
+  }
+
+  async #discover(): Promise<void> {
+    const shards = await this.#options.stream.shards();
+    const ids = new Set(shards.map(({ id }) => id));
+    for (const shard of shards) {
+      if (this.#readers.has(shard.id)) continue;
+      const waits = shard.parents.some((parent) => ids.has(parent) && !this.#finished.has(parent));
+      if (!waits) this.#loops.push(this.#read(shard));
+    }
+  }
+
+  async #read({ id, parents }: Shard): Promise<void> {
+    const { stream, aggregate, clock, log, pollMs } = this.#options;
+    const worker = new ShardWorker(aggregate, { id, parents });
+    const reader: Reader = { worker, pendingSince: clock.now(), announced: 0, wake: () => {} };
+    this.#readers.set(id, reader);
+    let retryMs = FIRST_RETRY_MS;
+    while (!this.#stopping.signal.aborted) {
+      try {
+        const announced = reader.announced;
+        const { records, atEnd } = await stream.read(id, await worker.lastSequence(), BATCH_RECORDS);
+        if (records[0]) {
+          reader.pendingSince = Math.min(
+            reader.pendingSince ?? Number.POSITIVE_INFINITY,
+            records[0].arrivalAt,
+          );
+          await worker.process(records);
+          // What waits now, if anything, was announced after this batch was read.
+          reader.pendingSince =
+            records.length < BATCH_RECORDS && announced === reader.announced ? undefined : clock.now();
+        } else if (atEnd) {
+          this.#finished.add(id);
+          reader.pendingSince = undefined;
+          return await this.#discover();
+        } else if (announced === reader.announced) {
+          reader.pendingSince = undefined;
+          await this.#rest(reader, pollMs);
+        }
+        retryMs = FIRST_RETRY_MS;
+      } catch (error) {
+        if (!isOutage(error)) throw error;
+        log(`shard ${id}: ${describe(error)}; again in ${retryMs} ms`);
+        await this.#rest(undefined, retryMs);
+        retryMs = Math.min(retryMs * 2, LAST_RETRY_MS);
+      }
+    }
+  }
+
+  /** Waits for an announcement, the time, or the end. */
+  async #rest(reader: Reader | undefined, ms: number): Promise<void> {
+    const waiting = new AbortController();
+    if (reader) reader.wake = () => waiting.abort();
+    const signal = AbortSignal.any([waiting.signal, this.#stopping.signal]);
+    await sleep(ms, undefined, { signal }).catch(() => {});
+    if (reader) reader.wake = () => {};
+  }
+
+  async #keepHouse(): Promise<void> {
+    while (!this.#stopping.signal.aborted) {
+      await this.#rest(undefined, HOUSEKEEPING_MS);
+      if (this.#stopping.signal.aborted) return;
+      try {
+        await this.#discover();
+        for (const [id, { worker }] of this.#readers) {
+          const counted = await worker.lastSequence();
+          if (counted !== "") await this.#options.stream.trim(id, counted);
+        }
+      } catch (error) {
+        if (!isOutage(error)) throw error;
+        this.#options.log(`housekeeping: ${describe(error)}`);
+      }
+    }
+  }
+}
+
+const isOutage = (error: unknown): boolean =>
+  error instanceof ClickstreamError && (error.code === "unavailable" || error.code === "throttled");
+
+/** An error with its causes, on one line. */
+export function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause === undefined ? error.message : `${error.message} (${describe(error.cause)})`;
+}

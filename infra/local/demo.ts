@@ -1,0 +1,83 @@
+/** Fills a server with a sample stream, then goes on with gentle live traffic, so that a newcomer sees it alive. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { partitionKeyOf, type StreamLine } from "../../processors/model/streamfile.ts";
+import { DAY_MS } from "../../processors/model/time.ts";
+import { generate } from "../../test/kit/generate.ts";
+import { describe } from "./consumer.ts";
+import type { Runtime } from "./runtime.ts";
+
+const HISTORY_DAYS = 6; // what happened longer than a week before it arrives is refused as too old
+const HISTORY_EVENTS = 30_000;
+/** About two events a second, so that every second shows something new. */
+const LIVE_EVENTS_PER_DAY = 170_000;
+const CHUNK = 250;
+
+/** Starts at once and returns; `stop` resolves when nothing more will be put. */
+export function playDemo(runtime: Runtime, log: (line: string) => void): { stop(): Promise<void> } {
+  const stopping = new AbortController();
+  const site = runtime.sites[0]?.id ?? "demo";
+  const playing = play(runtime, site, stopping.signal, log).catch((error: unknown) =>
+    log(`demo: ${describe(error)}`),
+  );
+  return {
+    async stop() {
+      stopping.abort();
+      await playing;
+    },
+  };
+}
+
+async function play(
+  runtime: Runtime,
+  site: string,
+  stopping: AbortSignal,
+  log: (line: string) => void,
+): Promise<void> {
+  const now = Date.now();
+  const isNew = (await runtime.consumer.counters()).events === 0;
+  if (isNew) {
+    const started = performance.now();
+    let lines: StreamLine[] = [];
+    for (const line of generate({
+      seed: 1,
+      from: now - HISTORY_DAYS * DAY_MS,
+      to: now,
+      events: HISTORY_EVENTS,
+      sites: [site],
+    })) {
+      if (stopping.aborted || line.arrival > now) break;
+      lines.push(line);
+      if (lines.length < CHUNK) continue;
+      await put(runtime, lines);
+      lines = [];
+    }
+    await put(runtime, lines);
+    while (runtime.consumer.lagMs() > 0 && !stopping.aborted) await sleep(50);
+    log(
+      `demo: about ${HISTORY_EVENTS} events of the last ${HISTORY_DAYS} days counted in ${((performance.now() - started) / 1000).toFixed(1)} s; live traffic goes on`,
+    );
+  }
+  const from = Date.now();
+  for (const line of generate({
+    seed: from % 1_000_000,
+    from,
+    to: from + DAY_MS,
+    events: LIVE_EVENTS_PER_DAY,
+    sites: [site],
+  })) {
+    const wait = line.arrival - Date.now();
+    if (wait > 0) await sleep(wait, undefined, { signal: stopping }).catch(() => {});
+    if (stopping.aborted) return;
+    await put(runtime, [line]);
+  }
+}
+
+async function put({ stream, consumer }: Runtime, lines: readonly StreamLine[]): Promise<void> {
+  const encoder = new TextEncoder();
+  await Promise.all(
+    lines.map(({ envelope }) =>
+      stream.put({ partitionKey: partitionKeyOf(envelope), data: encoder.encode(JSON.stringify(envelope)) }),
+    ),
+  );
+  consumer.wake();
+}

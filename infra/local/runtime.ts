@@ -1,0 +1,190 @@
+/** One machine's Rivulet: stream, store, consumer, compaction, queries and HTTP, started together and stopped in order. */
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { keyedHash, randomBytes, systemClock } from "../../processors/crypto.ts";
+import { ClickstreamError } from "../../processors/errors.ts";
+import { countryLookup } from "../../processors/geo/country.ts";
+import { compact } from "../../processors/pipeline/compact.ts";
+import { QueryEngine } from "../../processors/pipeline/query/engine.ts";
+import { listSites, registerSites, type Site } from "../../processors/pipeline/sites.ts";
+import { sqliteStore } from "../../processors/stores/sqlite.ts";
+import type { Store } from "../../processors/stores/store.ts";
+import { sqliteStream } from "../../processors/streams/sqlite.ts";
+import type { Stream } from "../../processors/streams/stream.ts";
+import { Consumer, describe } from "./consumer.ts";
+import { isLoopback } from "./gateway/client.ts";
+import { createServer } from "./server.ts";
+import { startTracing } from "./traces/tracing.ts";
+
+export interface RuntimeOptions {
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  readonly dataDirectory: string;
+  /** `kinesis:NAME`; default: a file in the data directory. */
+  readonly stream?: string;
+  /** `dynamodb:TABLE`; default: a file in the data directory. */
+  readonly store?: string;
+  readonly sites: readonly { readonly id: string; readonly timeZone: string }[];
+  /** Anybody who reaches the port may read the dashboard. */
+  readonly isPublic: boolean;
+  readonly trustProxy: boolean;
+  readonly log: (line: string) => void;
+}
+
+export interface Runtime {
+  readonly url: string;
+  readonly sites: readonly Site[];
+  readonly stream: Stream;
+  readonly consumer: Consumer;
+  /** Answers what is in flight, finishes the batch in hand, closes the files. What was acknowledged is in them. */
+  close(): Promise<void>;
+}
+
+/** The log's tail is read by every cold query, so it is kept short. */
+const COMPACT_EVERY_MS = 10_000;
+const LOCAL_POLL_MS = 1_000;
+/** Kinesis allows five reads a second and shard, for all readers together. */
+const KINESIS_POLL_MS = 250;
+const DEMO_SITE = { id: "demo", timeZone: "UTC" };
+
+/** Throws `config` with what to change, or `unavailable` when a file or service cannot be opened. */
+export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
+  const { host, log } = options;
+  const clock = systemClock;
+  if (!isLoopback(host) && !options.isPublic) {
+    throw new ClickstreamError(
+      "config",
+      `--host ${host} lets others read the dashboard without a password: put a proxy with a login before a loopback address, or add --public if that is what you want`,
+    );
+  }
+  if (!options.stream || !options.store) await openDirectory(options.dataDirectory);
+  const store = await openStore(options, clock);
+  const stream = await openStream(options, clock);
+  await registerSites(store, clock, options.sites);
+  if ((await listSites(store)).length === 0) await registerSites(store, clock, [DEMO_SITE]);
+
+  const tracing = await startTracing();
+  const aggregate = {
+    store,
+    clock,
+    hash: keyedHash,
+    randomBytes,
+    country: await countryLookup(),
+    tracer: tracing.tracer,
+  };
+  const consumer = new Consumer({
+    stream,
+    aggregate,
+    clock,
+    pollMs: options.stream ? KINESIS_POLL_MS : LOCAL_POLL_MS,
+    log,
+  });
+  await consumer.start();
+  const compaction = startCompaction(store, consumer, log);
+  const engine = new QueryEngine({ store, clock, lagMs: async () => consumer.lagMs() });
+  const gateway = createServer({
+    stream,
+    consumer,
+    engine,
+    clock,
+    tracing,
+    isPrivate: isLoopback(host),
+    trustProxy: options.trustProxy,
+    allowedHosts: options.isPublic ? [host] : [],
+    log,
+  });
+  const address = await gateway.listen(options.port, host).catch((cause: NodeJS.ErrnoException) => {
+    const hint =
+      cause.code === "EADDRINUSE"
+        ? `port ${options.port} is taken: choose another with --port`
+        : `cannot listen on ${host}:${options.port}`;
+    throw new ClickstreamError("config", hint, { cause });
+  });
+  return {
+    url: `http://${address.host.includes(":") ? `[${address.host}]` : address.host}:${address.port}`,
+    sites: await listSites(store),
+    stream,
+    consumer,
+    async close() {
+      await gateway.close();
+      await consumer.close();
+      await compaction.stop();
+      await tracing.close();
+      await stream.close();
+      await store.close();
+    },
+  };
+}
+
+async function openDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw new ClickstreamError("config", `--data ${path}: cannot be made or written`, { cause });
+  }
+}
+
+/** Drivers of services are loaded only when asked for: their clients cost more memory than all the rest. */
+async function openStore(
+  { store, dataDirectory, log }: RuntimeOptions,
+  clock: typeof systemClock,
+): Promise<Store> {
+  if (!store) return sqliteStore({ path: join(dataDirectory, "store.db"), clock });
+  const table = named(store, "dynamodb", "--store");
+  const { dynamoStore } = await import("../../processors/stores/dynamodb.ts");
+  const { createTable } = await import("../../processors/stores/dynamodb-table.ts");
+  log(`store: DynamoDB table ${table} (made if it does not exist)`);
+  await createTable({ table });
+  return dynamoStore({ table, clock });
+}
+
+async function openStream(
+  { stream, dataDirectory, log }: RuntimeOptions,
+  clock: typeof systemClock,
+): Promise<Stream> {
+  if (!stream) return sqliteStream({ path: join(dataDirectory, "stream.db"), clock });
+  const name = named(stream, "kinesis", "--stream");
+  const { kinesisStream } = await import("../../processors/streams/kinesis.ts");
+  log(`stream: Kinesis stream ${name}`);
+  return kinesisStream({ stream: name });
+}
+
+function named(value: string, kind: string, flag: string): string {
+  const [prefix, name] = value.split(/:(.*)/s);
+  if (prefix !== kind || !name) throw new ClickstreamError("config", `${flag} ${value}: write ${kind}:NAME`);
+  return name;
+}
+
+function startCompaction(
+  store: Store,
+  consumer: Consumer,
+  log: (line: string) => void,
+): { stop(): Promise<void> } {
+  const stopping = new AbortController();
+  const run = async (): Promise<void> => {
+    let compacted = -1;
+    while (!stopping.signal.aborted) {
+      await sleep(COMPACT_EVERY_MS, undefined, { signal: stopping.signal }).catch(() => {});
+      if (stopping.signal.aborted) return;
+      try {
+        const commits = await consumer.commits();
+        // A quiet hour still closes days and forgets old commits.
+        const isDue = commits !== compacted || systemClock.now() % 600_000 < COMPACT_EVERY_MS;
+        for (let more = isDue; more && !stopping.signal.aborted; )
+          ({ more } = await compact({ store, clock: systemClock }));
+        compacted = commits;
+      } catch (error) {
+        log(`compaction: ${describe(error)}; again in ${COMPACT_EVERY_MS / 1000} s`);
+      }
+    }
+  };
+  const running = run();
+  return {
+    async stop() {
+      stopping.abort();
+      await running;
+    },
+  };
+}

@@ -1,0 +1,181 @@
+/** Replays a recorded stream through the real pipeline in memory, under a manual clock and a seeded schedule: no sleeps. */
+import { readFile } from "node:fs/promises";
+import { keyedHash } from "../../processors/crypto.ts";
+import { ClickstreamError } from "../../processors/errors.ts";
+import { parseStreamLine, partitionKeyOf, type StreamLine } from "../../processors/model/streamfile.ts";
+import { type AggregateDeps, ShardWorker } from "../../processors/pipeline/aggregate.ts";
+import { compact } from "../../processors/pipeline/compact.ts";
+import { QueryEngine, type QueryResponse } from "../../processors/pipeline/query/engine.ts";
+import { decodeItem, type Granularity, partition } from "../../processors/pipeline/rollups.ts";
+import { registerSites } from "../../processors/pipeline/sites.ts";
+import { type Counters, newCounters } from "../../processors/pipeline/state.ts";
+import { memoryStore } from "../../processors/stores/memory.ts";
+import type { Store } from "../../processors/stores/store.ts";
+import { memoryStream } from "../../processors/streams/memory.ts";
+import type { Shard } from "../../processors/streams/stream.ts";
+import { type ManualClock, manualClock } from "./clock.ts";
+import { crashingStore } from "./crash.ts";
+import { Random } from "./random.ts";
+import { type Disturbance, disturb } from "./schedule.ts";
+
+export interface ReplayOptions extends Disturbance {
+  /** Everything random follows from it: batch sizes, repeats, delays, crash points. Default 1. */
+  readonly seed?: number;
+  /** Ignored by a manual clock but accepted, so that one set of options serves the command line too. */
+  readonly speed?: number | "max";
+  /**
+   * Store operations after which a worker dies, before or after the effect of the one it was at; its successor goes
+   * on. A number crashes one worker there, a list one after the other, "random" some at random points.
+   */
+  readonly crashAt?: number | readonly number[] | "random";
+  /** Number of the line before which every open shard is split in two. */
+  readonly reshardAt?: number;
+  readonly shards?: number;
+  /** Default: every site in the recording, in UTC. */
+  readonly sites?: readonly { readonly id: string; readonly timeZone: string }[];
+  /** Default: memory. A store given here is not closed. */
+  readonly store?: Store;
+  /** Called between steps, at any moment of the schedule; what a reader sees then must hold too. */
+  readonly observe?: (replayed: { readonly store: Store; readonly clock: ManualClock }) => Promise<void>;
+}
+
+export interface ReplayResult {
+  readonly clock: ManualClock;
+  readonly store: Store;
+  readonly counters: Counters;
+  /** Canonical bytes of every rollup, in hexadecimal, by `granularity site start`. */
+  rollups(): Promise<Map<string, string>>;
+  /** A Stats API query at the end of the recording. */
+  query(body: Record<string, unknown>): Promise<QueryResponse>;
+}
+
+const MAX_CRASHES = 5;
+
+/** `input` is a file or its lines. Throws `bad_request` naming the line that is no record. */
+export async function replay(
+  input: string | readonly StreamLine[],
+  options: ReplayOptions = {},
+): Promise<ReplayResult> {
+  const recorded = typeof input === "string" ? await readLines(input) : input;
+  const random = new Random(options.seed ?? 1);
+  const lines = disturb(recorded, options, random);
+  const clock = manualClock(lines[0]?.arrival ?? 0);
+  const store = options.store ?? memoryStore({ clock });
+  await registerSites(store, clock, options.sites ?? sitesOf(recorded));
+  const stream = memoryStream({ clock, shards: options.shards ?? 1 });
+  const crashes = crashPoints(options.crashAt, random);
+  // Salts must not depend on the schedule, or visitor ids would.
+  const deps: Omit<AggregateDeps, "store"> = {
+    clock,
+    hash: keyedHash,
+    randomBytes: fixedSalt(),
+    country: () => "",
+  };
+
+  const workers = new Map<string, ShardWorker>();
+  const open = ({ id, parents }: Shard): ShardWorker => {
+    const crash = crashes.shift();
+    const behind = crash === undefined ? store : crashingStore(store, crash, random.chance(0.5));
+    const worker = new ShardWorker({ ...deps, store: behind }, { id, parents });
+    workers.set(id, worker);
+    return worker;
+  };
+  /** Gives a shard's worker some records; a worker that died is succeeded. Returns false when nothing was left. */
+  const step = async (shard: Shard): Promise<boolean> => {
+    try {
+      const worker = workers.get(shard.id) ?? open(shard);
+      const { records } = await stream.read(shard.id, await worker.lastSequence(), 1 + random.below(20));
+      await worker.process(records);
+      return records.length > 0;
+    } catch (error) {
+      if (!(error instanceof ClickstreamError) || error.code !== "unavailable") throw error;
+      workers.delete(shard.id);
+      return true;
+    }
+  };
+  const drain = async (): Promise<void> => {
+    // Parents come first in the list and are drained before their children are opened.
+    for (const shard of await stream.shards()) while (await step(shard));
+  };
+
+  for (const [number, line] of lines.entries()) {
+    if (number === options.reshardAt) {
+      for (const { id, closed } of await stream.shards()) if (!closed) stream.split(id);
+    }
+    clock.advanceTo(line.arrival);
+    const data = new TextEncoder().encode(JSON.stringify(line.envelope));
+    await stream.put({ partitionKey: partitionKeyOf(line.envelope), data });
+    if (random.chance(0.2)) await drain();
+    if (random.chance(0.02)) await compact({ store, clock });
+    if (options.observe && random.chance(0.05)) await options.observe({ store, clock });
+  }
+  await drain();
+  let more = true;
+  while (more) ({ more } = await compact({ store, clock }));
+  const counters = newCounters();
+  for (const shard of await stream.shards()) {
+    const worker = workers.get(shard.id) ?? new ShardWorker({ ...deps, store }, shard);
+    add(counters, await worker.counters());
+  }
+  const engine = new QueryEngine({ store, clock, lagMs: async () => 0 });
+  return { clock, store, counters, rollups: () => rollupsOf(store), query: (body) => engine.query(body) };
+}
+
+async function readLines(file: string): Promise<StreamLine[]> {
+  const texts = (await readFile(file, "utf8")).split("\n");
+  return texts.flatMap((text, i) => {
+    if (text.trim() === "") return [];
+    const line = parseStreamLine(text);
+    if ("problem" in line) throw new ClickstreamError("bad_request", `${file}:${i + 1}: ${line.problem}`);
+    return [line];
+  });
+}
+
+function sitesOf(lines: readonly StreamLine[]): { id: string; timeZone: string }[] {
+  const ids = new Set<string>();
+  for (const { envelope } of lines) {
+    try {
+      const body = JSON.parse(Buffer.from(envelope.body64, "base64").toString("utf8")) as {
+        s?: unknown;
+        d?: unknown;
+        domain?: unknown;
+      };
+      const id = body.s ?? body.d ?? body.domain;
+      if (typeof id === "string" && id !== "") ids.add(id);
+    } catch {
+      // The pipeline counts it as malformed; it names no site.
+    }
+  }
+  return [...ids].map((id) => ({ id, timeZone: "UTC" }));
+}
+
+/** "random" gives workers a few dozen operations to live, so that crashes fall into every kind of operation. */
+function crashPoints(crashAt: ReplayOptions["crashAt"], random: Random): number[] {
+  if (crashAt === undefined) return [];
+  if (typeof crashAt === "number") return [crashAt];
+  if (crashAt !== "random") return [...crashAt];
+  return Array.from({ length: 1 + random.below(MAX_CRASHES) }, () => random.below(40));
+}
+
+/** The same salt for every day: ids then differ between days only by what else is hashed, which is enough for a test. */
+const fixedSalt = () => (length: number) => new Uint8Array(length).fill(7);
+
+function add(total: Counters, counters: Counters): void {
+  for (const name of ["records", "batches", "events", "late"] as const) total[name] += counters[name];
+  for (const [reason, count] of Object.entries(counters.rejects))
+    total.rejects[reason] = (total.rejects[reason] ?? 0) + count;
+}
+
+async function rollupsOf(store: Store): Promise<Map<string, string>> {
+  const found = new Map<string, string>();
+  for (const { sk: site } of await store.list("site")) {
+    for (const granularity of ["minute", "hour", "day"] satisfies Granularity[]) {
+      for (const item of await store.list(partition(granularity, site))) {
+        const { rollup } = decodeItem(item);
+        if (rollup)
+          found.set(`${granularity} ${site} ${item.sk}`, Buffer.from(rollup.encode()).toString("hex"));
+      }
+    }
+  }
+  return found;
+}
