@@ -42,6 +42,8 @@ const PARALLEL_BATCHES = 4;
 const RETRIES = 8;
 const FIRST_BACKOFF_MS = 25;
 const MAX_BACKOFF_MS = 1_600;
+/** The longest single wait for a new table, which takes some seconds: about two minutes in all. */
+const MAX_TABLE_WAIT_MS = 40_000;
 
 export type DynamoTable = ReturnType<typeof dynamoTable>;
 
@@ -164,10 +166,12 @@ type DynamoSend = <Input extends object, Output>(
 export async function createTable(options: TableOptions): Promise<void> {
   const TableName = options.table;
   const client = connect(options);
-  const unless = (operation: string, name: string) => (error: unknown) => {
-    if ((error as Error).name === name) return undefined;
-    throw awsError(`DynamoDB ${operation} on table "${TableName}"`, error);
-  };
+  const unless =
+    (operation: string, ...names: string[]) =>
+    (error: unknown) => {
+      if (names.includes((error as Error).name)) return undefined;
+      throw awsError(`DynamoDB ${operation} on table "${TableName}"`, error);
+    };
   const status = async () => {
     const answer = await client
       .send(new DescribeTableCommand({ TableName }))
@@ -175,8 +179,11 @@ export async function createTable(options: TableOptions): Promise<void> {
     return answer?.Table?.TableStatus;
   };
   const untilActive = async () => {
-    for (let waitMs = 5; (await status()) !== "ACTIVE"; waitMs = Math.min(waitMs * 2, 1_000))
+    for (let waitMs = 5; (await status()) !== "ACTIVE"; waitMs *= 1.5) {
+      if (waitMs > MAX_TABLE_WAIT_MS)
+        throw new ClickstreamError("unavailable", `DynamoDB table "${TableName}" does not become active`);
       await sleep(waitMs);
+    }
   };
   try {
     if ((await status()) !== undefined) return await untilActive();
@@ -204,7 +211,8 @@ export async function createTable(options: TableOptions): Promise<void> {
           TimeToLiveSpecification: { AttributeName: "exp", Enabled: true },
         }),
       )
-      .catch(unless("UpdateTimeToLive", "UnknownOperationException")); // local doubles have no such thing
+      // Local doubles have no such thing; the other process may have been first.
+      .catch(unless("UpdateTimeToLive", "UnknownOperationException", "ValidationException"));
   } finally {
     if (options.client === undefined) client.destroy();
   }

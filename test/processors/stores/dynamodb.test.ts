@@ -122,8 +122,7 @@ describe("a value too large for one item", () => {
   });
 });
 
-it("makes the table once, and says not_found where there is none", async () => {
-  await createTable({ table, client });
+it("says not_found where there is no table", async () => {
   const store = dynamoStore({ table: "rivulet-no-such-table", clock, client });
   const key = { pk: "a", sk: "b" };
   for (const call of [
@@ -133,6 +132,23 @@ it("makes the table once, and says not_found where there is none", async () => {
     store.delete([key]),
   ])
     await expect(call).rejects.toMatchObject({ code: "not_found", cause: expect.any(Error) });
+});
+
+it.skipIf(isRemote)("makes the table where there is none, and only looks at one that is there", async () => {
+  const asked: string[] = [];
+  const proxy = await startWire(double!.endpoint, ({ operation, forward }) => {
+    asked.push(operation);
+    return forward();
+  });
+  const wired = new DynamoDBClient(localClient(proxy.endpoint));
+  await Promise.all([1, 2].map(() => createTable({ table: "rivulet-made", client: wired })));
+  expect(asked).toContain("CreateTable");
+  expect(asked).toContain("UpdateTimeToLive");
+  asked.length = 0;
+  await createTable({ table: "rivulet-made", client: wired });
+  expect(new Set(asked)).toEqual(new Set(["DescribeTable"]));
+  wired.destroy();
+  await proxy.close();
 });
 
 describe.skipIf(isRemote)("over a wire that breaks", () => {
