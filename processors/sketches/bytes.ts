@@ -61,7 +61,24 @@ export class ByteWriter {
 
   /** Length-prefixed UTF-8. */
   text(value: string): void {
+    // Most texts are short ASCII; calling the encoder for each would cost more than copying them.
+    if (value.length < 0x80 && this.#ascii(value)) return;
     this.block(encoder.encode(value));
+  }
+
+  /** Writes it if it is ASCII; otherwise leaves everything as it was and answers false. */
+  #ascii(value: string): boolean {
+    this.#reserve(value.length + 1);
+    const bytes = this.#bytes;
+    const start = this.#length + 1;
+    for (let i = 0; i < value.length; i++) {
+      const unit = value.charCodeAt(i);
+      if (unit >= 0x80) return false;
+      bytes[start + i] = unit;
+    }
+    bytes[this.#length] = value.length;
+    this.#length = start + value.length;
+    return true;
   }
 
   finish(): Uint8Array<ArrayBuffer> {
@@ -125,6 +142,14 @@ export class ByteReader {
   }
 
   text(): string {
-    return decoder.decode(this.block());
+    const bytes = this.block();
+    if (bytes.length > 32) return decoder.decode(bytes);
+    let text = "";
+    for (let i = 0; i < bytes.length; i++) {
+      const unit = bytes[i]!;
+      if (unit >= 0x80) return decoder.decode(bytes);
+      text += String.fromCharCode(unit);
+    }
+    return text;
   }
 }
