@@ -1,7 +1,7 @@
 /** `cdk deploy` starts here: reads the context of cdk.json and the command line, and makes one stack of one Rivulet. */
 import { App, Duration, Stack, Tags } from "aws-cdk-lib";
 import { Certificate } from "aws-cdk-lib/aws-certificatemanager";
-import { parseSites } from "../../processors/env.ts";
+import { parseSites, type SiteSetting } from "../../processors/env.ts";
 import { acknowledge } from "./acknowledgements.ts";
 import { siteFiles } from "./files.ts";
 import { Rivulet, type RivuletProps } from "./rivulet.ts";
@@ -27,7 +27,7 @@ export function rivuletStack(app: App, files: SiteFiles): { stack: Stack; rivule
   const runbook = text("runbook");
   const props: RivuletProps = {
     files,
-    sites: parseSites(text("sites") ?? "demo"),
+    sites: sitesOf(app),
     stream: capacity(text("shards") ?? "1"),
     retention: Duration.hours(wholeNumber("retentionHours", text("retentionHours") ?? "24")),
     believeSenders: text("believeSenders") === "true",
@@ -48,6 +48,9 @@ export function rivuletStack(app: App, files: SiteFiles): { stack: Stack; rivule
   return { stack, rivulet };
 }
 
+/** The site `demo` if none is named, as on one machine. */
+const sitesOf = (app: App): SiteSetting[] => parseSites(String(app.node.tryGetContext("sites") || "demo"));
+
 const capacity = (text: string): NonNullable<RivuletProps["stream"]> =>
   text === "on-demand" ? text : { shards: wholeNumber("shards", text) };
 
@@ -58,6 +61,7 @@ function wholeNumber(key: string, text: string): number {
 
 if (import.meta.main) {
   const app = new App();
-  acknowledge(rivuletStack(app, await siteFiles()).rivulet);
+  const files = await siteFiles({ demo: sitesOf(app).some(({ id }) => id === "demo") });
+  acknowledge(rivuletStack(app, files).rivulet);
   app.synth();
 }

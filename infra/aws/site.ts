@@ -56,6 +56,11 @@ export class Site extends Construct {
       removalPolicy: RemovalPolicy.DESTROY,
     });
     const ingestAndQuery = apiBehavior(this, ingestion);
+    const stored = {
+      origin: S3BucketOrigin.withOriginAccessControl(this.bucket),
+      viewerProtocolPolicy: ViewerProtocolPolicy.REDIRECT_TO_HTTPS,
+      cachePolicy: CachePolicy.CACHING_OPTIMIZED,
+    };
     this.distribution = new Distribution(this, "Distribution", {
       comment: "Rivulet",
       httpVersion: HttpVersion.HTTP2_AND_3,
@@ -66,13 +71,15 @@ export class Site extends Construct {
       }),
       defaultRootObject: "index.html",
       defaultBehavior: {
-        origin: S3BucketOrigin.withOriginAccessControl(this.bucket),
-        viewerProtocolPolicy: ViewerProtocolPolicy.REDIRECT_TO_HTTPS,
-        cachePolicy: CachePolicy.CACHING_OPTIMIZED,
+        ...stored,
         responseHeadersPolicy: pageHeaders(this),
         functionAssociations: [{ function: folderIndex(this), eventType: FunctionEventType.VIEWER_REQUEST }],
       },
-      additionalBehaviors: { "/v1/*": ingestAndQuery, "/api/*": ingestAndQuery },
+      additionalBehaviors: {
+        "/v1/*": ingestAndQuery,
+        "/api/*": ingestAndQuery,
+        "/c.js": { ...stored, responseHeadersPolicy: collectorHeaders(this) },
+      },
     });
     this.#deploy(files);
   }
@@ -154,6 +161,20 @@ function pageHeaders(scope: Construct): ResponseHeadersPolicy {
         override: true,
       },
       strictTransportSecurity: { accessControlMaxAge: Duration.days(365), override: true },
+    },
+  });
+}
+
+/** The collector is made to be loaded by other sites, also with integrity checks and from isolated pages. */
+function collectorHeaders(scope: Construct): ResponseHeadersPolicy {
+  return new ResponseHeadersPolicy(scope, "CollectorHeaders", {
+    comment: "Rivulet: any site may load the collector",
+    securityHeadersBehavior: { contentTypeOptions: { override: true } },
+    customHeadersBehavior: {
+      customHeaders: [
+        { header: "Access-Control-Allow-Origin", value: "*", override: true },
+        { header: "Cross-Origin-Resource-Policy", value: "cross-origin", override: true },
+      ],
     },
   });
 }

@@ -243,9 +243,13 @@ describe("the door", () => {
 describe("the distribution", () => {
   const config = () => cloud.only("AWS::CloudFront::Distribution").DistributionConfig;
 
+  const headersOf = ({ ResponseHeadersPolicyId }: Json): Json =>
+    cloud.of("AWS::CloudFront::ResponseHeadersPolicy").find(([id]) => id === ResponseHeadersPolicyId.Ref)?.[1]
+      .Properties.ResponseHeadersPolicyConfig;
+
   it("sends ingest and API to API Gateway, uncached, over HTTPS only", () => {
-    const behaviors = config().CacheBehaviors;
-    expect(behaviors.map((behavior: Json) => behavior.PathPattern)).toEqual(["/v1/*", "/api/*"]);
+    const behaviors = config().CacheBehaviors.filter(({ PathPattern }: Json) => PathPattern !== "/c.js");
+    expect(behaviors.map(({ PathPattern }: Json) => PathPattern)).toEqual(["/v1/*", "/api/*"]);
     for (const behavior of behaviors) {
       expect(behavior.ViewerProtocolPolicy).toBe("https-only");
       expect(behavior.CachePolicyId).toBe("4135ea2d-6df8-44a3-9df3-4b5a84be39ad"); // managed: CachingDisabled
@@ -272,13 +276,21 @@ describe("the distribution", () => {
   });
 
   it("serves pages that load nothing from elsewhere and cannot be framed", () => {
-    const policy = cloud.only("AWS::CloudFront::ResponseHeadersPolicy");
-    const { ContentSecurityPolicy, FrameOptions, StrictTransportSecurity } =
-      policy.ResponseHeadersPolicyConfig.SecurityHeadersConfig;
+    const { ContentSecurityPolicy, FrameOptions, StrictTransportSecurity } = headersOf(
+      config().DefaultCacheBehavior,
+    ).SecurityHeadersConfig;
     expect(ContentSecurityPolicy.ContentSecurityPolicy).toMatch(/^default-src 'none';/);
     expect(ContentSecurityPolicy.ContentSecurityPolicy).not.toMatch(/unsafe|\*/);
     expect(FrameOptions.FrameOption).toBe("DENY");
     expect(StrictTransportSecurity.AccessControlMaxAgeSec).toBeGreaterThanOrEqual(31_536_000);
+  });
+
+  it("lets any site load the collector", () => {
+    const collector = config().CacheBehaviors.find(({ PathPattern }: Json) => PathPattern === "/c.js");
+    expect(headersOf(collector).CustomHeadersConfig.Items).toEqual([
+      { Header: "Access-Control-Allow-Origin", Value: "*", Override: true },
+      { Header: "Cross-Origin-Resource-Policy", Value: "cross-origin", Override: true },
+    ]);
   });
 
   it("caches the collector for an hour and pages not at all", () => {

@@ -1,0 +1,30 @@
+import { describe, expect, it } from "vitest";
+import { siteFiles } from "../../../infra/aws/files.ts";
+
+describe("the site's files", () => {
+  it("are the dashboard and the collector, without the demo shop where nobody counts it", async () => {
+    const paths = [...(await siteFiles({ demo: false })).keys()];
+    expect(paths).toEqual(expect.arrayContaining(["/", "/app.js", "/app.css", "/c.js"]));
+    expect(paths.filter((path) => path.startsWith("/demo"))).toEqual([]);
+  });
+
+  it("hold the whole demo shop where the site `demo` is counted", async () => {
+    const files = await siteFiles({ demo: true });
+    const page = new TextDecoder().decode(files.get("/demo/index.html")!.body);
+    const links = [...page.matchAll(/(?:src|href)="([^"#]+)"/g)].map(([, link]) => link!);
+    expect(links).toContain("/c.js");
+    for (const link of links) {
+      const { pathname } = new URL(link, "https://d111.cloudfront.net/demo/index.html");
+      const path = files.has(pathname) ? pathname : `${pathname}index.html`;
+      expect(files.get(path)?.body.length, link).toBeGreaterThan(0);
+    }
+  });
+
+  it("run under the pages' security policy: no inline script, no inline style", async () => {
+    for (const [path, { body }] of await siteFiles({ demo: true })) {
+      if (!path.endsWith("/") && !path.endsWith(".html")) continue;
+      const page = new TextDecoder().decode(body);
+      expect(page, path).not.toMatch(/<script(?![^>]*\bsrc=)[^>]*>|<style|\sstyle=|\son\w+=/i);
+    }
+  });
+});
