@@ -78,6 +78,8 @@ type Endpoint =
 /** As API Gateway's limit of 10,240 bytes, rounded up to what Node counts differently. */
 const MAX_HEADER_BYTES = 16 * 1024;
 
+const OUTAGE_LOG_INTERVAL_MS = 10_000;
+
 /** Builds the gateway; compiles every template and schema, so that a broken document fails here. */
 export function createGateway(options: GatewayOptions): Gateway {
   const { document, clock, onReject = () => {}, trustProxy = false, drainMs = 10_000 } = options;
@@ -88,6 +90,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const routes = routeTable<Endpoint>();
   let checkHost = options.checkHost ?? true;
   let closing = false;
+  let quietUntil = 0;
 
   for (const [path, operations] of Object.entries(document.paths)) {
     for (const [method, operation] of Object.entries(operations)) {
@@ -177,7 +180,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       },
     });
     if ("refused" in outcome) return finish(problems.answer(outcome.refused, outcome.message), "malformed");
-    if (outcome.fault !== undefined) logFault(outcome.fault, endpoint.name, id, log);
+    if (outcome.fault !== undefined) logPutFault(outcome.fault, endpoint.name, id);
     finish(outcome.response, outcome.response.status === 413 ? "too_large" : undefined);
   }
 
@@ -193,6 +196,15 @@ export function createGateway(options: GatewayOptions): Gateway {
       logFault(error, name, id, log);
       return { response: problems.answer(500, "Internal error") };
     }
+  }
+
+  /** An outage meets every batch, so it is told now and then; a bug is told each time. */
+  function logPutFault(fault: unknown, name: string, id: string): void {
+    if (fault instanceof ClickstreamError && fault.code === "unavailable") {
+      if (clock.now() < quietUntil) return;
+      quietUntil = clock.now() + OUTAGE_LOG_INTERVAL_MS;
+    }
+    logFault(fault, name, id, log);
   }
 
   function nothingHere(path: string, allow: string | undefined): HttpResponse {

@@ -116,7 +116,7 @@ const refusal = (type: string, message: string, status = 400): BackendAnswer => 
 /** Kinesis' limit of a record, data and key together. */
 const MAX_RECORD_BYTES = 1024 * 1024;
 
-/** `fault` is set when the error was neither throttling nor an outage: a bug that somebody must see. */
+/** `fault` is what the operator must hear of: an outage or a bug, but not throttling. */
 async function put(
   rendered: string,
   putRecord: PutRecord,
@@ -140,7 +140,7 @@ async function put(
   } catch (error) {
     const code = error instanceof ClickstreamError ? error.code : undefined;
     if (code === "throttled") return { backend: refusal("ProvisionedThroughputExceededException", "") };
-    if (code === "unavailable") return { backend: refusal("InternalFailure", "", 500) };
+    if (code === "unavailable") return { backend: refusal("InternalFailure", "", 500), fault: error };
     // The client did nothing wrong and should try again; the cause is for the log.
     return { backend: refusal("AccessDeniedException", ""), fault: error };
   }

@@ -60,39 +60,44 @@ class Renderer extends Compile {
   }
 
   // velocityjs declares string, though a reference may be anything.
-  protected override getReferences(ast: unknown, isText?: boolean): string {
+  protected override getReferences(ast: unknown, isText = false): string {
     const reference = ast as Reference;
-    const { id, args } = reference;
-    const inScope = this.conditions.length > 0 || args !== undefined || id in this.defines;
-    const value = inScope ? undefined : this.#follow(reference);
-    if (value !== undefined) return value as string;
-    // Absent, or not for us to say: velocityjs knows what such a reference shows.
-    return super.getReferences(ast as never, isText);
+    const isScoped =
+      this.conditions.length > 0 || reference.args !== undefined || reference.id in this.defines;
+    const value = isScoped ? NOT_OURS : this.#follow(reference);
+    if (value === NOT_OURS || (value === undefined && isText && reference.leader !== "$!")) {
+      // velocityjs also knows how an absent reference shows itself.
+      return super.getReferences(ast as never, isText);
+    }
+    return (value === undefined && isText ? "" : value) as string;
   }
 
   #follow({ id, path }: Reference): unknown {
     let value: unknown = Object.hasOwn(this.context, id) ? this.context[id] : undefined;
     for (const step of path ?? []) {
-      if (typeof value !== "string" && (typeof value !== "object" || value === null)) return undefined;
-      if (step.type === "index") return undefined;
+      if (value === undefined || value === null) return undefined;
+      const isString = typeof value === "string";
+      if (step.type === "index" || (!isString && typeof value !== "object")) return NOT_OURS;
+      const own = isString || Object.hasOwn(value, step.id) ? Object(value)[step.id] : undefined;
       if (step.type === "property") {
-        value = Object.hasOwn(value as object, step.id)
-          ? (value as Record<string, unknown>)[step.id]
-          : undefined;
+        value = isString ? undefined : own;
         continue;
       }
-      const known = typeof value === "string" ? stringMethods[step.id] : undefined;
-      const method =
-        typeof value === "string" || Object.hasOwn(value, step.id) ? Object(value)[step.id] : undefined;
-      if (known === undefined && typeof method !== "function") return undefined;
+      const java = isString && Object.hasOwn(stringMethods, step.id) ? stringMethods[step.id] : undefined;
+      if (java === undefined && typeof own !== "function") return NOT_OURS;
       const params = (step.args || []).map((arg) => this.getLiteral(arg as never) as unknown);
-      value = known === undefined ? method.apply(value, params) : known(value as string, params);
+      value = java === undefined ? own.apply(value, params) : java(value as string, params);
     }
     return value;
   }
 }
+/** Says that the shortcut does not cover a reference. */
+const NOT_OURS = Symbol("not ours");
+
 interface Reference {
   readonly id: string;
+  /** "$", or "$!" for one that shows nothing when absent. */
+  readonly leader: string;
   readonly args?: unknown;
   readonly path?: readonly (
     | { readonly type: "property"; readonly id: string }

@@ -204,6 +204,15 @@ describe("ingest", () => {
     expect(running.rejects).toEqual([]);
   });
 
+  it("tells the operator of an outage and its cause, but not once per batch", async () => {
+    trouble = new ClickstreamError("unavailable", "the stream's file", { cause: new Error("disk full") });
+    const fresh = await startGateway({ beforePut: () => Promise.reject(trouble) });
+    for (let i = 0; i < 3; i++) expect((await fresh.post(body)).status).toBe(503);
+    expect(fresh.log).toHaveLength(1);
+    expect(fresh.log[0]).toContain("disk full");
+    await fresh.gateway.close();
+  });
+
   it("answers 500 when putting fails for no known reason, and tells the operator, not the client", async () => {
     trouble = new Error("disk on fire");
     const response = await running.post(body);
