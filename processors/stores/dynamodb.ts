@@ -1,7 +1,6 @@
 /** The store on one Amazon DynamoDB table: consistent reads, compare-and-set by conditional writes. Knows nothing of what the values mean. */
 import { randomBytes } from "node:crypto";
 import {
-  type AttributeValue,
   ConditionalCheckFailedException,
   DeleteItemCommand,
   type DynamoDBClient,
@@ -11,28 +10,24 @@ import {
 import type { SdkError } from "../aws.ts";
 import { ClickstreamError } from "../errors.ts";
 import type { Clock, EpochMs } from "../model/time.ts";
+import {
+  assignments,
+  CHUNK_SUFFIX,
+  type Chunks,
+  chunkKeys,
+  chunkPartition,
+  generationTime,
+  type Head,
+  type HeadWrite,
+  NAMES,
+  seconds,
+  toHead,
+  toItem,
+} from "./dynamodb-layout.ts";
 import { type Attributes, dynamoTable } from "./dynamodb-table.ts";
 import { checkKey } from "./keys.ts";
-import { pack, unpack } from "./packing.ts";
+import { pack } from "./packing.ts";
 import { compareSortKeys, type Item, type ItemKey, type Store } from "./store.ts";
-
-// Attributes of an item, short because DynamoDB bills their bytes:
-//   pk, sk   the key
-//   ver      version
-//   val      the packed value, unless it is in chunks
-//   tok      random, new with every write: tells our own write from another's
-//   xms      expiry in epoch milliseconds, exact; reads filter by it
-//   exp      expiry in epoch seconds, rounded up: the table's TTL attribute, which deletes some days later
-//   gen, n   generation and number of the chunks that hold the value
-const NAMES = {
-  "#ver": "ver",
-  "#val": "val",
-  "#tok": "tok",
-  "#xms": "xms",
-  "#exp": "exp",
-  "#gen": "gen",
-  "#n": "n",
-};
 
 /** DynamoDB takes 400 KB for an item with its names and keys; this leaves 20 KB for those. */
 const CHUNK_BYTES = 380 * 1024;
@@ -43,20 +38,6 @@ const MAX_WRITE_MS = ORPHAN_MS / 2;
 const CHUNK_GRACE_MS = 24 * 60 * 60 * 1000;
 /** How often a reader looks again for chunks that a writer replaced under its eyes. */
 const MAX_READ_ROUNDS = 6;
-
-interface Chunks {
-  readonly gen: string;
-  readonly n: number;
-}
-
-/** An item as the table holds it. */
-interface Head extends ItemKey {
-  readonly version: number;
-  readonly token: string;
-  readonly expiresAt: EpochMs | undefined;
-  readonly packed: Uint8Array | undefined;
-  readonly chunks: Chunks | undefined;
-}
 
 export interface DynamoStoreOptions {
   /** Name of an existing table, as `createTable` makes it. */
@@ -69,7 +50,7 @@ export interface DynamoStoreOptions {
 }
 
 /**
- * Opens the table; nothing is sent before the first call. pk and sk must not be empty; pk takes 2,040 bytes of UTF-8, sk 990.
+ * Opens the table; nothing is sent before the first call.
  * Throws `throttled`, `unavailable`, `not_found` (table) or `config` (credentials, permissions).
  */
 export function dynamoStore({ table: name, clock, client, endpoint }: DynamoStoreOptions): Store {
@@ -210,11 +191,15 @@ export function dynamoStore({ table: name, clock, client, endpoint }: DynamoStor
   const deleteChunks = (key: ItemKey, chunks: Chunks): Promise<void> =>
     table.deleteMany(chunkKeys(key, chunks));
   /** Generations that a writer left behind when it died between its chunks and its head. */
-  const deleteOrphans = async ({ pk, sk }: ItemKey): Promise<void> => {
-    const [from, to] = [`${sk}\u0000`, `${sk}\u0000${generationTime(clock.now() - ORPHAN_MS)}`];
+  const deleteOrphans = async (item: ItemKey): Promise<void> => {
+    const pk = chunkPartition(item.pk);
+    const [from, to] = [`${item.sk}\u0000`, `${item.sk}\u0000${generationTime(clock.now() - ORPHAN_MS)}`];
     const orphans: ItemKey[] = [];
-    for await (const { sk } of table.query(chunkPartition(pk), { from, to, keysOnly: true }))
-      orphans.push({ pk: chunkPartition(pk), sk: sk!.S! });
+    for await (const found of table.query(pk, { from, to, keysOnly: true })) {
+      const sk = found.sk!.S!;
+      // Longer ones are chunks of an item whose own sort key goes on behind a zero.
+      if (sk.length === item.sk.length + CHUNK_SUFFIX) orphans.push({ pk, sk });
+    }
     await table.deleteMany(orphans);
   };
 
@@ -298,12 +283,6 @@ export function dynamoStore({ table: name, clock, client, endpoint }: DynamoStor
   }
 }
 
-interface HeadWrite extends ItemKey {
-  readonly token: string;
-  readonly expiresAt: EpochMs | undefined;
-  readonly packed: Uint8Array | undefined;
-  readonly chunks: Chunks | undefined;
-}
 interface Condition {
   readonly expression: string;
   readonly values: Attributes;
@@ -316,53 +295,6 @@ interface Lost {
   readonly requests: number;
 }
 type Attempt = { readonly written: true } | Lost;
-
-function assignments({ token, expiresAt, packed, chunks }: HeadWrite) {
-  const set: string[] = [];
-  const remove: string[] = [];
-  const values: Attributes = {};
-  const assign = (attribute: string, value: AttributeValue | undefined): void => {
-    if (value === undefined) return void remove.push(`#${attribute}`);
-    set.push(`#${attribute} = :${attribute}`);
-    values[`:${attribute}`] = value;
-  };
-  assign("tok", { S: token });
-  assign("val", packed && { B: packed });
-  assign("xms", expiresAt === undefined ? undefined : { N: String(expiresAt) });
-  assign("exp", expiresAt === undefined ? undefined : { N: seconds(expiresAt) });
-  assign("gen", chunks && { S: chunks.gen });
-  assign("n", chunks && { N: String(chunks.n) });
-  return { set, remove, values };
-}
-
-const chunkPartition = (pk: string): string => `${pk}\u0000chunks`;
-/** Fixed width, so that generations of one item sort by their time. */
-const generationTime = (at: EpochMs): string => Math.max(0, at).toString(36).padStart(9, "0");
-const CHUNK_SUFFIX = "\u0000".length + 9 + 12 + "\u0000".length + 4;
-const chunkKeys = ({ pk, sk }: ItemKey, { gen, n }: Chunks): ItemKey[] =>
-  Array.from({ length: n }, (_, i) => ({
-    pk: chunkPartition(pk),
-    sk: `${sk}\u0000${gen}\u0000${String(i).padStart(4, "0")}`,
-  }));
-
-const seconds = (at: EpochMs): string => String(Math.ceil(at / 1000));
-
-function toHead({ pk, sk, ver, val, tok, xms, gen, n }: Attributes): Head {
-  return {
-    pk: pk!.S!,
-    sk: sk!.S!,
-    version: Number(ver!.N),
-    token: tok!.S!,
-    expiresAt: xms && Number(xms.N),
-    packed: val?.B,
-    chunks: gen && { gen: gen.S!, n: Number(n!.N) },
-  };
-}
-
-function toItem({ pk, sk, version, expiresAt, packed }: Head): Item {
-  const item = { pk, sk, version, value: unpack(packed!) };
-  return expiresAt === undefined ? item : { ...item, expiresAt };
-}
 
 function concat(parts: readonly Uint8Array[]): Uint8Array {
   const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));

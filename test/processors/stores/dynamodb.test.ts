@@ -261,10 +261,13 @@ describe.skipIf(isRemote)("over a wire that breaks", () => {
     expect(orphans).toHaveLength(3);
     await open().put({ ...key, value: noise(MB, 2) }, 0);
     expect(await chunksOf(key.pk)).toEqual(expect.arrayContaining(orphans));
+    const neighbour = { pk: key.pk, sk: "large\u0000!" }; // its chunks sort into the swept range
+    await open().put({ ...neighbour, value: noise(MB, 4) }, 0);
     clock.advance(60 * 60 * 1000 + 1);
     await open().put({ ...key, value: noise(MB, 3) }, 1);
     const left = await chunksOf(key.pk);
-    expect(left).toHaveLength(3);
+    expect(left).toHaveLength(6);
+    expect((await open().get(neighbour))?.value).toHaveLength(MB);
     for (const orphan of orphans) expect(left).not.toContain(orphan);
   });
 
