@@ -65,7 +65,9 @@ export class Aggregation extends Construct {
       // A commit's checkpoint assumes one reader per shard: scale by shards.
       parallelizationFactor: 1,
       bisectBatchOnError: true,
-      retryAttempts: 10,
+      // Bad input never throws, so a failure is an outage far more often than a poison record: enough attempts for an
+      // hour's outage, and an end to them for the record.
+      retryAttempts: 100,
       // Below the shortest retention of 24 h, so that the payload can still be saved.
       maxRecordAge: Duration.hours(12),
       onFailure: savePayloads(this.failures),

@@ -43,7 +43,8 @@ const loaded = import(workerData);
 parentPort.on("message", async (event) => {
   try {
     const { handler } = await loaded;
-    parentPort.postMessage({ result: await handler(event) });
+    const context = { getRemainingTimeInMillis: () => 60_000 };
+    parentPort.postMessage({ result: await handler(event, context) });
   } catch (error) {
     parentPort.postMessage({ error: String(error?.stack ?? error) });
   }

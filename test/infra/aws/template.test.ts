@@ -66,7 +66,7 @@ describe("the event source mapping", () => {
       StartingPosition: "TRIM_HORIZON",
       ParallelizationFactor: 1,
       BisectBatchOnFunctionError: true,
-      MaximumRetryAttempts: 10,
+      MaximumRetryAttempts: 100,
       MaximumBatchingWindowInSeconds: 1,
       MetricsConfig: { Metrics: ["EventCount"] },
       DestinationConfig: {
