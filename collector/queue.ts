@@ -24,7 +24,7 @@ export function deliver(batch: Unsent): void {
 
 /** Works off what earlier pages left behind. */
 export function resume(): void {
-  if (kept()[0]) drain();
+  if (kept()[0]) drain(true);
 }
 
 export function forget(): void {
@@ -45,20 +45,22 @@ function keep(batch: Unsent): void {
   drain();
 }
 
-function drain(): void {
+/** `isOpen`: nothing says that the next attempt would fail, so it need not wait. */
+function drain(isOpen?: boolean): void {
   if (isDraining) return;
   isDraining = true;
   const work = async () => {
     let delayMs = FIRST_DELAY_MS;
     let key: string | undefined;
     for ([key] = kept(); key; [key] = kept()) {
-      if (navigator.onLine && (await post(store[key]!))) {
+      if (isOpen && (await post(store[key]!))) {
         delete store[key];
         delayMs = FIRST_DELAY_MS;
       } else {
         // Jitter, so that all the visitors of a site do not return in the same second after an outage.
         const waitMs = delayMs * (0.5 + Math.random());
         delayMs = Math.min(delayMs * 2, MAX_DELAY_MS);
+        isOpen = true;
         await new Promise((resolve) => {
           setTimeout(resolve, waitMs);
           addEventListener("online", resolve);

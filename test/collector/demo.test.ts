@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { buildCollector } from "../../collector/build.ts";
+import { decodeRivulet } from "../../processors/pipeline/decode/rivulet.ts";
 import { type Browser, launchBrowser } from "../kit/browser.ts";
 import { type Receiver, startReceiver } from "./receiver.ts";
 
@@ -85,6 +86,10 @@ it("counts a visit to the demo shop from the first page to the sale and the sign
   ]);
   expect(found("purchase")).toMatchObject([{ p: { items: 2 }, $: { amount: 138, currency: "USD" } }]);
   expect(found("signup")).toMatchObject([{ p: { plan: "pro" } }]);
+  for (const { batch } of receiver.attempts) {
+    const decoded = decodeRivulet(batch, Date.now());
+    expect(decoded).toMatchObject([{ site: "demo", id: batch.b, rejects: [] }]);
+  }
   expect(JSON.stringify(receiver.attempts)).not.toContain("someone@");
   await context.close();
 });

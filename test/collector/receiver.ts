@@ -5,8 +5,8 @@ import type { AddressInfo } from "node:net";
 import { extname } from "node:path";
 import type { WireBatch, WireEvent } from "../../processors/model/event.ts";
 
-/** How to answer one batch: a status, or `drop` the connection after the whole body was read. */
-export type Answer = number | "drop";
+/** How to answer one batch: a status, `drop` the connection after the whole body was read, or 204 after `slowMs`. */
+export type Answer = number | "drop" | { readonly slowMs: number };
 
 export interface Attempt {
   readonly batch: WireBatch;
@@ -23,7 +23,7 @@ export interface Receiver {
   readonly answers: Answer[];
   /** HTML of each path; unknown paths answer 404. */
   readonly pages: Map<string, string>;
-  /** Events as counted: of each batch id once, and only if it was answered with 204 or dropped after receipt. */
+  /** Events as counted: of each batch id once, and only if it was received and not refused. */
   counted(): Array<WireEvent & { page: string; referrer: string }>;
   names(): string[];
   /** Waits until `ready` holds; fails loudly with what has arrived. */
@@ -83,8 +83,11 @@ export async function startReceiver({ collector, csp, files }: ReceiverOptions):
       const answer = answers.shift() ?? 204;
       const batch = JSON.parse(body.toString()) as WireBatch;
       attempts.push({ batch, bytes: body.length, answer, headers: request.headers });
+      const reply = (status: number) =>
+        response.writeHead(status, { "access-control-allow-origin": "*" }).end();
       if (answer === "drop") request.socket.destroy();
-      else response.writeHead(answer, { "access-control-allow-origin": "*" }).end();
+      else if (typeof answer === "object") setTimeout(reply, answer.slowMs, 204);
+      else reply(answer);
       wake();
     });
   });
@@ -94,7 +97,7 @@ export async function startReceiver({ collector, csp, files }: ReceiverOptions):
   const counted = () => {
     const seen = new Map<string, WireBatch>();
     for (const { batch, answer } of attempts) {
-      if (answer === 204 || answer === "drop") seen.set(batch.b!, batch);
+      if (answer === 204 || typeof answer !== "number") seen.set(batch.b!, batch);
     }
     return [...seen.values()].flatMap((batch) =>
       batch.e.map((event) => ({
