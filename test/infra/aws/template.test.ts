@@ -1,6 +1,7 @@
 import { readFileSync, rmSync } from "node:fs";
 import { Match } from "aws-cdk-lib/assertions";
 import { afterAll, describe, expect, it } from "vitest";
+import { CONTENT_SECURITY_POLICY } from "../../../infra/local/gateway/http.ts";
 import { type Json, synthesise } from "./synth.ts";
 
 const cloud = synthesise();
@@ -279,7 +280,8 @@ describe("the distribution", () => {
     const { ContentSecurityPolicy, FrameOptions, StrictTransportSecurity } = headersOf(
       config().DefaultCacheBehavior,
     ).SecurityHeadersConfig;
-    expect(ContentSecurityPolicy.ContentSecurityPolicy).toMatch(/^default-src 'none';/);
+    expect(ContentSecurityPolicy.ContentSecurityPolicy, "as on one machine").toBe(CONTENT_SECURITY_POLICY);
+    expect(ContentSecurityPolicy.ContentSecurityPolicy).toMatch(/^default-src 'self';/);
     expect(ContentSecurityPolicy.ContentSecurityPolicy).not.toMatch(/unsafe|\*/);
     expect(FrameOptions.FrameOption).toBe("DENY");
     expect(StrictTransportSecurity.AccessControlMaxAgeSec).toBeGreaterThanOrEqual(31_536_000);
