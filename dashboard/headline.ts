@@ -1,5 +1,6 @@
 /** The headline numbers as tiles, each compared with the period before; a tile chooses what the chart draws. */
 import type { MetricValue } from "./api.ts";
+import { relativeChange } from "./change.ts";
 import { el, setAttribute, setText } from "./dom.ts";
 import { numberOf } from "./format.ts";
 import { fill } from "./i18n/strings.ts";
@@ -31,6 +32,8 @@ export interface Headline {
     view: View,
   ): void;
   select(metric: string): void;
+  /** Forgets the site shown so far. */
+  clear(): void;
 }
 
 /** Up is bad news only for bounces. */
@@ -61,33 +64,36 @@ export function headline(view: View, pick: (metric: Metric) => void): Headline {
     update(now, before, errors, { format }) {
       for (const { metric, item, button, value, margin, change, before: was } of tiles) {
         const current = now.get(metric);
-        if (metric === "total_revenue") item.hidden = !numberOf(current) && !numberOf(before?.get(metric));
+        // Once there was revenue its tile stays, because a tile that comes and goes moves all the others.
+        if (numberOf(current) || numberOf(before?.get(metric))) item.hidden = false;
         setText(value, format.metric(metric, current));
         const error = format.error(errors[metric]);
         setText(margin, error);
         setAttribute(margin, "title", error ? fill(strings.errorHint, { error }) : undefined);
         const past = before?.get(metric);
-        const moved = before ? relativeChange(numberOf(current), numberOf(past)) : undefined;
+        const moved = before ? relativeChange(current, past) : undefined;
         const direction = !moved ? "" : moved > 0 ? "up" : "down";
         const good = LESS_IS_BETTER.has(metric) ? "down" : "up";
-        setText(change, moved === undefined ? "" : format.change(moved));
-        change.className = direction
-          ? `change ${direction} ${direction === good ? "good" : "bad"}`
-          : "change";
+        const text = moved === undefined ? "" : format.change(moved);
+        const look = direction ? `change ${direction} ${direction === good ? "good" : "bad"}` : "change";
+        // New text with a new look: the same text beside an arrow that came or went would count as moved.
+        if (change.className !== look) change.textContent = text;
+        else setText(change, text);
+        change.className = look;
         const sentence = before ? fill(strings.previousWas, { value: format.metric(metric, past) }) : "";
         setText(was, sentence && `, ${sentence}`);
         setAttribute(button, "title", sentence || undefined);
+      }
+    },
+    clear() {
+      for (const { metric, item, value, change } of tiles) {
+        item.hidden = metric === "total_revenue";
+        setText(value, "–");
+        setText(change, "");
       }
     },
     select(metric) {
       for (const tile of tiles) tile.button.setAttribute("aria-pressed", String(tile.metric === metric));
     },
   };
-}
-
-/** Undefined where no percentage exists: something after nothing is not "plus infinity percent". */
-export function relativeChange(now: number | undefined, before: number | undefined): number | undefined {
-  if (now === undefined || before === undefined) return undefined;
-  if (before === 0) return now === 0 ? 0 : undefined;
-  return (now - before) / before;
 }

@@ -184,6 +184,7 @@ function useSite(): void {
   setText(zone, fill(strings.zone, { zone: site.time_zone }));
   empty.show(site.site_id, location.origin);
   strip.use(view);
+  tiles.clear();
   empty.node.hidden = numbers.hidden = true;
   showState();
   stopPolling = pollLive(site.site_id, { answer: liveAnswer, unchanged: alive, failure });
@@ -200,7 +201,7 @@ function liveAnswer(answer: LiveAnswer): void {
   empty.node.hidden = !isEmpty;
   numbers.hidden = isEmpty || !hasAnswer;
   const { minutes, latest } = answer;
-  const next = JSON.stringify([minutes, latest[0], answer.has_events]);
+  const next = JSON.stringify([minutes, latest[0], answer.current_visitors, answer.has_events]);
   const changed = next !== signature;
   signature = next;
   alive();

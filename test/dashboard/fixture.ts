@@ -14,6 +14,8 @@ export interface Data {
   visitors: number;
   /** Rows of each breakdown. */
   rows: number;
+  /** Breakdowns come in the opposite ranking. */
+  reversed: boolean;
   /** Relative standard error of visitors. */
   error: number;
   revenue: number;
@@ -70,6 +72,7 @@ export async function startFixture(change: Partial<Data> = {}): Promise<Fixture>
     hasEvents: true,
     visitors: 12,
     rows: 8,
+    reversed: false,
     error: 0,
     revenue: 0,
     latest: [],
@@ -197,6 +200,7 @@ function queryAnswer(
     const known = VALUES[dimension] ?? ["Alpha", "Beta", "Gamma", "Delta"];
     return known[i] ?? (dimension === "event:page" ? `/archive/page-${i}` : undefined);
   }).filter((value) => value !== undefined);
+  if (data.reversed) values.reverse();
   return {
     results: values
       .slice(0, pagination?.limit ?? 10_000)

@@ -105,6 +105,12 @@ describe("live numbers", () => {
       await expect.poll(() => page.locator("[data-panel=pages] tbody tr").count()).toBe(fixture.data.rows);
     }
     expect(await textOf(page, ".feed li:first-child .what")).toBe("signup · /pricing");
+    // Ranks change: a row keeps its element and glides to its new place.
+    const row = await page.locator("[data-panel=pages] tr", { hasText: "/pricing" }).elementHandle();
+    fixture.data.reversed = true;
+    fixture.data.visitors += 1;
+    await expect.poll(() => row?.getAttribute("aria-rowindex"), { timeout: 2_000 }).toBe("9");
+    expect(await row?.isVisible()).toBe(true);
     expect(await page.evaluate("globalThis.notReloaded")).toBe(true);
     expect(await page.evaluate("layoutShift")).toBe(0);
     expect(problems).toEqual([]);

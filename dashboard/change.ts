@@ -1,0 +1,17 @@
+/** How much a number moved against the period before, where that can be said at all. */
+import type { MetricValue } from "./api.ts";
+import { numberOf } from "./format.ts";
+
+const currencyOf = (value: MetricValue | undefined): string | undefined =>
+  typeof value === "object" && value !== null ? value.currency : undefined;
+
+/** Undefined where no percentage exists: something after nothing is not "plus infinity percent", nor are euros after won. */
+export function relativeChange(
+  now: MetricValue | undefined,
+  before: MetricValue | undefined,
+): number | undefined {
+  const [current, past] = [numberOf(now), numberOf(before)];
+  if (current === undefined || past === undefined || currencyOf(now) !== currencyOf(before)) return undefined;
+  if (past === 0) return current === 0 ? 0 : undefined;
+  return (current - past) / past;
+}
