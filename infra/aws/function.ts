@@ -4,7 +4,7 @@ import { Duration, RemovalPolicy } from "aws-cdk-lib";
 import type { Metric } from "aws-cdk-lib/aws-cloudwatch";
 import { PolicyStatement, Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
 import { Architecture, Runtime, Tracing } from "aws-cdk-lib/aws-lambda";
-import { NodejsFunction, OutputFormat } from "aws-cdk-lib/aws-lambda-nodejs";
+import { LogLevel, NodejsFunction, OutputFormat } from "aws-cdk-lib/aws-lambda-nodejs";
 import { LogGroup, RetentionDays } from "aws-cdk-lib/aws-logs";
 import { Construct } from "constructs";
 
@@ -64,6 +64,7 @@ export class Handler extends Construct {
         target: "node24",
         minify: true,
         sourceMap: false,
+        logLevel: LogLevel.WARNING,
         forceDockerBundling: false,
         // The SDK goes in: the version that was tested is the version that runs. All but its ways to credentials that
         // Lambda never takes (they are loaded on demand, and its runtime has them): a fifth of the bundle.

@@ -18,22 +18,22 @@ const deps: AggregateDeps = {
   clock,
   hash: keyedHash,
   randomBytes,
-  // The country is in the envelope: CloudFront knows it before the address is hashed.
-  country: () => "",
+  country: () => "", // it is in the envelope: CloudFront knows it before the address is hashed
   tracer,
 };
 
-/** Warm workers know their shard's last commit and skip reading it again. */
+/** Workers by shard, the last used last: they hold their shard's visitors and skip reading them again. */
 const workers = new Map<string, ShardWorker>();
+const MAX_WORKERS = 4; // of up to 200,000 visitors each, in this function's memory
 
 export async function handler(event: KinesisStreamEvent): Promise<void> {
   const { shard, records } = shardBatch(event);
   await sitesRegistered();
   const worker = workers.get(shard) ?? new ShardWorker(deps, { id: shard, parents: await parentsOf(shard) });
-  // A worker that failed may hold a state that never became durable: the retry starts from what the store says.
   workers.delete(shard);
-  await worker.process(records);
   workers.set(shard, worker);
+  if (workers.size > MAX_WORKERS) workers.delete(workers.keys().next().value!);
+  await worker.process(records);
 }
 
 const parentsOf = async (id: string): Promise<readonly string[]> =>

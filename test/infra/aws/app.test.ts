@@ -1,0 +1,55 @@
+import { execFile } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+
+const root = fileURLToPath(new URL("../../..", import.meta.url));
+const { app, context } = JSON.parse(readFileSync(join(root, "cdk.json"), "utf8"));
+const outdir = mkdtempSync(join(tmpdir(), "rivulet-app-"));
+afterAll(() => rmSync(outdir, { recursive: true, force: true }));
+
+/** Runs the command of cdk.json as the CDK's command line does; without credentials and without Docker on the path. */
+async function synthesise(more: Record<string, string> = {}): Promise<void> {
+  const [command, ...args] = app.split(" ");
+  expect(command).toBe("node");
+  await promisify(execFile)(process.execPath, args, {
+    cwd: root,
+    env: {
+      PATH: `${join(root, "node_modules/.bin")}:/usr/bin:/bin`,
+      HOME: outdir,
+      CDK_OUTDIR: outdir,
+      CDK_CONTEXT_JSON: JSON.stringify({ ...context, ...more }),
+    },
+  });
+}
+
+describe("the app of cdk.json", () => {
+  let tookMs = 0;
+  beforeAll(async () => {
+    const began = performance.now();
+    await synthesise();
+    tookMs = performance.now() - began;
+  }, 120_000);
+
+  it("synthesises offline, within a minute even where other tests run", () => {
+    expect(existsSync(join(outdir, "Rivulet.template.json"))).toBe(true);
+    expect(tookMs).toBeLessThan(60_000);
+  });
+
+  it("uploads the real dashboard, collector and demo shop", () => {
+    const folders = readdirSync(outdir).filter((name) => name.startsWith("asset.") && !name.endsWith(".zip"));
+    const site = folders
+      .map((name) => readdirSync(join(outdir, name)))
+      .find((names) => names.includes("c.js"));
+    expect(site).toEqual(expect.arrayContaining(["index.html", "app.js", "app.css", "c.js", "demo"]));
+  });
+
+  it("says what is wrong with an option instead of deploying a guess", async () => {
+    await expect(synthesise({ shards: "many" })).rejects.toThrow(
+      /shards is not a whole number above zero: many/,
+    );
+  });
+});
