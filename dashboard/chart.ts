@@ -34,13 +34,21 @@ export function chart(view: View): Chart {
   let cursor: number | undefined;
   let space: Frame | undefined;
 
-  const title = el("h2", { id: "chart-title" });
+  const title = el("h2", { id: "chart-title" }, strings.visitors);
   const canvas = el("canvas", { "aria-hidden": "true" });
   const tip = el("div", { class: "tip", "aria-hidden": "true" });
   tip.hidden = true;
   const plot = el(
     "div",
-    { class: "plot", tabindex: "0", role: "slider", "aria-valuemin": "0", "aria-describedby": "chart-help" },
+    {
+      class: "plot",
+      tabindex: "0",
+      role: "slider",
+      "aria-valuemin": "0",
+      "aria-label": strings.visitors,
+      "aria-valuenow": "0",
+      "aria-describedby": "chart-help",
+    },
     canvas,
     tip,
   );
@@ -202,7 +210,6 @@ export function chart(view: View): Chart {
       tip.hidden = true;
       canvas.getContext("2d")?.clearRect(0, 0, canvas.width, canvas.height);
       table.replaceChildren();
-      setText(title, "");
       setAttribute(plot, "aria-valuetext", strings.empty);
     },
     update(series, now) {
