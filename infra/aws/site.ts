@@ -2,9 +2,9 @@
  * What browsers talk to: one CloudFront domain for the dashboard, the collector and the API, so that neither needs
  * CORS among themselves and the edge tells us where a visitor is.
  */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { Duration, FileSystem, RemovalPolicy } from "aws-cdk-lib";
+import { Duration, RemovalPolicy, Stage } from "aws-cdk-lib";
 import type { ICertificate } from "aws-cdk-lib/aws-certificatemanager";
 import {
   AllowedMethods,
@@ -85,7 +85,7 @@ export class Site extends Construct {
   }
 
   #deploy(files: SiteFiles): void {
-    const folder = Source.asset(writeFolder(files));
+    const folder = Source.asset(writeFolder(this, files));
     const logGroup = new LogGroup(this, "DeploymentLogs", {
       retention: RetentionDays.ONE_MONTH,
       removalPolicy: RemovalPolicy.DESTROY,
@@ -185,9 +185,10 @@ function folderIndex(scope: Construct): EdgeFunction {
   });
 }
 
-/** A deployment takes a folder, and a build makes a map. The copy that counts is the one in cdk.out. */
-function writeFolder(files: SiteFiles): string {
-  const folder = FileSystem.mkdtemp("rivulet-site-");
+/** A deployment takes a folder and a build makes a map: the folder lies beside the template, with all else that was made. */
+function writeFolder(scope: Construct, files: SiteFiles): string {
+  const folder = join(Stage.of(scope)!.outdir, `site.${scope.node.addr}`);
+  rmSync(folder, { recursive: true, force: true });
   for (const [path, { body }] of files) {
     const file = join(folder, path.endsWith("/") ? `${path}index.html` : path);
     mkdirSync(dirname(file), { recursive: true });
