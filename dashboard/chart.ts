@@ -17,6 +17,8 @@ export interface Series {
   readonly past: Points | undefined;
   /** Event time up to which windows are final. */
   readonly completeUntil: number;
+  /** Relative standard error of the values; 0 is exact. */
+  readonly error: number;
 }
 
 export interface Chart {
@@ -35,6 +37,7 @@ export function chart(view: View): Chart {
   let space: Frame | undefined;
 
   const title = el("h2", { id: "chart-title" }, strings.visitors);
+  const margin = el("span", { class: "margin" });
   const canvas = el("canvas", { "aria-hidden": "true" });
   const tip = el("div", { class: "tip", "aria-hidden": "true" });
   tip.hidden = true;
@@ -67,7 +70,7 @@ export function chart(view: View): Chart {
     el(
       "figcaption",
       {},
-      title,
+      el("div", { class: "title" }, title, margin),
       el(
         "span",
         { class: "legend" },
@@ -217,6 +220,9 @@ export function chart(view: View): Chart {
       shown = { series, view: now };
       if (!sameShape) cursor = undefined;
       setText(title, strings[series.metric]);
+      const error = now.format.error(series.error);
+      setText(margin, error);
+      setAttribute(margin, "title", error ? fill(strings.errorHint, { error }) : undefined);
       setAttribute(plot, "aria-label", fill(strings.chartOf, { metric: strings[series.metric] }));
       setAttribute(plot, "aria-valuemax", String(Math.max(0, series.buckets.length - 1)));
       const rest = words(cursor ?? series.values.findLastIndex((value) => value !== undefined));

@@ -1,6 +1,6 @@
 /** The panels below the chart: which breakdowns exist, and one panel with its tabs, rows, full list and messages. */
 import type { Filter, QueryAnswer } from "./api.ts";
-import { el, setText } from "./dom.ts";
+import { el, setAttribute, setText } from "./dom.ts";
 import { flag } from "./flag.ts";
 import { numberOf } from "./format.ts";
 import type { Strings } from "./i18n/en.ts";
@@ -127,6 +127,7 @@ export function panel(definition: PanelDefinition, first: View, actions: PanelAc
   const table = rowTable(strings[definition.title], definition.rows, pick);
   const message = el("p", { class: "quiet panel-message", role: "status" });
   const more = el("button", { type: "button", class: "link more" }, strings.more);
+  const margin = el("span", { class: "margin" });
   const title = el("h2", {}, strings[definition.title]);
   const strip = el("div", { class: "tabs", role: "group", "aria-label": strings[definition.title] });
   const node = el(
@@ -134,7 +135,7 @@ export function panel(definition: PanelDefinition, first: View, actions: PanelAc
     { class: "card panel", "data-panel": definition.title },
     el("header", {}, title, strip),
     el("div", { class: "panel-body" }, table.node, message),
-    el("footer", {}, more),
+    el("footer", {}, margin, more),
   );
   more.hidden = true;
 
@@ -260,6 +261,9 @@ export function panel(definition: PanelDefinition, first: View, actions: PanelAc
         if (turn !== turns) return; // the viewer moved on while it was asked; the newer answer counts
         show(table, { ...answer, results: answer.results.slice(0, definition.rows) }, view, focus);
         setText(message, answer.results.length === 0 ? strings.empty : "");
+        const error = view.format.error(answer.meta.error?.visitors);
+        setText(margin, error ? `${strings.visitors} ${error}` : "");
+        setAttribute(margin, "title", error ? fill(strings.errorHint, { error }) : undefined);
         more.hidden = answer.results.length <= definition.rows;
       } catch (failure) {
         const words = actions.refusal(failure);
@@ -267,6 +271,7 @@ export function panel(definition: PanelDefinition, first: View, actions: PanelAc
         if (turn !== turns) return;
         table.update([headOf(asked)], []);
         setText(message, fill(strings.failed, { message: words }));
+        setText(margin, "");
         more.hidden = true;
       }
     },

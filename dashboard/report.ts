@@ -124,6 +124,7 @@ export function reportLoader(): (question: ReportQuestion, signal: AbortSignal) 
           past:
             past && line.map((_, i) => past.buckets[i] && valueAt(past.rows, past.buckets[i].wall, metric)),
           completeUntil,
+          error: rows.meta.error?.[metric] ?? 0,
         };
       },
     };
