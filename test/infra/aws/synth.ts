@@ -1,5 +1,5 @@
 /** Synthesises the app as `cdk synth` would, with small stand-ins for the site's files; call once per test file. */
-import { mkdtempSync, readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { App, type Stack } from "aws-cdk-lib";
@@ -37,6 +37,15 @@ const files = new Map([
   ["/demo/", { body: new TextEncoder().encode("<!doctype html><title>Demo</title>") }],
 ]);
 
+function stackOrNothing(app: App): ReturnType<typeof rivuletStack> {
+  try {
+    return rivuletStack(app, files);
+  } catch (error) {
+    rmSync(app.outdir, { recursive: true, force: true });
+    throw error;
+  }
+}
+
 export function synthesise({
   context = {},
   bundle = false,
@@ -55,7 +64,7 @@ export function synthesise({
     context: { ...defaults, ...context, ...(bundle ? {} : { "aws:cdk:bundling-stacks": [] }) },
   });
   before?.(app);
-  const { stack, rivulet } = rivuletStack(app, files);
+  const { stack, rivulet } = stackOrNothing(app);
   let made: Template | undefined;
   const template = (): Template => {
     made ??= Template.fromStack(stack);
