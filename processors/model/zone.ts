@@ -61,10 +61,34 @@ export function offsetMs(zone: string, at: EpochMs): number {
   return local - start;
 }
 
-/** Start of the local clock hour that owns `at`; in zones with :30 or :45 offsets it is not a UTC hour. */
+/**
+ * Start of the local clock hour that owns `at`; in zones with :30 or :45 offsets it is not a UTC hour. Where clocks
+ * move by less than an hour (Lord Howe: 30 minutes) the hour is cut there, so that hours never overlap.
+ */
 export function hourStart(zone: string, at: EpochMs): EpochMs {
-  const local = at + offsetMs(zone, at);
-  return at - (local - Math.floor(local / HOUR_MS) * HOUR_MS);
+  const offset = offsetMs(zone, at);
+  const start = at - modulo(at + offset, HOUR_MS);
+  return offsetMs(zone, start) === offset
+    ? start
+    : firstSlotAfter(start, (slot) => offsetMs(zone, slot) === offset);
+}
+
+/** First instant after the local clock hour that owns `at`: an hour after its start, or where clocks move before. */
+export function hourEnd(zone: string, at: EpochMs): EpochMs {
+  const offset = offsetMs(zone, at);
+  const end = at + HOUR_MS - modulo(at + offset, HOUR_MS);
+  return offsetMs(zone, end - 1) === offset
+    ? end
+    : firstSlotAfter(at, (slot) => offsetMs(zone, slot) !== offset);
+}
+
+const modulo = (value: number, by: number): number => value - Math.floor(value / by) * by;
+
+/** First quarter of an hour after `at` that passes. */
+function firstSlotAfter(at: EpochMs, passes: (slot: EpochMs) => boolean): EpochMs {
+  let slot = (Math.floor(at / SLOT_MS) + 1) * SLOT_MS;
+  while (!passes(slot)) slot += SLOT_MS;
+  return slot;
 }
 
 const isoDate = (utc: EpochMs): LocalDate => new Date(utc).toISOString().slice(0, 10);
