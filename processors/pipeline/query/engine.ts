@@ -3,7 +3,7 @@ import { ClickstreamError } from "../../errors.ts";
 import { EXIT_PAGE } from "../../model/dimensions.ts";
 import { Measures } from "../../model/measures.ts";
 import type { Table } from "../../model/rollup.ts";
-import { type Clock, type EpochMs, MINUTE_MS, windowStart } from "../../model/time.ts";
+import { type Clock, DAY_MS, type EpochMs, MINUTE_MS, windowStart } from "../../model/time.ts";
 import type { Store } from "../../stores/store.ts";
 import type { CommitHeader } from "../commit.ts";
 import type { FeedEntry } from "../fold.ts";
@@ -103,7 +103,11 @@ export class QueryEngine {
     const coarsest = time === "time:minute" ? "minute" : time === "time:hour" ? "hour" : "day";
     // Read before the data: what is complete then stays complete.
     const lag = await this.#lag();
-    const { cells, newest } = await this.#reader.read(site, [range], coarsest);
+    // Nothing happens in the future: a range that ends there is not looked up day by day.
+    const covered = { from: range.from, to: Math.max(range.from, Math.min(range.to, now + 2 * DAY_MS)) };
+    const aligned =
+      covered.to === range.to ? covered : { ...covered, to: windowStart(covered.to, MINUTE_MS) };
+    const { cells, newest } = await this.#reader.read(site, [aligned], coarsest);
 
     const rows = breakDown(buckets, cells, request, dimension);
     const all = mergeTotals(cells);

@@ -4,6 +4,7 @@ import { DAY_MS, type EpochMs, HOUR_MS, MINUTE_MS, windowStart } from "../../mod
 import {
   addDays,
   dayStart,
+  hourEnd,
   hourStart,
   type LocalDate,
   localDate,
@@ -32,8 +33,24 @@ const bad = (message: string): never => {
   throw new ClickstreamError("bad_request", message);
 };
 
+/** Nothing was ever counted before. */
+const EARLIEST = "1970-01-02";
+/** Dates beyond have more digits in JavaScript, and nobody asks for them. */
+const LATEST = "2199-12-31";
+
 /** `first` is where the site's data begin, for "all". Throws `bad_request` naming date_range. */
 export function parseRange(
+  value: string | readonly [string, string],
+  zone: string,
+  now: EpochMs,
+  first: EpochMs,
+): Range {
+  const range = namedRange(value, zone, now, first);
+  if (range.from < dayStart(zone, EARLIEST)) bad(`date_range: begins before ${EARLIEST}`);
+  return range;
+}
+
+function namedRange(
   value: string | readonly [string, string],
   zone: string,
   now: EpochMs,
@@ -57,7 +74,7 @@ export function parseRange(
     case "day":
       return days(today, today);
     case "24h": {
-      const to = hourStart(zone, now) + HOUR_MS;
+      const to = hourEnd(zone, now);
       return { from: to - DAY_MS, to };
     }
     case "month":
@@ -82,7 +99,7 @@ function customRange(
   let range: Range;
   if (isDate(first) && isDate(last)) {
     for (const [i, date] of [first, last].entries())
-      if (!isRealDate(date)) bad(`date_range[${i}]: no such date`);
+      if (!isRealDate(date)) bad(`date_range[${i}]: no such date from ${EARLIEST} to ${LATEST}`);
     range = days(first, last);
   } else {
     const [from, to] = [first, last].map((text, i) => instant(text, zone, `date_range[${i}]`)) as [
@@ -98,7 +115,8 @@ function customRange(
 
 const isRealDate = (date: LocalDate): boolean => {
   const at = Date.parse(`${date}T00:00Z`);
-  return !Number.isNaN(at) && new Date(at).toISOString().startsWith(date);
+  const isInCalendar = !Number.isNaN(at) && new Date(at).toISOString().startsWith(date);
+  return isInCalendar && date >= EARLIEST && date <= LATEST;
 };
 
 /** An ISO time; without an offset it is local to the site. */
@@ -132,17 +150,27 @@ export function resolveTime(
   return byMonth || length > 186 * DAY_MS ? "time:month" : "time:day";
 }
 
+/** About how long each is; exactness does not matter for a limit. */
+const LENGTHS = {
+  "time:minute": MINUTE_MS,
+  "time:hour": HOUR_MS,
+  "time:day": DAY_MS,
+  "time:week": 7 * DAY_MS,
+  "time:month": 30 * DAY_MS,
+} as const;
+
 /** Labelled buckets that cover the range, in order; the first and last are cut to it. Throws `bad_request` when there would be too many. */
 export function cut(time: Exclude<TimeDimension, "time">, range: Range, zone: string): Bucket[] {
+  // Told from the length alone, before a bucket is made: centuries of days take seconds to cut.
+  if ((range.to - range.from) / LENGTHS[time] > MAX_BUCKETS)
+    bad(`dimensions: ${time} over this date_range gives more than ${MAX_BUCKETS} rows`);
   const buckets: Bucket[] = [];
   const push = (label: string, from: EpochMs, to: EpochMs): void => {
-    if (buckets.length >= MAX_BUCKETS)
-      bad(`dimensions: ${time} over this date_range gives more than ${MAX_BUCKETS} rows`);
     buckets.push({ label, from: Math.max(from, range.from), to: Math.min(to, range.to) });
   };
   if (time === "time:minute" || time === "time:hour") {
     const next = (at: EpochMs): EpochMs =>
-      time === "time:minute" ? windowStart(at, MINUTE_MS) + MINUTE_MS : hourStart(zone, at) + HOUR_MS;
+      time === "time:minute" ? windowStart(at, MINUTE_MS) + MINUTE_MS : hourEnd(zone, at);
     for (let at = range.from; at < range.to; at = next(at)) {
       const start = time === "time:minute" ? windowStart(at, MINUTE_MS) : hourStart(zone, at);
       push(localLabel(zone, start), start, next(at));

@@ -5,7 +5,7 @@
 import { ClickstreamError } from "../../errors.ts";
 import type { Rollup } from "../../model/rollup.ts";
 import { type Clock, type EpochMs, HOUR_MS, MINUTE_MS } from "../../model/time.ts";
-import { addDays, dayStart, hourStart, localDate } from "../../model/zone.ts";
+import { addDays, dayStart, hourEnd, hourStart, localDate } from "../../model/zone.ts";
 import type { Item, Store } from "../../stores/store.ts";
 import { type Commit, type CommitHeader, listShards, newestCommits, readCommits } from "../commit.ts";
 import { readCursors } from "../compact.ts";
@@ -119,14 +119,16 @@ export class RollupReader {
     for (const { id } of shards) {
       const cursor = cursors.get(id) ?? 0;
       const kept = (this.#tails.get(id) ?? []).filter(({ n }) => n > cursor);
-      const fresh = await readCommits(this.#store, id, kept.at(-1)?.n ?? cursor);
-      for (const commit of fresh) this.#remember(commit);
+      const from = kept.at(-1)?.n ?? cursor;
+      const fresh = await readCommits(this.#store, id, from);
       this.#tails.set(id, [...kept, ...fresh]);
-      if (!this.#newest.has(id)) {
-        for (const commit of (await newestCommits(this.#store, id, FEED_COMMITS)).reverse()) {
-          if (!fresh.some(({ n }) => n === commit.n)) this.#remember(commit);
-        }
+      const known = this.#newest.get(id)?.n;
+      if (known === undefined || known < from) {
+        // Nothing in memory yet, or commits came and were compacted since: the feed and the watermark need them too.
+        for (const commit of (await newestCommits(this.#store, id, FEED_COMMITS)).reverse())
+          if (commit.n > (known ?? 0) && commit.n <= from) this.#remember(commit);
       }
+      for (const commit of fresh) this.#remember(commit);
     }
     return shards.filter(({ closed }) => !closed).flatMap(({ id }) => this.#newest.get(id) ?? []);
   }
@@ -226,10 +228,10 @@ export function planCover(
         at = dayEnd;
         continue;
       }
-      const hourEnd = Math.min(hourStart(zone, at) + HOUR_MS, dayEnd);
-      if (coarsest !== "minute" && at === hourStart(zone, at) && hourEnd <= to) {
-        windows.hour.push({ from: at, to: hourEnd });
-        at = hourEnd;
+      const nextHour = hourEnd(zone, at);
+      if (coarsest !== "minute" && at === hourStart(zone, at) && nextHour <= to) {
+        windows.hour.push({ from: at, to: nextHour });
+        at = nextHour;
         continue;
       }
       if (!isKept(at, now))
@@ -246,10 +248,8 @@ export function planCover(
 
 function hoursOf(zone: string, day: Range): Range[] {
   const hours: Range[] = [];
-  for (let at = day.from; at < day.to; ) {
-    const to = Math.min(hourStart(zone, at) + HOUR_MS, day.to);
-    hours.push({ from: at, to: to > at ? to : day.to });
-    at = to > at ? to : day.to;
+  for (let at = day.from; at < day.to; at = hourEnd(zone, at)) {
+    hours.push({ from: at, to: hourEnd(zone, at) });
   }
   return hours;
 }
