@@ -166,8 +166,9 @@ export class ShardState {
 
   /** Everything in one value, so that a cold worker need not read the whole log. */
   encode(): Uint8Array<ArrayBuffer> {
-    const newest = [...this.visitors.values()].at(-1)?.receivedAt ?? 0;
-    const kept = [...this.visitors].filter(([, v]) => isRemembered(v, this.ordinal, newest));
+    // Later batches may have been received an hour earlier than the newest and must find what a warm worker finds.
+    const earliest = this.watermark - HOUR_MS;
+    const kept = [...this.visitors].filter(([, v]) => isRemembered(v, this.ordinal, earliest));
     const writer = new ByteWriter(64 * 1024);
     writer.byte(SNAPSHOT_VERSION);
     writer.varint(this.idOrdinal - this.batchIds.size);
@@ -256,26 +257,39 @@ export function decodeChange(reader: ByteReader): StateChange {
   return { n, to, ordinal, watermark, counters, visitors, batchIds };
 }
 
-/** The state of a shard that continues its parents: what they remember, numbered from the newest back. */
+/**
+ * The state of a shard that continues its parents: what they remember, numbered from the newest back. After a split
+ * and a merge both parents may remember a visitor; the one that heard last is right, because the other only inherited.
+ */
 export function inherit(parents: readonly ShardState[]): ShardState {
   const state = new ShardState();
-  state.ordinal = Math.max(0, ...parents.map(({ ordinal }) => ordinal));
-  state.idOrdinal = Math.max(0, ...parents.map(({ idOrdinal }) => idOrdinal));
-  state.watermark = Math.max(0, Math.min(...parents.map(({ watermark }) => watermark)));
-  if (parents.length === 0) state.watermark = 0;
-  const visitors = parents.flatMap((parent) =>
-    [...parent.visitors].map(
-      ([key, visitor]) =>
-        [key, { ...visitor, ordinal: visitor.ordinal + state.ordinal - parent.ordinal }] as const,
-    ),
-  );
-  for (const [key, visitor] of visitors.sort((a, b) => a[1].ordinal - b[1].ordinal))
-    state.visitors.set(key, visitor);
-  const ids = parents.flatMap((parent) =>
-    [...parent.batchIds].map(
-      ([hash, number]) => [hash, number + state.idOrdinal - parent.idOrdinal] as const,
-    ),
-  );
-  for (const [hash, number] of ids.sort((a, b) => a[1] - b[1])) state.batchIds.set(hash, number);
+  if (parents.length === 0) return state;
+  state.ordinal = Math.max(...parents.map(({ ordinal }) => ordinal));
+  state.watermark = Math.min(...parents.map(({ watermark }) => watermark));
+  const latest = new Map<string, { readonly visitor: VisitorState; readonly ordinal: number }>();
+  for (const parent of parents) {
+    for (const [key, visitor] of parent.visitors) {
+      const rival = latest.get(key)?.visitor;
+      if (rival && !isNewer(visitor, rival)) continue;
+      latest.set(key, { visitor, ordinal: visitor.ordinal + state.ordinal - parent.ordinal });
+    }
+  }
+  for (const [key, { visitor, ordinal }] of [...latest].sort(
+    ([a, x], [b, y]) => x.ordinal - y.ordinal || (a < b ? -1 : 1),
+  ))
+    state.visitors.set(key, { ...visitor, ordinal });
+  // Ages from the newest back; then numbered without gaps, as a snapshot numbers them when it is read.
+  const ages = new Map<number, number>();
+  for (const parent of parents) {
+    for (const [hash, number] of parent.batchIds)
+      ages.set(hash, Math.min(parent.idOrdinal - number, ages.get(hash) ?? Number.POSITIVE_INFINITY));
+  }
+  const ids = [...ages].sort((a, b) => b[1] - a[1] || a[0] - b[0]);
+  state.idOrdinal = Math.max(ids.length, ...parents.map(({ idOrdinal }) => idOrdinal));
+  for (const [index, [hash]] of ids.entries())
+    state.batchIds.set(hash, state.idOrdinal - ids.length + index + 1);
   return state;
 }
+
+const isNewer = (a: VisitorState, b: VisitorState): boolean =>
+  a.receivedAt !== b.receivedAt ? a.receivedAt > b.receivedAt : a.ordinal > b.ordinal;
