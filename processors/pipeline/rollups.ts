@@ -113,14 +113,18 @@ const BUILT = "built";
 export const mayBeDerived = (zone: string, date: LocalDate, now: EpochMs): boolean =>
   dayStart(zone, addDays(date, 1)) <= now + CLOCK_MARGIN_MS;
 
-/** Call after the hours of a day were written and before the cursor moves. */
+/**
+ * Call after the hours of a day were written and before the cursor moves. The day first, then the note that it waits:
+ * the other way round somebody who derives meanwhile could take the note away and leave the day stale for good.
+ */
 export async function markStale(store: Store, site: string, date: LocalDate): Promise<void> {
   const pk = partition("day", site);
-  await putAlways(store, { pk: STALE, sk: staleKey(site, date) }, new Uint8Array());
   for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
     const item = await store.get({ pk, sk: date });
-    if (await store.put({ pk, sk: date, value: encodeItem(new Map(), undefined) }, item?.version ?? 0))
-      return;
+    if (!(await store.put({ pk, sk: date, value: encodeItem(new Map(), undefined) }, item?.version ?? 0)))
+      continue;
+    await putAlways(store, { pk: STALE, sk: staleKey(site, date) }, new Uint8Array());
+    return;
   }
   throw new ClickstreamError("unavailable", `${pk} ${date}: ${MAX_CONFLICTS} conflicting writes in a row`);
 }
