@@ -107,14 +107,14 @@ export class Measures {
     if (revenue.length > 0) mask |= REVENUE_BIT;
     if (vitals.length > 0) mask |= VITALS_BIT;
     writer.varint(mask);
-    for (const name of COUNTS) if (this[name] !== 0) writer.signed(this[name]);
+    for (const name of COUNTS) if (this[name] !== 0) writer.signed(saturated(this[name]));
     visitors?.encode(writer);
     if (revenue.length > 0) {
       writer.varint(revenue.length);
       for (const [currency, money] of revenue) {
         writer.text(currency);
-        writer.signed(money.minor);
-        writer.signed(money.count);
+        writer.signed(saturated(money.minor));
+        writer.signed(saturated(money.count));
       }
     }
     if (vitals.length > 0) {
@@ -153,6 +153,9 @@ export class Measures {
 const VISITORS_BIT = 1 << 20;
 const REVENUE_BIT = 1 << 21;
 const VITALS_BIT = 1 << 22;
+
+/** Anybody may post absurd prices again and again: a sum stands still at 2^51 rather than stop the counting of all. */
+const saturated = (sum: number): number => Math.max(-(2 ** 51), Math.min(sum, 2 ** 51));
 
 /** Orders map entries by key in code-unit order, which is the same on every machine. */
 export const byKey = (a: readonly [string, unknown], b: readonly [string, unknown]): number =>

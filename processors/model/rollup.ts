@@ -3,7 +3,7 @@
  * Merging is addition and union, so any order of merging gives the same bytes (except for a table that overflowed).
  */
 import { ByteReader, ByteWriter } from "../sketches/bytes.ts";
-import { OTHER } from "./dimensions.ts";
+import { OTHER, PROPS_PREFIX } from "./dimensions.ts";
 import { REJECT_REASONS, type RejectReason } from "./event.ts";
 import { byKey, Measures } from "./measures.ts";
 
@@ -11,8 +11,8 @@ export type Table = Map<string, Measures>;
 
 /** Rows kept for one dimension; the least visited fall into "(other)". With it an hour of a busy site stays near 100 KB. */
 export const MAX_ROWS = 1_000;
-/** Dimensions in one rollup; only property keys can be many. Later keys are dropped whole, totals stay exact. */
-export const MAX_TABLES = 64;
+/** Property keys in one rollup. Later keys are dropped whole; totals and the other dimensions stay exact. */
+export const MAX_PROPS_TABLES = 44;
 
 const VERSION = 1;
 
@@ -32,6 +32,12 @@ export class Rollup {
     return [...this.#tables.keys()].sort();
   }
 
+  get #propsTables(): number {
+    let count = 0;
+    for (const dimension of this.#tables.keys()) if (dimension.startsWith(PROPS_PREFIX)) count++;
+    return count;
+  }
+
   /** The table of a dimension, or undefined if nothing was counted for it. */
   table(dimension: string): Table | undefined {
     const table = this.#tables.get(dimension);
@@ -45,7 +51,7 @@ export class Rollup {
   row(dimension: string, value: string): Measures | undefined {
     let table = this.table(dimension);
     if (!table) {
-      if (this.#tables.size >= MAX_TABLES) return undefined;
+      if (dimension.startsWith(PROPS_PREFIX) && this.#propsTables >= MAX_PROPS_TABLES) return undefined;
       table = new Map();
       this.#tables.set(dimension, table);
     }
