@@ -4,8 +4,12 @@ import type { Reject } from "../../model/event.ts";
 import { utf8Text } from "./base64.ts";
 import { isObject, isReject, reject } from "./checks.ts";
 
-/** Later than any date that JavaScript can hold is no time at all. */
-const MAX_EPOCH_MS = 8.64e15;
+/**
+ * Epoch milliseconds have 13 digits from 2001 to 2286, and keys of windows rely on it. Seconds and microseconds have
+ * not: taken for milliseconds they would open windows in 1970 or in the year 50,000.
+ */
+const MIN_EPOCH_MS = 1e12;
+const MAX_EPOCH_MS = 1e13 - 1;
 
 /**
  * The envelope in the bytes of one stream record, or why it is none. Never throws.
@@ -22,7 +26,7 @@ export function decodeEnvelope(data: Uint8Array): Envelope | Reject {
   }
   if (!isObject(raw)) return reject("malformed", "envelope: not an object");
   const at = raw.at;
-  if (typeof at !== "number" || !(at >= 0 && at <= MAX_EPOCH_MS)) {
+  if (typeof at !== "number" || !(at >= MIN_EPOCH_MS && at <= MAX_EPOCH_MS)) {
     return reject("malformed", "envelope.at: not a time in epoch milliseconds");
   }
   const route = field(raw, "route");
