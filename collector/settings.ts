@@ -14,16 +14,17 @@ type Privacy = Navigator & { globalPrivacyControl?: boolean };
 
 /** Keeps the visitor's own choice. */
 export const choose = (yes: boolean): void => {
-  store.rivulet = yes ? "1" : "0";
+  store.rivulet = `${+yes}`;
 };
 
+/** Addresses of the machine that the browser runs on. `[` begins `[::1]`, and `file:///` has a slash where others have a host. */
+const isHere = (url: unknown): boolean => /^\w+:..(localhost|127\.|\[|\/)/.test(url as string);
+
 /**
- * The visitor's choice wins over the browser's privacy signals; developers' machines and robots
- * count only where the tag asks for it (`data-local`, `data-automation`).
+ * The visitor's choice wins over the browser's privacy signals. Developers' machines and robots count only where the
+ * tag asks for it (`data-local`), or where the server runs on the same machine: then somebody is trying it out.
  */
 export const isAllowed = (): boolean | number =>
-  ("local" in dataset || !/^(localhost|127\.|\[::1|$)/.test(location.hostname)) &&
-  ("automation" in dataset || !navigator.webdriver) &&
-  (store.rivulet
-    ? +store.rivulet
-    : !(navigator as Privacy).globalPrivacyControl && navigator.doNotTrack !== "1");
+  ("local" in dataset || isHere(api) || !(isHere(location) || navigator.webdriver)) &&
+  // "0", chosen, is a true text and a false number; so is "unspecified" as a signal.
+  +(store.rivulet || !((navigator as Privacy).globalPrivacyControl || +navigator.doNotTrack!));

@@ -8,7 +8,7 @@ import type { Batch, ClickEvent, Reject, RejectReason } from "../model/event.ts"
 import { type EpochMs, MINUTE_MS, windowStart } from "../model/time.ts";
 import { compareSequences, type StreamRecord } from "../streams/stream.ts";
 import { encodeCommit } from "./commit.ts";
-import { base64Text } from "./decode/base64.ts";
+import { base64Header } from "./decode/base64.ts";
 import { decodeBatches } from "./decode/decode.ts";
 import { decodeEnvelope } from "./decode/envelope.ts";
 import { type Agent, agentParser } from "./enrich/agent.ts";
@@ -119,7 +119,7 @@ export class RecordFold {
       }
       this.#batchIds.add(hash);
     }
-    if (agent.bot) {
+    if (agent.bot && !agent.library) {
       refuse("bot", all);
       return;
     }
@@ -225,7 +225,7 @@ export function decodeRecord(record: StreamRecord): Decoded {
   const envelope = decodeEnvelope(record.data);
   if ("reason" in envelope)
     return { record, envelope: undefined, agentText: "", batches: [], reject: envelope };
-  const agentText = base64Text(envelope.ua64) ?? "";
+  const agentText = base64Header(envelope.ua64);
   const batches = decodeBatches(envelope);
   if ("reason" in batches) return { record, envelope, agentText, batches: [], reject: batches };
   return { record, envelope, agentText, batches, reject: undefined };

@@ -85,7 +85,7 @@ it("coalesces fifty quick navigations into few requests and loses none", async (
 });
 
 it("makes the fragment part of the path only with data-hash", async () => {
-  receiver.pages.set("/", page("", { tag: TAG.replace("data-local", "data-hash data-local") }));
+  receiver.pages.set("/", page("", { tag: TAG.replace(" data-site", " data-hash data-site") }));
   await open("/#/start");
   await tab.evaluate(`location.hash = "#/about"`);
   await receiver.until("two page views", () => pageviews().length === 2);
@@ -314,11 +314,23 @@ it("reports outbound links, downloads, forms and marked elements without code in
   ]);
 });
 
-it("stays silent on local pages, for automation and for visitors who object, unless told otherwise", async () => {
+it("stays silent on local pages and for visitors who object, unless told or served from the same machine", async () => {
   const silent = (name: string, tag: string, head = "") =>
     receiver.pages.set(`/${name}`, page("", { tag, head }));
-  silent("local", TAG.replace("data-local", ""));
-  silent("robot", TAG.replace("data-automation", ""));
+  // A server elsewhere (TEST-NET-1, nobody answers) does not want a developer's machine counted.
+  const elsewhere = " data-api=http://192.0.2.1/v1/events data-site";
+  const sent: string[] = [];
+  tab.on("request", (request) => {
+    if (request.url().startsWith("http://192.0.2.1/")) sent.push(new URL(tab.url()).pathname);
+  });
+  silent("local", TAG.replace(" data-site", elsewhere));
+  receiver.pages.set("/told", page("", { tag: TAG.replace(" data-site", ` data-local${elsewhere}`) }));
+  await open("/local");
+  await open("/told");
+  await expect.poll(() => sent.length).toBeGreaterThan(0);
+  expect(new Set(sent)).toEqual(new Set(["/told"]));
+  await tab.evaluate("localStorage.clear()");
+  receiver.pages.delete("/told");
   silent(
     "gpc",
     TAG,

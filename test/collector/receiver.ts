@@ -46,7 +46,7 @@ const TYPES: Readonly<Record<string, string>> = {
   ".svg": "image/svg+xml",
 };
 
-export const TAG = '<script defer src="/c.js" data-site="shop.example" data-local data-automation></script>';
+export const TAG = '<script defer src="/c.js" data-site="shop.example"></script>';
 
 /** Minimal page with the snippet; `head` goes before it, `body` into it. */
 export const page = (body = "", { tag = TAG, head = "" } = {}): string =>

@@ -15,6 +15,8 @@ export interface Agent {
   /** Major and minor; for Windows its product name (11 says "10": its browsers froze that text). */
   readonly osVersion: string;
   readonly bot: boolean;
+  /** An HTTP library or command-line tool. No crawler runs one to post events: whoever does means it. */
+  readonly library: boolean;
 }
 
 export type AgentParser = (userAgent: string) => Agent;
@@ -27,6 +29,7 @@ const UNKNOWN: Agent = {
   os: "",
   osVersion: "",
   bot: false,
+  library: false,
 };
 
 /** A browser writes 100 to 300 characters; what comes after this many cannot change the answer and would slow the patterns. */
@@ -83,8 +86,19 @@ export function agentParser({ maxEntries }: { readonly maxEntries: number }): Ag
   };
 }
 
-function parseAgent(header: string): Agent {
-  if (header.trim() === "") return UNKNOWN;
+/** How tools and libraries of common languages begin their header when nobody sets another. */
+const LIBRARY =
+  /^(?:aiohttp|Apache-HttpClient|axios|Bun|curl|Dart|Deno|Faraday|Go-http-client|got|GuzzleHttp|HTTPie|insomnia|Java|k6|libwww-perl|node|node-fetch|okhttp|PostmanRuntime|python-(?:httpx|requests|urllib\d?)|reqwest|Ruby|Symfony|undici|Wget|xh)\b/i;
+
+/**
+ * A browser without a window is no robot by that alone: tests and monitors use it. Automation is refused where it can
+ * be told apart, in the page (`navigator.webdriver`), by our collector and by other trackers.
+ */
+const windowed = (header: string): string => header.replace("HeadlessChrome/", "Chrome/");
+
+function parseAgent(raw: string): Agent {
+  if (raw.trim() === "") return UNKNOWN;
+  const header = windowed(raw);
   const parsed = Bowser.parse(header);
   const [browser, browserVersion] = nameBrowser(header, parsed);
   const isConsole = /PlayStation/.test(header);
@@ -97,6 +111,7 @@ function parseAgent(header: string): Agent {
     osVersion:
       os === "Windows" ? (parsed.os.versionName ?? "") : isConsole ? "" : majorMinor(parsed.os.version),
     bot: isbot(header) || parsed.platform.type === "bot",
+    library: LIBRARY.test(header),
   };
 }
 

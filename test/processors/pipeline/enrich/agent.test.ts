@@ -270,7 +270,15 @@ describe("agentParser", () => {
       "",
     ],
   ])("%s", (header, device, browser, browserVersion, os, osVersion) => {
-    expect(parse(header)).toEqual({ device, browser, browserVersion, os, osVersion, bot: false });
+    expect(parse(header)).toEqual({
+      device,
+      browser,
+      browserVersion,
+      os,
+      osVersion,
+      bot: false,
+      library: false,
+    });
   });
 
   it.each([
@@ -283,6 +291,22 @@ describe("agentParser", () => {
     `Mozilla/5.0 (Linux; Android 6.0.1; Nexus 5X Build/MMB29P) ${WEBKIT} Chrome/142.0.0.0 Mobile Safari/537.36 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)`,
   ])("knows a robot: %s", (header) => {
     expect(parse(header).bot).toBe(true);
+  });
+
+  it.each([
+    "curl/8.5.0",
+    "python-requests/2.31.0",
+    "Go-http-client/2.0",
+    "node",
+    "okhttp/4.12.0",
+    "Wget/1.21.3",
+  ])("tells a library that somebody uses to report events from a crawler: %s", (header) => {
+    expect(parse(header).library).toBe(true);
+  });
+
+  it("takes a browser without a window for the browser that it is", () => {
+    const header = `Mozilla/5.0 (X11; Linux x86_64) ${WEBKIT} HeadlessChrome/141.0.0.0 Safari/537.36`;
+    expect(parse(header)).toMatchObject({ browser: "Chrome", bot: false });
   });
 
   it("takes none of the generated browsers for a robot, and names each of them", () => {
