@@ -18,6 +18,15 @@ export const METRICS = [
 ] as const;
 export type Metric = (typeof METRICS)[number];
 
+/** Counts and sums: zero is a value of theirs. The others are averages, which nothing has none of. */
+export const COUNTED: ReadonlySet<Metric> = new Set([
+  "visitors",
+  "visits",
+  "pageviews",
+  "events",
+  "total_revenue",
+]);
+
 export const isMetric = (name: string): name is Metric => (METRICS as readonly string[]).includes(name);
 
 export type Numbers = ReadonlyMap<string, MetricValue>;
@@ -71,7 +80,9 @@ export function headline(view: View, pick: (metric: Metric) => void): Headline {
         setText(margin, error);
         setAttribute(margin, "title", error ? fill(strings.errorHint, { error }) : undefined);
         const past = before?.get(metric);
-        const moved = before ? relativeChange(current, past) : undefined;
+        // An average over no visits is not a zero to compare with.
+        const hadValue = COUNTED.has(metric) || Boolean(numberOf(before?.get("visits")));
+        const moved = hadValue ? relativeChange(current, past) : undefined;
         const direction = !moved ? "" : moved > 0 ? "up" : "down";
         const good = LESS_IS_BETTER.has(metric) ? "down" : "up";
         const text = moved === undefined ? "" : format.change(moved);

@@ -2,7 +2,7 @@
 import { type MetricValue, type QueryAnswer, type QueryRequest, query } from "./api.ts";
 import type { Series } from "./chart.ts";
 import { numberOf } from "./format.ts";
-import { METRICS, type Metric, type Numbers } from "./headline.ts";
+import { COUNTED, METRICS, type Metric, type Numbers } from "./headline.ts";
 import { filterOf } from "./panel.ts";
 import {
   apiRange,
@@ -46,9 +46,6 @@ interface Past {
 }
 
 const MINUTE = 60_000;
-/** Of these, a window without a row had none; of the others (averages) there is no value to show. */
-const COUNTED: ReadonlySet<Metric> = new Set(["visitors", "visits", "pageviews", "events", "total_revenue"]);
-
 /** What the API can tell about one value of a dimension: visits as a whole do not belong to a page or an event. */
 export function metricsOf(focus: Focus | undefined): readonly Metric[] {
   const dimension = focus?.dimension ?? "";
@@ -147,6 +144,7 @@ function rowsByWall(answer: QueryAnswer, metrics: readonly Metric[]): ReadonlyMa
   );
 }
 
+/** A window without a row counted none; an average over none has no value. */
 function valueAt(rows: ReadonlyMap<number, Numbers>, wall: number, metric: Metric): number | undefined {
   return numberOf(rows.get(wall)?.get(metric)) ?? (COUNTED.has(metric) ? 0 : undefined);
 }
