@@ -1,9 +1,11 @@
 #!/usr/bin/env node
 // Starts the command line on Node 24, which runs TypeScript as it is: this process if it is new enough, else the
 // runtime that npm installed beside us.
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
+import { constants } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -19,11 +21,13 @@ if (Number(process.versions.node.split(".")[0]) >= REQUIRED) {
     );
     process.exit(1);
   }
-  const { status, signal } = spawnSync(runtime, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
+  const child = spawn(runtime, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
     stdio: "inherit",
   });
-  if (signal) process.kill(process.pid, signal);
-  process.exit(status ?? 1);
+  // Ctrl-C reaches both processes, and a second one of the same kind would end the child at once: so always SIGTERM.
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill("SIGTERM"));
+  const [status, signal] = await once(child, "exit");
+  process.exit(status ?? 128 + constants.signals[signal]);
 }
 
 function packagedNode() {

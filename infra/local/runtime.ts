@@ -49,8 +49,21 @@ const LOCAL_POLL_MS = 1_000;
 const KINESIS_POLL_MS = 250;
 const DEMO_SITE = { id: "demo", timeZone: "UTC" };
 
-/** Throws `config` with what to change, or `unavailable` when a file or service cannot be opened. */
+/** Throws `config` with what to change, or `unavailable` when a file or service cannot be opened; nothing stays open then. */
 export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
+  const opened = new AsyncDisposableStack();
+  try {
+    const runtime = await open(options, opened);
+    return { ...runtime, close: () => opened.disposeAsync() };
+  } catch (error) {
+    // An open file or timer would keep the process alive.
+    await opened.disposeAsync();
+    throw error;
+  }
+}
+
+/** Each part says how it is closed as soon as it is open; they close in the opposite order. */
+async function open(options: RuntimeOptions, opened: AsyncDisposableStack): Promise<Omit<Runtime, "close">> {
   const { host, log } = options;
   const clock = systemClock;
   if (!isLoopback(host) && !options.isPublic) {
@@ -61,11 +74,14 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   }
   if (!options.stream || !options.store) await openDirectory(options.dataDirectory);
   const store = await openStore(options, clock);
+  opened.defer(() => store.close());
   const stream = await openStream(options, clock);
+  opened.defer(() => stream.close());
   await registerSites(store, clock, options.sites);
   if ((await listSites(store)).length === 0) await registerSites(store, clock, [DEMO_SITE]);
 
   const tracing = await startTracing();
+  opened.defer(() => tracing.close());
   const aggregate = {
     store,
     clock,
@@ -81,8 +97,10 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     pollMs: options.stream ? KINESIS_POLL_MS : LOCAL_POLL_MS,
     log,
   });
+  opened.defer(() => consumer.close());
   await consumer.start();
   const compaction = startCompaction(store, consumer, log);
+  opened.defer(() => compaction.stop());
   const engine = new QueryEngine({ store, clock, lagMs: async () => consumer.lagMs() });
   const gateway = createServer({
     stream,
@@ -96,25 +114,16 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     log,
   });
   const address = await gateway.listen(options.port, host).catch((cause: NodeJS.ErrnoException) => {
-    const hint =
-      cause.code === "EADDRINUSE"
-        ? `port ${options.port} is taken: choose another with --port`
-        : `cannot listen on ${host}:${options.port}`;
-    throw new ClickstreamError("config", hint, { cause });
+    if (cause.code === "EADDRINUSE")
+      throw new ClickstreamError("config", `port ${options.port} is taken: choose another with --port`);
+    throw new ClickstreamError("config", `cannot listen on ${host}:${options.port}`, { cause });
   });
+  opened.defer(() => gateway.close());
   return {
     url: `http://${address.host.includes(":") ? `[${address.host}]` : address.host}:${address.port}`,
     sites: await listSites(store),
     stream,
     consumer,
-    async close() {
-      await gateway.close();
-      await consumer.close();
-      await compaction.stop();
-      await tracing.close();
-      await stream.close();
-      await store.close();
-    },
   };
 }
 
@@ -132,7 +141,7 @@ async function openStore(
   clock: typeof systemClock,
 ): Promise<Store> {
   if (!store) return sqliteStore({ path: join(dataDirectory, "store.db"), clock });
-  const table = named(store, "dynamodb", "--store");
+  const table = named(store, "dynamodb:TABLE", "--store");
   const { dynamoStore } = await import("../../processors/stores/dynamodb.ts");
   const { createTable } = await import("../../processors/stores/dynamodb-table.ts");
   log(`store: DynamoDB table ${table} (made if it does not exist)`);
@@ -145,15 +154,17 @@ async function openStream(
   clock: typeof systemClock,
 ): Promise<Stream> {
   if (!stream) return sqliteStream({ path: join(dataDirectory, "stream.db"), clock });
-  const name = named(stream, "kinesis", "--stream");
+  const name = named(stream, "kinesis:NAME", "--stream");
   const { kinesisStream } = await import("../../processors/streams/kinesis.ts");
   log(`stream: Kinesis stream ${name}`);
   return kinesisStream({ stream: name });
 }
 
-function named(value: string, kind: string, flag: string): string {
+/** `form` as in "kinesis:NAME". */
+function named(value: string, form: string, flag: string): string {
   const [prefix, name] = value.split(/:(.*)/s);
-  if (prefix !== kind || !name) throw new ClickstreamError("config", `${flag} ${value}: write ${kind}:NAME`);
+  if (prefix !== form.split(":", 1)[0] || !name)
+    throw new ClickstreamError("config", `${flag} ${value}: write ${form}`);
   return name;
 }
 
