@@ -1,0 +1,117 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { postLanes, query } from "../kit/client.ts";
+import { runCommand, type ServerProcess, startServer } from "../kit/server.ts";
+import { temporary } from "./kit.ts";
+
+let data: Awaited<ReturnType<typeof temporary>>;
+beforeAll(async () => {
+  data = await temporary("startup");
+});
+afterAll(() => data.remove());
+
+const residentMb = async (pid: number): Promise<number> => {
+  const status = await readFile(`/proc/${pid}/status`, "utf8");
+  return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) / 1024;
+};
+
+describe("npm start", () => {
+  let server: ServerProcess | undefined;
+  afterAll(async () => {
+    await server?.stop();
+  });
+
+  it("answers /healthz in under 5 s and rests in under 150 MB", async () => {
+    const startedAt = performance.now();
+    server = await startServer({ data: join(data.path, "fresh") });
+    const took = performance.now() - startedAt;
+    // Idle means later than the work of starting: the collector of garbage runs by then.
+    await sleep(5_000);
+    const resident = await residentMb(server.pid);
+    console.log(`healthy after ${took.toFixed(0)} ms, resident ${resident.toFixed(0)} MB after 5 s`);
+    expect(took).toBeLessThan(5_000);
+    expect(resident).toBeLessThan(150);
+  });
+
+  it("prints the dashboard's address and the snippet to paste", () => {
+    expect(server?.output()).toContain(`Dashboard  ${server?.url}/?site=demo`);
+    expect(server?.output()).toContain(`<script defer src="${server?.url}/c.js" data-site="demo"></script>`);
+  });
+
+  it("keeps what it acknowledged when Ctrl-C comes in the middle of a load, and ends with code 0", async () => {
+    const batch = (number: number) => ({
+      path: "/v1/events",
+      headers: {
+        "Content-Type": "text/plain",
+        "User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:127.0) Gecko/20100101 Firefox/127.0",
+      },
+      body: JSON.stringify({
+        s: "demo",
+        b: `b${number}`,
+        c: { u: "https://example.com/" },
+        e: [{ n: "pageview" }],
+      }),
+    });
+    const lanes = Array.from({ length: 4 }, (_, lane) =>
+      Array.from({ length: 200 }, (_, i) => batch(lane * 200 + i)),
+    );
+    let acknowledged = 0;
+    let stopping: Promise<unknown> | undefined;
+    await postLanes(server!.url, lanes, (_, status) => {
+      if (status === 204) acknowledged++;
+      if (acknowledged === 150) stopping ??= server!.stop();
+    });
+    expect(await stopping).toEqual({ code: 0, signal: null });
+    server = await startServer({ data: join(data.path, "fresh") });
+    const totals = { site_id: "demo", metrics: ["events"], date_range: "7d" };
+    await expect
+      .poll(async () => (await query(server!.url, totals)).results[0]?.metrics[0], { timeout: 5_000 })
+      .toBe(acknowledged);
+  });
+});
+
+describe("a start that cannot work says why in one line and ends", () => {
+  const refusedWith = async (args: readonly string[], message: RegExp): Promise<void> => {
+    const { code, output } = await runCommand(["start", "--data", join(data.path, "refused"), ...args]);
+    expect(output).toMatch(message);
+    expect(output).not.toMatch(/^\s+at /m);
+    expect(output.trim().split("\n").length).toBe(1);
+    expect(code).toBe(1);
+  };
+
+  it("on a port that is taken", async () => {
+    const other = createServer().listen(0, "127.0.0.1");
+    await new Promise((resolve) => other.once("listening", resolve));
+    const { port } = other.address() as AddressInfo;
+    await refusedWith(["--port", String(port)], new RegExp(`port ${port} is taken`));
+    other.close();
+  });
+  it("with an unknown time zone", () => refusedWith(["--site", "a@Mars/Base"], /Mars\/Base/));
+  it("with a site of no name", () => refusedWith(["--site", "@Asia/Seoul"], /site/));
+  it("where data cannot be written", async () => {
+    await writeFile(join(data.path, "file"), "");
+    await refusedWith(["--data", join(data.path, "file", "below")], /--data .*cannot be made or written/);
+  });
+  it("where others could read the dashboard", () => refusedWith(["--host", "0.0.0.0"], /--public/));
+  it("with a stream or store of an unknown kind", async () => {
+    await refusedWith(["--stream", "kafka:events"], /kinesis:NAME/);
+    await refusedWith(["--store", "redis:x"], /dynamodb:TABLE/);
+  });
+
+  it("with an unknown flag, and shows the flags that there are", async () => {
+    const { code, output } = await runCommand(["start", "--prot", "1"]);
+    expect(output).toContain("unknown option '--prot'");
+    expect(output).toContain("--port");
+    expect(output).not.toMatch(/^\s+at /m);
+    expect(code).toBe(1);
+  });
+  it("with a port that is none", async () => {
+    const { code, output } = await runCommand(["start", "--port", "http"]);
+    expect(output).toContain("a port is 0 to 65535");
+    expect(code).toBe(1);
+  });
+});
