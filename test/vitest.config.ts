@@ -1,4 +1,7 @@
+/** How the tests run: real processes, two at a time, and a machine-readable report where somebody asks for one. */
 import { defineConfig } from "vitest/config";
+
+const report = process.env.RIVULET_TEST_REPORT;
 
 export default defineConfig({
   test: {
@@ -8,5 +11,6 @@ export default defineConfig({
     hookTimeout: 60_000,
     pool: "forks",
     maxWorkers: 2,
+    ...(report ? { reporters: ["default", "json"], outputFile: { json: report } } : {}),
   },
 });

@@ -4,11 +4,17 @@ import { ENV, parseSites, requireEnv } from "../env.ts";
 import type { Clock } from "../model/time.ts";
 import { registerSites } from "../pipeline/sites.ts";
 import { dynamoStore } from "../stores/dynamodb.ts";
+import { dynamoClient } from "../stores/dynamodb-table.ts";
 import type { Store } from "../stores/store.ts";
+import { captureClient } from "../tracing.ts";
 
 export const clock: Clock = { now: () => Date.now() };
 
-export const store: Store = dynamoStore({ table: requireEnv(process.env, ENV.table), clock });
+export const store: Store = dynamoStore({
+  table: requireEnv(process.env, ENV.table),
+  clock,
+  client: await captureClient(dynamoClient()),
+});
 
 let registered: Promise<void> | undefined;
 

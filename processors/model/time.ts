@@ -15,3 +15,9 @@ export interface Clock {
 
 /** Start of the tumbling window that owns `at`. Windows are half-open: [start, start + lengthMs), aligned to the epoch. */
 export const windowStart = (at: EpochMs, lengthMs: number): EpochMs => Math.floor(at / lengthMs) * lengthMs;
+
+/**
+ * How long after its end a window still counts as open. A minute covers a batch that waits for a slow network; what is
+ * later is an offline queue: counted all the same, and reported as late.
+ */
+export const ALLOWED_LATENESS_MS = MINUTE_MS;

@@ -9,6 +9,7 @@ import { compareSequences, type StreamRecord } from "../streams/stream.ts";
 import { type BatchTrace, noTracer, type Tracer } from "../tracer.ts";
 import {
   appendCommit,
+  LOG_GRACE_MS,
   loadState,
   newestCommits,
   newestSnapshot,
@@ -47,8 +48,6 @@ const MAX_COMMIT_BYTES = 350_000;
  * kept for at least LOG_GRACE_MS, so a slot that it believes free cannot be one that was cleaned up.
  */
 const TRUST_MS = MINUTE_MS;
-/** Old commits and their slots stay for this long whatever has been compacted. */
-export const LOG_GRACE_MS = 60 * MINUTE_MS;
 /** Changes logged since the last snapshot before a new one is due: then all snapshots together cost about as much as the log. */
 const MIN_SNAPSHOT_BYTES = 1 << 20;
 const MAX_LOG_COMMITS = 1_000;

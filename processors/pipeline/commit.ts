@@ -4,7 +4,7 @@
  */
 import { invariant } from "../errors.ts";
 import { Rollup } from "../model/rollup.ts";
-import type { EpochMs } from "../model/time.ts";
+import { type EpochMs, MINUTE_MS } from "../model/time.ts";
 import { ByteReader, ByteWriter } from "../sketches/bytes.ts";
 import type { Store } from "../stores/store.ts";
 import { Partial } from "./fold.ts";
@@ -27,6 +27,9 @@ export interface Commit extends CommitHeader {
   /** By site id. */
   readonly partials: ReadonlyMap<string, Partial>;
 }
+
+/** Old commits and their slots stay for this long whatever has been compacted. */
+export const LOG_GRACE_MS = 60 * MINUTE_MS;
 
 const VERSION = 1;
 

@@ -3,10 +3,10 @@ import { type Clock, MINUTE_MS } from "../model/time.ts";
 import { type LocalDate, localDate } from "../model/zone.ts";
 import { ByteReader, ByteWriter } from "../sketches/bytes.ts";
 import type { Store } from "../stores/store.ts";
-import { LOG_GRACE_MS } from "./aggregate.ts";
 import {
   type Commit,
   deleteCommits,
+  LOG_GRACE_MS,
   listShards,
   newestCommits,
   newestSnapshot,

@@ -5,7 +5,7 @@
 import { invariant } from "../errors.ts";
 import type { Envelope } from "../model/envelope.ts";
 import type { Batch, ClickEvent, Reject, RejectReason } from "../model/event.ts";
-import { type EpochMs, MINUTE_MS, windowStart } from "../model/time.ts";
+import { ALLOWED_LATENESS_MS, type EpochMs, MINUTE_MS, windowStart } from "../model/time.ts";
 import { compareSequences, type StreamRecord } from "../streams/stream.ts";
 import { encodeCommit } from "./commit.ts";
 import { base64Header } from "./decode/base64.ts";
@@ -26,9 +26,6 @@ import {
   type VisitorState,
 } from "./state.ts";
 import { cookielessId, dayOf, type KeyedHash, type Salts, storedId } from "./visitor.ts";
-
-/** A minute covers a batch that waits for a slow network; what is later is an offline queue, and marked late. */
-export const ALLOWED_LATENESS_MS = MINUTE_MS;
 
 /** What folding needs beyond the records themselves. */
 export interface FoldDeps {

@@ -47,19 +47,20 @@ const MAX_TABLE_WAIT_MS = 40_000;
 
 export type DynamoTable = ReturnType<typeof dynamoTable>;
 
-const connect = ({ client, endpoint }: TableOptions): DynamoDBClient =>
-  client ??
+/** A client that finds region, credentials and endpoint in the usual AWS_* variables. */
+export const dynamoClient = (endpoint?: string): DynamoDBClient =>
   new DynamoDBClient({ requestHandler: httpHandler(), ...(endpoint === undefined ? {} : { endpoint }) });
 
 export function dynamoTable(options: TableOptions) {
   const { table } = options;
-  const client = connect(options);
+  const client = options.client ?? dynamoClient(options.endpoint);
 
   /** Sends a command and translates its errors, but for those the caller `expects`. */
   const send: DynamoSend = (command, expects) =>
     client.send(command as never).catch((error: unknown) => {
       if (expects?.(error)) throw error;
-      const operation = command.constructor.name.replace(/Command$/, "");
+      // A bundle may have shortened the class's name to nothing that helps.
+      const operation = /^(\w+)Command$/.exec(command.constructor.name)?.[1] ?? "request";
       throw awsError(`DynamoDB ${operation} on table "${table}"`, error);
     }) as never;
 
@@ -165,7 +166,7 @@ type DynamoSend = <Input extends object, Output>(
  */
 export async function createTable(options: TableOptions): Promise<void> {
   const TableName = options.table;
-  const client = connect(options);
+  const client = options.client ?? dynamoClient(options.endpoint);
   const unless =
     (operation: string, ...names: string[]) =>
     (error: unknown) => {

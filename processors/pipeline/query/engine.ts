@@ -3,11 +3,17 @@ import { ClickstreamError } from "../../errors.ts";
 import { EXIT_PAGE } from "../../model/dimensions.ts";
 import { Measures } from "../../model/measures.ts";
 import type { Table } from "../../model/rollup.ts";
-import { type Clock, DAY_MS, type EpochMs, MINUTE_MS, windowStart } from "../../model/time.ts";
+import {
+  ALLOWED_LATENESS_MS,
+  type Clock,
+  DAY_MS,
+  type EpochMs,
+  MINUTE_MS,
+  windowStart,
+} from "../../model/time.ts";
 import type { Store } from "../../stores/store.ts";
 import type { CommitHeader } from "../commit.ts";
 import type { FeedEntry } from "../fold.ts";
-import { ALLOWED_LATENESS_MS } from "../records.ts";
 import { type Site, SiteDirectory } from "../sites.ts";
 import { filteredDimension, holds, predicate, tableOf } from "./filter.ts";
 import { type MetricValue, metricError, metricValue, visitorsOf } from "./metrics.ts";
