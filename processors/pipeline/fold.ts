@@ -193,10 +193,20 @@ function countEvent(event: ClickEvent, here: Rollup, session: Session, { hi, lo 
 
 const mark = (dimension: string, value: string): number => hash53(`${dimension}\u0000${value}`);
 
+/** What a visit remembers of a value: whether it occurred, was read, and how deep it was scrolled, plus one. */
+const OCCURRED = 1;
+const READ = 2;
+const DEPTH_UNIT = 4;
+
+/** The marks of a value in a visit; undefined when the visit can remember no more values. */
+const marksOf = ({ seen }: Session, hash: number): number | undefined =>
+  seen.get(hash) ?? (seen.size < MAX_SEEN ? 0 : undefined);
+
 function isFirstInVisit(session: Session, dimension: string, value: string): boolean {
   const hash = mark(dimension, value);
-  if (session.seen.has(hash) || session.seen.size >= MAX_SEEN) return false;
-  session.seen.set(hash, 0);
+  const marks = marksOf(session, hash);
+  if (marks === undefined || marks & OCCURRED) return false;
+  session.seen.set(hash, marks | OCCURRED);
   return true;
 }
 
@@ -220,14 +230,15 @@ function report(event: ClickEvent, here: Rollup, session: Session | undefined): 
   const delta: Delta = { engagedMs: event.engagedMs ?? 0 };
   if (session) {
     const hash = mark("event:page", event.url.path);
-    const known = session.seen.get(hash) ?? 0;
-    const depth = event.scrollDepth;
-    const hadDepth = known >= 2 ? known - 2 : undefined;
-    if (session.seen.has(hash) || session.seen.size < MAX_SEEN) {
-      if (known === 0) delta.reads = 1;
-      if (depth !== undefined && hadDepth === undefined) delta.scrolls = 1;
-      if (depth !== undefined) delta.scrollSum = Math.max(depth, hadDepth ?? 0) - (hadDepth ?? 0);
-      session.seen.set(hash, depth === undefined ? Math.max(known, 1) : 2 + Math.max(depth, hadDepth ?? 0));
+    const marks = marksOf(session, hash);
+    if (marks !== undefined) {
+      const depth = event.scrollDepth;
+      const before = Math.floor(marks / DEPTH_UNIT);
+      const deepest = Math.max(before, depth === undefined ? 0 : depth + 1);
+      if (!(marks & READ)) delta.reads = 1;
+      if (before === 0 && deepest > 0) delta.scrolls = 1;
+      delta.scrollSum = Math.max(0, deepest - 1) - Math.max(0, before - 1);
+      session.seen.set(hash, deepest * DEPTH_UNIT + ((marks & OCCURRED) | READ));
     }
   }
   add(here.totals, delta);

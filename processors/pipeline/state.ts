@@ -22,7 +22,7 @@ export interface Session {
   pageviews: number;
   events: number;
   engagedMs: number;
-  /** hash53 of (dimension, value) -> 0 when it occurred, 1 when it was read, 2 + depth when it was scrolled to depth. */
+  /** hash53 of (dimension, value) -> marks: whether it occurred, was read, and how deep it was scrolled (fold.ts). */
   readonly seen: Map<number, number>;
 }
 
