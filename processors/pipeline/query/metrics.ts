@@ -20,8 +20,10 @@ export type MetricValue = number | null | MoneyValue;
 export const visitorsOf = (measures: Measures, dimension: string | undefined): number =>
   dimension === EXIT_PAGE ? Math.max(0, measures.exitVisitors) : (measures.visitors?.estimate() ?? 0);
 
-const ratio = (part: number, whole: number): number => (whole === 0 ? 0 : part / whole);
 const round = (value: number, digits = 0): number => Math.round(value * 10 ** digits) / 10 ** digits;
+/** `part / whole`, rounded half up. Whole numbers are divided once and last: 100 * (46 / 80) would be 57.49999. */
+const ratio = (part: number, whole: number, digits = 0): number =>
+  whole === 0 ? 0 : Math.round((part * 10 ** digits) / whole) / 10 ** digits;
 
 export interface MetricContext {
   readonly dimension: string | undefined;
@@ -47,24 +49,24 @@ export function metricValue(
     case "events":
       return measures.events;
     case "views_per_visit":
-      return round(ratio(measures.pageviews, measures.visits), 2);
+      return ratio(measures.pageviews, measures.visits, 2);
     case "bounce_rate": // percent of visits
-      return round(100 * ratio(visit?.bounces ?? 0, visit?.visits ?? 0));
+      return ratio(100 * (visit?.bounces ?? 0), visit?.visits ?? 0);
     case "visit_duration": // seconds a visit
-      return round(ratio((visit?.durationMs ?? 0) / 1000, visit?.visits ?? 0));
+      return ratio(visit?.durationMs ?? 0, 1000 * (visit?.visits ?? 0));
     case "engaged_time": // visible, active seconds a visit
-      return round(ratio(measures.engagedMs / 1000, measures.visits));
+      return ratio(measures.engagedMs, 1000 * measures.visits);
     case "time_on_page": // seconds, over the (visit, page) pairs that reported
-      return measures.reads === 0 ? null : round(measures.engagedMs / 1000 / measures.reads);
+      return measures.reads === 0 ? null : ratio(measures.engagedMs, 1000 * measures.reads);
     case "scroll_depth": // percent, over the pairs that reported
-      return measures.scrolls === 0 ? null : round(measures.scrollSum / measures.scrolls);
+      return measures.scrolls === 0 ? null : ratio(measures.scrollSum, measures.scrolls);
     case "total_revenue":
       return revenue(measures, (minor) => minor);
     case "average_revenue":
       return revenue(measures, (minor, count) => (count === 0 ? 0 : minor / count));
     case "percentage":
     case "conversion_rate":
-      return round(100 * ratio(visitorsOf(measures, dimension), allVisitors), 1);
+      return ratio(100 * visitorsOf(measures, dimension), allVisitors, 1);
     default:
       return vital(metric, measures);
   }
@@ -78,7 +80,7 @@ function revenue(measures: Measures, pick: (minor: number, count: number) => num
   if (!first) return null;
   const [currency, { minor, count }] = first;
   const digits = minorDigits(currency);
-  const value = round(pick(minor, count) / 10 ** digits, digits);
+  const value = Math.round(pick(minor, count)) / 10 ** digits;
   const format = (options: Intl.NumberFormatOptions): string =>
     new Intl.NumberFormat("en-US", { style: "currency", currency, ...options }).format(value);
   return {
