@@ -9,6 +9,7 @@ import { QueryEngine, type QueryResponse } from "../../processors/pipeline/query
 import { decodeItem, type Granularity, partition } from "../../processors/pipeline/rollups.ts";
 import { registerSites } from "../../processors/pipeline/sites.ts";
 import { type Counters, newCounters } from "../../processors/pipeline/state.ts";
+import { dayOf } from "../../processors/pipeline/visitor.ts";
 import { memoryStore } from "../../processors/stores/memory.ts";
 import type { Store } from "../../processors/stores/store.ts";
 import { memoryStream } from "../../processors/streams/memory.ts";
@@ -62,13 +63,13 @@ export async function replay(
   const clock = manualClock(lines[0]?.arrival ?? 0);
   const store = options.store ?? memoryStore({ clock });
   await registerSites(store, clock, options.sites ?? sitesOf(recorded));
+  await fixSalts(store, recorded);
   const stream = memoryStream({ clock, shards: options.shards ?? 1 });
   const crashes = crashPoints(options.crashAt, random);
-  // Salts must not depend on the schedule, or visitor ids would.
   const deps: Omit<AggregateDeps, "store"> = {
     clock,
     hash: keyedHash,
-    randomBytes: fixedSalt(),
+    randomBytes: (length) => new Uint8Array(length).fill(7),
     country: () => "",
   };
 
@@ -157,8 +158,14 @@ function crashPoints(crashAt: ReplayOptions["crashAt"], random: Random): number[
   return Array.from({ length: 1 + random.below(MAX_CRASHES) }, () => random.below(40));
 }
 
-/** The same salt for every day: ids then differ between days only by what else is hashed, which is enough for a test. */
-const fixedSalt = () => (length: number) => new Uint8Array(length).fill(7);
+/** Each day's salt follows from the day: made on demand, salts and with them visitor ids would depend on the schedule. */
+async function fixSalts(store: Store, lines: readonly StreamLine[]): Promise<void> {
+  const days = new Set(lines.flatMap(({ envelope }) => [dayOf(envelope.at) - 1, dayOf(envelope.at)]));
+  for (const day of days) {
+    const value = new TextEncoder().encode(`salt of ${day}`.padEnd(16));
+    await store.put({ pk: "salt", sk: String(day), value }, 0);
+  }
+}
 
 function add(total: Counters, counters: Counters): void {
   for (const name of ["records", "batches", "events", "late"] as const) total[name] += counters[name];
