@@ -125,8 +125,8 @@ function port(text: string): number {
 }
 
 function site(text: string, earlier: { id: string; timeZone: string }[]): { id: string; timeZone: string }[] {
-  const [id = "", timeZone = "UTC"] = text.split("@");
-  return [...earlier, { id, timeZone }];
+  const [id = "", ...zone] = text.split("@");
+  return [...earlier, { id, timeZone: zone.join("@") || "UTC" }];
 }
 
 function speed(text: string): number {

@@ -3,7 +3,7 @@ import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ClickstreamError } from "../../processors/errors.ts";
-import { parseStreamLine, type StreamLine } from "../../processors/model/streamfile.ts";
+import { parseStreamLine, partitionKeyOf, type StreamLine } from "../../processors/model/streamfile.ts";
 
 export interface ReplaySummary {
   readonly sent: number;
@@ -27,7 +27,10 @@ export async function replayFile(
   options: { readonly speed: number; readonly url: string; readonly log: (line: string) => void },
 ): Promise<ReplaySummary> {
   const summary = { sent: 0, refused: 0, skipped: 0 };
+  if (!URL.canParse(options.url)) throw new ClickstreamError("config", `--url ${options.url}: not a URL`);
   const inFlight = new Set<Promise<void>>();
+  /** The last batch under way of each visitor: a visit must arrive in its order, or it would begin with another page. */
+  const order = new Map<string, Promise<void>>();
   let failed: unknown;
   let firstArrival: number | undefined;
   const startedAt = performance.now();
@@ -47,7 +50,9 @@ export async function replayFile(
     if (wait > 0) await sleep(wait);
     while (inFlight.size >= MAX_IN_FLIGHT) await Promise.race(inFlight);
     if (failed) break;
-    const sending = send(options.url, line)
+    const visitor = partitionKeyOf(line.envelope);
+    const sending = (order.get(visitor) ?? Promise.resolve())
+      .then(() => send(options.url, line))
       .then((accepted) => {
         if (accepted) summary.sent++;
         else summary.refused++;
@@ -55,8 +60,12 @@ export async function replayFile(
       .catch((error: unknown) => {
         failed ??= error;
       })
-      .finally(() => inFlight.delete(sending));
+      .finally(() => {
+        inFlight.delete(sending);
+        if (order.get(visitor) === sending) order.delete(visitor);
+      });
     inFlight.add(sending);
+    order.set(visitor, sending);
   }
   await Promise.all(inFlight);
   if (failed) throw failed;
