@@ -60,11 +60,11 @@ export function foldEvent(event: ClickEvent, context: FoldContext): boolean {
   const found = findSession(context.visitor, event.at);
   if (isReport) {
     report(event, here, found);
-    if (found) advance(event, found, context, { visits: 0, bounces: 0 });
+    if (found) advance(event, found, context, false);
     return late;
   }
   const session = found ?? begin(event, minute, context);
-  advance(event, session, context, found ? { visits: 0, bounces: 0 } : { visits: 1, bounces: 1 });
+  advance(event, session, context, !found);
   countEvent(event, here, session, context);
   feed(event, session, context.partial);
   return late;
@@ -101,13 +101,8 @@ const add = (row: Measures | undefined, delta: Delta, sign = 1): void => {
 };
 
 /** Moves a visit on by one event: what that changes is counted in the minute where the visit began. */
-function advance(
-  event: ClickEvent,
-  session: Session,
-  context: FoldContext,
-  opened: { visits: number; bounces: number },
-): void {
-  const before = visitSoFar(session, opened.visits === 0);
+function advance(event: ClickEvent, session: Session, context: FoldContext, isNew: boolean): void {
+  const before = isNew ? {} : visitSoFar(session);
   const isReport = event.name === ENGAGEMENT || event.name === WEB_VITALS;
   // A report about a page says how long its visit lasted, except a vitals report, which may come at any time.
   if (event.name !== WEB_VITALS) {
@@ -120,7 +115,7 @@ function advance(
     if (event.interactive) session.interactive++;
   }
   session.engagedMs += event.engagedMs ?? 0;
-  const after = visitSoFar(session, true);
+  const after = visitSoFar(session);
   const change = {
     visits: (after.visits ?? 0) - (before.visits ?? 0),
     bounces: (after.bounces ?? 0) - (before.bounces ?? 0),
@@ -147,8 +142,7 @@ function advance(
 }
 
 /** What a visit has been counted as so far, as its exit page's row holds it. */
-function visitSoFar(session: Session, begun: boolean): Delta {
-  if (!begun) return {};
+function visitSoFar(session: Session): Delta {
   return {
     visits: 1,
     bounces: session.interactive <= 1 ? 1 : 0,
