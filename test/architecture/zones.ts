@@ -121,14 +121,14 @@ export const ZONES: readonly Zone[] = [
     files: /^collector\//,
     local: /^collector\/(?!build\.ts$)/,
     localTypes: /^processors\/model\//,
-    packages: NOTHING,
+    packages: /^web-vitals$/,
   },
   {
     name: "dashboard",
     files: /^dashboard\//,
     local: /^dashboard\/(?!build\.ts$)/,
     localTypes: /^processors\/model\//,
-    packages: /^uplot$/,
+    packages: NOTHING,
   },
   {
     name: "AWS infrastructure",

@@ -323,7 +323,15 @@ describe("agentParser", () => {
   });
 
   it("knows nothing about a missing header, and does not call it a robot", () => {
-    const unknown = { device: "", browser: "", browserVersion: "", os: "", osVersion: "", bot: false, library: false };
+    const unknown = {
+      device: "",
+      browser: "",
+      browserVersion: "",
+      os: "",
+      osVersion: "",
+      bot: false,
+      library: false,
+    };
     expect(parse("")).toEqual(unknown);
     expect(parse("  ")).toEqual(unknown);
   });
