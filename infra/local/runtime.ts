@@ -1,18 +1,17 @@
 /** One machine's Rivulet: stream, store, consumer, compaction, queries and HTTP, started together and stopped in order. */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { keyedHash, randomBytes, systemClock } from "../../processors/crypto.ts";
 import { ClickstreamError } from "../../processors/errors.ts";
 import { countryLookup } from "../../processors/geo/country.ts";
-import { compact } from "../../processors/pipeline/compact.ts";
 import { QueryEngine } from "../../processors/pipeline/query/engine.ts";
 import { listSites, registerSites, type Site } from "../../processors/pipeline/sites.ts";
 import { sqliteStore } from "../../processors/stores/sqlite.ts";
 import type { Store } from "../../processors/stores/store.ts";
 import { sqliteStream } from "../../processors/streams/sqlite.ts";
 import type { Stream } from "../../processors/streams/stream.ts";
-import { Consumer, describe } from "./consumer.ts";
+import { startCompaction } from "./compaction.ts";
+import { Consumer } from "./consumer.ts";
 import { isLoopback } from "./gateway/client.ts";
 import { createServer } from "./server.ts";
 import { startTracing } from "./traces/tracing.ts";
@@ -42,8 +41,6 @@ export interface Runtime {
   close(): Promise<void>;
 }
 
-/** The log's tail is read by every cold query, so it is kept short. */
-const COMPACT_EVERY_MS = 10_000;
 const LOCAL_POLL_MS = 1_000;
 /** Kinesis allows five reads a second and shard, for all readers together. */
 const KINESIS_POLL_MS = 250;
@@ -99,7 +96,7 @@ async function open(options: RuntimeOptions, opened: AsyncDisposableStack): Prom
   });
   opened.defer(() => consumer.close());
   await consumer.start();
-  const compaction = startCompaction(store, consumer, log);
+  const compaction = startCompaction({ store, clock, consumer, log });
   opened.defer(() => compaction.stop());
   const engine = new QueryEngine({ store, clock, lagMs: async () => consumer.lagMs() });
   const gateway = createServer({
@@ -166,36 +163,4 @@ function named(value: string, form: string, flag: string): string {
   if (prefix !== form.split(":", 1)[0] || !name)
     throw new ClickstreamError("config", `${flag} ${value}: write ${form}`);
   return name;
-}
-
-function startCompaction(
-  store: Store,
-  consumer: Consumer,
-  log: (line: string) => void,
-): { stop(): Promise<void> } {
-  const stopping = new AbortController();
-  const run = async (): Promise<void> => {
-    let compacted = -1;
-    while (!stopping.signal.aborted) {
-      await sleep(COMPACT_EVERY_MS, undefined, { signal: stopping.signal }).catch(() => {});
-      if (stopping.signal.aborted) return;
-      try {
-        const commits = await consumer.commits();
-        // A quiet hour still closes days and forgets old commits.
-        const isDue = commits !== compacted || systemClock.now() % 600_000 < COMPACT_EVERY_MS;
-        for (let more = isDue; more && !stopping.signal.aborted; )
-          ({ more } = await compact({ store, clock: systemClock }));
-        compacted = commits;
-      } catch (error) {
-        log(`compaction: ${describe(error)}; again in ${COMPACT_EVERY_MS / 1000} s`);
-      }
-    }
-  };
-  const running = run();
-  return {
-    async stop() {
-      stopping.abort();
-      await running;
-    },
-  };
 }

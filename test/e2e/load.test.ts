@@ -2,6 +2,10 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { systemClock } from "../../processors/crypto.ts";
+import { listShards, newestCommits } from "../../processors/pipeline/commit.ts";
+import { readCursors } from "../../processors/pipeline/compact.ts";
+import { sqliteStore } from "../../processors/stores/sqlite.ts";
 import { metrics, postLanes, query } from "../kit/client.ts";
 import { poll, type ServerProcess, startServer } from "../kit/server.ts";
 import { differences } from "./check.ts";
@@ -65,6 +69,20 @@ describe(`10,000 events in 1,000 batches over 8 connections, a fifth sent twice 
     expect(samples.get("rivulet_duplicates_total")).toBe(repeated);
     expect(samples.get("rivulet_records_total")).toBe(load.lanes.flat().length);
     expect(samples.get("rivulet_lag_seconds")).toBe(0);
+  });
+
+  it("gives the same when the log has been folded into rollups", async () => {
+    const store = sqliteStore({ path: join(data, "store.db"), clock: systemClock });
+    await poll(
+      async () => {
+        const [shard] = await listShards(store);
+        const [newest] = await newestCommits(store, shard!.id, 1);
+        return (await readCursors(store)).get(shard!.id) === newest!.n;
+      },
+      { within: 25_000, every: 100, what: "compaction" },
+    );
+    await store.close();
+    expect(await differences(server.url, SITE, load.happenings)).toEqual([]);
   });
 
   it("gives the same after a restart, and stops at Ctrl-C with code 0", async () => {

@@ -1,0 +1,66 @@
+/** Folds the commit log into rollups every few seconds, as the scheduled function does on AWS. Stops in the middle when told to. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { ClickstreamError } from "../../processors/errors.ts";
+import type { Clock } from "../../processors/model/time.ts";
+import { compact } from "../../processors/pipeline/compact.ts";
+import type { Store } from "../../processors/stores/store.ts";
+import { type Consumer, describe } from "./consumer.ts";
+
+/** The log's tail is read by every cold query, so it is kept short. */
+const EVERY_MS = 10_000;
+/** A quiet hour still closes days and forgets old commits. */
+const QUIET_EVERY_MS = 600_000;
+
+export interface CompactionOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly consumer: Consumer;
+  readonly log: (line: string) => void;
+}
+
+/** Starts at once and returns; `stop` resolves when nothing of it touches the store any more. */
+export function startCompaction({ store, clock, consumer, log }: CompactionOptions): {
+  stop(): Promise<void>;
+} {
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const stoppable = untilStopped(store, signal);
+  const run = async (): Promise<void> => {
+    let compacted = -1;
+    while (!signal.aborted) {
+      await sleep(EVERY_MS, undefined, { signal }).catch(() => {});
+      if (signal.aborted) return;
+      try {
+        const commits = await consumer.commits();
+        const isDue = commits !== compacted || clock.now() % QUIET_EVERY_MS < EVERY_MS;
+        for (let more = isDue; more; ) ({ more } = await compact({ store: stoppable, clock }));
+        compacted = commits;
+      } catch (error) {
+        if (!signal.aborted) log(`compaction: ${describe(error)}; again in ${EVERY_MS / 1000} s`);
+      }
+    }
+  };
+  const running = run();
+  return {
+    async stop() {
+      stopping.abort();
+      await running;
+    },
+  };
+}
+
+/** Fails every operation after `signal`: compaction may be abandoned anywhere, and Ctrl-C should not wait for a week of it. */
+function untilStopped(store: Store, signal: AbortSignal): Store {
+  const guard = async <T>(work: () => Promise<T>): Promise<T> => {
+    if (signal.aborted) throw new ClickstreamError("unavailable", "stopping");
+    return work();
+  };
+  return {
+    get: (key) => guard(() => store.get(key)),
+    getMany: (keys) => guard(() => store.getMany(keys)),
+    list: (pk, range) => guard(() => store.list(pk, range)),
+    put: (item, expected) => guard(() => store.put(item, expected)),
+    delete: (keys) => guard(() => store.delete(keys)),
+    close: () => store.close(),
+  };
+}
