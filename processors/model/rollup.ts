@@ -18,7 +18,7 @@ const VERSION = 1;
 
 export class Rollup {
   readonly totals: Measures;
-  /** Events whose window had closed (watermark) when they arrived; they are counted all the same. */
+  /** Events whose window had ended longer than the allowed lateness before their batch was received; counted all the same. */
   late = 0;
   readonly rejects = new Map<RejectReason, number>();
   /** Undecoded tables stay bytes until somebody asks: a query for one dimension must not pay for all. */
