@@ -1,0 +1,205 @@
+/** What a query may ask: every refusal names its field, and nothing that a client sends is an error of ours. */
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { ClickstreamError } from "../../../../processors/errors.ts";
+import { QueryEngine } from "../../../../processors/pipeline/query/engine.ts";
+import { PLAIN_METRICS, parseRequest } from "../../../../processors/pipeline/query/request.ts";
+import { registerSites } from "../../../../processors/pipeline/sites.ts";
+import { memoryStore } from "../../../../processors/stores/memory.ts";
+import { manualClock } from "../../../kit/clock.ts";
+
+const good = { site_id: "shop", metrics: ["visitors"], date_range: "7d" };
+const nested = (depth: number): unknown =>
+  depth === 0 ? ["is", "event:page", ["/"]] : ["not", nested(depth - 1)];
+
+describe("a request", () => {
+  it.each<[string, unknown]>([
+    ["body", []],
+    ["body", null],
+    ["body", "visitors"],
+    ["site_id", { ...good, site_id: undefined }],
+    ["site_id", { ...good, site_id: 7 }],
+    ["site_id", { ...good, site_id: "" }],
+    ["site_id", { ...good, site_id: "x".repeat(300) }],
+    ["metrics", { ...good, metrics: undefined }],
+    ["metrics", { ...good, metrics: [] }],
+    ["metrics", { ...good, metrics: "visitors" }],
+    ["metrics[1]", { ...good, metrics: ["visitors", "joy"] }],
+    ["metrics[0]", { ...good, metrics: [["visitors"]] }],
+    ["metrics", { ...good, metrics: Array(33).fill("visitors") }],
+    ["date_range", { ...good, date_range: undefined }],
+    ["date_range", { ...good, date_range: ["2026-01-01"] }],
+    ["date_range", { ...good, date_range: [1, 2] }],
+    ["dimensions", { ...good, dimensions: "event:page" }],
+    ["dimensions[0]", { ...good, dimensions: ["page"] }],
+    ["dimensions[0]", { ...good, dimensions: ["event:props:"] }],
+    ["dimensions", { ...good, dimensions: ["time", "time:day"] }],
+    ["dimensions", { ...good, dimensions: ["event:page", "visit:source"] }],
+    ["dimensions", { ...good, dimensions: ["time", "event:page", "visit:source"] }],
+    ["filters", { ...good, filters: {} }],
+    ["filters[0]", { ...good, filters: ["is"] }],
+    ["filters[0][0]", { ...good, filters: [["equals", "event:page", ["/"]]] }],
+    ["filters[0][1]", { ...good, filters: [["is", "event:colour", ["/"]]] }],
+    ["filters[0][1]", { ...good, filters: [["is", "time:day", ["/"]]] }],
+    ["filters[0][2]", { ...good, filters: [["is", "event:page", "/"]] }],
+    ["filters[0][2]", { ...good, filters: [["is", "event:page", []]] }],
+    ["filters[0][2][0]", { ...good, filters: [["is", "event:page", [3]]] }],
+    ["filters[0][1]", { ...good, filters: [["and", []]] }],
+    ["filters[0]", { ...good, filters: [nested(20)] }],
+    ["filters[0][2][0]", { ...good, filters: [["matches", "event:page", ["("]]] }],
+    ["filters[0][2][0]", { ...good, filters: [["matches", "event:page", ["(a+)+"]]] }],
+    ["filters[0][2][0]", { ...good, filters: [["matches", "event:page", ["((a*))*"]]] }],
+    ["filters[0][2][0]", { ...good, filters: [["matches", "event:page", ["^(a|aa)+$"]]] }],
+    ["filters[0][2][0]", { ...good, filters: [["matches", "event:page", ["a*a*a*a*b"]]] }],
+    ["filters[0][2][0]", { ...good, filters: [["matches", "event:page", ["(.)\\1"]]] }],
+    ["filters[0][2][0]", { ...good, filters: [["matches", "event:page", ["(?=a)"]]] }],
+    ["order_by", { ...good, order_by: "visitors" }],
+    ["order_by[0][0]", { ...good, order_by: [["visits", "asc"]] }],
+    ["order_by[0][1]", { ...good, order_by: [["visitors", "up"]] }],
+    ["include", { ...good, include: [] }],
+    ["include.imports", { ...good, include: { imports: true } }],
+    ["include.time_labels", { ...good, include: { time_labels: "yes" } }],
+    ["pagination", { ...good, pagination: 3 }],
+    ["pagination.limit", { ...good, pagination: { limit: 0 } }],
+    ["pagination.limit", { ...good, pagination: { limit: 10_001 } }],
+    ["pagination.offset", { ...good, pagination: { offset: -1 } }],
+    ["period", { ...good, period: "7d" }],
+  ])("names %s when that is wrong: %j", (field, body) => {
+    expect(() => parseRequest(body)).toThrow(
+      expect.objectContaining({ code: "bad_request", message: expect.stringContaining(field) }),
+    );
+  });
+
+  it.each([["^/blog/.*"], ["/(a|b)/[a-z+*]+"], ["\\.html?$"], ["\\p{L}+"], ["(?:en|ko)?/docs"]])(
+    "takes the pattern %s",
+    (pattern) => {
+      expect(() => parseRequest({ ...good, filters: [["matches", "event:page", [pattern]]] })).not.toThrow();
+    },
+  );
+});
+
+describe("a query", () => {
+  const clock = manualClock();
+  const store = memoryStore({ clock });
+  const engine = new QueryEngine({ store, clock });
+  const ready = registerSites(store, clock, [{ id: "shop", timeZone: "America/New_York" }]);
+
+  it.each<[string, unknown]>([
+    ["metrics[0]", { ...good, metrics: ["percentage"] }],
+    ["metrics[0]", { ...good, metrics: ["conversion_rate"], dimensions: ["visit:source"] }],
+    ["metrics[0]", { ...good, metrics: ["bounce_rate"], dimensions: ["event:goal"] }],
+    ["metrics[0]", { ...good, metrics: ["scroll_depth"], dimensions: ["visit:exit_page"] }],
+    ["filters", { ...good, dimensions: ["event:page"], filters: [["is", "visit:source", ["Google"]]] }],
+    [
+      "filters",
+      {
+        ...good,
+        filters: [
+          ["is", "event:page", ["/"]],
+          ["is", "visit:source", ["Google"]],
+        ],
+      },
+    ],
+    ["metrics[0]", { ...good, metrics: ["visits"], filters: [["contains", "event:page", ["/"]]] }],
+    ["date_range", { ...good, date_range: ["2025-01-01T10:20", "2025-01-01T10:50"] }],
+  ])("that rollups cannot answer names %s", async (field, body) => {
+    await ready;
+    await expect(engine.query(body)).rejects.toMatchObject({
+      code: "bad_request",
+      message: expect.stringContaining(field),
+    });
+  });
+
+  it("of a site that is not registered is not found", async () => {
+    await expect(engine.query({ ...good, site_id: "nobody" })).rejects.toMatchObject({
+      code: "not_found",
+      message: expect.stringContaining("site_id"),
+    });
+  });
+
+  const word = fc.oneof(
+    fc.constantFrom(
+      "time",
+      "time:hour",
+      "event:page",
+      "visit:source",
+      "visit:exit_page",
+      "event:goal",
+      "is",
+      "not",
+    ),
+    fc.constantFrom(
+      "matches",
+      "7d",
+      "all",
+      "realtime",
+      "999d",
+      "12mo",
+      "2026-01-01",
+      "2026-01-05T10:00",
+      "9999-12-31",
+    ),
+    fc.constantFrom("asc", "desc", "event:props:plan", "(a", "__proto__", "constructor"),
+    fc.constantFrom(...PLAIN_METRICS),
+    fc.string({ maxLength: 12 }),
+  );
+  const value = fc.letrec((tie) => ({
+    any: fc.oneof(
+      { depthSize: "small" },
+      word,
+      fc.jsonValue({ maxDepth: 2 }),
+      fc.array(tie("any"), { maxLength: 4 }),
+    ),
+  })).any;
+  const filter = fc.oneof(
+    fc.tuple(word, word, fc.array(word, { minLength: 1, maxLength: 3 })),
+    fc.tuple(fc.constantFrom("not"), fc.tuple(fc.constantFrom("is", "contains"), word, fc.array(word))),
+    value,
+  );
+  /** Mostly right, so that the wrong field is not always the first one. */
+  const mostly = (right: fc.Arbitrary<unknown>, ...wrong: fc.Arbitrary<unknown>[]): fc.Arbitrary<unknown> =>
+    fc.oneof({ weight: 6, arbitrary: right }, ...wrong, value);
+  const metrics = fc.array(fc.constantFrom("visitors", "visits", "pageviews", "events"), {
+    minLength: 1,
+    maxLength: 3,
+  });
+  const body = fc.record(
+    {
+      site_id: mostly(fc.constant("shop")),
+      metrics: mostly(metrics, fc.array(fc.constantFrom(...PLAIN_METRICS), { maxLength: 4 })),
+      date_range: mostly(
+        fc.constantFrom("day", "7d", "realtime", "all", "999d", "24h"),
+        fc.tuple(word, word),
+      ),
+      dimensions: mostly(
+        fc.constantFrom([], ["time"], ["event:page"], ["time:hour", "visit:source"]),
+        fc.array(word),
+      ),
+      filters: mostly(fc.constant([]), fc.array(filter, { maxLength: 2 })),
+      order_by: mostly(fc.constant([]), fc.array(fc.tuple(word, fc.constantFrom("asc", "desc")))),
+      include: mostly(fc.record({ time_labels: fc.boolean() })),
+      pagination: mostly(fc.constant({}), fc.record({ limit: fc.integer(), offset: fc.integer() })),
+    },
+    { requiredKeys: ["site_id", "metrics", "date_range"] },
+  );
+
+  it("is answered or refused by name, whatever a client sends", async () => {
+    await ready;
+    let answered = 0;
+    await fc.assert(
+      fc.asyncProperty(body, async (sent) => {
+        try {
+          const { results } = await engine.query(sent);
+          expect(Array.isArray(results)).toBe(true);
+          answered++;
+        } catch (error) {
+          if (!(error instanceof ClickstreamError)) throw error;
+          expect(["bad_request", "not_found"]).toContain(error.code);
+          expect(error.message).toMatch(/^["\w.[\]]+.*: /);
+        }
+      }),
+      { numRuns: 500 },
+    );
+    expect(answered).toBeGreaterThan(50);
+  }, 30_000);
+});
