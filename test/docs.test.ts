@@ -63,6 +63,14 @@ describe.each(PAGES)("%s", (page) => {
     expect(broken).toEqual([]);
   });
 
+  it("names only npm scripts that exist", () => {
+    const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
+    const named = [...text.matchAll(/\bnpm (?:run (?=[a-z])|(?=start\b|test\b))([a-z]+)/g)].map(
+      ([, name = ""]) => name,
+    );
+    expect(named.filter((name) => !(name in scripts))).toEqual([]);
+  });
+
   it("names only code that exists", () => {
     expect(namedPaths(text).filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
   });
