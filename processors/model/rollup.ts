@@ -5,7 +5,7 @@
 import { ByteReader, ByteWriter } from "../sketches/bytes.ts";
 import { OTHER, PROPS_PREFIX } from "./dimensions.ts";
 import { REJECT_REASONS, type RejectReason } from "./event.ts";
-import { byKey, Measures } from "./measures.ts";
+import { byKey, COUNTS, Measures } from "./measures.ts";
 
 export type Table = Map<string, Measures>;
 
@@ -78,19 +78,29 @@ export class Rollup {
     }
   }
 
-  /** Folds the least visited rows of tables over `maxRows` into "(other)". Ties go by value, so it is repeatable. */
+  /**
+   * Folds the least visited rows of tables over `maxRows` into "(other)". Ties go by value, so it is repeatable. A row
+   * below zero corrects one that was folded before, and follows it.
+   */
   bound(maxRows = MAX_ROWS): void {
     for (const dimension of this.dimensions) {
       const table = this.table(dimension);
-      if (!table || table.size <= maxRows) continue;
+      if (!table) continue;
+      const known = table.get(OTHER);
+      const other = known ?? new Measures();
+      const give = (value: string, measures: Measures): void => {
+        other.merge(measures);
+        table.delete(value);
+      };
+      if (known) {
+        for (const [value, measures] of [...table])
+          if (value !== OTHER && COUNTS.some((name) => measures[name] < 0)) give(value, measures);
+      }
+      if (table.size <= maxRows) continue;
       const ranked = [...table]
         .filter(([value]) => value !== OTHER)
         .sort((a, b) => weight(b[1]) - weight(a[1]) || byKey(a, b));
-      const other = table.get(OTHER) ?? new Measures();
-      for (const [value, measures] of ranked.slice(maxRows - 1)) {
-        other.merge(measures);
-        table.delete(value);
-      }
+      for (const [value, measures] of ranked.slice(maxRows - 1)) give(value, measures);
       table.set(OTHER, other);
     }
   }
