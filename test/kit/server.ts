@@ -33,6 +33,8 @@ export interface ServerOptions {
   /** `start` or `demo`. Default `start`. */
   readonly command?: "start" | "demo";
   readonly env?: NodeJS.ProcessEnv;
+  /** No file may grow beyond this: the disk is full for it then. */
+  readonly maxFileKb?: number;
 }
 
 const START_MS = 20_000;
@@ -43,8 +45,9 @@ export async function startServer({
   args = [],
   command = "start",
   env,
+  maxFileKb,
 }: ServerOptions): Promise<ServerProcess> {
-  const child = spawnCommand([command, "--port", "0", "--data", data, ...args], env);
+  const child = spawnCommand([command, "--port", "0", "--data", data, ...args], { env, maxFileKb });
   const text = collect(child);
   const ended = exitOf(child);
   const url = await poll(
@@ -71,7 +74,7 @@ export async function runCommand(
   args: readonly string[],
   env?: NodeJS.ProcessEnv,
 ): Promise<Exit & { readonly output: string }> {
-  const child = spawnCommand(args, env);
+  const child = spawnCommand(args, { env });
   const text = collect(child);
   const deadline = setTimeout(() => child.kill("SIGKILL"), START_MS);
   const exit = await exitOf(child);
@@ -79,8 +82,14 @@ export async function runCommand(
   return { ...exit, output: text() };
 }
 
-function spawnCommand(args: readonly string[], env?: NodeJS.ProcessEnv): ChildProcess {
-  return spawn("node", [CLI, ...args], {
+function spawnCommand(
+  args: readonly string[],
+  { env, maxFileKb }: Pick<ServerOptions, "env" | "maxFileKb">,
+): ChildProcess {
+  // The shell becomes the server: it keeps the limit, its process id, and ignores the signal that goes with the limit.
+  const limited = ["-c", `trap '' XFSZ; ulimit -f ${maxFileKb}; exec node "$@"`, "limited"];
+  const [file, before] = maxFileKb === undefined ? ["node", []] : ["bash", limited];
+  return spawn(file, [...before, CLI, ...args], {
     cwd: ROOT,
     env: { ...process.env, ...env, PATH: `${BIN}:${process.env.PATH}` },
     stdio: ["ignore", "pipe", "pipe"],

@@ -2,7 +2,7 @@
 import { ClickstreamError, type ErrorCode } from "../../../processors/errors.ts";
 import { type HttpResponse, jsonResponse } from "./http.ts";
 
-/** Takes one line for the operator. It never holds client data: an operation, an id and a stack. */
+/** Takes one line for the operator. It never holds client data: an operation, an id and what went wrong. */
 export type Log = (line: string) => void;
 
 const told: Partial<
@@ -30,15 +30,17 @@ export function failure(error: unknown, operation: string, id: string, log: Log)
   return jsonResponse(500, { error: "internal error", id });
 }
 
-/** One JSON line with the whole chain of causes. */
+/** One JSON line with the whole chain of causes; with stacks where the fault may be in the code, not for an outage. */
 export function logFault(error: unknown, operation: string, id: string, log: Log): void {
+  const isOutage = error instanceof ClickstreamError && error.code === "unavailable";
   const chain: string[] = [];
   for (
     let at = error;
     at !== undefined && chain.length < 5;
     at = at instanceof Error ? at.cause : undefined
   ) {
-    chain.push(at instanceof Error ? (at.stack ?? at.message) : String(at));
+    if (at instanceof Error) chain.push(isOutage ? at.message : (at.stack ?? at.message));
+    else chain.push(String(at));
   }
   log(JSON.stringify({ level: "error", operation, id, error: chain }));
 }
