@@ -123,6 +123,17 @@ export async function readCommits(
   return items.map(({ sk, value }) => readCommit(shard, sk, value).commit);
 }
 
+/** The same with what each changes in the shard's state, decoded on demand. */
+export async function readLog(
+  store: Store,
+  shard: string,
+  after: number,
+  limit: number,
+): Promise<{ readonly commit: Commit; readonly change: () => StateChange }[]> {
+  const items = await store.list(logKey(shard), { from: slot(after + 1), limit });
+  return items.map(({ sk, value }) => readCommit(shard, sk, value));
+}
+
 /** The newest `count` commits, newest first. */
 export async function newestCommits(store: Store, shard: string, count: number): Promise<Commit[]> {
   const items = await store.list(logKey(shard), { reverse: true, limit: count });

@@ -1,5 +1,5 @@
 /** Folds the commit logs into minute and hour rollups, derives finished days, and cleans up what nobody needs. */
-import { type Clock, MINUTE_MS } from "../model/time.ts";
+import type { Clock } from "../model/time.ts";
 import { type LocalDate, localDate } from "../model/zone.ts";
 import { ByteReader, ByteWriter } from "../sketches/bytes.ts";
 import type { Store } from "../stores/store.ts";
@@ -20,9 +20,9 @@ import {
   hourOf,
   instantKey,
   isKept,
-  MINUTE_KEEP_MS,
   markStale,
   mayBeDerived,
+  minuteExpiry,
   partition,
 } from "./rollups.ts";
 import { listSites } from "./sites.ts";
@@ -107,7 +107,7 @@ async function foldCommits(
     }
     for (const { granularity, start, contributions } of windows.values()) {
       const key = { pk: partition(granularity, site), sk: instantKey(start) };
-      const expiresAt = granularity === "minute" ? start + MINUTE_MS + MINUTE_KEEP_MS : undefined;
+      const expiresAt = granularity === "minute" ? minuteExpiry(start) : undefined;
       if (await foldInto(store, key, contributions, through, expiresAt)) written++;
     }
     for (const date of days) if (mayBeDerived(zone, date, now)) await markStale(store, site, date);

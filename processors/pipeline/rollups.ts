@@ -196,3 +196,5 @@ async function firstDate(store: Store, site: string, zone: string): Promise<Loca
 
 export const hourOf = (zone: string, minute: EpochMs): EpochMs => hourStart(zone, minute);
 export const isKept = (minute: EpochMs, now: EpochMs): boolean => minute + MINUTE_KEEP_MS > now;
+/** When an item about this minute is no longer needed. */
+export const minuteExpiry = (minute: EpochMs): EpochMs => minute + MINUTE_MS + MINUTE_KEEP_MS;

@@ -14,6 +14,7 @@ import {
 import type { Store } from "../../stores/store.ts";
 import type { CommitHeader } from "../commit.ts";
 import type { FeedEntry } from "../fold.ts";
+import type { Reconciled } from "../reconcile.ts";
 import { type Site, SiteDirectory } from "../sites.ts";
 import { filteredDimension, holds, predicate, tableOf } from "./filter.ts";
 import { type MetricValue, metricError, metricValue, visitorsOf } from "./metrics.ts";
@@ -29,7 +30,13 @@ export interface QueryMeta {
   /** Relative standard error of each metric in this answer; 0 is exact. */
   readonly error: Record<string, number>;
   readonly source: "rollup";
+  /** Events in the range that came after their window had closed; they are counted. */
+  readonly late: number;
+  /** Live numbers against a recount of the stream; absent where nothing is recounted. */
+  readonly reconciled?: Reconciled;
   readonly time_labels?: string[];
+  /** Those of `time_labels` whose buckets are not final yet. */
+  readonly provisional?: string[];
   readonly total_rows?: number;
 }
 
@@ -58,6 +65,9 @@ export interface LiveResponse {
   readonly latest: readonly FeedEntry[];
   readonly complete_until: EpochMs;
   readonly lag_ms: number;
+  /** Late events in these minutes. */
+  readonly late: number;
+  readonly reconciled?: Reconciled;
   readonly error: { visitors: number };
 }
 
@@ -70,7 +80,10 @@ export interface QueryDeps {
   readonly clock: Clock;
   /** How long the oldest acknowledged event that is not counted yet has waited, ms. Without it the newest commit's delay serves. */
   readonly lagMs?: () => Promise<number>;
+  /** What the workers were given. Default ALLOWED_LATENESS_MS. */
   readonly allowedLatenessMs?: number;
+  /** The newest recount of a site; without it answers say nothing of one. */
+  readonly reconciled?: (siteId: string) => Reconciled | undefined;
 }
 
 const CURRENT_MINUTES = 5;
@@ -114,6 +127,7 @@ export class QueryEngine {
     const aligned =
       covered.to === range.to ? covered : { ...covered, to: windowStart(covered.to, MINUTE_MS) };
     const { cells, newest } = await this.#reader.read(site, [aligned], coarsest);
+    const freshness = this.#freshness(newest, lag, now);
 
     const rows = breakDown(buckets, cells, request, dimension);
     const all = mergeTotals(cells);
@@ -140,10 +154,19 @@ export class QueryEngine {
         .slice(request.offset, request.offset + request.limit)
         .map(({ metrics, dimensions }) => ({ metrics, dimensions })),
       meta: {
-        ...this.#freshness(newest, lag, now),
+        ...freshness,
         error,
         source: "rollup",
-        ...(request.include.timeLabels && time ? { time_labels: buckets.map(({ label }) => label) } : {}),
+        late: lateEvents(cells),
+        ...this.#reconciled(site),
+        ...(request.include.timeLabels && time
+          ? {
+              time_labels: buckets.map(({ label }) => label),
+              provisional: buckets
+                .filter(({ to }) => to > freshness.complete_until)
+                .map(({ label }) => label),
+            }
+          : {}),
         ...(request.include.totalRows ? { total_rows: results.length } : {}),
       },
       query: echo(request, site, range),
@@ -181,6 +204,8 @@ export class QueryEngine {
       }),
       latest: this.#reader.feed(site.id),
       ...freshness,
+      late: lateEvents(cells),
+      ...this.#reconciled(site),
       error: { visitors: metricError("visitors", [current], undefined) },
     };
   }
@@ -198,6 +223,11 @@ export class QueryEngine {
   /** Where the data of a site begin; nothing older than the hours is in the tail but for imports still under way. */
   async #firstInstant(site: Site, now: EpochMs): Promise<EpochMs> {
     return (await this.#firstHour(site)) ?? Math.min(site.createdAt, now);
+  }
+
+  #reconciled({ id }: Site): { reconciled?: Reconciled } {
+    const reconciled = this.#deps.reconciled?.(id);
+    return reconciled ? { reconciled } : {};
   }
 
   async #lag(): Promise<number | undefined> {
@@ -322,6 +352,10 @@ function mergeTotals(cells: readonly Cell[]): Measures {
   const totals = new Measures();
   for (const { parts } of cells) for (const part of parts) totals.merge(part.totals);
   return totals;
+}
+
+function lateEvents(cells: readonly Cell[]): number {
+  return cells.flatMap(({ parts }) => parts).reduce((sum, { late }) => sum + late, 0);
 }
 
 function mergeTables(cells: readonly Cell[], name: string, keep: (value: string) => boolean): Table {

@@ -1,0 +1,444 @@
+/**
+ * Recounts what was committed from the records that are still in the stream, and keeps every window where the live
+ * numbers say otherwise. The live side is what a reader would see: rollup items, and the commits that they lack.
+ */
+import type { Measures } from "../model/measures.ts";
+import { type Clock, type EpochMs, MINUTE_MS, windowStart } from "../model/time.ts";
+import { hourEnd } from "../model/zone.ts";
+import { EXACT_LIMIT, RELATIVE_ERROR } from "../sketches/ultraloglog.ts";
+import type { Store } from "../stores/store.ts";
+import { compareSequences, type Stream, type StreamRecord } from "../streams/stream.ts";
+import { type Commit, listShards, loadState, readCommits, readLog } from "./commit.ts";
+import { readCursors } from "./compact.ts";
+import {
+  addMinute,
+  addTotals,
+  type Difference,
+  FIRST_POSITION,
+  findingKey,
+  forgetFinding,
+  keepFinding,
+  movePosition,
+  type Position,
+  type RecountedMinute,
+  readMinutes,
+  readPositions,
+  readSite,
+} from "./ledger.ts";
+import { Recount, type Tallies, type Tally } from "./recount.ts";
+import { decodeItem, hourOf, instantKey, isKept, minuteExpiry, partition } from "./rollups.ts";
+import { listSites, type Site } from "./sites.ts";
+
+/** What the recount says of a site, as `meta.reconciled` shows it. */
+export interface Reconciled {
+  /** Arrival of the newest record that has been recounted, epoch ms. */
+  readonly until: EpochMs;
+  /** Events recounted. */
+  readonly events: number;
+  /** Events counted live minus events recounted, over the minutes that differ; expected 0. */
+  readonly difference: number;
+  /** Windows in which anything differs: events, page views, visitors or revenue; expected 0. */
+  readonly windows: number;
+}
+
+/** Commits recounted between two writes of the position. */
+const COMMITS_AT_ONCE = 50;
+const RECORDS_AT_ONCE = 250;
+const WRITES_AT_ONCE = 64;
+/** Findings kept for a site; a fault that touches more windows needs no longer list. */
+const MAX_FINDINGS = 1_000;
+/** Sums beyond this stand still in the live numbers (measures.ts). */
+const EXACT_SUM = 2 ** 51;
+
+interface ShardBooks {
+  recount: Recount;
+  position: Position;
+}
+
+interface SiteBooks {
+  events: number;
+  readonly found: Map<string, Difference>;
+}
+
+interface Window {
+  readonly site: string;
+  readonly granularity: "minute" | "hour";
+  readonly start: EpochMs;
+  readonly end: EpochMs;
+}
+
+/** One for a process. Several on one store do no harm: whatever one has written, the other skips. */
+export class Reconciler {
+  readonly #store: Store;
+  readonly #stream: Stream;
+  readonly #clock: Clock;
+  readonly #shards = new Map<string, ShardBooks>();
+  readonly #sites = new Map<string, SiteBooks>();
+  /** Windows compared once before their commits were compacted: to be compared again afterwards. */
+  #again = new Map<string, Window>();
+  #until: EpochMs = 0;
+
+  constructor(deps: { readonly store: Store; readonly stream: Stream; readonly clock: Clock }) {
+    this.#store = deps.store;
+    this.#stream = deps.stream;
+    this.#clock = deps.clock;
+  }
+
+  /** Reads what earlier processes found. Call once, before anything else. */
+  async open(): Promise<void> {
+    for (const position of (await readPositions(this.#store)).values())
+      this.#until = Math.max(this.#until, position.until);
+    for (const { id } of await listSites(this.#store)) {
+      const { totals, found } = await readSite(this.#store, id);
+      if (totals) this.#sites.set(id, { events: totals.events, found });
+    }
+  }
+
+  /**
+   * Recounts all commits that it has not seen, and compares the windows that they touch, now and once more after the
+   * next call. Throws `unavailable` or `throttled` on an outage: call again, nothing is recounted twice.
+   */
+  async run(): Promise<{ readonly commits: number; readonly records: number }> {
+    const done = { commits: 0, records: 0 };
+    const touched = new Map<string, Window>();
+    const sites = new Map<string, Site>();
+    for (const { id } of await listShards(this.#store)) {
+      try {
+        await this.#recountShard(id, sites, touched, done);
+      } catch (error) {
+        // Its memory may hold ids of records beyond the position.
+        this.#shards.delete(id);
+        throw error;
+      }
+    }
+    const windows = new Map([...this.#again, ...touched]);
+    this.#again = windows;
+    const left = await this.#compare([...windows.values()]);
+    this.#again = new Map([...touched, ...left.map((window) => [keyOf(window), window] as const)]);
+    return done;
+  }
+
+  /** Records of each shard up to here are recounted, so the stream may forget them. */
+  recounted(): ReadonlyMap<string, string> {
+    return new Map([...this.#shards].map(([id, { position }]) => [id, position.to]));
+  }
+
+  /** Undefined before anything of this site was recounted. */
+  of(site: string): Reconciled | undefined {
+    const books = this.#sites.get(site);
+    if (!books) return undefined;
+    const differing = [...books.found.values()].filter(
+      ({ start }) => minuteExpiry(start) > this.#clock.now(),
+    );
+    return {
+      until: this.#until,
+      events: books.events,
+      difference: differing.reduce((sum, { granularity, live, recount }) => {
+        return granularity === "minute" ? sum + ((live.events ?? 0) - (recount.events ?? 0)) : sum;
+      }, 0),
+      windows: differing.length,
+    };
+  }
+
+  /** All sites together. */
+  totals(): { readonly events: number; readonly difference: number; readonly windows: number } {
+    const total = { events: 0, difference: 0, windows: 0 };
+    for (const site of this.#sites.keys()) {
+      const { events = 0, difference = 0, windows = 0 } = this.of(site) ?? {};
+      total.events += events;
+      // Without signs: a loss on one site and a double on another are two faults.
+      total.difference += Math.abs(difference);
+      total.windows += windows;
+    }
+    return total;
+  }
+
+  async #recountShard(
+    id: string,
+    sites: Map<string, Site>,
+    touched: Map<string, Window>,
+    done: { commits: number; records: number },
+  ): Promise<void> {
+    const books = this.#shards.get(id) ?? (await this.#openShard(id));
+    for (;;) {
+      const log = await readLog(this.#store, id, books.position.n, COMMITS_AT_ONCE);
+      if (log.length === 0) return;
+      for (const site of await listSites(this.#store)) sites.set(site.id, site);
+      const source = new RecordSource(this.#stream, id, books.position.to);
+      const kept: { readonly commit: Commit; readonly tallies: Tallies }[] = [];
+      let position = books.position;
+      for (const { commit, change } of log) {
+        const records = await source.take(commit.to);
+        const { counters, batchIds } = change();
+        if (isGone(commit, counters.records, records.length, position)) {
+          books.recount.learn(batchIds);
+          position = moved(commit, counters.records, windowAfter(commit));
+          continue;
+        }
+        const isSite = (site: string): boolean =>
+          (sites.get(site)?.createdAt ?? Number.POSITIVE_INFINITY) <= commit.committedAt;
+        kept.push({ commit, tallies: books.recount.count(records, isSite) });
+        done.records += records.length;
+        position = moved(commit, counters.records, position.since, true);
+      }
+      await this.#write(id, kept);
+      for (const window of windowsOf(kept, sites)) touched.set(keyOf(window), window);
+      await movePosition(this.#store, id, position);
+      books.position = position;
+      this.#until = Math.max(this.#until, position.until);
+      done.commits += log.length;
+    }
+  }
+
+  /** Begins where the last process ended, with the batch ids of the commits up to there. */
+  async #openShard(id: string): Promise<ShardBooks> {
+    const position = (await readPositions(this.#store)).get(id) ?? FIRST_POSITION;
+    const ids = new Set((await loadState(this.#store, id))?.state.batchIds.keys());
+    for (let after = position.n; ; ) {
+      const log = await readLog(this.#store, id, after, COMMITS_AT_ONCE);
+      for (const { change } of log) for (const later of change().batchIds) ids.delete(later);
+      const last = log.at(-1);
+      if (!last) break;
+      after = last.commit.n;
+    }
+    const books = { recount: new Recount(ids), position };
+    this.#shards.set(id, books);
+    return books;
+  }
+
+  async #write(
+    shard: string,
+    kept: readonly { readonly commit: Commit; readonly tallies: Tallies }[],
+  ): Promise<void> {
+    const bySite = new Map<string, Map<EpochMs, { n: number; tally: Tally }[]>>();
+    for (const { commit, tallies } of kept) {
+      for (const [site, windows] of tallies) {
+        const minutes = bySite.get(site) ?? new Map<EpochMs, { n: number; tally: Tally }[]>();
+        bySite.set(site, minutes);
+        for (const [minute, tally] of windows)
+          minutes.set(minute, [...(minutes.get(minute) ?? []), { n: commit.n, tally }]);
+      }
+      for (const { site, found } of differentVisitors(commit, tallies)) await this.#keep(site, found);
+    }
+    for (const [site, minutes] of bySite) {
+      const events = new Map<number, number>();
+      await inPortions([...minutes], async ([minute, tallies]) => {
+        await addMinute(this.#store, site, minute, shard, tallies);
+        for (const { n, tally } of tallies) events.set(n, (events.get(n) ?? 0) + tally.events);
+      });
+      const counts = [...events].map(([n, count]) => ({ n, events: count })).sort((a, b) => a.n - b.n);
+      const totals = await addTotals(this.#store, site, shard, counts);
+      this.#booksOf(site).events = totals?.events ?? 0;
+    }
+  }
+
+  #booksOf(site: string): SiteBooks {
+    const books = this.#sites.get(site) ?? { events: 0, found: new Map<string, Difference>() };
+    this.#sites.set(site, books);
+    return books;
+  }
+
+  /** Compares windows; answers those that cannot be compared yet, because somebody compacted beyond the recount. */
+  async #compare(windows: readonly Window[]): Promise<Window[]> {
+    if (windows.length === 0) return [];
+    // As a reader does: cursors, then items, then the log; here as of the recounted commits.
+    const cursors = await readCursors(this.#store);
+    const positions = new Map([...this.#shards].map(([id, { position }]) => [id, position]));
+    const since = Math.max(0, ...[...positions.values()].map((position) => position.since));
+    const tail = await this.#readTail(cursors, positions);
+    const left: Window[] = [];
+    await inPortions(windows, async (window) => {
+      const { site, granularity, start, end } = window;
+      // Before `since` the recount lacks records; what is no longer kept by the minute cannot be compared.
+      if (start < since || !isKept(start, this.#clock.now())) return;
+      const item = await this.#store.get({ pk: partition(granularity, site), sk: instantKey(start) });
+      const known = item && decodeItem(item);
+      const recounted = await readMinutes(this.#store, site, start, end);
+      const applied = [...(known?.applied ?? []), ...recounted.flatMap((one) => Object.entries(one.applied))];
+      if (applied.some(([shard, n]) => n > (positions.get(shard)?.n ?? 0))) {
+        left.push(window);
+        return;
+      }
+      const live = known?.rollup ? [known.rollup.totals] : [];
+      for (let minute = start; minute < end; minute += MINUTE_MS) {
+        for (const { shard, n, totals } of tail.get(keyOf({ site, granularity: "minute", start: minute })) ??
+          [])
+          if (n > Math.max(cursors.get(shard) ?? 0, known?.applied.get(shard) ?? 0)) live.push(totals);
+      }
+      const found = differenceOf(window, live, recounted);
+      if (found) await this.#keep(site, found);
+      else await this.#forget(site, findingKey(window));
+    });
+    return left;
+  }
+
+  /** What the recounted commits beyond the cursors add, by minute. */
+  async #readTail(
+    cursors: ReadonlyMap<string, number>,
+    positions: ReadonlyMap<string, Position>,
+  ): Promise<Map<string, { shard: string; n: number; totals: Measures }[]>> {
+    const tail = new Map<string, { shard: string; n: number; totals: Measures }[]>();
+    for (const [shard, position] of positions) {
+      const after = cursors.get(shard) ?? 0;
+      if (position.n <= after) continue;
+      for (const { n, partials } of await readCommits(this.#store, shard, after, position.n - after)) {
+        for (const [site, { windows }] of partials) {
+          for (const [start, { totals }] of windows) {
+            const key = keyOf({ site, granularity: "minute", start });
+            const parts = tail.get(key) ?? [];
+            parts.push({ shard, n, totals });
+            tail.set(key, parts);
+          }
+        }
+      }
+    }
+    return tail;
+  }
+
+  async #keep(site: string, found: Difference): Promise<void> {
+    const books = this.#booksOf(site);
+    const key = findingKey(found);
+    if (!books.found.has(key) && books.found.size >= MAX_FINDINGS) return;
+    books.found.set(key, found);
+    await keepFinding(this.#store, site, found);
+  }
+
+  async #forget(site: string, key: string): Promise<void> {
+    if (!this.#sites.get(site)?.found.delete(key)) return;
+    await forgetFinding(this.#store, site, key);
+  }
+}
+
+const keyOf = ({ site, granularity, start }: Omit<Window, "end">): string =>
+  JSON.stringify([site, granularity, start]);
+
+/** Some at a time: stores share one sync between writes that are given together. */
+async function inPortions<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  for (let i = 0; i < items.length; i += WRITES_AT_ONCE)
+    await Promise.all(items.slice(i, i + WRITES_AT_ONCE).map(work));
+}
+
+/** Hands out the records of a shard in order, a portion at a time, reading ahead by at most one page. */
+class RecordSource {
+  readonly #stream: Stream;
+  readonly #shard: string;
+  #after: string;
+  #page: readonly StreamRecord[] = [];
+
+  constructor(stream: Stream, shard: string, after: string) {
+    this.#stream = stream;
+    this.#shard = shard;
+    this.#after = after;
+  }
+
+  /** The records not handed out yet, up to and including `to`. */
+  async take(to: string): Promise<StreamRecord[]> {
+    const taken: StreamRecord[] = [];
+    for (;;) {
+      if (this.#page.length === 0)
+        this.#page = (await this.#stream.read(this.#shard, this.#after, RECORDS_AT_ONCE)).records;
+      const next = this.#page.findIndex(({ sequence }) => compareSequences(sequence, to) > 0);
+      const own = next < 0 ? this.#page : this.#page.slice(0, next);
+      taken.push(...own);
+      this.#page = next < 0 ? [] : this.#page.slice(next);
+      this.#after = own.at(-1)?.sequence ?? this.#after;
+      if (own.length === 0 || next >= 0 || compareSequences(this.#after, to) >= 0) return taken;
+    }
+  }
+}
+
+/**
+ * Whether the stream has forgotten records of this commit (its retention is over, or an earlier version trimmed them).
+ * Where the commit before was whole, fewer records than were counted are no gap but a finding.
+ */
+function isGone({ n }: Commit, records: number, found: number, position: Position): boolean {
+  if (n !== position.n + 1) return true;
+  const counted = records - position.records;
+  return found < counted && (found === 0 || !position.isWhole);
+}
+
+const moved = (commit: Commit, records: number, since: EpochMs, isWhole = false): Position => ({
+  n: commit.n,
+  to: commit.to,
+  records,
+  until: commit.arrivedAt,
+  since,
+  isWhole,
+});
+
+/** First minute that no event of this commit can lie in: event times are clamped to the time of receipt. */
+const windowAfter = ({ arrivedAt, committedAt }: Commit): EpochMs =>
+  windowStart(Math.max(arrivedAt, committedAt), MINUTE_MS) + MINUTE_MS;
+
+/** The minutes and hours that either side counted something in. */
+function* windowsOf(
+  kept: readonly { readonly commit: Commit; readonly tallies: Tallies }[],
+  sites: ReadonlyMap<string, Site>,
+): Generator<Window> {
+  for (const { commit, tallies } of kept) {
+    const both = [...commit.partials].map(([site, { windows }]) => [site, windows] as const);
+    for (const [site, windows] of [...both, ...tallies]) {
+      const zone = sites.get(site)?.timeZone ?? "UTC";
+      for (const start of windows.keys()) {
+        yield { site, granularity: "minute", start, end: start + MINUTE_MS };
+        const hour = hourOf(zone, start);
+        yield { site, granularity: "hour", start: hour, end: hourEnd(zone, start) };
+      }
+    }
+  }
+}
+
+/** Undefined when both sides say the same of events, page views and revenue. */
+function differenceOf(
+  { granularity, start }: Window,
+  live: readonly Measures[],
+  recounted: readonly RecountedMinute[],
+): Difference | undefined {
+  const sums = { live: {} as Record<string, number>, recount: {} as Record<string, number> };
+  const inexact = new Set<string>();
+  const add = (side: Record<string, number>, name: string, value: number): void => {
+    side[name] = (side[name] ?? 0) + value;
+  };
+  for (const totals of live) {
+    add(sums.live, "events", totals.events);
+    add(sums.live, "pageviews", totals.pageviews);
+    for (const [currency, { minor }] of totals.revenue ?? []) add(sums.live, currency, minor);
+  }
+  for (const { events, pageviews, revenue } of recounted) {
+    add(sums.recount, "events", events);
+    add(sums.recount, "pageviews", pageviews);
+    for (const [currency, { minor, absolute }] of Object.entries(revenue)) {
+      add(sums.recount, currency, minor);
+      if (absolute >= EXACT_SUM) inexact.add(currency);
+    }
+  }
+  const names = new Set([...Object.keys(sums.live), ...Object.keys(sums.recount)]);
+  const isEqual = (name: string): boolean =>
+    inexact.has(name) || (sums.live[name] ?? 0) === (sums.recount[name] ?? 0);
+  return [...names].every(isEqual) ? undefined : { granularity, start, ...sums };
+}
+
+/** Five standard errors of a dense sketch, and one visitor where two may share their 32 bits. */
+const tolerance = (visitors: number): number =>
+  visitors > EXACT_LIMIT ? Math.ceil(5 * RELATIVE_ERROR * visitors) : visitors > 64 ? 1 : 0;
+
+/**
+ * Minutes of a commit whose number of visitors cannot be that of its senders. A sender has one id a day, and keeps
+ * yesterday's while a visit goes on: so visitors lie between senders and senders told apart by day.
+ */
+function* differentVisitors(
+  commit: Commit,
+  tallies: Tallies,
+): Generator<{ readonly site: string; readonly found: Difference }> {
+  for (const [site, { windows }] of commit.partials) {
+    for (const [start, { totals }] of windows) {
+      const tally = tallies.get(site)?.get(start);
+      const [fewest, most] = [tally?.senders.size ?? 0, tally?.dailySenders.size ?? 0];
+      const visitors = totals.visitors?.estimate() ?? 0;
+      if (visitors >= fewest - tolerance(fewest) && visitors <= most + tolerance(most)) continue;
+      const { shard, n } = commit;
+      const found = { granularity: "commit", start, commit: { shard, n } } as const;
+      yield { site, found: { ...found, live: { visitors }, recount: { visitors: most } } };
+    }
+  }
+}

@@ -1,0 +1,115 @@
+/**
+ * Counts stream records a second time, as plainly as can be: sets, maps and loops, no visits, no sketches, no tables.
+ * Shares with the live path what an event is (decode) and who is a robot, and nothing of how it is counted.
+ */
+import { type ClickEvent, ENGAGEMENT, PAGEVIEW, WEB_VITALS } from "../model/event.ts";
+import { DAY_MS, type EpochMs, MINUTE_MS } from "../model/time.ts";
+import type { StreamRecord } from "../streams/stream.ts";
+import { base64Header } from "./decode/base64.ts";
+import { decodeBatches } from "./decode/decode.ts";
+import { decodeEnvelope } from "./decode/envelope.ts";
+import { agentParser } from "./enrich/agent.ts";
+import { hash53 } from "./hash.ts";
+import { MAX_BATCH_IDS } from "./state.ts";
+
+/** What can be told of one (site, minute) without knowing visits. */
+export interface Tally {
+  events: number;
+  pageviews: number;
+  /** Minor units by ISO 4217 currency, and the same without signs, which tells when sums have left what is exact. */
+  readonly revenue: Map<string, { minor: number; absolute: number }>;
+  /** Distinct senders, whenever their batches were received. */
+  readonly senders: Set<string>;
+  /** The same, told apart by the day of receipt: a cookieless visitor has another id each day. */
+  readonly dailySenders: Set<string>;
+}
+
+/** By site and start of the minute. */
+export type Tallies = ReadonlyMap<string, ReadonlyMap<EpochMs, Tally>>;
+
+const parseAgent = agentParser({ maxEntries: 1_000 });
+
+/** Counts the records of one shard, in order. It remembers nothing but the batch ids that it has seen. */
+export class Recount {
+  /** hash53 of (site, batch id), oldest first; the form in which a shard's state keeps them, to begin with those. */
+  readonly #ids: Set<number>;
+
+  constructor(idsBefore: Iterable<number>) {
+    this.#ids = new Set(idsBefore);
+  }
+
+  /** Takes ids as seen whose records are gone. */
+  learn(ids: Iterable<number>): void {
+    for (const id of ids) this.#isNew(id);
+  }
+
+  /** Counts some records on their own; `isSite` says which sites were registered when they were counted live. */
+  count(records: readonly StreamRecord[], isSite: (site: string) => boolean): Tallies {
+    const sites = new Map<string, Map<EpochMs, Tally>>();
+    for (const { data } of records) this.#countRecord(data, isSite, sites);
+    return sites;
+  }
+
+  #countRecord(
+    data: Uint8Array,
+    isSite: (site: string) => boolean,
+    sites: Map<string, Map<EpochMs, Tally>>,
+  ): void {
+    const envelope = decodeEnvelope(data);
+    if ("reason" in envelope) return;
+    const batches = decodeBatches(envelope);
+    if ("reason" in batches) return;
+    const agentText = base64Header(envelope.ua64);
+    const { bot, library } = parseAgent(agentText);
+    for (const { site, id, visitor, events } of batches) {
+      if (!isSite(site)) continue;
+      const request = id !== "" ? `b${id}` : envelope.id !== "" ? `e${envelope.id}` : "";
+      if (request !== "" && !this.#isNew(hash53(`${site}\u0000${request}`))) continue;
+      if (bot && !library) continue;
+      const sender = JSON.stringify(visitor !== "" ? [visitor] : [envelope.ip, agentText]);
+      const day = visitor !== "" ? "" : Math.floor(envelope.at / DAY_MS);
+      for (const event of events) {
+        if (event.name === ENGAGEMENT || event.name === WEB_VITALS) continue;
+        const tally = tallyOf(sites, site, Math.floor(event.at / MINUTE_MS) * MINUTE_MS);
+        countEvent(tally, event);
+        tally.senders.add(sender);
+        tally.dailySenders.add(`${day} ${sender}`);
+      }
+    }
+  }
+
+  #isNew(id: number): boolean {
+    if (this.#ids.has(id)) return false;
+    this.#ids.add(id);
+    for (const oldest of this.#ids) {
+      // The live path forgets at the same number, so that both forget the same ids.
+      if (this.#ids.size <= MAX_BATCH_IDS) break;
+      this.#ids.delete(oldest);
+    }
+    return true;
+  }
+}
+
+function tallyOf(sites: Map<string, Map<EpochMs, Tally>>, site: string, minute: EpochMs): Tally {
+  let minutes = sites.get(site);
+  if (!minutes) {
+    minutes = new Map();
+    sites.set(site, minutes);
+  }
+  let tally = minutes.get(minute);
+  if (!tally) {
+    tally = { events: 0, pageviews: 0, revenue: new Map(), senders: new Set(), dailySenders: new Set() };
+    minutes.set(minute, tally);
+  }
+  return tally;
+}
+
+function countEvent(tally: Tally, { name, revenue }: ClickEvent): void {
+  tally.events += 1;
+  if (name === PAGEVIEW) tally.pageviews += 1;
+  if (!revenue) return;
+  const sum = tally.revenue.get(revenue.currency) ?? { minor: 0, absolute: 0 };
+  sum.minor += revenue.minor;
+  sum.absolute += Math.abs(revenue.minor);
+  tally.revenue.set(revenue.currency, sum);
+}
