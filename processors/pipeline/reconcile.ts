@@ -2,6 +2,7 @@
  * Recounts what was committed from the records that are still in the stream, and keeps every window where the live
  * numbers say otherwise. The live side is what a reader would see: rollup items, and the commits that they lack.
  */
+import { ClickstreamError } from "../errors.ts";
 import type { Measures } from "../model/measures.ts";
 import { type Clock, type EpochMs, MINUTE_MS, windowStart } from "../model/time.ts";
 import { hourEnd } from "../model/zone.ts";
@@ -336,7 +337,9 @@ class RecordSource {
     const taken: StreamRecord[] = [];
     for (;;) {
       if (this.#page.length === 0)
-        this.#page = (await this.#stream.read(this.#shard, this.#after, RECORDS_AT_ONCE)).records;
+        this.#page = (
+          await this.#stream.read(this.#shard, this.#after, RECORDS_AT_ONCE).catch(nothing)
+        ).records;
       const next = this.#page.findIndex(({ sequence }) => compareSequences(sequence, to) > 0);
       const own = next < 0 ? this.#page : this.#page.slice(0, next);
       taken.push(...own);
@@ -346,6 +349,12 @@ class RecordSource {
     }
   }
 }
+
+/** A shard that the stream has forgotten has no records left. */
+const nothing = (error: unknown): { readonly records: readonly StreamRecord[] } => {
+  if (error instanceof ClickstreamError && error.code === "not_found") return { records: [] };
+  throw error;
+};
 
 /**
  * Whether the stream has forgotten records of this commit (its retention is over, or an earlier version trimmed them).

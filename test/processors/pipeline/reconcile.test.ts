@@ -1,0 +1,238 @@
+/** The recount must agree with the live numbers whatever the schedule, and must not agree once somebody has tampered with them. */
+import { describe, expect, it } from "vitest";
+import { keyedHash } from "../../../processors/crypto.ts";
+import { ClickstreamError } from "../../../processors/errors.ts";
+import { partitionKeyOf, type StreamLine } from "../../../processors/model/streamfile.ts";
+import { ShardWorker } from "../../../processors/pipeline/aggregate.ts";
+import { encodeCommit, readLog } from "../../../processors/pipeline/commit.ts";
+import { compact } from "../../../processors/pipeline/compact.ts";
+import { QueryEngine } from "../../../processors/pipeline/query/engine.ts";
+import { Reconciler } from "../../../processors/pipeline/reconcile.ts";
+import { registerSites } from "../../../processors/pipeline/sites.ts";
+import { memoryStore } from "../../../processors/stores/memory.ts";
+import type { Store } from "../../../processors/stores/store.ts";
+import { memoryStream } from "../../../processors/streams/memory.ts";
+import { manualClock } from "../../kit/clock.ts";
+import { crashingStore } from "../../kit/crash.ts";
+import { generate } from "../../kit/generate.ts";
+import { Random } from "../../kit/random.ts";
+
+const SEED = Number(process.env.RIVULET_SEED ?? 20_260_103);
+const MINUTE = 60_000;
+const SITES = ["shop", "blog"];
+
+/** A stream, a store and their workers, moved on by hand. */
+async function world(shards = 1) {
+  const from = Date.UTC(2026, 2, 9, 22, 30);
+  const clock = manualClock(from);
+  const store = memoryStore({ clock });
+  await registerSites(
+    store,
+    clock,
+    SITES.map((id) => ({ id, timeZone: "Asia/Kathmandu" })),
+  );
+  const stream = memoryStream({ clock, shards });
+  const workers = new Map<string, ShardWorker>();
+  const deps = {
+    store,
+    clock,
+    hash: keyedHash,
+    randomBytes: (n: number) => new Uint8Array(n),
+    country: () => "",
+  };
+  const worker = (id: string, parents: readonly string[]): ShardWorker => {
+    const known = workers.get(id) ?? new ShardWorker(deps, { id, parents });
+    workers.set(id, known);
+    return known;
+  };
+  return {
+    clock,
+    store,
+    stream,
+    workers,
+    from,
+    async put(line: StreamLine): Promise<void> {
+      clock.advanceTo(line.arrival);
+      const data = new TextEncoder().encode(JSON.stringify(line.envelope));
+      await stream.put({ partitionKey: partitionKeyOf(line.envelope), data });
+    },
+    /** Counts all that is in the stream, `limit` records a call; `skip` of them are lost on the way. */
+    async fold({ limit = 7, skip = 0 } = {}): Promise<void> {
+      let left = skip;
+      for (const { id, parents } of await stream.shards()) {
+        const one = worker(id, parents);
+        for (;;) {
+          const { records } = await stream.read(id, await one.lastSequence(), limit);
+          if (records.length === 0) break;
+          await one.process(records.slice(left));
+          left = 0;
+        }
+      }
+    },
+    /** Events of both sites as a reader sees them. */
+    async counted(): Promise<number> {
+      const engine = new QueryEngine({ store, clock });
+      let events = 0;
+      for (const site_id of SITES) {
+        const { results } = await engine.query({ site_id, metrics: ["events"], date_range: "7d" });
+        events += Number(results[0]?.metrics[0]);
+      }
+      return events;
+    },
+    async reconciler(over: Store = store): Promise<Reconciler> {
+      const made = new Reconciler({ store: over, stream, clock });
+      await made.open();
+      return made;
+    },
+  };
+}
+
+const unlessOutage = (error: unknown): void => {
+  if (!(error instanceof ClickstreamError && error.code === "unavailable")) throw error;
+};
+
+const traffic = (from: number, events = 300): StreamLine[] => [
+  ...generate({
+    seed: SEED,
+    from,
+    to: from + 3 * 60 * MINUTE,
+    events,
+    sites: SITES,
+    late: 0.1,
+    duplicates: 0.1,
+    bots: 0.1,
+  }),
+];
+
+describe(`a recount (RIVULET_SEED=${SEED})`, () => {
+  it("finds every event and no difference under random schedules of folding, compaction, trimming, splits and crashes", async () => {
+    for (let schedule = 0; schedule < 12; schedule++) {
+      const random = Random.of(SEED, schedule);
+      const { put, fold, counted, reconciler, stream, store, clock, from } = await world(random.pick([1, 2]));
+      const lines = traffic(from);
+      let job = await reconciler();
+      for (const [i, line] of lines.entries()) {
+        if (i === 100 && schedule % 3 === 0) for (const { id } of await stream.shards()) stream.split(id);
+        await put(line);
+        if (random.chance(0.1)) await fold({ limit: 1 + random.below(20) });
+        if (random.chance(0.05)) await compact({ store, clock });
+        if (random.chance(0.05)) {
+          if (random.chance(0.3)) job = await reconciler();
+          const dying = reconciler(crashingStore(store, random.below(60), random.chance(0.5)));
+          await dying.then((fragile) => fragile.run()).catch(unlessOutage);
+          await job.run();
+          if (random.chance(0.5))
+            for (const { id } of await stream.shards()) await stream.trim(id, job.recounted().get(id) ?? "");
+        }
+      }
+      await fold();
+      await job.run();
+      await compact({ store, clock });
+      await job.run();
+      const found = SITES.map((site) => job.of(site));
+      expect(found, `schedule ${schedule}`).toMatchObject(SITES.map(() => ({ difference: 0, windows: 0 })));
+      expect(found.reduce((sum, one) => sum + (one?.events ?? 0), 0)).toBe(await counted());
+    }
+  });
+
+  it("sees a record that the live path skipped", async () => {
+    const { put, fold, reconciler, from } = await world();
+    for (const line of traffic(from, 60)) await put(line);
+    await fold({ limit: 1_000, skip: 3 });
+    const job = await reconciler();
+    await job.run();
+    expect(job.totals().difference).toBeGreaterThan(0);
+    expect(job.of("shop")?.difference ?? 0).toBeLessThanOrEqual(0);
+  });
+
+  it("sees a commit that was altered, by its minute, its hour and its visitors", async () => {
+    const { put, fold, reconciler, store, from } = await world();
+    for (const line of traffic(from, 60)) await put(line);
+    await fold({ limit: 1_000 });
+    const [logged] = await readLog(store, "shardId-000000000000", 0, 1);
+    if (!logged) throw new Error("nothing was committed");
+    const totals = [...(logged.commit.partials.get("shop")?.windows.values() ?? [])].find(
+      (rollup) => rollup.totals.events > 0,
+    )?.totals;
+    if (!totals) throw new Error("nothing was counted for the shop");
+    totals.events += 2;
+    totals.addVisitor(1, 2);
+    const key = { pk: `log/${logged.commit.shard}`, sk: "000000000001" };
+    const value = encodeCommit(logged.commit, logged.commit.partials, logged.change());
+    expect(await store.put({ ...key, value }, 1)).toBe(true);
+
+    const job = await reconciler();
+    await job.run();
+    expect(job.of("shop")).toMatchObject({ difference: 2, windows: 3 });
+    expect(job.of("blog")).toMatchObject({ difference: 0, windows: 0 });
+    // What was found outlives the process.
+    expect((await reconciler()).of("shop")).toEqual(job.of("shop"));
+  });
+
+  it("sees a rollup that compaction or the disk got wrong, and takes the finding back once it is right", async () => {
+    const { put, fold, reconciler, store, clock, from } = await world();
+    for (const line of traffic(from, 60)) await put(line);
+    await fold();
+    const job = await reconciler();
+    await job.run();
+    expect(job.totals()).toMatchObject({ difference: 0, windows: 0 });
+    await compact({ store, clock });
+    const [item] = await store.list("minute/shop", { limit: 1 });
+    if (!item) throw new Error("nothing was compacted for the shop");
+    // Another minute's counts under this minute's key.
+    const other = (await store.list("minute/shop", { limit: 40 })).at(-1);
+    await store.put({ pk: item.pk, sk: item.sk, value: other?.value ?? item.value }, item.version);
+    await job.run();
+    expect(job.of("shop")?.windows).toBe(1);
+
+    await store.put({ pk: item.pk, sk: item.sk, value: item.value }, item.version + 1);
+    const body = { s: "shop", b: "again", e: [{ n: "pageview", u: "https://shop/", t: Number(item.sk) }] };
+    const [line] = traffic(from, 60);
+    if (!line) throw new Error("no traffic");
+    const at = clock.now();
+    await put({
+      arrival: at,
+      envelope: { ...line.envelope, at, body64: Buffer.from(JSON.stringify(body)).toString("base64") },
+    });
+    await fold();
+    await job.run();
+    expect(job.of("shop")).toMatchObject({ difference: 0, windows: 0 });
+  });
+
+  it("leaves out what the stream had forgotten, and counts again from the next minute on", async () => {
+    const { put, fold, reconciler, stream, store, clock, from } = await world();
+    const lines = traffic(from, 100);
+    for (const line of lines.slice(0, 50)) await put(line);
+    await fold({ limit: 20 });
+    await compact({ store, clock });
+    const [shard] = await stream.shards();
+    const { records } = await stream.read(shard?.id ?? "", "", 30);
+    await stream.trim(shard?.id ?? "", records.at(-1)?.sequence ?? "");
+    for (const line of lines.slice(50)) await put(line);
+    await fold();
+    const job = await reconciler();
+    await job.run();
+    expect(job.totals()).toMatchObject({ difference: 0, windows: 0 });
+    expect(job.totals().events).toBeGreaterThan(0);
+  });
+
+  it("is told in every answer of the query API", async () => {
+    const { put, fold, reconciler, store, clock, counted, from } = await world();
+    for (const line of traffic(from, 60)) await put(line);
+    await fold();
+    const job = await reconciler();
+    const engine = new QueryEngine({ store, clock, reconciled: (site) => job.of(site) });
+    const ask = { site_id: "shop", metrics: ["events"], date_range: "7d" };
+    expect((await engine.query(ask)).meta).not.toHaveProperty("reconciled");
+    await job.run();
+    const { results, meta } = await engine.query(ask);
+    expect(meta.reconciled).toEqual({
+      until: clock.now(),
+      events: results[0]?.metrics[0],
+      difference: 0,
+      windows: 0,
+    });
+    expect((await engine.live("shop")).reconciled).toEqual(meta.reconciled);
+    expect(job.totals().events).toBe(await counted());
+  });
+});
