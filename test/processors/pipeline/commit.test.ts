@@ -1,0 +1,210 @@
+/** The bytes of commits and snapshots: what version 1 wrote must stay readable, and the same records give the same bytes. */
+import { describe, expect, it } from "vitest";
+import { VISIT_DIMENSIONS } from "../../../processors/model/dimensions.ts";
+import { appendCommit, encodeCommit, loadState, readCommits } from "../../../processors/pipeline/commit.ts";
+import { Partial } from "../../../processors/pipeline/fold.ts";
+import {
+  inherit,
+  MAX_BATCH_IDS,
+  MAX_VISITORS,
+  newVisitor,
+  ShardState,
+  type StateChange,
+  type VisitorState,
+} from "../../../processors/pipeline/state.ts";
+import { HOUR, MINUTE, NOON, SITE } from "./lines.ts";
+import { rig, SHARD } from "./rig.ts";
+
+const hex = (bytes: Uint8Array | undefined): string => Buffer.from(bytes ?? []).toString("hex");
+
+/** What a commit changes in the state, and all that a snapshot of it holds. */
+const CHANGE = [
+  "010231300380bc9b8cbc33030203010203626f7404096475706c69636174650101126578616d706c652e636f6d0063306666",
+  "656503e0909f8cbc330180bc9b8cbc3309e5d40306476f6f676c650000000000000000000000000000012f00020102a01f01",
+  "f9beb7b088891c0702b1d1f9d603ffffffffffffff0f",
+].join("");
+const COMMIT = `${[
+  "010100023130c0e5a28cbc33e0909f8cbc3380bc9b8cbc33a601010b6578616d706c652e636f6d0280bc9b8cbc331d018480",
+  "400211000000010000010a6576656e743a7061676504012f0202e0909f8cbc33050100010000675b7b226174223a31373638",
+  "3437383430303030302c226e616d65223a227061676576696577222c2270616765223a222f222c22736f75726365223a2222",
+  "2c22636f756e747279223a224b52222c22646576696365223a22222c2262726f77736572223a22227d5d",
+].join("")}${CHANGE}`;
+const SNAPSHOT = `0100${CHANGE}`;
+
+/** A commit made by hand, so that its bytes say nothing about how events are read or described. */
+function example(): { partials: Map<string, Partial>; change: StateChange } {
+  const partial = new Partial();
+  const here = partial.window(NOON);
+  here.totals.visits = 1;
+  here.totals.addVisitor(1, 2);
+  const page = here.row("event:page", "/");
+  if (page) page.pageviews = 1;
+  partial.window(NOON + MINUTE).late = 1;
+  partial.feed.push({
+    at: NOON,
+    name: "pageview",
+    page: "/",
+    source: "",
+    country: "KR",
+    device: "",
+    browser: "",
+  });
+  const visitor: VisitorState = {
+    ordinal: 3,
+    receivedAt: NOON + MINUTE,
+    sessions: [
+      {
+        first: NOON - 5,
+        last: NOON + MINUTE,
+        window: NOON,
+        attributes: VISIT_DIMENSIONS.map((_, i) => (i === 0 ? "Google" : "")),
+        exitPage: "/",
+        exitAt: NOON,
+        interactive: 2,
+        pageviews: 1,
+        events: 2,
+        engagedMs: 4_000,
+        seen: new Map([[123_456_789_012_345, 7]]),
+      },
+    ],
+  };
+  const change: StateChange = {
+    n: 1,
+    to: "10",
+    ordinal: 3,
+    watermark: NOON,
+    counters: { records: 3, batches: 2, events: 3, late: 1, rejects: { duplicate: 1, bot: 4 } },
+    visitors: new Map([["example.com\u0000c0ffee", visitor]]),
+    batchIds: [987_654_321, 9_007_199_254_740_991],
+  };
+  return { partials: new Map([[SITE, partial]]), change };
+}
+
+describe("version 1", () => {
+  const header = { from: "", committedAt: NOON + 2 * MINUTE, arrivedAt: NOON + MINUTE };
+  const stateAfter = (change: StateChange): ShardState => {
+    const state = new ShardState();
+    state.apply(change);
+    return state;
+  };
+
+  it("of a commit is these bytes, and reads as what was written", async () => {
+    const { partials, change } = example();
+    expect(hex(encodeCommit(header, partials, change))).toBe(COMMIT);
+    const { store } = await rig();
+    await appendCommit(store, SHARD.id, 1, Buffer.from(COMMIT, "hex"));
+    const [read] = await readCommits(store, SHARD.id, 0);
+    expect(read).toMatchObject({ ...header, n: 1, to: "10", watermark: NOON });
+    const partial = read?.partials.get(SITE);
+    expect(partial?.feed).toEqual(partials.get(SITE)?.feed);
+    for (const [start, rollup] of partials.get(SITE)?.windows ?? [])
+      expect(hex(partial?.windows.get(start)?.encode())).toBe(hex(rollup.encode()));
+    expect((await loadState(store, SHARD.id))?.state).toEqual(stateAfter(change));
+  });
+
+  it("of a snapshot is these bytes, and reads as the state that was written", () => {
+    const state = stateAfter(example().change);
+    expect(hex(state.encode())).toBe(SNAPSHOT);
+    expect(ShardState.decode(Buffer.from(SNAPSHOT, "hex"))).toEqual(state);
+  });
+
+  it("is said by the first byte, and another is refused", async () => {
+    const { store } = await rig();
+    await appendCommit(store, SHARD.id, 1, Buffer.from(COMMIT, "hex").fill(9, 0, 1));
+    await expect(readCommits(store, SHARD.id, 0)).rejects.toThrow("version 9");
+    expect(() => ShardState.decode(Buffer.from(SNAPSHOT, "hex").fill(9, 0, 1))).toThrow("version 9");
+  });
+});
+
+describe("a log", () => {
+  it("with a commit in the wrong slot, or one missing, is refused with both numbers", async () => {
+    const { store } = await rig();
+    const { partials, change } = example();
+    const header = { from: "", committedAt: NOON, arrivedAt: NOON };
+    const first = encodeCommit(header, partials, change);
+    await appendCommit(store, "moved", 7, first);
+    await expect(readCommits(store, "moved", 0)).rejects.toThrow(
+      "commit 1 of moved stands in slot 000000000007",
+    );
+    const second = encodeCommit({ ...header, from: "10" }, partials, { ...change, n: 2, to: "11" });
+    await appendCommit(store, "gap", 2, second);
+    await expect(loadState(store, "gap")).rejects.toThrow("commit 2 follows 0");
+    await appendCommit(store, "torn", 1, first);
+    await appendCommit(
+      store,
+      "torn",
+      2,
+      encodeCommit({ ...header, from: "9" }, partials, { ...change, n: 2 }),
+    );
+    await expect(loadState(store, "torn")).rejects.toThrow('begins at "9", the state ends at "10"');
+  });
+});
+
+describe("a shard's memory", () => {
+  const change = (state: ShardState, ids: number[], visitor?: string) => {
+    state.apply({
+      n: state.n + 1,
+      to: String(state.n + 1),
+      ordinal: state.ordinal + 1,
+      watermark: NOON,
+      counters: state.counters,
+      visitors: new Map(
+        visitor ? [[visitor, { ...newVisitor(), ordinal: state.ordinal + 1, receivedAt: NOON }]] : [],
+      ),
+      batchIds: ids,
+    });
+    return state;
+  };
+  const numbers = (state: ShardState): [number, number][] => [...state.batchIds];
+
+  it("holds the newest batch ids and visitors only, and forgets the same in a snapshot", () => {
+    const state = change(new ShardState(), [1, 2, 3], "early");
+    change(
+      state,
+      Array.from({ length: MAX_BATCH_IDS - 2 }, (_, i) => 1_000 + i),
+    );
+    expect([1, 2, 3].map((id) => state.batchIds.has(id))).toEqual([false, true, true]);
+    state.ordinal += MAX_VISITORS - 1;
+    expect(state.visible("early", state.ordinal, NOON)).toBeDefined();
+    expect(state.visible("early", state.ordinal + 1, NOON)).toBeUndefined();
+    const read = ShardState.decode(state.encode());
+    expect(read.idOrdinal).toBe(state.idOrdinal);
+    expect(read.batchIds.get(2)).toBe(state.batchIds.get(2));
+  });
+
+  it("forgets a visitor after a day, also where no snapshot was taken", () => {
+    const state = change(new ShardState(), [], "ann");
+    expect(state.visible("ann", state.ordinal, NOON + 24 * HOUR)).toBeDefined();
+    expect(state.visible("ann", state.ordinal, NOON + 24 * HOUR + 1)).toBeUndefined();
+    state.watermark = NOON + 25 * HOUR;
+    expect(ShardState.decode(state.encode()).visible("ann", state.ordinal, NOON + 24 * HOUR)).toBeDefined();
+  });
+
+  it("inherited from two parents is all that both knew, and can be written", () => {
+    const [a, b] = [change(new ShardState(), [1, 2, 3], "ann"), change(new ShardState(), [4, 5], "bob")];
+    const child = inherit([a, b]);
+    expect([...child.visitors.keys()].sort()).toEqual(["ann", "bob"]);
+    expect([...child.batchIds.keys()].sort()).toEqual([1, 2, 3, 4, 5]);
+    const read = ShardState.decode(child.encode());
+    expect(numbers(read)).toEqual(numbers(child));
+    expect(read).toEqual(child);
+  });
+
+  it("inherited after a split and a merge takes each visitor from the child that heard of them last", () => {
+    const parent = change(new ShardState(), [1], "ann");
+    for (let i = 0; i < 20; i++) change(parent, [100 + i], `other-${i}`);
+    change(parent, [2], "bob");
+    const [left, right] = [inherit([parent]), inherit([parent])];
+    // Bob goes on in the left half, which then falls far ahead of the right one.
+    change(left, [3], "bob");
+    const moved = left.visitors.get("bob");
+    if (!moved) throw new Error("bob is not in the left half");
+    moved.receivedAt = NOON + MINUTE;
+    for (let i = 0; i < 50; i++) change(left, [200 + i], `left-${i}`);
+    for (const child of [inherit([left, right]), inherit([right, left])]) {
+      expect(child.visitors.get("bob")?.receivedAt).toBe(NOON + MINUTE);
+      expect(child.visitors.size).toBe(left.visitors.size);
+      expect(child.batchIds.size).toBe(left.batchIds.size);
+    }
+  });
+});
