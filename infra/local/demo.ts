@@ -1,15 +1,17 @@
 /** Fills a server with a sample stream, then goes on with gentle live traffic, so that a newcomer sees it alive. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { partitionKeyOf, type StreamLine } from "../../processors/model/streamfile.ts";
-import { DAY_MS } from "../../processors/model/time.ts";
+import { DAY_MS, HOUR_MS, MINUTE_MS } from "../../processors/model/time.ts";
 import { generate } from "../../test/kit/generate.ts";
 import { describe } from "./consumer.ts";
 import type { Runtime } from "./runtime.ts";
 
 const HISTORY_DAYS = 6; // what happened longer than a week before it arrives is refused as too old
 const HISTORY_EVENTS = 30_000;
-/** About two events a second, so that every second shows something new. */
-const LIVE_EVENTS_PER_DAY = 170_000;
+/** About one event a second, at any time of day. */
+const LIVE_EVENTS_AN_HOUR = 3_600;
+/** Live traffic begins a little in the past: then people are in the middle of their visits, and not all on their first page. */
+const WARM_UP_MS = 3 * MINUTE_MS;
 const CHUNK = 250;
 
 /** Starts at once and returns; `stop` resolves when nothing more will be put. */
@@ -57,14 +59,21 @@ async function play(
       `demo: about ${HISTORY_EVENTS} events of the last ${HISTORY_DAYS} days counted in ${((performance.now() - started) / 1000).toFixed(1)} s; live traffic goes on`,
     );
   }
-  const from = Date.now();
-  for (const line of generate({
+  for (let from = Date.now() - WARM_UP_MS; !stopping.aborted; from += HOUR_MS)
+    await playHour(runtime, site, from, stopping);
+}
+
+async function playHour(runtime: Runtime, site: string, from: number, stopping: AbortSignal): Promise<void> {
+  const to = from + HOUR_MS;
+  const traffic = generate({
     seed: from % 1_000_000,
     from,
-    to: from + DAY_MS,
-    events: LIVE_EVENTS_PER_DAY,
+    to,
+    events: LIVE_EVENTS_AN_HOUR,
     sites: [site],
-  })) {
+  });
+  for (const line of traffic) {
+    if (line.arrival >= to) return; // what is late from this hour belongs to somebody who never came back
     const wait = line.arrival - Date.now();
     if (wait > 0) await sleep(wait, undefined, { signal: stopping }).catch(() => {});
     if (stopping.aborted) return;
