@@ -1,10 +1,11 @@
-/** The command line: start, demo, replay. Reads flags, prints what a person needs next, and ends with a clear message. */
+/** The command line: start, demo, replay, redrive. Reads flags, prints what a person needs next, and ends with a clear message. */
 import { Command, InvalidArgumentError, Option } from "commander";
 import { ClickstreamError } from "../../processors/errors.ts";
 import { describe } from "./consumer.ts";
 import { playDemo } from "./demo.ts";
+import { redrive } from "./redrive.ts";
 import { replayFile } from "./replay.ts";
-import { type Runtime, type RuntimeOptions, startRuntime } from "./runtime.ts";
+import { openKinesis, type Runtime, type RuntimeOptions, startRuntime } from "./runtime.ts";
 
 interface StartFlags {
   port: number;
@@ -71,6 +72,24 @@ program
       `${summary.sent} batches sent, ${summary.refused} refused by the server, ${summary.skipped} lines skipped`,
     );
     if (summary.skipped > 0 || summary.refused > 0) process.exitCode = 1;
+  });
+
+program
+  .command("redrive <payload...>")
+  .description(
+    "put batches that Lambda gave up back into the stream: files from the failures bucket, or directories of them",
+  )
+  .requiredOption("--stream <kinesis:name>", "the stream that the consumer reads")
+  .action(async (payloads: string[], flags: { stream: string }) => {
+    const stream = await openKinesis(flags.stream);
+    try {
+      const { files, records } = await redrive(payloads, { stream, log });
+      console.log(
+        `${records} records of ${files} batches put into the stream; delete the objects once they are counted`,
+      );
+    } finally {
+      await stream.close();
+    }
   });
 
 function start(flags: StartFlags): Promise<Runtime> {

@@ -151,9 +151,14 @@ async function openStream(
   clock: typeof systemClock,
 ): Promise<Stream> {
   if (!stream) return sqliteStream({ path: join(dataDirectory, "stream.db"), clock });
+  log(`stream: ${stream}`);
+  return openKinesis(stream);
+}
+
+/** `kinesis:NAME` as a stream. Throws `config` for any other form. */
+export async function openKinesis(stream: string): Promise<Stream> {
   const name = named(stream, "kinesis:NAME", "--stream");
   const { kinesisStream } = await import("../../processors/streams/kinesis.ts");
-  log(`stream: Kinesis stream ${name}`);
   return kinesisStream({ stream: name });
 }
 
