@@ -38,30 +38,28 @@ const EARLIEST = "1970-01-02";
 /** Dates beyond have more digits in JavaScript, and nobody asks for them. */
 const LATEST = "2199-12-31";
 
-/** `first` is where the site's data begin, for "all". Throws `bad_request` naming date_range. */
+/** `first` is where the site's data begin, for "all". Throws `bad_request` naming `field`. */
 export function parseRange(
   value: string | readonly [string, string],
   zone: string,
   now: EpochMs,
   first: EpochMs,
+  field = "date_range",
 ): Range {
-  const range = namedRange(value, zone, now, first);
-  if (range.from < dayStart(zone, EARLIEST)) bad(`date_range: begins before ${EARLIEST}`);
+  const range =
+    typeof value === "string" ? namedRange(value, zone, now, first) : customRange(value, zone, field);
+  if (range.from < dayStart(zone, EARLIEST)) bad(`${field}: begins before ${EARLIEST}`);
   return range;
 }
 
-function namedRange(
-  value: string | readonly [string, string],
-  zone: string,
-  now: EpochMs,
-  first: EpochMs,
-): Range {
+const wholeDays = (zone: string, from: LocalDate, to: LocalDate): Range => ({
+  from: dayStart(zone, from),
+  to: dayStart(zone, addDays(to, 1)),
+});
+
+function namedRange(value: string, zone: string, now: EpochMs, first: EpochMs): Range {
   const today = localDate(zone, now);
-  const days = (from: LocalDate, to: LocalDate): Range => ({
-    from: dayStart(zone, from),
-    to: dayStart(zone, addDays(to, 1)),
-  });
-  if (typeof value !== "string") return customRange(value, zone, days);
+  const days = (from: LocalDate, to: LocalDate): Range => wholeDays(zone, from, to);
   const rolling = /^([1-9][0-9]{0,3})d$/.exec(value);
   if (rolling) return days(addDays(today, 1 - Number(rolling[1])), today);
   const months = /^([1-9][0-9]{0,2})mo$/.exec(value);
@@ -90,26 +88,22 @@ function namedRange(
   }
 }
 
-function customRange(
-  [first, last]: readonly [string, string],
-  zone: string,
-  days: (from: LocalDate, to: LocalDate) => Range,
-): Range {
+function customRange([first, last]: readonly [string, string], zone: string, field: string): Range {
   const isDate = (text: string): boolean => /^\d{4}-\d\d-\d\d$/.test(text);
   let range: Range;
   if (isDate(first) && isDate(last)) {
     for (const [i, date] of [first, last].entries())
-      if (!isRealDate(date)) bad(`date_range[${i}]: no such date from ${EARLIEST} to ${LATEST}`);
-    range = days(first, last);
+      if (!isRealDate(date)) bad(`${field}[${i}]: no such date from ${EARLIEST} to ${LATEST}`);
+    range = wholeDays(zone, first, last);
   } else {
-    const [from, to] = [first, last].map((text, i) => instant(text, zone, `date_range[${i}]`)) as [
+    const [from, to] = [first, last].map((text, i) => instant(text, zone, `${field}[${i}]`)) as [
       EpochMs,
       EpochMs,
     ];
     // Windows are whole minutes: the range grows to hold its ends.
     range = { from: windowStart(from, MINUTE_MS), to: windowStart(to - 1, MINUTE_MS) + MINUTE_MS };
   }
-  if (range.from >= range.to) bad("date_range: the second date is before the first");
+  if (range.from >= range.to) bad(`${field}: the second date is before the first`);
   return range;
 }
 

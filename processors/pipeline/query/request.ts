@@ -1,7 +1,8 @@
 /** A query as the Stats API takes it, checked field by field. Every refusal names the field. */
-import { ClickstreamError } from "../../errors.ts";
 import { EXIT_PAGE, GOAL, PROPS_PREFIX, VISIT_DIMENSIONS } from "../../model/dimensions.ts";
 import { LIMITS, VITALS } from "../../model/event.ts";
+import { bad, fields, list, quote, twoTexts } from "./fields.ts";
+import { type Include, parseInclude } from "./include.ts";
 
 export const PLAIN_METRICS = [
   "visitors",
@@ -48,6 +49,12 @@ const TABLE_DIMENSIONS: ReadonlySet<string> = new Set([
 export const OPERATORS = ["is", "is_not", "contains", "contains_not", "matches", "matches_not"] as const;
 export type Operator = (typeof OPERATORS)[number];
 
+/** Of the Stats API, but about several events of one visit, or about people's own lists: rollups hold neither. */
+const BEHAVIOURS: ReadonlySet<unknown> = new Set(["has_done", "has_not_done"]);
+/** Of the Stats API, but never recorded here; docs/privacy.md says why. */
+const NOT_RECORDED =
+  /^visit:(browser_version|os_version|region|city|country_name|region_name|city_name|entry_page_hostname|exit_page_hostname)$/;
+
 export type Filter =
   | {
       readonly kind: "test";
@@ -73,16 +80,12 @@ export interface QueryRequest {
   readonly orderBy: readonly (readonly [key: string, direction: "asc" | "desc"])[];
   readonly limit: number;
   readonly offset: number;
-  readonly include: { readonly timeLabels: boolean; readonly totalRows: boolean };
+  readonly include: Include;
 }
 
 const MAX_LIMIT = 10_000;
 const MAX_FILTER_VALUES = 1_000;
 const MAX_FILTER_DEPTH = 8;
-
-const bad = (message: string): never => {
-  throw new ClickstreamError("bad_request", message);
-};
 
 /** Throws `bad_request` with a message that names the field. */
 export function parseRequest(body: unknown): QueryRequest {
@@ -99,12 +102,18 @@ export function parseRequest(body: unknown): QueryRequest {
   const metrics = list(raw.metrics, "metrics", 32).map((name, i) =>
     typeof name === "string" && METRICS.has(name)
       ? (name as Metric)
-      : bad(`metrics[${i}]: unknown metric ${quote(name)}; known are ${[...METRICS].join(", ")}`),
+      : bad(
+          name === "group_conversion_rate"
+            ? `metrics[${i}]: group_conversion_rate needs a goal within another dimension, which rollups do not hold`
+            : `metrics[${i}]: unknown metric ${quote(name)}; known are ${[...METRICS].join(", ")}`,
+        ),
   );
   if (metrics.length === 0) bad("metrics: name at least one");
+  noneTwice(metrics, "metrics");
   const dimensions = list(raw.dimensions ?? [], "dimensions", 2).map(parseDimension);
   const times = dimensions.filter(isTime);
   const tables = dimensions.filter((name) => !isTime(name));
+  noneTwice(dimensions, "dimensions");
   if (times.length > 1) bad("dimensions: only one time dimension at once");
   if (tables.length > 1)
     bad(`dimensions: ${tables.join(" with ")} cannot be combined from rollups; ask for one besides time`);
@@ -112,6 +121,8 @@ export function parseRequest(body: unknown): QueryRequest {
     parseFilter(filter, `filters[${i}]`, 0),
   );
   const include = parseInclude(raw.include);
+  if (include.timeLabels && times.length === 0)
+    bad("include.time_labels: needs a time dimension, whose labels it lists");
   const { limit, offset } = parsePagination(raw.pagination);
   return {
     siteId,
@@ -141,35 +152,38 @@ const KNOWN_FIELDS: ReadonlySet<string> = new Set([
 
 const isTime = (name: string): boolean => (TIME_DIMENSIONS as readonly string[]).includes(name);
 
-/** Repeats what the client sent, cut, so that it finds its own words in the message. */
-const quote = (value: unknown): string => JSON.stringify(value ?? null).slice(0, 80);
-
-function list(value: unknown, field: string, max: number): unknown[] {
-  if (!Array.isArray(value)) return bad(`${field}: required, an array`);
-  if (value.length > max) bad(`${field}: at most ${max} entries`);
-  return value;
+function noneTwice(names: readonly string[], field: string): void {
+  const again = names.findIndex((name, i) => names.indexOf(name) !== i);
+  if (again >= 0) bad(`${field}[${again}]: ${quote(names[again])} is named twice`);
 }
 
 function parseDimension(name: unknown, index: number): string {
   if (typeof name === "string" && (isTime(name) || TABLE_DIMENSIONS.has(name) || isProps(name))) return name;
-  return bad(`dimensions[${index}]: unknown dimension ${quote(name)}`);
+  return bad(`dimensions[${index}]: ${unknownDimension(name)}`);
 }
+
+const unknownDimension = (name: unknown): string =>
+  typeof name === "string" && NOT_RECORDED.test(name)
+    ? `${name} is not recorded`
+    : `unknown dimension ${quote(name)}; known are ${[...TIME_DIMENSIONS, ...TABLE_DIMENSIONS].join(", ")}, ${PROPS_PREFIX}KEY`;
 
 const isProps = (name: string): boolean => name.startsWith(PROPS_PREFIX) && name.length > PROPS_PREFIX.length;
 
 function parseDateRange(value: unknown): string | readonly [string, string] {
   if (typeof value === "string") return value;
-  if (Array.isArray(value) && value.length === 2) {
-    const [first, last] = value as unknown[];
-    if (typeof first === "string" && typeof last === "string") return [first, last];
-  }
-  return bad('date_range: required, a name such as "7d" or two ISO dates or times');
+  return twoTexts(value) ?? bad('date_range: required, a name such as "7d" or two ISO dates or times');
 }
 
 function parseFilter(value: unknown, field: string, depth: number): Filter {
   if (!Array.isArray(value)) return bad(`${field}: an array such as ["is", "visit:source", ["Google"]]`);
   if (depth > MAX_FILTER_DEPTH) bad(`${field}: nested deeper than ${MAX_FILTER_DEPTH}`);
   const [operator, first, values, options] = value as [unknown, unknown, unknown, unknown];
+  if (BEHAVIOURS.has(operator))
+    return bad(
+      `${field}[0]: ${String(operator)} asks what else happened in a visit, which rollups do not hold; the operators are and, or, not, ${OPERATORS.join(", ")}`,
+    );
+  const takes = operator === "and" || operator === "or" || operator === "not" ? 2 : 4;
+  if (value.length > takes) bad(`${field}: at most ${takes} elements`);
   if (operator === "and" || operator === "or") {
     const filters = list(first, `${field}[1]`, 50).map((inner, i) =>
       parseFilter(inner, `${field}[1][${i}]`, depth + 1),
@@ -183,15 +197,31 @@ function parseFilter(value: unknown, field: string, depth: number): Filter {
       `${field}[0]: unknown operator ${quote(operator)}; known are and, or, not, ${OPERATORS.join(", ")}`,
     );
   if (typeof first !== "string" || !(TABLE_DIMENSIONS.has(first) || isProps(first)))
-    return bad(`${field}[1]: cannot filter by ${quote(first)}`);
+    return bad(`${field}[1]: ${unfilterable(first)}`);
   const texts = list(values, `${field}[2]`, MAX_FILTER_VALUES).map((text, i) =>
     typeof text === "string" ? text : bad(`${field}[2][${i}]: not a string`),
   );
   if (texts.length === 0) bad(`${field}[2]: at least one value`);
-  const caseSensitive = (options as { case_sensitive?: unknown } | undefined)?.case_sensitive !== false;
+  const caseSensitive = parseModifiers(options, `${field}[3]`);
   if (operator === "matches" || operator === "matches_not")
     for (const [i, text] of texts.entries()) checkPattern(text, `${field}[2][${i}]`);
   return { kind: "test", operator: operator as Operator, dimension: first, values: texts, caseSensitive };
+}
+
+function unfilterable(name: unknown): string {
+  if (typeof name === "string" && isTime(name)) return `cannot filter by ${name}; set date_range instead`;
+  if (name === "segment") return "segments are not kept here; send the filters of the segment";
+  return `cannot filter by ${quote(name)}: ${unknownDimension(name)}`;
+}
+
+/** Whether letters must have the same case. */
+function parseModifiers(value: unknown, field: string): boolean {
+  if (value === undefined || value === null) return true;
+  if (typeof value !== "object" || Array.isArray(value)) return bad(`${field}: an object`);
+  for (const key of Object.keys(value))
+    if (key !== "case_sensitive") bad(`${field}.${key.slice(0, 40)}: unknown; known is case_sensitive`);
+  const { case_sensitive: wanted = true } = value as { case_sensitive?: unknown };
+  return typeof wanted === "boolean" ? wanted : bad(`${field}.case_sensitive: true or false`);
 }
 
 /**
@@ -231,21 +261,11 @@ function parseOrder(
   });
 }
 
-function parseInclude(value: unknown): QueryRequest["include"] {
-  const raw = (value ?? {}) as Record<string, unknown>;
-  if (typeof raw !== "object" || Array.isArray(raw)) return bad("include: an object");
-  for (const [key, wanted] of Object.entries(raw)) {
-    if (key === "imports" && wanted !== true) continue;
-    if (key !== "time_labels" && key !== "total_rows")
-      bad(`include.${key.slice(0, 40)}: not supported; known are time_labels, total_rows`);
-    if (typeof wanted !== "boolean") bad(`include.${key}: true or false`);
-  }
-  return { timeLabels: raw.time_labels === true, totalRows: raw.total_rows === true };
-}
-
 function parsePagination(value: unknown): { limit: number; offset: number } {
-  const raw = (value ?? {}) as Record<string, unknown>;
-  if (typeof raw !== "object" || Array.isArray(raw)) return bad("pagination: an object");
+  const raw = fields(value, "pagination");
+  for (const key of Object.keys(raw))
+    if (key !== "limit" && key !== "offset")
+      bad(`pagination.${key.slice(0, 40)}: unknown; known are limit, offset`);
   const { limit = MAX_LIMIT, offset = 0 } = raw;
   if (!Number.isInteger(limit) || (limit as number) < 1 || (limit as number) > MAX_LIMIT)
     bad(`pagination.limit: 1 to ${MAX_LIMIT}`);
