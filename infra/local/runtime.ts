@@ -13,6 +13,7 @@ import type { Stream } from "../../processors/streams/stream.ts";
 import { startCompaction } from "./compaction.ts";
 import { Consumer } from "./consumer.ts";
 import { isLoopback } from "./gateway/client.ts";
+import { startReconciliation } from "./reconciliation.ts";
 import { createServer } from "./server.ts";
 import { startTracing } from "./traces/tracing.ts";
 
@@ -29,6 +30,8 @@ export interface RuntimeOptions {
   /** Anybody who reaches the port may read the dashboard. */
   readonly isPublic: boolean;
   readonly trustProxy: boolean;
+  /** Events whose minute ended longer than this before they were received are late. Default ALLOWED_LATENESS_MS. */
+  readonly allowedLatenessMs?: number;
   readonly log: (line: string) => void;
 }
 
@@ -79,6 +82,8 @@ async function open(options: RuntimeOptions, opened: AsyncDisposableStack): Prom
 
   const tracing = await startTracing();
   opened.defer(() => tracing.close());
+  const lateness =
+    options.allowedLatenessMs === undefined ? {} : { allowedLatenessMs: options.allowedLatenessMs };
   const aggregate = {
     store,
     clock,
@@ -86,6 +91,7 @@ async function open(options: RuntimeOptions, opened: AsyncDisposableStack): Prom
     randomBytes,
     country: await countryLookup(),
     tracer: tracing.tracer,
+    ...lateness,
   };
   const consumer = new Consumer({
     stream,
@@ -98,10 +104,20 @@ async function open(options: RuntimeOptions, opened: AsyncDisposableStack): Prom
   await consumer.start();
   const compaction = startCompaction({ store, clock, consumer, log });
   opened.defer(() => compaction.stop());
-  const engine = new QueryEngine({ store, clock, lagMs: async () => consumer.lagMs() });
+  const reconciliation = await startReconciliation({ store, stream, clock, consumer, log });
+  opened.defer(() => reconciliation.stop());
+  const { reconciler } = reconciliation;
+  const engine = new QueryEngine({
+    store,
+    clock,
+    lagMs: async () => consumer.lagMs(),
+    reconciled: (site) => reconciler.of(site),
+    ...lateness,
+  });
   const gateway = createServer({
     stream,
     consumer,
+    reconciler,
     engine,
     clock,
     tracing,
@@ -151,8 +167,9 @@ async function openStream(
   clock: typeof systemClock,
 ): Promise<Stream> {
   if (!stream) return sqliteStream({ path: join(dataDirectory, "stream.db"), clock });
+  const opened = await openKinesis(stream);
   log(`stream: ${stream}`);
-  return openKinesis(stream);
+  return opened;
 }
 
 /** `kinesis:NAME` as a stream. Throws `config` for any other form. */
