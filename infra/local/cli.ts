@@ -16,6 +16,7 @@ interface StartFlags {
   store?: string;
   public: boolean;
   trustProxy: boolean;
+  lateness?: number;
 }
 
 const program = new Command("rivulet")
@@ -42,6 +43,11 @@ const withServerFlags = (command: Command, data: string): Command =>
       "--trust-proxy",
       "take the visitor's address from X-Forwarded-For: only behind your own proxy",
       false,
+    )
+    .option(
+      "--lateness <duration>",
+      "how long a minute stays open for events that are on their way, e.g. 90s or 5m (default: 60s)",
+      duration,
     );
 
 withServerFlags(program.command("start"), "./data")
@@ -101,6 +107,7 @@ function start(flags: StartFlags): Promise<Runtime> {
     isPublic: flags.public,
     trustProxy: flags.trustProxy,
     log,
+    ...(flags.lateness === undefined ? {} : { allowedLatenessMs: flags.lateness }),
     ...(flags.stream ? { stream: flags.stream } : {}),
     ...(flags.store ? { store: flags.store } : {}),
   };
@@ -141,6 +148,17 @@ function port(text: string): number {
   if (!Number.isInteger(value) || value < 0 || value > 65_535)
     throw new InvalidArgumentError("a port is 0 to 65535");
   return value;
+}
+
+const UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000 };
+const MAX_LATENESS_MS = 24 * 3_600_000;
+
+function duration(text: string): number {
+  const [, count, unit = "s"] = /^(\d{1,6})([smh])$/.exec(text) ?? [];
+  const ms = Number(count) * (UNIT_MS[unit] ?? 0);
+  if (!(ms >= 0 && ms <= MAX_LATENESS_MS))
+    throw new InvalidArgumentError("a duration such as 90s, 5m or 1h, up to 24h");
+  return ms;
 }
 
 function site(text: string, earlier: { id: string; timeZone: string }[]): { id: string; timeZone: string }[] {

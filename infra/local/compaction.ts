@@ -50,7 +50,7 @@ export function startCompaction({ store, clock, consumer, log }: CompactionOptio
 }
 
 /** Fails every operation after `signal`: compaction may be abandoned anywhere, and Ctrl-C should not wait for a week of it. */
-function untilStopped(store: Store, signal: AbortSignal): Store {
+export function untilStopped(store: Store, signal: AbortSignal): Store {
   const guard = async <T>(work: () => Promise<T>): Promise<T> => {
     if (signal.aborted) throw new ClickstreamError("unavailable", "stopping");
     return work();

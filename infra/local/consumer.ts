@@ -17,7 +17,7 @@ export interface ConsumerOptions {
 
 /** Records read at once: folding them takes some tens of milliseconds, during which nothing else is answered. */
 const BATCH_RECORDS = 250;
-/** How often to look for new shards, and to let the stream forget what is counted. */
+/** How often to look for new shards. */
 const HOUSEKEEPING_MS = 10_000;
 const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 10_000;
@@ -82,6 +82,13 @@ export class Consumer {
         total.rejects[reason] = (total.rejects[reason] ?? 0) + count;
     }
     return total;
+  }
+
+  /** Last sequence number that is counted, by shard. */
+  async counted(): Promise<Map<string, string>> {
+    const counted = new Map<string, string>();
+    for (const [id, { worker }] of this.#readers) counted.set(id, await worker.lastSequence());
+    return counted;
   }
 
   async commits(): Promise<number> {
@@ -164,10 +171,6 @@ export class Consumer {
       if (this.#stopping.signal.aborted) return;
       try {
         await this.#discover();
-        for (const [id, { worker }] of this.#readers) {
-          const counted = await worker.lastSequence();
-          if (counted !== "") await this.#options.stream.trim(id, counted);
-        }
       } catch (error) {
         if (!isOutage(error)) throw error;
         this.#options.log(`housekeeping: ${describe(error)}`);

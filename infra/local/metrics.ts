@@ -8,11 +8,19 @@ export interface ServerMetrics {
   /** Refused by the gateway before the stream, since this process began; by reason. */
   readonly refused: Readonly<Record<string, number>>;
   readonly commits: number;
+  readonly reconciled: { readonly events: number; readonly difference: number; readonly windows: number };
   readonly lagMs: number;
   readonly residentBytes: number;
 }
 
-export function renderMetrics({ counters, refused, commits, lagMs, residentBytes }: ServerMetrics): string {
+export function renderMetrics({
+  counters,
+  refused,
+  commits,
+  reconciled,
+  lagMs,
+  residentBytes,
+}: ServerMetrics): string {
   const lines: string[] = [];
   const metric = (
     name: string,
@@ -41,6 +49,21 @@ export function renderMetrics({ counters, refused, commits, lagMs, residentBytes
   ]);
   metric("rivulet_records_total", "counter", "Stream records folded.", [["", counters.records]]);
   metric("rivulet_commits_total", "counter", "Commits in the log of all shards.", [["", commits]]);
+  metric("rivulet_reconciled_events_total", "counter", "Events recounted from the stream.", [
+    ["", reconciled.events],
+  ]);
+  metric(
+    "rivulet_reconciliation_difference_events",
+    "gauge",
+    "Events by which live numbers and recount differ; expected 0.",
+    [["", reconciled.difference]],
+  );
+  metric(
+    "rivulet_reconciliation_difference_windows",
+    "gauge",
+    "Windows in which live numbers and recount differ; expected 0.",
+    [["", reconciled.windows]],
+  );
   metric(
     "rivulet_lag_seconds",
     "gauge",

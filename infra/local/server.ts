@@ -6,6 +6,7 @@ import { buildDashboard } from "../../dashboard/build.ts";
 import { ClickstreamError } from "../../processors/errors.ts";
 import type { Clock } from "../../processors/model/time.ts";
 import type { QueryEngine } from "../../processors/pipeline/query/engine.ts";
+import type { Reconciler } from "../../processors/pipeline/reconcile.ts";
 import type { Stream } from "../../processors/streams/stream.ts";
 import { apiDocument } from "../api.ts";
 import type { Consumer } from "./consumer.ts";
@@ -19,6 +20,7 @@ import type { LocalTracing } from "./traces/tracing.ts";
 export interface ServerOptions {
   readonly stream: Stream;
   readonly consumer: Consumer;
+  readonly reconciler: Reconciler;
   readonly engine: QueryEngine;
   readonly clock: Clock;
   readonly tracing: LocalTracing;
@@ -32,7 +34,7 @@ export interface ServerOptions {
 const DEMO = fileURLToPath(new URL("../../dashboard/demo", import.meta.url));
 
 export function createServer(options: ServerOptions): Gateway {
-  const { stream, consumer, engine, clock, tracing } = options;
+  const { stream, consumer, reconciler, engine, clock, tracing } = options;
   const refused: Record<string, number> = {};
   const gateway = createGateway({
     document: apiDocument({
@@ -75,6 +77,7 @@ export function createServer(options: ServerOptions): Gateway {
         counters: await consumer.counters(),
         commits: await consumer.commits(),
         refused,
+        reconciled: reconciler.totals(),
         lagMs: consumer.lagMs(),
         residentBytes: process.memoryUsage.rss(),
       }),

@@ -45,6 +45,7 @@ export interface Difference {
   /** `commit`: the visitors of one commit in one minute; they cannot be added up over commits. */
   readonly granularity: "minute" | "hour" | "commit";
   readonly start: EpochMs;
+  readonly end: EpochMs;
   readonly commit?: { readonly shard: string; readonly n: number };
   readonly live: Readonly<Record<string, number>>;
   readonly recount: Readonly<Record<string, number>>;
@@ -157,7 +158,11 @@ export async function addTotals(
 }
 
 /** Sort key of a finding; 13 digits of time last, so that two granularities never meet. */
-export const findingKey = ({ granularity, start, commit }: Omit<Difference, "live" | "recount">): string =>
+export const findingKey = ({
+  granularity,
+  start,
+  commit,
+}: Omit<Difference, "end" | "live" | "recount">): string =>
   JSON.stringify([granularity, instantKey(start), ...(commit ? [commit.shard, commit.n] : [])]);
 
 /** Keeps a finding for as long as its minute would be kept. */

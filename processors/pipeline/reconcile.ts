@@ -43,7 +43,7 @@ export interface Reconciled {
 }
 
 /** Commits recounted between two writes of the position. */
-const COMMITS_AT_ONCE = 50;
+const COMMITS_AT_ONCE = 20;
 const RECORDS_AT_ONCE = 250;
 const WRITES_AT_ONCE = 64;
 /** Findings kept for a site; a fault that touches more windows needs no longer list. */
@@ -96,8 +96,8 @@ export class Reconciler {
   }
 
   /**
-   * Recounts all commits that it has not seen, and compares the windows that they touch, now and once more after the
-   * next call. Throws `unavailable` or `throttled` on an outage: call again, nothing is recounted twice.
+   * Recounts all commits that it has not seen, and compares the windows that they touch, now and once more at the
+   * next call, when they are compacted. Throws `unavailable` or `throttled` on an outage: call again, nothing is recounted twice.
    */
   async run(): Promise<{ readonly commits: number; readonly records: number }> {
     const done = { commits: 0, records: 0 };
@@ -112,11 +112,22 @@ export class Reconciler {
         throw error;
       }
     }
-    const windows = new Map([...this.#again, ...touched]);
+    const windows = new Map([...this.#again, ...this.#found(), ...touched]);
     this.#again = windows;
     const left = await this.#compare([...windows.values()]);
     this.#again = new Map([...touched, ...left.map((window) => [keyOf(window), window] as const)]);
     return done;
+  }
+
+  /** Windows that differed: somebody may have mended them. */
+  *#found(): Generator<[string, Window]> {
+    for (const [site, { found }] of this.#sites) {
+      for (const { granularity, start, end } of found.values()) {
+        if (granularity === "commit") continue;
+        const window: Window = { site, granularity, start, end };
+        yield [keyOf(window), window];
+      }
+    }
   }
 
   /** Records of each shard up to here are recounted, so the stream may forget them. */
@@ -399,7 +410,7 @@ function* windowsOf(
 
 /** Undefined when both sides say the same of events, page views and revenue. */
 function differenceOf(
-  { granularity, start }: Window,
+  { granularity, start, end }: Window,
   live: readonly Measures[],
   recounted: readonly RecountedMinute[],
 ): Difference | undefined {
@@ -424,7 +435,7 @@ function differenceOf(
   const names = new Set([...Object.keys(sums.live), ...Object.keys(sums.recount)]);
   const isEqual = (name: string): boolean =>
     inexact.has(name) || (sums.live[name] ?? 0) === (sums.recount[name] ?? 0);
-  return [...names].every(isEqual) ? undefined : { granularity, start, ...sums };
+  return [...names].every(isEqual) ? undefined : { granularity, start, end, ...sums };
 }
 
 /** Five standard errors of a dense sketch, and one visitor where two may share their 32 bits. */
@@ -446,7 +457,12 @@ function* differentVisitors(
       const visitors = totals.visitors?.estimate() ?? 0;
       if (visitors >= fewest - tolerance(fewest) && visitors <= most + tolerance(most)) continue;
       const { shard, n } = commit;
-      const found = { granularity: "commit", start, commit: { shard, n } } as const;
+      const found = {
+        granularity: "commit",
+        start,
+        end: start + MINUTE_MS,
+        commit: { shard, n },
+      } as const;
       yield { site, found: { ...found, live: { visitors }, recount: { visitors: most } } };
     }
   }

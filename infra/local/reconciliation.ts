@@ -1,0 +1,72 @@
+/** Has what was counted recounted every few seconds, and then lets the stream forget it. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Clock, MINUTE_MS } from "../../processors/model/time.ts";
+import { Reconciler } from "../../processors/pipeline/reconcile.ts";
+import type { Store } from "../../processors/stores/store.ts";
+import type { Stream } from "../../processors/streams/stream.ts";
+import { untilStopped } from "./compaction.ts";
+import { type Consumer, describe } from "./consumer.ts";
+
+const EVERY_MS = 10_000;
+/** Records hold addresses: if they cannot be recounted for so long, they go without. */
+const MAX_KEEP_MS = 10 * MINUTE_MS;
+
+export interface ReconciliationOptions {
+  readonly store: Store;
+  readonly stream: Stream;
+  readonly clock: Clock;
+  readonly consumer: Consumer;
+  readonly log: (line: string) => void;
+}
+
+/** Starts when earlier findings are read; `stop` resolves when nothing of it touches store or stream any more. */
+export async function startReconciliation({
+  store,
+  stream,
+  clock,
+  consumer,
+  log,
+}: ReconciliationOptions): Promise<{ readonly reconciler: Reconciler; stop(): Promise<void> }> {
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const reconciler = new Reconciler({ store: untilStopped(store, signal), stream, clock });
+  await reconciler.open();
+  const trim = async (through: ReadonlyMap<string, string>): Promise<void> => {
+    for (const { id } of await stream.shards()) await stream.trim(id, through.get(id) ?? "");
+  };
+  const run = async (): Promise<void> => {
+    let doneAt = clock.now();
+    let windows = reconciler.totals().windows;
+    while (!signal.aborted) {
+      await sleep(EVERY_MS, undefined, { signal }).catch(() => {});
+      if (signal.aborted) return;
+      try {
+        await reconciler.run();
+        doneAt = clock.now();
+        await trim(reconciler.recounted());
+        const found = reconciler.totals();
+        if (found.windows > windows)
+          log(
+            `recount: ${found.windows} windows differ, by ${found.difference} events: see docs/exactness.md`,
+          );
+        windows = found.windows;
+      } catch (error) {
+        if (signal.aborted) return;
+        log(`recount: ${describe(error)}; again in ${EVERY_MS / 1000} s`);
+        if (clock.now() - doneAt > MAX_KEEP_MS)
+          await consumer
+            .counted()
+            .then(trim)
+            .catch(() => {});
+      }
+    }
+  };
+  const running = run();
+  return {
+    reconciler,
+    async stop() {
+      stopping.abort();
+      await running;
+    },
+  };
+}
