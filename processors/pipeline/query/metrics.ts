@@ -16,9 +16,14 @@ export interface MoneyValue {
 }
 export type MetricValue = number | null | MoneyValue;
 
-/** Visitors of a row. Exit pages count them as an integer, because an exit page can be taken back. */
+/**
+ * Visitors of a row. Exit pages count them as an integer, because an exit page can be taken back. A visitor is counted
+ * with the first of their visits that end there; where a range holds only a later one, there is somebody all the same.
+ */
 export const visitorsOf = (measures: Measures, dimension: string | undefined): number =>
-  dimension === EXIT_PAGE ? Math.max(0, measures.exitVisitors) : (measures.visitors?.estimate() ?? 0);
+  dimension === EXIT_PAGE
+    ? Math.max(measures.exitVisitors, Math.min(1, Math.max(0, measures.visits)))
+    : (measures.visitors?.estimate() ?? 0);
 
 const round = (value: number, digits = 0): number => Math.round(value * 10 ** digits) / 10 ** digits;
 /** `part / whole`, rounded half up. Whole numbers are divided once and last: 100 * (46 / 80) would be 57.49999. */

@@ -7,6 +7,7 @@ import type { Metric, QueryRequest } from "./request.ts";
 
 export const WARNING_CODES = [
   "visitor_days",
+  "first_exit_only",
   "other_currencies",
   "vitals_not_kept",
   "values_beyond_table",
@@ -69,6 +70,12 @@ function warningOf(metric: Metric, { dimension, rows, range, metOther }: Answere
       code: "visitor_days",
       warning:
         "Cookieless visitors get a new pseudonym at midnight UTC: over several days each day's visitors are added up.",
+    };
+  if (VISITOR_METRICS.has(metric) && dimension === EXIT_PAGE)
+    return {
+      code: "first_exit_only",
+      warning:
+        "A visitor whose visits end on the same page again within a day is counted with the first of them: a range that holds only a later one counts too few.",
     };
   return undefined;
 }

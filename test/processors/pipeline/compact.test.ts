@@ -273,6 +273,22 @@ describe("what is kept", () => {
   });
 });
 
+describe("a log that a snapshot holds whole", () => {
+  it("keeps its newest commit: it tells the next worker where to go on, and readers how far the data are complete", async () => {
+    const { store, clock, worker, engine } = await rig();
+    const told = recordsOf(Array.from({ length: 1_000 }, (_, i) => post({ at: NOON + i, e: [view("/")] })));
+    const one = worker();
+    for (const record of told) await one.process([record]);
+    expect(await newestSnapshot(store, SHARD.id)).toBe(1_000);
+    await compactAll(store, clock);
+    clock.advance(HOUR + 1);
+    for (let run = 0; run < 4; run++) await compact({ store, clock });
+    expect((await readCommits(store, SHARD.id, 0)).map(({ n }) => n)).toEqual([1_000]);
+    expect(await worker().lastSequence()).toBe(told.at(-1)?.sequence);
+    expect((await engine().live(SITE)).latest[0]?.at).toBe(NOON + 999);
+  });
+});
+
 describe("a reader that looks seldom", () => {
   it("still shows what was committed and compacted since, and how far the data are complete", async () => {
     const { store, clock, worker } = await rig();

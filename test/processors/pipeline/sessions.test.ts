@@ -166,6 +166,18 @@ describe("the exit page", () => {
     expect(await story.by("visit:exit_page", ["visits", "visitors"])).toEqual({ "/": [2, 1] });
   });
 
+  it("has somebody also where a range holds only the second of those visits, and says what it may lack", async () => {
+    const { query } = await tell([at(0, view("/")), at(HOUR, view("/"))]);
+    const { results, meta } = await query({
+      site_id: SITE,
+      metrics: ["visits", "visitors"],
+      date_range: [new Date(NOON + HOUR).toISOString(), new Date(NOON + 2 * HOUR).toISOString()],
+      dimensions: ["visit:exit_page"],
+    });
+    expect(results).toMatchObject([{ metrics: [1, 1], dimensions: ["/"] }]);
+    expect(meta.metric_warnings?.visitors).toMatchObject({ code: "first_exit_only" });
+  });
+
   it("keeps its visitor when only one of the two visits goes on to another page", async () => {
     const story = await tell([at(0, view("/")), at(HOUR, view("/")), at(HOUR + MINUTE, view("/b"))]);
     expect(await story.by("visit:exit_page", ["visits", "visitors"])).toEqual({ "/": [1, 1], "/b": [1, 1] });
