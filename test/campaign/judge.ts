@@ -1,0 +1,388 @@
+/**
+ * What must hold of a schedule: every answer holds a prefix of each shard, never less than what was answered or
+ * acknowledged before, and says of it what the oracle says; and in the end everything is counted once, byte for byte.
+ */
+import { keyedHash } from "../../processors/crypto.ts";
+import { Rollup } from "../../processors/model/rollup.ts";
+import { DAY_MS, type EpochMs } from "../../processors/model/time.ts";
+import { ShardWorker } from "../../processors/pipeline/aggregate.ts";
+import { loadState, readCommits } from "../../processors/pipeline/commit.ts";
+import { compact } from "../../processors/pipeline/compact.ts";
+import { QueryEngine } from "../../processors/pipeline/query/engine.ts";
+import type { RollupReader } from "../../processors/pipeline/query/reader.ts";
+import type { Metric } from "../../processors/pipeline/query/request.ts";
+import { decodeItem, partition } from "../../processors/pipeline/rollups.ts";
+import { listSites, registerSites } from "../../processors/pipeline/sites.ts";
+import { newCounters } from "../../processors/pipeline/state.ts";
+import { dayOf } from "../../processors/pipeline/visitor.ts";
+import { memoryStore } from "../../processors/stores/memory.ts";
+import type { Store } from "../../processors/stores/store.ts";
+import { compareSequences, type Stream, type StreamRecord } from "../../processors/streams/stream.ts";
+import { type ManualClock, manualClock } from "../kit/clock.ts";
+import { metricOf, newTally, Oracle } from "../kit/oracle.ts";
+import { dataOf, timesCounted, type World } from "./world.ts";
+
+/** A law that was broken, in words. */
+export class Broken extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "Broken";
+  }
+}
+
+/** What a reader may ask; the revenue of its rows adds up to that of all events. */
+export const QUESTIONS = [
+  undefined,
+  "event:page",
+  "visit:entry_page",
+  "time:hour",
+  "time:day",
+  "event:name",
+  "visit:device",
+] as const;
+export type Question = (typeof QUESTIONS)[number];
+
+const METRICS: readonly Metric[] = ["visitors", "visits", "pageviews", "events", "total_revenue"];
+const VISIT_METRICS: readonly Metric[] = ["bounce_rate", "visit_duration", "views_per_visit", "engaged_time"];
+const metricsFor = (question: Question): readonly Metric[] =>
+  question?.startsWith("event:") ? METRICS : [...METRICS, ...VISIT_METRICS];
+
+export class Judge {
+  readonly #world: World;
+  readonly #calm: Calm;
+  readonly #stream: Stream;
+  /** Batches that an answer or an acknowledgement has promised. */
+  readonly #floor = new Set<number>();
+  readonly #known = new Map<string, number>();
+
+  /** `stream` is the one behind all faults. */
+  constructor(calm: Calm, stream: Stream) {
+    this.#world = calm.world;
+    this.#calm = calm;
+    this.#stream = stream;
+  }
+
+  /** What may not be missing from an answer that is asked for from now on. */
+  promised(): ReadonlySet<number> {
+    return new Set(this.#floor);
+  }
+
+  /** A worker said that these records are durable. */
+  acknowledge(records: readonly StreamRecord[]): void {
+    for (const record of records) {
+      const batch = this.#batchOf(record);
+      if (batch !== undefined) this.#floor.add(batch);
+    }
+  }
+
+  /** A worker said that everything in its shard up to `sequence` is in the log: the stream may forget it. */
+  async acknowledgeThrough(shard: string, sequence: string): Promise<void> {
+    if (sequence === "") return;
+    const { records } = await this.#stream.read(shard, "", 10_000);
+    this.acknowledge(records.filter((record) => compareSequences(record.sequence, sequence) <= 0));
+  }
+
+  #batchOf(record: StreamRecord): number | undefined {
+    let batch = this.#known.get(record.sequence);
+    if (batch === undefined) {
+      batch = this.#world.batchOf.get(new TextDecoder().decode(record.data)) ?? -1;
+      this.#known.set(record.sequence, batch);
+    }
+    return batch < 0 ? undefined : batch;
+  }
+
+  /** Asks through the engine, and compares with the oracle. */
+  async ask(engine: QueryEngine, site: string, question: Question): Promise<void> {
+    const promised = this.promised();
+    const { from, to } = this.#world;
+    const metrics = metricsFor(question);
+    const { results } = await engine.query({
+      site_id: site,
+      metrics,
+      date_range: [from, to].map((at) => new Date(at).toISOString().slice(0, 10)),
+      dimensions: question ? [question] : [],
+    });
+    const what = `${site} by ${question ?? "nothing"}`;
+    const revenue = metrics.indexOf("total_revenue");
+    let cents = 0;
+    for (const { metrics: values } of results)
+      cents += Math.round(((values[revenue] as { value: number } | null)?.value ?? 0) * 100);
+    const counted = await this.#counted(site, cents, promised, what);
+
+    const oracle = this.#calm.oracle(counted);
+    const zone = this.#world.sites.find(({ id }) => id === site)!.timeZone;
+    const isTime = question?.startsWith("time:");
+    const rows = oracle.tally({
+      site,
+      from: 0,
+      to: Number.POSITIVE_INFINITY,
+      ...(question && !isTime ? { dimension: question } : {}),
+      ...(isTime ? { bucketOf: bucket(question!, zone) } : {}),
+    });
+    if (!question && rows.size === 0) rows.set('["",""]', newTally());
+    const expected = [...rows].map(([key, row]) => {
+      const [label, value] = JSON.parse(key) as [string, string];
+      const name = question ? [isTime ? label : value] : [];
+      return `${name} ${JSON.stringify(metrics.map((metric) => metricOf(metric, row, row, 0)))}`;
+    });
+    const answered = results.map(
+      ({ dimensions, metrics: values }) => `${dimensions} ${JSON.stringify(values.map(plain))}`,
+    );
+    same(answered.sort(), expected.map((text) => text).sort(), `${what}, of batches ${counted}`);
+  }
+
+  /** Reads every table of a site at once, and compares with the bytes of those batches folded in peace. */
+  async read(reader: RollupReader, store: Store, site: string): Promise<void> {
+    const promised = this.promised();
+    const registered = (await listSites(store)).find(({ id }) => id === site)!;
+    const { from, to } = this.#world;
+    const range = { from: from - (from % DAY_MS), to: to - (to % DAY_MS) };
+    const { cells } = await reader.read(registered, [range], "hour");
+    const all = new Rollup();
+    for (const { parts } of cells) for (const part of parts) all.merge(part);
+    const counted = await this.#counted(
+      site,
+      all.totals.revenue?.get("USD")?.minor ?? 0,
+      promised,
+      `the rollups of ${site}`,
+    );
+    all.rejects.clear();
+    if (hex(all) !== (await this.#calm.folded(site, counted)))
+      throw new Broken(`the rollups of ${site} differ from those of batches ${counted}`);
+  }
+
+  /** The batches in a sum of cents, if they are what a reader may see. */
+  async #counted(
+    site: string,
+    cents: number,
+    promised: ReadonlySet<number>,
+    what: string,
+  ): Promise<number[]> {
+    const { batches } = this.#world;
+    const times = timesCounted(cents, batches.length);
+    const counted = [...times.keys()].filter((batch) => times[batch]! > 0);
+    const twice = counted.filter((batch) => times[batch] !== 1);
+    if (twice.length > 0)
+      throw new Broken(`${what}: batches ${twice} are counted ${twice.map((batch) => times[batch])} times`);
+    const own = (batch: number): boolean => batches[batch]!.site === site;
+    const missing = [...promised].filter((batch) => own(batch) && times[batch] === 0);
+    if (missing.length > 0)
+      throw new Broken(`${what}: batches ${missing} were answered or acknowledged before and are missing`);
+    for (const { id, order, before } of await this.#orders()) {
+      const here = order.filter(own);
+      const gap = here.findIndex((batch) => times[batch] === 0);
+      const beyond = gap < 0 ? [] : here.slice(gap).filter((batch) => times[batch]! > 0);
+      if (beyond.length > 0)
+        throw new Broken(`${what}: ${beyond} of ${id} are counted without ${here[gap]} before them`);
+      const skipped = before.filter((batch) => own(batch) && times[batch] === 0);
+      if (skipped.length > 0 && here.some((batch) => times[batch]! > 0))
+        throw new Broken(`${what}: batches of ${id} are counted without ${skipped} of its parents`);
+    }
+    for (const batch of counted) this.#floor.add(batch);
+    return counted;
+  }
+
+  /** The batches that are new in each shard, in order, and those of its ancestors. */
+  async #orders(): Promise<{ id: string; order: number[]; before: number[] }[]> {
+    const orders = new Map<string, { id: string; order: number[]; before: number[] }>();
+    for (const { id, parents } of await this.#stream.shards()) {
+      const before = new Set<number>();
+      for (const parent of parents.map((it) => orders.get(it)))
+        for (const batch of [...(parent?.before ?? []), ...(parent?.order ?? [])]) before.add(batch);
+      const order = new Set<number>();
+      for (const record of (await this.#stream.read(id, "", 10_000)).records) {
+        const batch = this.#batchOf(record);
+        if (batch !== undefined && !before.has(batch)) order.add(batch);
+      }
+      orders.set(id, { id, order: [...order], before: [...before] });
+    }
+    return [...orders.values()];
+  }
+
+  /** When all records are processed and compacted: everything once, the same bytes, the same counters. */
+  async end(
+    store: Store,
+    clock: ManualClock,
+    questions: readonly Question[],
+    hasSameBytes: boolean,
+  ): Promise<void> {
+    const { batches, sites } = this.#world;
+    for (const batch of batches.keys()) this.#floor.add(batch);
+    const engine = new QueryEngine({ store, clock });
+    for (const { id } of sites) for (const question of questions) await this.ask(engine, id, question);
+    if (hasSameBytes) {
+      const rollups = await this.#calm.rollups();
+      const found = await rollupsOf(store, this.#world);
+      const differing = [...new Set([...rollups.keys(), ...found.keys()])].filter(
+        (key) => rollups.get(key) !== found.get(key),
+      );
+      if (differing.length > 0)
+        throw new Broken(`rollups differ from those of a calm run: ${differing.join(", ")}`);
+    }
+    const total = newCounters();
+    const lines = [];
+    for (const { id } of await this.#stream.shards()) {
+      const { records } = await this.#stream.read(id, "", 10_000);
+      lines.push(...records);
+      const counters = (await loadState(store, id))?.state.counters ?? newCounters();
+      for (const name of ["records", "batches", "events", "late"] as const) total[name] += counters[name];
+      for (const [reason, count] of Object.entries(counters.rejects))
+        total.rejects[reason] = (total.rejects[reason] ?? 0) + count;
+    }
+    const text = new TextDecoder();
+    const oracle = new Oracle(
+      lines.map(({ data, arrivalAt }) => ({ arrival: arrivalAt, envelope: JSON.parse(text.decode(data)) })),
+      { sites: sites.map(({ id }) => id) },
+    );
+    same([canonical(total)], [canonical(oracle.counters)], "counters");
+  }
+}
+
+/** What a currency's amount says beside its value does not matter here. */
+const plain = (value: unknown): unknown =>
+  typeof value === "object" && value !== null
+    ? { currency: (value as { currency: string }).currency, value: (value as { value: number }).value }
+    : value;
+
+const canonical = (value: unknown): string =>
+  JSON.stringify(value, (_, it) =>
+    it && typeof it === "object"
+      ? Object.fromEntries(Object.entries(it).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : it,
+  );
+
+function same(actual: readonly string[], expected: readonly string[], what: string): void {
+  const [extra, missing] = [
+    actual.filter((row) => !expected.includes(row)),
+    expected.filter((row) => !actual.includes(row)),
+  ];
+  if (extra.length + missing.length > 0)
+    throw new Broken(`${what}: answered ${extra.join(" ")}, the oracle says ${missing.join(" ")}`);
+}
+
+const formats = new Map<string, Intl.DateTimeFormat>();
+
+/** Labels by the platform's own calendar, not by the code under test. */
+function bucket(question: string, timeZone: string): (at: EpochMs) => string {
+  let format = formats.get(timeZone);
+  if (!format) {
+    format = new Intl.DateTimeFormat("sv-SE", { timeZone, dateStyle: "short", timeStyle: "medium" });
+    formats.set(timeZone, format);
+  }
+  const local = format;
+  return (at) =>
+    question === "time:day" ? local.format(at).slice(0, 10) : `${local.format(at).slice(0, 13)}:00:00`;
+}
+
+const hex = (rollup: Rollup): string => Buffer.from(rollup.encode()).toString("hex");
+
+/** Bytes of every rollup item that holds one. */
+async function rollupsOf(store: Store, { sites }: World): Promise<Map<string, string>> {
+  const found = new Map<string, string>();
+  for (const { id } of sites) {
+    for (const granularity of ["minute", "hour", "day"] as const) {
+      for (const item of await store.list(partition(granularity, id))) {
+        const { rollup } = decodeItem(item);
+        if (rollup) found.set(`${granularity} ${id} ${item.sk}`, hex(rollup));
+      }
+    }
+  }
+  return found;
+}
+
+/** Sites, and salts that follow from the day: made on demand, visitor ids would depend on who came first. */
+export async function furnish(
+  store: Store,
+  clock: ManualClock,
+  { sites, lines }: World,
+  fixedSalts: boolean,
+): Promise<void> {
+  await registerSites(store, clock, sites);
+  if (!fixedSalts) return;
+  const days = new Set(lines.flatMap(({ envelope }) => [dayOf(envelope.at) - 1, dayOf(envelope.at)]));
+  for (const name of ["identity", ...days].map(String))
+    await store.put(
+      { pk: "salt", sk: name, value: new TextEncoder().encode(`salt of ${name}`.padEnd(16)) },
+      0,
+    );
+}
+
+/** When everything has happened and every day of the world is over. */
+export const endOf = ({ to }: World): EpochMs => to + 2 * DAY_MS;
+
+/** What a world comes to when one worker and one compactor do all the work and nothing goes wrong. */
+export class Calm {
+  readonly world: World;
+  readonly #oracles = new Map<string, Oracle>();
+  readonly #folded = new Map<string, Promise<string>>();
+  #rollups: Promise<ReadonlyMap<string, string>> | undefined;
+
+  constructor(world: World) {
+    this.world = world;
+  }
+
+  /** What the oracle says of these batches. */
+  oracle(counted: readonly number[]): Oracle {
+    const key = counted.join();
+    let oracle = this.#oracles.get(key);
+    if (!oracle) {
+      const lines = counted.map((batch) => this.world.batches[batch]!.line);
+      oracle = new Oracle(lines, { sites: this.world.sites.map(({ id }) => id) });
+      this.#oracles.set(key, oracle);
+    }
+    return oracle;
+  }
+
+  rollups(): Promise<ReadonlyMap<string, string>> {
+    this.#rollups ??= (async () => {
+      const { store, clock } = await this.#process(this.world.lines.map(dataOf));
+      clock.advanceTo(endOf(this.world));
+      await compact({ store, clock });
+      return rollupsOf(store, this.world);
+    })();
+    return this.#rollups;
+  }
+
+  /** All of a site's rollups as one, of these batches alone, as bytes. */
+  folded(site: string, counted: readonly number[]): Promise<string> {
+    const key = JSON.stringify([site, ...counted]);
+    let bytes = this.#folded.get(key);
+    if (!bytes) {
+      bytes = this.#fold(site, counted);
+      this.#folded.set(key, bytes);
+    }
+    return bytes;
+  }
+
+  async #fold(site: string, counted: readonly number[]): Promise<string> {
+    const { store } = await this.#process(counted.map((batch) => dataOf(this.world.batches[batch]!.line)));
+    const all = new Rollup();
+    for (const { partials } of await readCommits(store, "calm", 0))
+      for (const rollup of partials.get(site)?.windows.values() ?? []) all.merge(rollup);
+    all.rejects.clear();
+    return hex(all);
+  }
+
+  async #process(data: readonly string[]): Promise<{ store: Store; clock: ManualClock }> {
+    const clock = manualClock(this.world.lines[0]!.arrival);
+    const store = memoryStore({ clock });
+    await furnish(store, clock, this.world, true);
+    const deps = {
+      store,
+      clock,
+      hash: keyedHash,
+      country: () => "",
+      randomBytes: (n: number) => new Uint8Array(n),
+    };
+    const worker = new ShardWorker(deps, { id: "calm", parents: [] });
+    await worker.process(
+      data.map((text, i) => ({
+        sequence: String(100 + i),
+        partitionKey: "",
+        arrivalAt: clock.now(),
+        data: new TextEncoder().encode(text),
+      })),
+    );
+    return { store, clock };
+  }
+}
