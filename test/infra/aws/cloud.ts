@@ -1,0 +1,308 @@
+/**
+ * The cloud's shape without the cloud: mapping templates, bundles, environment, permissions and the event source mapping
+ * are those of the synthesised template; only the services behind them are local doubles, behind wires that can break.
+ */
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { CreateTableCommand, DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import {
+  CreateStreamCommand,
+  DescribeStreamSummaryCommand,
+  KinesisClient,
+  ListShardsCommand,
+  PutRecordCommand,
+  SplitShardCommand,
+} from "@aws-sdk/client-kinesis";
+import { compileTemplate } from "../../../infra/local/gateway/vtl.ts";
+import { ClickstreamError } from "../../../processors/errors.ts";
+import { kinesisStream } from "../../../processors/streams/kinesis.ts";
+import type { Stream } from "../../../processors/streams/stream.ts";
+import {
+  awsFailure,
+  type Double,
+  type Exchange,
+  localClient,
+  startDynalite,
+  startKinesalite,
+  startWire,
+  type Wire,
+} from "../../conformance/doubles.ts";
+import type { ManualClock } from "../../kit/clock.ts";
+import { type Container, startContainer } from "../../kit/lambda/container.ts";
+import { EventSourceMapping, type MappingOptions } from "../../kit/lambda/mapping.ts";
+import { mappingSettings } from "../../kit/lambda/settings.ts";
+import { bundleOf, type Known, resolve } from "./lambda.ts";
+import { type Json, synthesise } from "./synth.ts";
+
+export type FunctionName = "aggregate" | "compact" | "query";
+
+/** What a browser's request looks like behind CloudFront. */
+export interface Posted {
+  /** Default: the collector's route. */
+  readonly route?: string;
+  readonly body: string;
+  readonly requestId: string;
+  readonly at: number;
+  readonly ip: string;
+  readonly country: string;
+  readonly agent: string;
+  readonly trace?: string;
+}
+
+export interface Cloud {
+  readonly synthesised: ReturnType<typeof synthesise>;
+  readonly ids: Readonly<Record<FunctionName, string>>;
+  /** What the containers and the mapping go by: real time, and what it was advanced by. The doubles keep to real time. */
+  readonly clock: ManualClock;
+  readonly kinesis: KinesisClient;
+  /** The stream by its own driver, in a hurry. */
+  readonly stream: Stream;
+  readonly streamName: string;
+  /** Documents that reached the X-Ray daemon. */
+  readonly segments: readonly Json[];
+  /** Calls that a role does not allow, and all others, as `aggregate: dynamodb:Query`. */
+  readonly denied: readonly string[];
+  readonly used: readonly string[];
+  /** A cold start, able to do what its role allows and nothing else. Default timeout: the template's. */
+  start(name: FunctionName, timeoutMs?: number): Container;
+  /** Posts through the deployed mapping template. Answers the envelope that went into the stream. */
+  post(posted: Posted): Promise<Json>;
+  /** The deployed event source mapping in front of `invoke`. */
+  mapping(options: Pick<MappingOptions, "invoke" | "failures" | "payload">): EventSourceMapping;
+  /** What happens on the way from a function to DynamoDB; undefined lets everything pass. */
+  disturb(name: FunctionName, wire: Wire | undefined): void;
+  /** Splits a shard in the middle; resolves when the children take records. */
+  split(shard: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+const EDGE_PROOF = "51af3dc0-da77-11e4-872e-1234567db123";
+
+/** Synthesises, bundles and starts the doubles; takes some seconds. Close it, or the process stays. */
+export async function startCloud(context: Readonly<Record<string, string>>): Promise<Cloud> {
+  const synthesised = synthesise({ bundle: true, context });
+  const idOf = (type: string, named: RegExp): string => {
+    const found = synthesised.of(type).find(([id]) => named.test(id));
+    if (!found) throw new Error(`no ${type} is named ${named}`);
+    return found[0];
+  };
+  const ids = {
+    aggregate: idOf("AWS::Lambda::Function", /Aggregate/),
+    compact: idOf("AWS::Lambda::Function", /Compact/),
+    query: idOf("AWS::Lambda::Function", /Query/),
+  };
+  const tableId = idOf("AWS::DynamoDB::GlobalTable", /./);
+  const streamId = idOf("AWS::Kinesis::Stream", /./);
+  const known = {
+    [tableId]: "rivulet-table",
+    [streamId]: "rivulet-clicks",
+    "AWS::StackId": `arn:aws:cloudformation:us-east-1:123456789012:stack/Rivulet/${EDGE_PROOF}`,
+  } satisfies Known;
+  const streamName = "rivulet-clicks";
+
+  const open: { close(): Promise<void> }[] = [];
+  const denied: string[] = [];
+  const used: string[] = [];
+  const segments: Json[] = [];
+  const wires = new Map<FunctionName, Wire>();
+
+  const [dynamo, kinesisDouble] = await Promise.all([startDynalite(), startKinesalite()]);
+  open.push(dynamo, kinesisDouble);
+  const table = synthesised.only("AWS::DynamoDB::GlobalTable");
+  const dynamoClient = new DynamoDBClient(localClient(dynamo.endpoint));
+  await dynamoClient.send(
+    new CreateTableCommand({
+      TableName: known[tableId],
+      BillingMode: table.BillingMode,
+      KeySchema: table.KeySchema,
+      AttributeDefinitions: table.AttributeDefinitions,
+    }),
+  );
+  dynamoClient.destroy();
+  const kinesis = new KinesisClient(localClient(kinesisDouble.endpoint));
+  await kinesis.send(new CreateStreamCommand({ StreamName: streamName, ShardCount: 1 }));
+  await untilActive(kinesis, streamName);
+  const stream = kinesisStream({ stream: streamName, client: kinesis, minReadGapMs: 0 });
+  // In place of the X-Ray daemon that Lambda runs beside a function.
+  const daemon = createSocket("udp4");
+  daemon.on("message", (datagram) => segments.push(JSON.parse(datagram.toString().split("\n")[1]!)));
+  daemon.bind(0, "127.0.0.1");
+  await once(daemon, "listening");
+
+  /** Operations of a service that a function's role allows. */
+  const allowed = (id: string, service: string): Set<string> => {
+    const roleId = synthesised.of("AWS::Lambda::Function").find(([other]) => other === id)![1].Properties
+      .Role["Fn::GetAtt"][0];
+    const actions: string[] = synthesised
+      .of("AWS::IAM::Policy")
+      .filter(([, { Properties }]) => Properties.Roles.some(({ Ref }: Json) => Ref === roleId))
+      .flatMap(([, { Properties }]) =>
+        Properties.PolicyDocument.Statement.flatMap(({ Action }: Json) => Action),
+      );
+    return new Set(
+      actions
+        .filter((action) => action.startsWith(`${service}:`))
+        .map((action) => action.slice(service.length + 1)),
+    );
+  };
+  const gate = async (name: FunctionName, service: string, target: string): Promise<Double> => {
+    const may = allowed(ids[name], service);
+    const wire = async (exchange: Exchange): ReturnType<Wire> => {
+      const action = `${name}: ${service}:${exchange.operation}`;
+      (may.has(exchange.operation) ? used : denied).push(action);
+      if (!may.has(exchange.operation)) return awsFailure(400, "AccessDeniedException", action);
+      const disturbance = service === "dynamodb" ? wires.get(name) : undefined;
+      return disturbance ? disturbance(exchange) : exchange.forward();
+    };
+    const double = await startWire(target, wire);
+    open.push(double);
+    return double;
+  };
+  const gates = new Map<FunctionName, { dynamodb: Double; kinesis: Double }>();
+  for (const name of ["aggregate", "compact", "query"] as const) {
+    const [dynamodb, kinesisGate] = await Promise.all([
+      gate(name, "dynamodb", dynamo.endpoint),
+      gate(name, "kinesis", kinesisDouble.endpoint),
+    ]);
+    gates.set(name, { dynamodb, kinesis: kinesisGate });
+  }
+
+  const ahead = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
+  const aheadMs = new Int32Array(ahead);
+  const clock: ManualClock = {
+    now: () => Date.now() + Atomics.load(aheadMs, 0),
+    advance(ms) {
+      Atomics.add(aheadMs, 0, Math.ceil(ms));
+    },
+    advanceTo(at) {
+      this.advance(Math.max(0, at - this.now()));
+    },
+  };
+
+  const paths = synthesised.only("AWS::ApiGateway::RestApi").Body.paths;
+  const templates = new Map<string, ReturnType<typeof compileTemplate>>();
+  const templateOf = (route: string): ReturnType<typeof compileTemplate> => {
+    const text = paths[route].post["x-amazon-apigateway-integration"].requestTemplates["text/plain"];
+    const compiled = templates.get(route) ?? compileTemplate(resolve(text, known));
+    templates.set(route, compiled);
+    return compiled;
+  };
+
+  return {
+    synthesised,
+    ids,
+    clock,
+    kinesis,
+    stream,
+    streamName,
+    segments,
+    denied,
+    used,
+    start(name, timeoutMs) {
+      const { Environment, Timeout } = synthesised.template.toJSON().Resources[ids[name]].Properties;
+      const folder = bundleOf(synthesised, ids[name]);
+      const container = startContainer({
+        entry: join(folder, "index.mjs"),
+        timeoutMs: timeoutMs ?? Timeout * 1_000,
+        ahead,
+        environment: {
+          ...resolve(Environment.Variables, known),
+          // What Lambda itself sets.
+          AWS_REGION: "us-east-1",
+          AWS_ACCESS_KEY_ID: "local",
+          AWS_SECRET_ACCESS_KEY: "local",
+          LAMBDA_TASK_ROOT: folder,
+          AWS_LAMBDA_FUNCTION_NAME: name,
+          _X_AMZN_TRACE_ID: "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=0",
+          AWS_XRAY_DAEMON_ADDRESS: `127.0.0.1:${daemon.address().port}`,
+          // In place of the services' own addresses.
+          AWS_ENDPOINT_URL_DYNAMODB: gates.get(name)!.dynamodb.endpoint,
+          AWS_ENDPOINT_URL_KINESIS: gates.get(name)!.kinesis.endpoint,
+        },
+      });
+      open.push(container);
+      return container;
+    },
+    async post({ route = "/v1/events", body, requestId, at, ip, country, agent, trace }) {
+      const rendered = templateOf(route).render(
+        {
+          body,
+          json: jsonOf(body),
+          headers: {
+            "user-agent": agent,
+            "cloudfront-viewer-address": `${ip}:46532`,
+            "cloudfront-viewer-country": country,
+            "x-rivulet-edge": EDGE_PROOF,
+            ...(trace ? { "x-amzn-trace-id": trace } : {}),
+          },
+        },
+        {
+          extendedRequestId: requestId,
+          requestId,
+          requestTimeEpoch: at,
+          httpMethod: "POST",
+          resourcePath: route,
+          identity: { sourceIp: "130.176.0.1", userAgent: agent },
+          responseOverride: { header: {} },
+        },
+      );
+      const { StreamName, PartitionKey, Data } = JSON.parse(rendered);
+      const data = Buffer.from(Data, "base64");
+      await kinesis.send(new PutRecordCommand({ StreamName, PartitionKey, Data: data }));
+      return JSON.parse(data.toString());
+    },
+    mapping: (options) =>
+      new EventSourceMapping({
+        uuid: "4c6f2a7e-3b1d-4f7e-9a53-5d0a6a1c2b3d",
+        functionArn: "arn:aws:lambda:us-east-1:123456789012:function:aggregate",
+        streamArn: `arn:aws:kinesis:us-east-1:123456789012:stream/${streamName}`,
+        settings: mappingSettings(synthesised.only("AWS::Lambda::EventSourceMapping")),
+        stream,
+        clock,
+        ...options,
+      }),
+    disturb(name, wire) {
+      if (wire) wires.set(name, wire);
+      else wires.delete(name);
+    },
+    async split(shard) {
+      const { Shards } = await kinesis.send(new ListShardsCommand({ StreamName: streamName }));
+      const range = Shards?.find(({ ShardId }) => ShardId === shard)?.HashKeyRange;
+      if (!range) throw new ClickstreamError("not_found", `shard ${shard} is not in the stream`);
+      const middle = (BigInt(range.StartingHashKey!) + BigInt(range.EndingHashKey!)) / 2n + 1n;
+      await kinesis.send(
+        new SplitShardCommand({
+          StreamName: streamName,
+          ShardToSplit: shard,
+          NewStartingHashKey: `${middle}`,
+        }),
+      );
+      await untilActive(kinesis, streamName);
+    },
+    async close() {
+      kinesis.destroy();
+      daemon.close();
+      for (const one of open.reverse()) await one.close();
+      rmSync(synthesised.outdir, { recursive: true, force: true });
+    },
+  };
+}
+
+function jsonOf(body: string): Json {
+  try {
+    return JSON.parse(body);
+  } catch {
+    return undefined;
+  }
+}
+
+/** kinesalite works off a split a moment after it answered. */
+async function untilActive(client: KinesisClient, StreamName: string): Promise<void> {
+  for (;;) {
+    const { StreamDescriptionSummary } = await client.send(new DescribeStreamSummaryCommand({ StreamName }));
+    if (StreamDescriptionSummary?.StreamStatus === "ACTIVE") return;
+    await new Promise(setImmediate);
+  }
+}
