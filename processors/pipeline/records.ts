@@ -219,7 +219,7 @@ export class RecordFold {
 
 /** Never throws: what cannot be decoded is a reject. */
 export function decodeRecord(record: StreamRecord): Decoded {
-  const envelope = decodeEnvelope(record.data);
+  const envelope = decodeEnvelope(record.data, record.arrivalAt);
   if ("reason" in envelope)
     return { record, envelope: undefined, agentText: "", batches: [], reject: envelope };
   const agentText = base64Header(envelope.ua64);

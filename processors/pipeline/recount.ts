@@ -46,16 +46,16 @@ export class Recount {
   /** Counts some records on their own; `isSite` says which sites were registered when they were counted live. */
   count(records: readonly StreamRecord[], isSite: (site: string) => boolean): Tallies {
     const sites = new Map<string, Map<EpochMs, Tally>>();
-    for (const { data } of records) this.#countRecord(data, isSite, sites);
+    for (const record of records) this.#countRecord(record, isSite, sites);
     return sites;
   }
 
   #countRecord(
-    data: Uint8Array,
+    { data, arrivalAt }: StreamRecord,
     isSite: (site: string) => boolean,
     sites: Map<string, Map<EpochMs, Tally>>,
   ): void {
-    const envelope = decodeEnvelope(data);
+    const envelope = decodeEnvelope(data, arrivalAt);
     if ("reason" in envelope) return;
     const batches = decodeBatches(envelope);
     if ("reason" in batches) return;

@@ -106,9 +106,9 @@ export class Oracle {
 
   constructor(lines: readonly StreamLine[], options: OracleOptions) {
     this.#options = options;
-    for (const { envelope } of lines) {
+    for (const { arrival, envelope } of lines) {
       this.counters.records++;
-      const read = decodeEnvelope(new TextEncoder().encode(JSON.stringify(envelope)));
+      const read = decodeEnvelope(new TextEncoder().encode(JSON.stringify(envelope)), arrival);
       if ("reason" in read) {
         this.#reject(read.reason, 1);
         continue;

@@ -1,6 +1,7 @@
 /** Reads what the edge wrote around a batch. Trusts nothing: a stream is open to other writers too. */
 import type { Envelope } from "../../model/envelope.ts";
-import type { Reject } from "../../model/event.ts";
+import { MAX_SKEW_MS, type Reject } from "../../model/event.ts";
+import type { EpochMs } from "../../model/time.ts";
 import { utf8Text } from "./base64.ts";
 import { isObject, isReject, reject } from "./checks.ts";
 
@@ -13,9 +14,13 @@ const MAX_EPOCH_MS = 1e13 - 1;
 
 /**
  * The envelope in the bytes of one stream record, or why it is none. Never throws.
- * `route`, `at` and `body64` are required; what the edge may not know (`ip`, `country`...) is "" when absent.
+ * `route`, `at` and `body64` are required; what the edge may not know (`ip`, `country`...) is "" when absent. An edge
+ * whose clock runs ahead of the stream's (`arrivedAt`) would open windows to come, and the watermark would pass them all.
  */
-export function decodeEnvelope(data: Uint8Array): Envelope | Reject {
+export function decodeEnvelope(
+  data: Uint8Array,
+  arrivedAt: EpochMs = Number.POSITIVE_INFINITY,
+): Envelope | Reject {
   const text = utf8Text(data);
   if (text === undefined) return reject("malformed", "envelope: not UTF-8");
   let raw: unknown;
@@ -28,6 +33,9 @@ export function decodeEnvelope(data: Uint8Array): Envelope | Reject {
   const at = raw.at;
   if (typeof at !== "number" || !(at >= MIN_EPOCH_MS && at <= MAX_EPOCH_MS)) {
     return reject("malformed", "envelope.at: not a time in epoch milliseconds");
+  }
+  if (at > arrivedAt + MAX_SKEW_MS) {
+    return reject("from_future", `envelope.at: over ${MAX_SKEW_MS} ms later than the stream took it`);
   }
   const route = field(raw, "route");
   if (isReject(route)) return route;

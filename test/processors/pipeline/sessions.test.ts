@@ -354,6 +354,15 @@ describe("what is refused", () => {
     },
   );
 
+  it("is a batch that the edge says it received long after the stream took it", async () => {
+    const ahead = { ...post({ at: NOON + HOUR, e: [view("/")] }), arrival: NOON };
+    const story = await tell([ahead, at(MINUTE, view("/"))]);
+    expect(story.counters.rejects).toEqual({ from_future: 1 });
+    expect(await story.totals()).toMatchObject({ events: 1 });
+    const { meta } = await story.query({ site_id: SITE, metrics: ["events"], date_range: "day" });
+    expect(meta.complete_until).toBe(NOON);
+  });
+
   it("never stops what follows, not even a record that is no envelope at all", async () => {
     const line = { arrival: NOON, envelope: { ...at(0).envelope, at: 0 } };
     const micros = { arrival: NOON, envelope: { ...at(0, view("/")).envelope, at: NOON * 1000 } };
