@@ -116,11 +116,11 @@ function flagsOf(command: string): string[] {
 }
 
 it.each([
-  ["README.md", "| flag | default | meaning |", "start"],
-  ["README.md", "| flag | default | meaning |", "demo"],
-  ["docs/README.ko.md", "| 옵션 | 기본값 | 뜻 |", "start"],
-  ["docs/replay.md", "| flag | default | meaning |", "replay"],
-])("%s lists the flags that `rivulet %3$s` has", (page, header, command) => {
+  { page: "README.md", header: "| flag | default | meaning |", command: "start" },
+  { page: "README.md", header: "| flag | default | meaning |", command: "demo" },
+  { page: "docs/README.ko.md", header: "| 옵션 | 기본값 | 뜻 |", command: "start" },
+  { page: "docs/replay.md", header: "| flag | default | meaning |", command: "replay" },
+])("$page lists the flags of `rivulet $command`", ({ page, header, command }) => {
   expect(codes(firstCells(read(page), header)).sort()).toEqual(flagsOf(command));
 });
 
