@@ -163,6 +163,20 @@ describe("a worker that slept (zombie)", () => {
   });
 });
 
+describe("a worker that was idle", () => {
+  it("asks the log before it trusts its memory of more than a minute ago", async () => {
+    const { worker, clock } = await rig();
+    const records = recordsOf(traffic(SEED, 40));
+    clock.advance(2 * HOUR);
+    const [idle, other] = [worker(), worker()];
+    await idle.process(records.slice(0, 5));
+    await other.process(records);
+    expect(await idle.lastSequence()).toBe(records[4]?.sequence);
+    clock.advance(MINUTE + 1);
+    expect(await idle.lastSequence()).toBe(records.at(-1)?.sequence);
+  });
+});
+
 describe("a worker that begins cold", () => {
   it("writes the same bytes as one that remembers, from a snapshot, from the log, or from both", async () => {
     const lines = traffic(SEED + 1, 2_200, 30);

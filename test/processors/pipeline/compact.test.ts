@@ -186,6 +186,34 @@ describe("a finished day", () => {
     expect(await ask(made)).toEqual(counted(early, late));
   });
 
+  it("derived from hours that somebody had written only in part is not used before the rest is there", async () => {
+    const parts = post({
+      at: midnight + 2 * HOUR,
+      e: [view("/a", NOON + HOUR), view("/b", NOON + 3 * HOUR), view("/c", NOON + 5 * HOUR)],
+      ip: "192.0.2.1",
+    });
+    let crashes = 0;
+    for (let survived = 0; survived < 30; survived++) {
+      const made = await rig();
+      const { store, clock, worker } = made;
+      const one = worker();
+      await one.process(recordsOf([early]));
+      clock.advanceTo(midnight + 2 * HOUR);
+      let isFirst = true;
+      // The first compaction has read the log; before it derives days, a second one begins and dies amid the hours.
+      const overtaken = interrupted(store, async (operation, pk) => {
+        if (!isFirst || operation !== "list" || pk !== "stale") return;
+        isFirst = false;
+        await one.process(recordsOf([early, parts]));
+        await compact({ store: crashingStore(store, survived, false), clock }).catch(() => crashes++);
+      });
+      await compact({ store: overtaken, clock });
+      expect(isFirst).toBe(false);
+      expect(await ask(made), `operation ${survived}`).toEqual(counted(early, parts));
+    }
+    expect(crashes).toBeGreaterThan(20);
+  });
+
   it("is read from its half-hour pieces on Lord Howe Island, before and after it is derived", async () => {
     const zone = "Australia/Lord_Howe";
     const start = Date.parse("2026-04-04T13:00Z");
