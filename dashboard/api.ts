@@ -63,7 +63,21 @@ export interface LiveAnswer {
   readonly latest: readonly LiveEvent[];
   readonly complete_until: number;
   readonly lag_ms: number;
+  /** Events of these minutes that came after their minute was final; they are counted. */
+  readonly late?: number;
+  /** Absent where nothing is recounted. */
+  readonly reconciled?: Reconciled;
   readonly error?: Readonly<Record<string, number>>;
+}
+
+/** Live numbers against a second count of the same records. */
+export interface Reconciled {
+  /** Epoch ms. */
+  readonly until: number;
+  /** Events live minus events recounted; expected 0. */
+  readonly difference: number;
+  /** Windows in which anything differs; expected 0. */
+  readonly windows: number;
 }
 
 export interface Site {

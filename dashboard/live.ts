@@ -15,6 +15,8 @@ export interface LiveStrip {
 
 const MINUTES = 30;
 const FEED_ROWS = 20;
+/** Nobody waits for less, and the words would change with every poll. */
+const UP_TO_DATE_MS = 1_000;
 
 export function liveStrip(first: View): LiveStrip {
   let view = first;
@@ -25,6 +27,8 @@ export function liveStrip(first: View): LiveStrip {
   const unit = el("span", {}, strings.currentVisitors);
   const error = el("span", { class: "margin" });
   const fresh = el("p", { class: "fresh", role: "status", "aria-live": "off" }, strings.connecting);
+
+  const recount = el("p", { class: "recount" });
 
   const bars = Array.from({ length: MINUTES }, () => el("i", { class: "bar" }));
   const readout = el("span", { class: "readout" });
@@ -49,6 +53,7 @@ export function liveStrip(first: View): LiveStrip {
       // Beside a number that grows, words would shift: they have a line of their own.
       el("p", { class: "unit" }, unit, error),
       fresh,
+      recount,
     ),
     el(
       "div",
@@ -107,6 +112,29 @@ export function liveStrip(first: View): LiveStrip {
     table.prepend(caption);
   }
 
+  function sayFreshness({ complete_until, lag_ms }: LiveAnswer): void {
+    // Minutes are final as a whole, so the time has no seconds.
+    const time = view.format.minute(complete_until);
+    const sentence = lag_ms < UP_TO_DATE_MS ? strings.fresh : strings.behind;
+    setText(fresh, fill(sentence, { time, lag: view.format.lag(lag_ms) }));
+    setAttribute(fresh, "title", fill(strings.freshHint, { time }));
+  }
+
+  function sayRecount({ reconciled, late = 0 }: LiveAnswer): void {
+    const parts: string[] = [];
+    const differs = reconciled !== undefined && reconciled.windows > 0;
+    if (reconciled) {
+      const time = view.format.minute(reconciled.until);
+      const difference = view.format.count(Math.abs(reconciled.difference));
+      const values = { time, difference, windows: view.format.count(reconciled.windows) };
+      parts.push(fill(differs ? strings.recountDiffers : strings.recounted, values));
+    }
+    if (late > 0) parts.push(fill(strings.late, { count: view.format.count(late) }));
+    setText(recount, parts.join(" · "));
+    setAttribute(recount, "title", reconciled && !differs ? strings.recountHint : undefined);
+    recount.classList.toggle("differs", differs);
+  }
+
   function feedLine(event: LiveEvent): readonly [time: string, what: string, where: string] {
     const isPage = event.name === "pageview";
     const from = [
@@ -128,6 +156,8 @@ export function liveStrip(first: View): LiveStrip {
       shown = undefined;
       setText(current, "–");
       setText(fresh, strings.connecting);
+      setAttribute(fresh, "title", undefined);
+      setText(recount, "");
       drawBars([]);
       for (const row of rows) row.clear();
       feedEmpty.hidden = false;
@@ -141,8 +171,8 @@ export function liveStrip(first: View): LiveStrip {
       const margin = view.format.error(answer.error?.visitors);
       setText(error, margin);
       setAttribute(error, "title", margin ? fill(strings.errorHint, { error: margin }) : undefined);
-      const time = view.format.clock(answer.complete_until);
-      setText(fresh, fill(strings.fresh, { time, lag: view.format.lag(answer.lag_ms) }));
+      sayFreshness(answer);
+      sayRecount(answer);
       drawBars(answer.minutes);
       rows.forEach((row, i) => {
         const event = answer.latest[i];

@@ -42,7 +42,15 @@ export const en = {
   direct: "Direct",
 
   connecting: "Connecting…",
-  fresh: "Complete to {time} · {lag} behind",
+  fresh: "Final to {time} · counting is up to date",
+  behind: "Final to {time} · counting is {lag} behind",
+  freshHint:
+    "Everything received is counted. Minutes before {time} no longer change, unless an event was held up for longer than is waited for. Later minutes are still open.",
+  recounted: "Recounted to {time}, difference 0",
+  recountHint: "The same clicks were counted a second time by other means, and gave the same numbers.",
+  recountDiffers:
+    "A second count of the same clicks differs in {windows} time windows, by {difference} events. The numbers shown may be wrong: tell whoever runs this server.",
+  late: "{count} late, counted",
   away: "Server away since {time}. The numbers are from then. Trying again.",
   awayNever: "Server away. Trying again.",
   live: "Live",

@@ -44,7 +44,15 @@ export const ko: Strings = {
   direct: "직접 방문",
 
   connecting: "연결하는 중…",
-  fresh: "{time}까지 집계 완료 · {lag} 지연",
+  fresh: "{time}까지 확정 · 집계 지연 없음",
+  behind: "{time}까지 확정 · 집계 {lag} 지연",
+  freshHint:
+    "받은 이벤트는 모두 집계됩니다. {time} 이전의 수치는 대기 시간보다 늦게 도착한 이벤트가 없는 한 더 바뀌지 않으며, 그 이후는 아직 집계 중입니다.",
+  recounted: "{time}까지 재집계, 차이 0",
+  recountHint: "같은 클릭을 다른 방법으로 다시 집계한 결과가 일치합니다.",
+  recountDiffers:
+    "같은 클릭을 다시 집계하니 구간 {windows}개에서 이벤트 {difference}개가 다릅니다. 표시된 수치가 틀렸을 수 있으니 서버 운영자에게 알려 주세요.",
+  late: "늦은 이벤트 {count}개 포함",
   away: "{time}부터 서버가 응답하지 않습니다. 수치는 그때의 것이며, 다시 연결하는 중입니다.",
   awayNever: "서버가 응답하지 않습니다. 다시 연결하는 중입니다.",
   live: "실시간",

@@ -19,6 +19,9 @@ export interface Data {
   /** Relative standard error of visitors. */
   error: number;
   revenue: number;
+  /** Late events of the last minutes. */
+  late: number;
+  reconciled: { until: number; difference: number; windows: number } | undefined;
   latest: {
     at: number;
     name: string;
@@ -75,6 +78,8 @@ export async function startFixture(change: Partial<Data> = {}): Promise<Fixture>
     reversed: false,
     error: 0,
     revenue: 0,
+    late: 0,
+    reconciled: undefined,
     latest: [],
     refusal: undefined,
     ...change,
@@ -157,6 +162,8 @@ function liveAnswer(data: Data, site: string, now: number) {
     latest: data.latest,
     complete_until: now - 1_200,
     lag_ms: 1_200,
+    late: data.late,
+    ...(data.reconciled ? { reconciled: data.reconciled } : {}),
     error: data.error ? { visitors: data.error } : {},
   };
 }

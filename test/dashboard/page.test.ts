@@ -61,7 +61,7 @@ describe("first paint", () => {
     expect(await tile(page, "bounce_rate").textContent()).toBe("42%");
     expect(await textOf(page, "[data-metric=visitors] .change")).toBe("25%");
     expect(await textOf(page, "#current")).toBe("12");
-    expect(await textOf(page, ".fresh")).toMatch(/^Complete to \d\d:\d\d:\d\d · 1\.2s behind$/);
+    expect(await textOf(page, ".fresh")).toMatch(/^Final to \d\d:\d\d · counting is 1\.2s behind$/);
     await expect.poll(() => page.locator("[data-panel=pages] tbody tr").count()).toBe(8);
     expect(await page.locator("[data-panel=countries] tbody tr").first().textContent()).toContain(
       "South Korea",
@@ -95,9 +95,24 @@ describe("first paint", () => {
     expect(await textOf(rough.page, ".chart .margin")).toBe("");
   });
 
+  it("says how far the numbers are recounted, and in red when they differ", async () => {
+    const until = Date.UTC(2026, 0, 5, 12, 3, 20);
+    const equal = await visit({ reconciled: { until, difference: 0, windows: 0 }, late: 3 });
+    await expect
+      .poll(() => textOf(equal.page, ".recount"))
+      .toBe("Recounted to 12:03, difference 0 · 3 late, counted");
+    const wrong = await visit({ reconciled: { until, difference: -2, windows: 4 } });
+    await expect
+      .poll(() => textOf(wrong.page, ".recount.differs"))
+      .toContain("differs in 4 time windows, by 2 events");
+    const none = await visit();
+    await none.page.locator("#current", { hasText: "12" }).waitFor();
+    expect(await textOf(none.page, ".recount")).toBe("");
+  });
+
   it("speaks Korean to a Korean browser", async () => {
     const { page } = await visit({}, "", "ko-KR");
-    await expect.poll(() => textOf(page, ".fresh")).toMatch(/까지 집계 완료 · 1\.2초 지연$/);
+    await expect.poll(() => textOf(page, ".fresh")).toMatch(/까지 확정 · 집계 1\.2초 지연$/);
     expect(await page.locator("[data-metric=visitors] .label").textContent()).toBe("방문자");
   });
 });
