@@ -18,6 +18,7 @@ import { hash53 } from "./hash.ts";
 import {
   type Counters,
   cloneVisitor,
+  isRemembered,
   MAX_BATCH_IDS,
   newVisitor,
   SESSION_GAP_MS,
@@ -180,16 +181,17 @@ export class RecordFold {
     return goesOn ? { key: keyOf(before), id: before } : { key: keyOf(id), id };
   }
 
+  /** The same rule for what this fold touched as for what was there before: portions of records must not show. */
   #visible(key: string, receivedAt: EpochMs): VisitorState | undefined {
-    return this.#visitors.get(key) ?? this.#base.visible(key, this.#ordinal, receivedAt);
+    const touched = this.#visitors.get(key);
+    if (!touched) return this.#base.visible(key, this.#ordinal, receivedAt);
+    return isRemembered(touched, this.#ordinal, receivedAt) ? touched : undefined;
   }
 
   #visitor(key: string, receivedAt: EpochMs): VisitorState {
-    let visitor = this.#visitors.get(key);
-    if (!visitor) {
-      const known = this.#base.visible(key, this.#ordinal, receivedAt);
-      visitor = known ? cloneVisitor(known) : newVisitor();
-    }
+    const known = this.#visible(key, receivedAt);
+    const isOwn = known !== undefined && known === this.#visitors.get(key);
+    const visitor = isOwn ? known : known ? cloneVisitor(known) : newVisitor();
     // Last touched, last in the map.
     this.#visitors.delete(key);
     this.#visitors.set(key, visitor);

@@ -201,7 +201,8 @@ export class ShardState {
 
 const SNAPSHOT_VERSION = 1;
 
-const isRemembered = (state: VisitorState, ordinal: number, receivedAt: EpochMs): boolean =>
+/** Whether a batch with this number and time may still see what is known of a visitor. */
+export const isRemembered = (state: VisitorState, ordinal: number, receivedAt: EpochMs): boolean =>
   ordinal - state.ordinal <= MAX_VISITORS && receivedAt - state.receivedAt <= VISITOR_TTL_MS;
 
 /** What one commit changes. */
