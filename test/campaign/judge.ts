@@ -4,6 +4,7 @@
  */
 import { keyedHash } from "../../processors/crypto.ts";
 import { Rollup } from "../../processors/model/rollup.ts";
+import { partitionKeyOf, type StreamLine } from "../../processors/model/streamfile.ts";
 import { DAY_MS, type EpochMs } from "../../processors/model/time.ts";
 import { ShardWorker } from "../../processors/pipeline/aggregate.ts";
 import { loadState, readCommits } from "../../processors/pipeline/commit.ts";
@@ -335,7 +336,7 @@ export class Calm {
 
   rollups(): Promise<ReadonlyMap<string, string>> {
     this.#rollups ??= (async () => {
-      const { store, clock } = await this.#process(this.world.lines.map(dataOf));
+      const { store, clock } = await this.#process(this.world.lines);
       clock.advanceTo(endOf(this.world));
       await compact({ store, clock });
       return rollupsOf(store, this.world);
@@ -355,7 +356,7 @@ export class Calm {
   }
 
   async #fold(site: string, counted: readonly number[]): Promise<string> {
-    const { store } = await this.#process(counted.map((batch) => dataOf(this.world.batches[batch]!.line)));
+    const { store } = await this.#process(counted.map((batch) => this.world.batches[batch]!.line));
     const all = new Rollup();
     for (const { partials } of await readCommits(store, "calm", 0))
       for (const rollup of partials.get(site)?.windows.values() ?? []) all.merge(rollup);
@@ -363,7 +364,7 @@ export class Calm {
     return hex(all);
   }
 
-  async #process(data: readonly string[]): Promise<{ store: Store; clock: ManualClock }> {
+  async #process(lines: readonly StreamLine[]): Promise<{ store: Store; clock: ManualClock }> {
     const clock = manualClock(this.world.lines[0]!.arrival);
     const store = memoryStore({ clock });
     await furnish(store, clock, this.world, true);
@@ -376,11 +377,11 @@ export class Calm {
     };
     const worker = new ShardWorker(deps, { id: "calm", parents: [] });
     await worker.process(
-      data.map((text, i) => ({
+      lines.map((line, i) => ({
         sequence: String(100 + i),
-        partitionKey: "",
-        arrivalAt: clock.now(),
-        data: new TextEncoder().encode(text),
+        partitionKey: partitionKeyOf(line.envelope),
+        arrivalAt: line.arrival,
+        data: new TextEncoder().encode(dataOf(line)),
       })),
     );
     return { store, clock };

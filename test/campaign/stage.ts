@@ -56,6 +56,8 @@ const TICKS = [0, 40 * SECOND_MS, 12 * MINUTE_MS, 40 * MINUTE_MS, 75 * MINUTE_MS
 /** How far one machine's clock may be from the others'. */
 const JUMPS = [0, MINUTE_MS, -MINUTE_MS, 20 * MINUTE_MS, -20 * MINUTE_MS, 3 * HOUR_MS, -3 * HOUR_MS];
 const BATCH_SIZES = [1, 2, 5, 100];
+/** How much later than another a record may be in the stream that the edge took earlier: what the shards' state allows for. */
+const MOST_OVERTAKING_MS = 50 * MINUTE_MS;
 
 const isOutage = (error: unknown): boolean =>
   error instanceof ClickstreamError && (error.code === "unavailable" || error.code === "throttled");
@@ -143,10 +145,16 @@ export async function play({ calm, open, choices }: Play, steps: Step[] = []): P
       data: new TextEncoder().encode(dataOf(line)),
     });
   };
+  const oldest = (): number =>
+    Math.min(...[...waiting.values()].map(([line]) => line?.arrival ?? Number.POSITIVE_INFINITY));
   for (const [i, lines] of [...waiting.values()].entries()) {
     cast(`browser ${i + 1}`, async (name) => {
       const own = faultyStream(stream, turns.plan(name));
       while (lines[0]) {
+        if (lines[0].arrival - oldest() > MOST_OVERTAKING_MS) {
+          await turns.pause(name, "is ahead of the others");
+          continue;
+        }
         try {
           await put(own, lines[0]);
           lines.shift();
@@ -272,7 +280,8 @@ export async function play({ calm, open, choices }: Play, steps: Step[] = []): P
     for (let count = landings.pop() ?? 0; count > 0; count--) await late.land();
   };
   await landSome();
-  for (const lines of waiting.values()) for (const line of lines.splice(0)) await put(stream, line);
+  const left = [...waiting.values()].flat().sort((a, b) => a.arrival - b.arrival);
+  for (const line of left) await put(stream, line);
   await landSome();
   const deps = depsOf({ store, clock: jumpingClock(clock) }, new Random(world.seed));
   for (const shard of await stream.shards()) {
