@@ -198,8 +198,8 @@ describe("a query", () => {
           expect(error.message).toMatch(/^["\w.[\]]+.*: /);
         }
       }),
-      { numRuns: 500 },
+      { numRuns: 300 },
     );
-    expect(answered).toBeGreaterThan(50);
+    expect(answered).toBeGreaterThan(30);
   }, 30_000);
 });
