@@ -8,7 +8,7 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Double, localClient, startDynalite, startKinesalite } from "../conformance/doubles.ts";
 import { metrics, postLanes } from "../kit/client.ts";
-import { poll, type ServerProcess, startServer } from "../kit/server.ts";
+import { poll, runCommand, type ServerProcess, startServer } from "../kit/server.ts";
 import { differences } from "./check.ts";
 import { temporary } from "./kit.ts";
 import { makeLoad } from "./load.ts";
@@ -33,17 +33,18 @@ const untilActive = () =>
     { within: 5_000, what: "an active stream" },
   );
 
+const environment = () => ({
+  AWS_REGION: "us-east-1",
+  AWS_ACCESS_KEY_ID: "local",
+  AWS_SECRET_ACCESS_KEY: "local",
+  AWS_ENDPOINT_URL_KINESIS: kinesalite.endpoint,
+  AWS_ENDPOINT_URL_DYNAMODB: dynalite.endpoint,
+});
 const start = () =>
   startServer({
     data: data.path,
     args: ["--stream", `kinesis:${STREAM}`, "--store", "dynamodb:rivulet", "--site", SITE, "--trust-proxy"],
-    env: {
-      AWS_REGION: "us-east-1",
-      AWS_ACCESS_KEY_ID: "local",
-      AWS_SECRET_ACCESS_KEY: "local",
-      AWS_ENDPOINT_URL_KINESIS: kinesalite.endpoint,
-      AWS_ENDPOINT_URL_DYNAMODB: dynalite.endpoint,
-    },
+    env: environment(),
   });
 
 beforeAll(async () => {
@@ -106,5 +107,28 @@ describe(`the same process on a Kinesis stream and a DynamoDB table (RIVULET_SEE
       { within: 20_000, every: 100, what: "all records" },
     );
     expect(await differences(server.url, SITE, load.happenings)).toEqual([]);
+  });
+
+  it.each([
+    {
+      name: "a stream that does not exist",
+      flags: ["--stream", "kinesis:nowhere"],
+      env: {},
+      says: /"nowhere".*not found/,
+    },
+    {
+      name: "a store that does not answer",
+      flags: ["--store", "dynamodb:rivulet"],
+      env: { AWS_ENDPOINT_URL_DYNAMODB: "http://127.0.0.1:1" },
+      says: /table "rivulet".*ECONNREFUSED/,
+    },
+  ])("ends at once with $name, and says which", async ({ flags, env, says }) => {
+    const { code, output } = await runCommand(["start", "--port", "0", "--data", data.path, ...flags], {
+      ...environment(),
+      ...env,
+    });
+    expect(output).toMatch(says);
+    expect(output).not.toMatch(/^\s+at /m);
+    expect(code).toBe(1);
   });
 });

@@ -26,5 +26,6 @@ describe(`a server that is killed under load (RIVULET_SEED=${SEED})`, () => {
       server = drilled.server;
       expect(drilled.result.problems).toEqual([]);
     },
+    60_000,
   );
 });

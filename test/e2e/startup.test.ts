@@ -97,7 +97,8 @@ describe("a start that cannot work says why in one line and ends", () => {
     await writeFile(join(data.path, "file"), "");
     await refusedWith(["--data", join(data.path, "file", "below")], /--data .*cannot be made or written/);
   });
-  it("where others could read the dashboard", () => refusedWith(["--host", "0.0.0.0"], /--public/));
+  it("on an address that this machine does not have", () =>
+    refusedWith(["--host", "203.0.113.9", "--public"], /cannot listen on 203\.0\.113\.9/));
   it("with a stream or store of an unknown kind", async () => {
     await refusedWith(["--stream", "kafka:events"], /kinesis:NAME/);
     await refusedWith(["--store", "redis:x"], /dynamodb:TABLE/);
