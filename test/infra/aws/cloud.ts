@@ -70,7 +70,9 @@ export interface Cloud {
   /** Posts through the deployed mapping template. Answers the envelope that went into the stream. */
   post(posted: Posted): Promise<Json>;
   /** The deployed event source mapping in front of `invoke`. */
-  mapping(options: Pick<MappingOptions, "invoke" | "failures" | "payload">): EventSourceMapping;
+  mapping(
+    options: Pick<MappingOptions, "invoke" | "failures" | "payload"> & Partial<Pick<MappingOptions, "clock">>,
+  ): EventSourceMapping;
   /** What happens on the way from a function to DynamoDB; undefined lets everything pass. */
   disturb(name: FunctionName, wire: Wire | undefined): void;
   /** Splits a shard in the middle; resolves when the children take records. */
