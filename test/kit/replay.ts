@@ -34,6 +34,8 @@ export interface ReplayOptions extends Disturbance {
   readonly shards?: number;
   /** Default: every site in the recording, in UTC. */
   readonly sites?: readonly { readonly id: string; readonly timeZone: string }[];
+  /** Events later than this are late. Default ALLOWED_LATENESS_MS. */
+  readonly allowedLatenessMs?: number;
   /** Default: memory. A store given here is not closed. */
   readonly store?: Store;
   /** Called between steps, at any moment of the schedule; what a reader sees then must hold too. */
@@ -66,11 +68,14 @@ export async function replay(
   await fixSalts(store, recorded);
   const stream = memoryStream({ clock, shards: options.shards ?? 1 });
   const crashes = crashPoints(options.crashAt, random);
+  const { allowedLatenessMs } = options;
+  const lateness = allowedLatenessMs === undefined ? {} : { allowedLatenessMs };
   const deps: Omit<AggregateDeps, "store"> = {
     clock,
     hash: keyedHash,
     randomBytes: (length) => new Uint8Array(length).fill(7),
     country: () => "",
+    ...lateness,
   };
 
   const workers = new Map<string, ShardWorker>();
@@ -118,7 +123,7 @@ export async function replay(
     const worker = workers.get(shard.id) ?? new ShardWorker({ ...deps, store }, shard);
     add(counters, await worker.counters());
   }
-  const engine = new QueryEngine({ store, clock, lagMs: async () => 0 });
+  const engine = new QueryEngine({ store, clock, lagMs: async () => 0, ...lateness });
   return { clock, store, counters, rollups: () => rollupsOf(store), query: (body) => engine.query(body) };
 }
 
