@@ -16,6 +16,7 @@ import type {
   GatewayResponse,
   Integration,
   Operation,
+  Parameter,
   ResponseObject,
   Schema,
 } from "./openapi.ts";
@@ -67,6 +68,7 @@ export function apiDocument(options: ApiOptions): ApiDocument {
       "/api/v2/query": { post: query(options) },
       "/api/v2/live": { get: live(options) },
       "/api/v2/sites": { get: sites(options) },
+      "/api/v2/export.csv": { get: exportCsv(options) },
     },
     components: { schemas },
     "x-amazon-apigateway-request-validators": {
@@ -242,6 +244,7 @@ function query(options: ApiOptions): Operation {
     description:
       "Speaks the Plausible Stats API v2. Days are the site's own; `meta` tells how final and how exact.",
     tags: ["query"],
+    parameters: [share],
     requestBody: {
       required: true,
       content: { "application/json": { schema: { $ref: "#/components/schemas/Query" } } },
@@ -261,15 +264,7 @@ function live(options: ApiOptions): Operation {
     description:
       "Cheap to ask every second: send the ETag back as If-None-Match, and 304 says that nothing moved.",
     tags: ["query"],
-    parameters: [
-      {
-        name: "site_id",
-        in: "query",
-        required: true,
-        description: "A registered site.",
-        schema: { type: "string" },
-      },
-    ],
+    parameters: [parameter("site_id", "A registered site.", true), share],
     responses: {
       200: json("Current visitors, the last 30 minutes and the latest events.", "Live"),
       304: { description: "Nothing changed since the ETag that was sent." },
@@ -284,10 +279,50 @@ function sites(options: ApiOptions): Operation {
     operationId: "sites",
     summary: "The registered sites",
     tags: ["query"],
+    parameters: [share],
     responses: { 200: json("Every site that the caller may read.", "Sites"), ...readErrors },
     "x-amazon-apigateway-integration": lambda(options),
   };
 }
+
+function exportCsv(options: ApiOptions): Operation {
+  return {
+    operationId: "exportCsv",
+    summary: "The rows of a query as CSV",
+    description:
+      "The same questions as `query`, in the address. RFC 4180, UTF-8, all rows; a series over time alone has a row for " +
+      "every bucket. A text that a spreadsheet would run as a formula begins with an apostrophe.",
+    tags: ["query"],
+    parameters: [
+      parameter("site_id", "A registered site.", true),
+      parameter("date_range", "A name, or two dates or times with a comma between them.", true),
+      parameter("metrics", "Names with commas between them.", true),
+      parameter("dimensions", "Names with commas between them, or a JSON array.", false),
+      parameter("filters", "As in a query, JSON.", false),
+      parameter("order_by", "As in a query, JSON.", false),
+      share,
+    ],
+    responses: {
+      200: {
+        description: "A header, then a line for each row: dimensions, then metrics.",
+        headers: { "Content-Disposition": { description: "A file name.", schema: { type: "string" } } },
+        content: { "text/csv": { schema: { type: "string" } } },
+      },
+      ...readErrors,
+    },
+    "x-amazon-apigateway-integration": lambda(options),
+  };
+}
+
+const parameter = (name: string, description: string, required: boolean): Parameter => ({
+  name,
+  in: "query",
+  required,
+  description,
+  schema: { type: "string" },
+});
+
+const share = parameter("share", "The token of a share link, instead of an Authorization header.", false);
 
 const lambda = ({ partition, region, queryFunctionArn }: ApiOptions): Integration => ({
   type: "aws_proxy",
@@ -317,6 +352,10 @@ const readErrors: Record<string, ResponseObject> = {
   401: json("A key is needed, or the one sent is not known.", "QueryError"),
   403: json("The key may not read this site.", "QueryError"),
   404: json("No such site.", "QueryError"),
+  429: {
+    ...json("Too many requests from one address or key.", "QueryError"),
+    headers: { "Retry-After": { description: "Seconds", schema: { type: "string" } } },
+  },
   500: json("Our fault; the id finds the cause in the log.", "QueryError"),
   503: json("Try again after the seconds in Retry-After.", "QueryError"),
 };

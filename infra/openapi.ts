@@ -17,6 +17,11 @@ export interface Schema {
   readonly enum?: readonly string[];
   readonly minLength?: number;
   readonly maxLength?: number;
+  /** The rest only describes answers: API Gateway does not get it, see published.ts. */
+  readonly nullable?: boolean;
+  readonly additionalProperties?: false | Schema;
+  readonly minItems?: number;
+  readonly maxItems?: number;
 }
 
 export interface IntegrationResponse {
@@ -43,18 +48,20 @@ export interface ResponseObject {
   readonly content?: Readonly<Record<string, { readonly schema: Schema }>>;
 }
 
+export interface Parameter {
+  readonly name: string;
+  readonly in: "query";
+  readonly required: boolean;
+  readonly description: string;
+  readonly schema: Schema;
+}
+
 export interface Operation {
   readonly operationId: string;
   readonly summary: string;
   readonly description?: string;
   readonly tags: readonly string[];
-  readonly parameters?: readonly {
-    readonly name: string;
-    readonly in: "query";
-    readonly required: boolean;
-    readonly description: string;
-    readonly schema: Schema;
-  }[];
+  readonly parameters?: readonly Parameter[];
   readonly requestBody?: {
     readonly required: boolean;
     readonly content: Readonly<Record<string, { readonly schema: Schema }>>;

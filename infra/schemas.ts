@@ -3,6 +3,8 @@
  * that does not fit is refused by itself, with a reason, further down, and must not take its batch with it.
  */
 import type { Schema } from "./openapi.ts";
+import { deployable } from "./published.ts";
+import { responseSchemas } from "./responses.ts";
 
 const described = (description: string): Schema => ({ description });
 const text = (description: string): Schema => ({ type: "string", description });
@@ -99,14 +101,27 @@ const query: Schema = {
         "visit:utm_source|medium|campaign|term|content, visit:device, visit:browser, visit:os, visit:country, " +
         "visit:screen, visit:language.",
     ),
-    filters: list({}, '[operator, dimension, values], as in ["is", "visit:country", ["KR"]].'),
+    filters: list(
+      {},
+      '[operator, dimension, values], as in ["is", "visit:country", ["KR"]]; with {"case_sensitive": false} in the fourth ' +
+        "place; operators is, is_not, contains, contains_not, matches, matches_not; joined by and, or, not.",
+    ),
     order_by: list({}, '[metric or dimension, "asc" or "desc"].'),
-    include: object({}, "Extras, as in the Stats API."),
+    include: object(
+      {
+        time_labels: described("true: list every label of the time dimension in meta.time_labels."),
+        total_rows: described("true: count all rows in meta.total_rows."),
+        compare: described(
+          "previous_period, year_over_year, or two dates: compare each row with that range.",
+        ),
+        compare_match_day_of_week: described("true: begin the compared range on the same day of the week."),
+        comparisons: described("The long form of compare: mode, date_range, match_day_of_week."),
+      },
+      "Extras.",
+    ),
     pagination: object({ limit: { type: "integer" }, offset: { type: "integer" } }),
   },
 };
-
-const error = object({}, "Relative standard error of each approximate metric, by metric.");
 
 /** Every schema of the document, by name. API Gateway takes letters and digits only. */
 export const schemas: Readonly<Record<string, Schema>> = {
@@ -116,60 +131,5 @@ export const schemas: Readonly<Record<string, Schema>> = {
   TextBody: described("The same JSON text that application/json would carry."),
   Problem: object({ message: text("What is wrong.") }),
   Query: query,
-  QueryResult: object({
-    results: list(
-      object({
-        metrics: list({}, "In the order that was asked for."),
-        dimensions: list({}, "In the order that was asked for."),
-      }),
-      "Rows.",
-    ),
-    meta: object({
-      complete_until: number("Event time up to which windows are final, epoch milliseconds."),
-      lag_ms: number("How far counting is behind the stream."),
-      error,
-      source: { type: "string", enum: ["rollup", "archive"], description: "What was read." },
-      time_labels: list({ type: "string" }, "Every label of the time dimension, also the empty ones."),
-    }),
-    query: object({}, "The question as it was understood."),
-  }),
-  Live: object({
-    site_id: text("The site."),
-    now: number("The server's clock, epoch milliseconds."),
-    time_zone: text("The site's."),
-    current_visitors: number("Visitors of the last five minutes."),
-    has_events: { type: "boolean", description: "Whether the site ever had an event." },
-    minutes: list(
-      object({
-        start: number("Epoch milliseconds."),
-        visitors: number("Distinct in that minute."),
-        pageviews: number(""),
-        events: number(""),
-        provisional: { type: "boolean", description: "The minute is not final yet." },
-      }),
-      "The last 30 minutes, oldest first.",
-    ),
-    latest: list(
-      object({
-        at: number("Epoch milliseconds."),
-        name: text(""),
-        page: text(""),
-        source: text(""),
-        country: text(""),
-        device: text(""),
-        browser: text(""),
-      }),
-      "The latest events, newest first, at most 20.",
-    ),
-    complete_until: number("Event time up to which windows are final, epoch milliseconds."),
-    lag_ms: number("How far counting is behind the stream."),
-    error,
-  }),
-  Sites: object({
-    sites: list(object({ site_id: text(""), time_zone: text("IANA name.") }), "Sites."),
-  }),
-  QueryError: object({
-    error: text("What is wrong; names the field."),
-    id: text("Finds the cause in the log."),
-  }),
+  ...Object.fromEntries(Object.entries(responseSchemas).map(([name, schema]) => [name, deployable(schema)])),
 };

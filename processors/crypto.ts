@@ -1,5 +1,6 @@
 /** Randomness and keyed hashing from node:crypto, handed to the pure core as arguments. */
-import { hash, randomBytes as nodeRandomBytes } from "node:crypto";
+import { hash, randomBytes as nodeRandomBytes, timingSafeEqual } from "node:crypto";
+import type { Secrets } from "./pipeline/access.ts";
 import type { KeyedHash } from "./pipeline/visitor.ts";
 
 /**
@@ -11,5 +12,14 @@ export const keyedHash: KeyedHash = (key, text) =>
   hash("sha256", Buffer.from(key).toString("hex") + text, "hex").slice(0, 16);
 
 export const randomBytes = (length: number): Uint8Array => nodeRandomBytes(length);
+
+/** SHA-256 is enough for secrets of 256 random bits: there is nothing to guess that a slow hash would protect. */
+export const secrets: Secrets = {
+  hash: (text) => hash("sha256", text, "hex"),
+  equal(a, b) {
+    const [left, right] = [Buffer.from(a), Buffer.from(b)];
+    return left.length === right.length && timingSafeEqual(left, right);
+  },
+};
 
 export const systemClock = { now: () => Date.now() };

@@ -10,6 +10,8 @@ export const ENV = {
   table: "RIVULET_TABLE",
   /** Name of the stream that the table's commits are read from. */
   stream: "RIVULET_STREAM",
+  /** "1": readers need a key or a share link. Unset: they need none. */
+  requireKey: "RIVULET_REQUIRE_KEY",
   /** The registered sites, as `formatSites` writes them. */
   sites: "RIVULET_SITES",
 } as const;

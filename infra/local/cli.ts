@@ -1,8 +1,11 @@
-/** The command line: start, demo, replay, redrive. Reads flags, prints what a person needs next, and ends with a clear message. */
-import { Command, InvalidArgumentError, Option } from "commander";
+/** The command line: start, demo, replay, redrive, and what manage.ts adds. Reads flags, prints what a person needs next, and ends with a clear message. */
+import { Command, Option } from "commander";
 import { ClickstreamError } from "../../processors/errors.ts";
+import type { SiteSetting } from "../../processors/pipeline/sites.ts";
 import { describe } from "./consumer.ts";
 import { playDemo } from "./demo.ts";
+import { duration, port, rate, rateLimitOf, sites, speed } from "./flags.ts";
+import { addManagement } from "./manage.ts";
 import { redrive } from "./redrive.ts";
 import { replayFile } from "./replay.ts";
 import { openKinesis, type Runtime, type RuntimeOptions, startRuntime } from "./runtime.ts";
@@ -11,10 +14,12 @@ interface StartFlags {
   port: number;
   host: string;
   data: string;
-  site: { id: string; timeZone: string }[];
+  site: SiteSetting[];
   stream?: string;
   store?: string;
   public: boolean;
+  requireKey: boolean;
+  rateLimit: number;
   trustProxy: boolean;
   lateness?: number;
 }
@@ -31,7 +36,7 @@ const withServerFlags = (command: Command, data: string): Command =>
     .option(
       "--site <id[@timezone]>",
       "site to count; repeat for more, e.g. example.com@Europe/Paris",
-      site,
+      sites,
       [],
     )
     .addOption(
@@ -39,6 +44,12 @@ const withServerFlags = (command: Command, data: string): Command =>
     )
     .addOption(new Option("--store <dynamodb:table>", "keep rollups in a DynamoDB table instead of a file"))
     .option("--public", "let everybody who reaches the port read the dashboard", false)
+    .option(
+      "--require-key",
+      "let nobody read without a key or a share link; the default beyond loopback without --public",
+      false,
+    )
+    .option("--rate-limit <number>", "queries a second for each reader; 0 is no limit", rate, 100)
     .option(
       "--trust-proxy",
       "take the visitor's address from X-Forwarded-For: only behind your own proxy",
@@ -98,6 +109,8 @@ program
     }
   });
 
+addManagement(program, log);
+
 function start(flags: StartFlags): Promise<Runtime> {
   const options: RuntimeOptions = {
     host: flags.host,
@@ -105,6 +118,8 @@ function start(flags: StartFlags): Promise<Runtime> {
     dataDirectory: flags.data,
     sites: flags.site,
     isPublic: flags.public,
+    requireKey: flags.requireKey,
+    rateLimit: rateLimitOf(flags.rateLimit),
     trustProxy: flags.trustProxy,
     log,
     ...(flags.lateness === undefined ? {} : { allowedLatenessMs: flags.lateness }),
@@ -114,10 +129,12 @@ function start(flags: StartFlags): Promise<Runtime> {
   return startRuntime(options);
 }
 
-function greet({ url, sites }: Runtime): void {
+function greet({ url, sites, isKeyRequired }: Runtime): void {
   const first = sites[0]?.id ?? "demo";
   console.log(`\n  Rivulet is counting ${sites.map(({ id }) => id).join(", ")}\n`);
   console.log(`  Dashboard  ${url}/?site=${encodeURIComponent(first)}`);
+  if (isKeyRequired)
+    console.log(`             Readers need a share link: rivulet share add --site ${first} --days 30`);
   console.log(`  Demo shop  ${url}/demo/`);
   console.log(`\n  Paste this into every page, inside <head>:\n`);
   console.log(`    <script defer src="${url}/c.js" data-site="${first}"></script>\n`);
@@ -141,36 +158,6 @@ async function untilStopped(runtime: Runtime, before?: () => Promise<void>): Pro
 
 function log(line: string): void {
   console.error(`${new Date().toISOString()} ${line}`);
-}
-
-function port(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 0 || value > 65_535)
-    throw new InvalidArgumentError("a port is 0 to 65535");
-  return value;
-}
-
-const UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000 };
-const MAX_LATENESS_MS = 24 * 3_600_000;
-
-function duration(text: string): number {
-  const [, count, unit = "s"] = /^(\d{1,6})([smh])$/.exec(text) ?? [];
-  const ms = Number(count) * (UNIT_MS[unit] ?? 0);
-  if (!(ms >= 0 && ms <= MAX_LATENESS_MS))
-    throw new InvalidArgumentError("a duration such as 90s, 5m or 1h, up to 24h");
-  return ms;
-}
-
-function site(text: string, earlier: { id: string; timeZone: string }[]): { id: string; timeZone: string }[] {
-  const [id = "", ...zone] = text.split("@");
-  return [...earlier, { id, timeZone: zone.join("@") || "UTC" }];
-}
-
-function speed(text: string): number {
-  if (text === "max") return Number.POSITIVE_INFINITY;
-  const value = Number(text);
-  if (!(value > 0)) throw new InvalidArgumentError("a factor above 0, or max");
-  return value;
 }
 
 try {

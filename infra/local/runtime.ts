@@ -1,11 +1,12 @@
 /** One machine's Rivulet: stream, store, consumer, compaction, queries and HTTP, started together and stopped in order. */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { keyedHash, randomBytes, systemClock } from "../../processors/crypto.ts";
+import { keyedHash, randomBytes, secrets, systemClock } from "../../processors/crypto.ts";
 import { ClickstreamError } from "../../processors/errors.ts";
 import { countryLookup } from "../../processors/geo/country.ts";
+import { AccessControl } from "../../processors/pipeline/access.ts";
 import { QueryEngine } from "../../processors/pipeline/query/engine.ts";
-import { listSites, registerSites, type Site } from "../../processors/pipeline/sites.ts";
+import { activeSites, listSites, registerSites, type Site } from "../../processors/pipeline/sites.ts";
 import { sqliteStore } from "../../processors/stores/sqlite.ts";
 import type { Store } from "../../processors/stores/store.ts";
 import { sqliteStream } from "../../processors/streams/sqlite.ts";
@@ -13,6 +14,7 @@ import type { Stream } from "../../processors/streams/stream.ts";
 import { startCompaction } from "./compaction.ts";
 import { Consumer } from "./consumer.ts";
 import { isLoopback } from "./gateway/client.ts";
+import type { RateLimit } from "./gateway/rate.ts";
 import { startReconciliation } from "./reconciliation.ts";
 import { createServer } from "./server.ts";
 import { startTracing } from "./traces/tracing.ts";
@@ -29,6 +31,10 @@ export interface RuntimeOptions {
   readonly sites: readonly { readonly id: string; readonly timeZone: string }[];
   /** Anybody who reaches the port may read the dashboard. */
   readonly isPublic: boolean;
+  /** Readers need a key or a share link. Always so beyond loopback, unless public. */
+  readonly requireKey: boolean;
+  /** Of readers, for each address and each key; undefined: none. */
+  readonly rateLimit: RateLimit | undefined;
   readonly trustProxy: boolean;
   /** Events whose minute ended longer than this before they were received are late. Default ALLOWED_LATENESS_MS. */
   readonly allowedLatenessMs?: number;
@@ -40,6 +46,7 @@ export interface Runtime {
   readonly sites: readonly Site[];
   readonly stream: Stream;
   readonly consumer: Consumer;
+  readonly isKeyRequired: boolean;
   /** Answers what is in flight, finishes the batch in hand, closes the files. What was acknowledged is in them. */
   close(): Promise<void>;
 }
@@ -66,12 +73,9 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
 async function open(options: RuntimeOptions, opened: AsyncDisposableStack): Promise<Omit<Runtime, "close">> {
   const { host, log } = options;
   const clock = systemClock;
-  if (!isLoopback(host) && !options.isPublic) {
-    throw new ClickstreamError(
-      "config",
-      `--host ${host} lets others read the dashboard without a password: put a proxy with a login before a loopback address, or add --public if that is what you want`,
-    );
-  }
+  if (options.isPublic && options.requireKey)
+    throw new ClickstreamError("config", "--public and --require-key say the opposite: choose one");
+  const isKeyRequired = options.requireKey || (!isLoopback(host) && !options.isPublic);
   if (!options.stream || !options.store) await openDirectory(options.dataDirectory);
   const store = await openStore(options, clock);
   opened.defer(() => store.close());
@@ -121,6 +125,9 @@ async function open(options: RuntimeOptions, opened: AsyncDisposableStack): Prom
     engine,
     clock,
     tracing,
+    access: new AccessControl({ store, clock, secrets }, { isKeyRequired }),
+    isKeyRequired,
+    rateLimit: options.rateLimit,
     isPrivate: isLoopback(host),
     trustProxy: options.trustProxy,
     allowedHosts: options.isPublic ? [host] : [],
@@ -134,13 +141,14 @@ async function open(options: RuntimeOptions, opened: AsyncDisposableStack): Prom
   opened.defer(() => gateway.close());
   return {
     url: `http://${address.host.includes(":") ? `[${address.host}]` : address.host}:${address.port}`,
-    sites: await listSites(store),
+    sites: await activeSites(store),
     stream,
     consumer,
+    isKeyRequired,
   };
 }
 
-async function openDirectory(path: string): Promise<void> {
+export async function openDirectory(path: string): Promise<void> {
   try {
     await mkdir(path, { recursive: true, mode: 0o700 });
   } catch (cause) {
@@ -149,8 +157,8 @@ async function openDirectory(path: string): Promise<void> {
 }
 
 /** Drivers of services are loaded only when asked for: their clients cost more memory than all the rest. */
-async function openStore(
-  { store, dataDirectory, log }: RuntimeOptions,
+export async function openStore(
+  { store, dataDirectory, log }: Pick<RuntimeOptions, "store" | "dataDirectory" | "log">,
   clock: typeof systemClock,
 ): Promise<Store> {
   if (!store) return sqliteStore({ path: join(dataDirectory, "store.db"), clock });

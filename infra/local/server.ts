@@ -1,19 +1,23 @@
 /** The HTTP side of a local Rivulet: the gateway with its API, the dashboard, the collector, the demo shop and the pages for operators. */
-import { createHash } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import { buildCollector } from "../../collector/build.ts";
 import { buildDashboard } from "../../dashboard/build.ts";
 import { ClickstreamError } from "../../processors/errors.ts";
 import type { Clock } from "../../processors/model/time.ts";
+import type { AccessControl } from "../../processors/pipeline/access.ts";
+import { QueryApi } from "../../processors/pipeline/query/api.ts";
 import type { QueryEngine } from "../../processors/pipeline/query/engine.ts";
 import type { Reconciler } from "../../processors/pipeline/reconcile.ts";
 import type { Stream } from "../../processors/streams/stream.ts";
 import { apiDocument } from "../api.ts";
+import { publishedDocument } from "../published.ts";
 import type { Consumer } from "./consumer.ts";
 import { assetHandler } from "./gateway/assets.ts";
 import { createGateway, type Gateway } from "./gateway/gateway.ts";
-import { type Handler, type HttpResponse, jsonResponse, matchesEtag } from "./gateway/http.ts";
+import { type Handler, jsonResponse } from "./gateway/http.ts";
+import type { RateLimit } from "./gateway/rate.ts";
 import { renderMetrics } from "./metrics.ts";
+import { readingFunctions } from "./reading.ts";
 import { addTraceRoutes } from "./traces/page.ts";
 import type { LocalTracing } from "./traces/tracing.ts";
 
@@ -22,6 +26,10 @@ export interface ServerOptions {
   readonly consumer: Consumer;
   readonly reconciler: Reconciler;
   readonly engine: QueryEngine;
+  readonly access: AccessControl;
+  /** Who reads must show a key or a share link. */
+  readonly isKeyRequired: boolean;
+  readonly rateLimit: RateLimit | undefined;
   readonly clock: Clock;
   readonly tracing: LocalTracing;
   /** Serve /metrics: only where nobody but this machine can ask. */
@@ -34,25 +42,24 @@ export interface ServerOptions {
 const DEMO = fileURLToPath(new URL("../../dashboard/demo", import.meta.url));
 
 export function createServer(options: ServerOptions): Gateway {
-  const { stream, consumer, reconciler, engine, clock, tracing } = options;
+  const { stream, consumer, reconciler, access, clock, tracing } = options;
   const refused: Record<string, number> = {};
+  const document = apiDocument({
+    partition: "aws",
+    region: "local",
+    streamName: "events",
+    ingestRoleArn: "local",
+    queryFunctionArn: "local",
+    clientAddress: { from: "connection" },
+  });
   const gateway = createGateway({
-    document: apiDocument({
-      partition: "aws",
-      region: "local",
-      streamName: "events",
-      ingestRoleArn: "local",
-      queryFunctionArn: "local",
-      clientAddress: { from: "connection" },
-    }),
+    document,
     async putRecord(record) {
       await stream.put(record);
       consumer.wake();
     },
     functions: {
-      query: async ({ body }) => jsonResponse(200, await engine.query(parseBody(body))),
-      live: async ({ query, headers }) => live(engine, query, headers["if-none-match"]),
-      sites: async () => jsonResponse(200, await engine.sites()),
+      ...readingFunctions({ api: new QueryApi(options.engine), access, clock, rateLimit: options.rateLimit }),
     },
     clock,
     trace: tracing.edge,
@@ -63,6 +70,8 @@ export function createServer(options: ServerOptions): Gateway {
     trustProxy: options.trustProxy,
     allowedHosts: options.allowedHosts,
   });
+  const published = jsonResponse(200, publishedDocument(document), { "Cache-Control": "no-cache" });
+  gateway.route("GET", "/api/openapi.json", () => published);
   gateway.route(
     "GET",
     "/healthz",
@@ -84,32 +93,9 @@ export function createServer(options: ServerOptions): Gateway {
     }));
   }
   addAssets(gateway);
-  addTraceRoutes(gateway, tracing.store);
+  // Traces tell of all sites, and a key is for one.
+  if (!options.isKeyRequired) addTraceRoutes(gateway, tracing.store);
   return gateway;
-}
-
-function parseBody(body: string): unknown {
-  try {
-    return JSON.parse(body);
-  } catch {
-    throw new ClickstreamError("bad_request", "body: not JSON");
-  }
-}
-
-/** The live answer with an ETag over what a viewer would see change; the time of asking is not part of it. */
-async function live(
-  engine: QueryEngine,
-  query: URLSearchParams,
-  ifNoneMatch: string | undefined,
-): Promise<HttpResponse> {
-  const site = query.get("site_id");
-  if (site === null) throw new ClickstreamError("bad_request", "site_id: required");
-  const answer = await engine.live(site);
-  const { now: _, ...visible } = answer;
-  const etag = `"${createHash("sha256").update(JSON.stringify(visible)).digest("base64url").slice(0, 22)}"`;
-  if (matchesEtag(ifNoneMatch, etag))
-    return { status: 304, headers: { ETag: etag, "Cache-Control": "no-cache" }, body: "" };
-  return jsonResponse(200, answer, { ETag: etag, "Cache-Control": "no-cache" });
 }
 
 /** Bundles on first request, because most starts are restarts and nobody waits for a page then. */

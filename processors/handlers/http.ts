@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import type { APIGatewayProxyEvent, APIGatewayProxyResult } from "aws-lambda";
 import { ClickstreamError, type ErrorCode } from "../errors.ts";
+import type { CsvExport } from "../pipeline/query/api.ts";
 
 const STATUS: Partial<Record<ErrorCode, number>> = {
   bad_request: 400,
@@ -42,10 +43,30 @@ export function answer(value: object, known = ""): APIGatewayProxyResult {
   return isKnown ? { statusCode: 304, headers, body: "" } : { statusCode: 200, headers, body };
 }
 
+/** Lambda answers at most this, base64 or not; beyond, the service would say 502 without a word. */
+const MAX_ANSWER_BYTES = 6_000_000;
+
+/** A table as a download. Throws `bad_request` when it is larger than a function may answer. */
+export function csvAnswer({ disposition, lines }: CsvExport): APIGatewayProxyResult {
+  const body = [...lines].join("");
+  if (Buffer.byteLength(body) > MAX_ANSWER_BYTES)
+    throw new ClickstreamError(
+      "bad_request",
+      "date_range: gives more than 6 MB of CSV; ask for less at once",
+    );
+  const headers = {
+    "content-type": "text/csv; charset=utf-8; header=present",
+    "content-disposition": disposition,
+    "cache-control": "no-store",
+  };
+  return { statusCode: 200, headers, body };
+}
+
 /** The caller's mistakes with their message; everything else as a request id, because our errors may name resources. */
 export function refusal(error: unknown, requestId: string): APIGatewayProxyResult {
   const status = statusOf(error);
-  if (status < 500) return reply(status, { error: (error as Error).message });
+  const challenge = status === 401 ? { "www-authenticate": "Bearer" } : {};
+  if (status < 500) return reply(status, { error: (error as Error).message }, challenge);
   if (status === 503)
     return reply(503, { error: "busy, try again", request_id: requestId }, { "retry-after": "1" });
   return reply(500, { error: "internal error", request_id: requestId });

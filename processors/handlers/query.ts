@@ -1,16 +1,24 @@
 /** Lambda entry of the readers' API: routes to the query engine and puts its answers and refusals into HTTP. */
 import type { APIGatewayProxyEvent, APIGatewayProxyResult } from "aws-lambda";
+import { secrets } from "../crypto.ts";
+import { ENV } from "../env.ts";
 import { ClickstreamError } from "../errors.ts";
+import { AccessControl, tokenOf } from "../pipeline/access.ts";
+import { QueryApi } from "../pipeline/query/api.ts";
 import { QueryEngine } from "../pipeline/query/engine.ts";
-import { answer, header, jsonBody, refusal } from "./http.ts";
+import { answer, csvAnswer, header, jsonBody, refusal } from "./http.ts";
 import { clock, store } from "./services.ts";
 
 /** Warm engines keep the decoded tail of the commit logs and fetch only what is new. */
-const engine = new QueryEngine({ store, clock });
+const api = new QueryApi(new QueryEngine({ store, clock }));
+const access = new AccessControl(
+  { store, clock, secrets },
+  { isKeyRequired: process.env[ENV.requireKey] === "1" },
+);
 
 export async function handler(event: APIGatewayProxyEvent): Promise<APIGatewayProxyResult> {
   try {
-    return answer(await route(event), header(event, "if-none-match"));
+    return await route(event);
   } catch (error) {
     const reply = refusal(error, event.requestContext.requestId);
     // The client gets the request id only; the log holds the cause under that id.
@@ -19,14 +27,19 @@ export async function handler(event: APIGatewayProxyEvent): Promise<APIGatewayPr
   }
 }
 
-function route(event: APIGatewayProxyEvent): Promise<object> {
+async function route(event: APIGatewayProxyEvent): Promise<APIGatewayProxyResult> {
+  const parameters = event.queryStringParameters ?? {};
+  const reader = await access.reader(tokenOf(header(event, "authorization"), parameters.share));
+  const reply = (value: object): APIGatewayProxyResult => answer(value, header(event, "if-none-match"));
   switch (`${event.httpMethod} ${event.path}`) {
     case "POST /api/v2/query":
-      return engine.query(jsonBody(event));
+      return reply(await api.query(reader, jsonBody(event)));
     case "GET /api/v2/live":
-      return engine.live(event.queryStringParameters?.site_id ?? "");
+      return reply(await api.live(reader, parameters.site_id));
     case "GET /api/v2/sites":
-      return engine.sites();
+      return reply(await api.sites(reader));
+    case "GET /api/v2/export.csv":
+      return csvAnswer(await api.exportCsv(reader, parameters));
     default:
       throw new ClickstreamError("not_found", `no such resource: ${event.httpMethod} ${event.path}`);
   }

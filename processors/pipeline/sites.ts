@@ -10,49 +10,95 @@ export interface Site {
   /** IANA name. Fixed at registration: hours are aligned to it. */
   readonly timeZone: string;
   readonly createdAt: EpochMs;
+  /** Since when it is not counted any more. What was counted stays, and so does the time zone. */
+  readonly removedAt?: EpochMs;
+}
+
+/** A site as the operator names it. */
+export interface SiteSetting {
+  readonly id: string;
+  readonly timeZone: string;
 }
 
 const PK = "site";
-/** A site added elsewhere is noticed within this time. */
+/** A site added or removed elsewhere is noticed within this time. */
 const REFRESH_MS = 5_000;
 
+const MAX_CONFLICTS = 20;
+
 /**
- * Registers sites that are not known yet. Throws `config` for an id or time zone that cannot be, or when a known site
- * is given another time zone, because hours already counted cannot be re-aligned.
+ * Registers sites that are not known yet, and takes removed ones back. Throws `config` for an id or time zone that
+ * cannot be, or when a known site is given another time zone, because hours already counted cannot be re-aligned.
  */
 export async function registerSites(
   store: Store,
   clock: Clock,
-  sites: readonly { readonly id: string; readonly timeZone: string }[],
+  sites: readonly SiteSetting[],
 ): Promise<void> {
-  for (const { id, timeZone } of sites) {
-    if (!isSiteId(id))
-      throw new ClickstreamError(
-        "config",
-        `site id "${id}": use 1 to ${LIMITS.siteChars} printable characters without spaces, "@" or ","`,
-      );
-    if (!isTimeZone(timeZone))
-      throw new ClickstreamError("config", `site ${id}: unknown time zone "${timeZone}"`);
-    const value = new TextEncoder().encode(JSON.stringify({ timeZone, createdAt: clock.now() }));
-    if (await store.put({ pk: PK, sk: id, value }, 0)) continue;
-    const known = (await listSites(store)).find((site) => site.id === id);
-    if (known && known.timeZone !== timeZone) {
-      throw new ClickstreamError(
-        "config",
-        `site ${id} is registered in ${known.timeZone}, not ${timeZone}: its hours are already counted in that zone`,
-      );
-    }
+  for (const site of sites) {
+    checkSite(site);
+    await change(store, site.id, (known) => {
+      if (!known) return { timeZone: site.timeZone, createdAt: clock.now() };
+      if (known.timeZone !== site.timeZone)
+        throw new ClickstreamError(
+          "config",
+          `site ${site.id} is registered in ${known.timeZone}, not ${site.timeZone}: its hours are already counted in that zone`,
+        );
+      const { removedAt, ...active } = known;
+      return removedAt === undefined ? undefined : active;
+    });
   }
 }
 
+/** Stops counting a site; its numbers stay in the store. False when there is no such site. */
+export async function removeSite(store: Store, clock: Clock, id: string): Promise<boolean> {
+  let isKnown = false;
+  await change(store, id, (known) => {
+    isKnown = known !== undefined && known.removedAt === undefined;
+    return known && isKnown ? { ...known, removedAt: clock.now() } : undefined;
+  });
+  return isKnown;
+}
+
+function checkSite({ id, timeZone }: SiteSetting): void {
+  if (!isSiteId(id))
+    throw new ClickstreamError(
+      "config",
+      `site id "${id}": use 1 to ${LIMITS.siteChars} printable characters without spaces, "@" or ","`,
+    );
+  if (!isTimeZone(timeZone))
+    throw new ClickstreamError("config", `site ${id}: unknown time zone "${timeZone}"`);
+}
+
+/** Reads, changes and writes one entry under its version; undefined leaves it as it is. */
+async function change(
+  store: Store,
+  id: string,
+  next: (known: Omit<Site, "id"> | undefined) => Omit<Site, "id"> | undefined,
+): Promise<void> {
+  for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
+    const item = await store.get({ pk: PK, sk: id });
+    const site = next(item && decode(item.value));
+    if (!site) return;
+    const value = new TextEncoder().encode(JSON.stringify(site));
+    if (await store.put({ pk: PK, sk: id, value }, item?.version ?? 0)) return;
+  }
+  throw new ClickstreamError("unavailable", `site ${id}: ${MAX_CONFLICTS} conflicting writes in a row`);
+}
+
+const decode = (value: Uint8Array): Omit<Site, "id"> =>
+  JSON.parse(new TextDecoder().decode(value)) as Omit<Site, "id">;
+
 const isSiteId = (id: string): boolean => id.length <= LIMITS.siteChars && /^[^\s@,\p{C}]+$/u.test(id);
 
+/** Every site that was ever registered, removed ones too: their numbers keep their time zone. */
 export async function listSites(store: Store): Promise<Site[]> {
-  const items = await store.list(PK);
-  return items.map(({ sk, value }) => ({
-    id: sk,
-    ...(JSON.parse(new TextDecoder().decode(value)) as Omit<Site, "id">),
-  }));
+  return (await store.list(PK)).map(({ sk, value }) => ({ id: sk, ...decode(value) }));
+}
+
+/** The sites that are counted. */
+export async function activeSites(store: Store): Promise<Site[]> {
+  return (await listSites(store)).filter(({ removedAt }) => removedAt === undefined);
 }
 
 /** A view of the registry that is at most a few seconds old. */
@@ -71,7 +117,7 @@ export class SiteDirectory {
   async all(): Promise<ReadonlyMap<string, Site>> {
     const now = this.#clock.now();
     if (now - this.#loadedAt >= REFRESH_MS || now < this.#loadedAt) {
-      this.#sites = new Map((await listSites(this.#store)).map((site) => [site.id, site]));
+      this.#sites = new Map((await activeSites(this.#store)).map((site) => [site.id, site]));
       this.#loadedAt = now;
     }
     return this.#sites;

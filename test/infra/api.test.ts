@@ -15,6 +15,7 @@ const integrationOf = (operation: Operation) => operation["x-amazon-apigateway-i
 describe("the API document", () => {
   it("has the routes of the contract and no others", () => {
     expect(operations.map(({ path, method }) => `${method} ${path}`).sort()).toEqual([
+      "get /api/v2/export.csv",
       "get /api/v2/live",
       "get /api/v2/sites",
       "options /api/event",

@@ -231,7 +231,14 @@ export function createGateway(options: GatewayOptions): Gateway {
       text = body.text;
     }
     const headers = request.headers as Record<string, string>;
-    return endpoint.run({ method: method === "HEAD" ? "GET" : method, path, query, headers, body: text });
+    return endpoint.run({
+      method: method === "HEAD" ? "GET" : method,
+      path,
+      query,
+      headers,
+      body: text,
+      address: clientAddress(request, trustProxy),
+    });
   }
 
   const requestTimeout = options.requestTimeoutMs ?? 30_000;

@@ -9,12 +9,16 @@ export interface HttpRequest {
   readonly headers: Readonly<Record<string, string>>;
   /** UTF-8 text; "" for GET and HEAD. */
   readonly body: string;
+  /** The client's IP address. */
+  readonly address: string;
 }
 
 export interface HttpResponse {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body: string | Uint8Array;
+  /** More text after the body, made and sent as fast as the client takes it. */
+  readonly more?: Iterable<string>;
 }
 
 /** Answers a request. May throw: see `failure` for what becomes of an error. */

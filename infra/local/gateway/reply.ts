@@ -1,5 +1,6 @@
 /** Writes a response: conditional requests, HEAD, security headers, and the end of connections that must not go on. */
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { Readable } from "node:stream";
 import { discard } from "./body.ts";
 import { type HttpResponse, matchesEtag, secured } from "./http.ts";
 
@@ -18,19 +19,45 @@ export function reply(
     status = 304;
     body = "";
   }
-  if (body.length > 0) headers = secured(headers);
+  if (body.length > 0 || result.more) headers = secured(headers);
   else if (status !== 304 && "Content-Type" in headers) headers = secured(headers);
   const unread = hasBody(request) && !request.complete;
   // Who asked whether to send may now send the next request instead of the body: only a new connection is clear.
   if (closing || (unread && request.headers.expect !== undefined))
     headers = { ...headers, Connection: "close" };
-  if (request.method === "HEAD" && status !== 304) {
-    headers = { ...headers, "Content-Length": String(Buffer.byteLength(body)) };
+  const isHead = request.method === "HEAD";
+  if (isHead && status !== 304) {
+    // How long a text becomes that is made while it is sent is not known before.
+    if (!result.more) headers = { ...headers, "Content-Length": String(Buffer.byteLength(body)) };
     body = "";
   }
   response.writeHead(status, headers);
-  response.end(body);
+  if (result.more && !isHead && status !== 304) send(response, body, result.more);
+  else response.end(body);
   if (unread) discard(request);
+}
+
+/** Joined into pieces that are worth a packet; waits for the client, and stops when it has gone. */
+function send(response: ServerResponse, body: string | Uint8Array, more: Iterable<string>): void {
+  const pieces = Readable.from(joined(body, more), { objectMode: false, highWaterMark: PIECE_CHARS });
+  // An error in the middle cannot be told in words any more; a cut connection says that the text is not whole.
+  pieces.on("error", () => response.destroy());
+  response.on("close", () => pieces.destroy());
+  pieces.pipe(response);
+}
+
+const PIECE_CHARS = 16_384;
+
+function* joined(body: string | Uint8Array, more: Iterable<string>): Generator<string | Uint8Array> {
+  if (body.length > 0) yield body;
+  let piece = "";
+  for (const text of more) {
+    piece += text;
+    if (piece.length < PIECE_CHARS) continue;
+    yield piece;
+    piece = "";
+  }
+  if (piece !== "") yield piece;
 }
 
 const hasBody = ({ headers }: IncomingMessage): boolean =>

@@ -16,8 +16,8 @@ export function compileSchema(schema: Schema, components: Readonly<Record<string
 
 type PathCheck = (value: unknown, path: string) => string | undefined;
 
-/** Keywords that describe and constrain nothing. */
-const NOTES = new Set(["title", "description", "example"]);
+/** Keywords that describe and constrain nothing; `nullable` stands above the others and is looked at first. */
+const NOTES = new Set(["title", "description", "example", "nullable"]);
 
 function compile(schema: Schema, components: Readonly<Record<string, Schema>>): PathCheck {
   const checks: PathCheck[] = [];
@@ -26,9 +26,10 @@ function compile(schema: Schema, components: Readonly<Record<string, Schema>>): 
     const make = keywords[keyword];
     if (make === undefined)
       throw new ClickstreamError("invariant", `schema keyword ${keyword} is not understood`);
-    checks.push(make(value, (inner) => compile(inner, components), components));
+    checks.push(make(value, (inner) => compile(inner, components), components, schema));
   }
   return (value, path) => {
+    if (value === null && schema.nullable) return undefined;
     for (const check of checks) {
       const problem = check(value, path);
       if (problem !== undefined) return problem;
@@ -42,6 +43,7 @@ type Keyword = (
   value: any,
   inner: (schema: Schema) => PathCheck,
   components: Readonly<Record<string, Schema>>,
+  whole: Schema,
 ) => PathCheck;
 
 const keywords: Readonly<Record<string, Keyword>> = {
@@ -69,6 +71,19 @@ const keywords: Readonly<Record<string, Keyword>> = {
         if (!Object.hasOwn(value as object, name)) continue;
         const problem = check((value as Record<string, unknown>)[name], join(path, name));
         if (problem !== undefined) return problem;
+      }
+      return undefined;
+    };
+  },
+  additionalProperties: (rest: false | Schema, inner, _, { properties = {} }) => {
+    const check = rest === false ? () => "must not be there" : inner(rest);
+    return (value, path) => {
+      if (!types.object(value)) return undefined;
+      for (const [name, item] of Object.entries(value as object)) {
+        if (Object.hasOwn(properties, name)) continue;
+        const where = join(path, name);
+        const problem = check(item, where);
+        if (problem !== undefined) return rest === false ? `${where}: ${problem}` : problem;
       }
       return undefined;
     };
@@ -103,6 +118,10 @@ const keywords: Readonly<Record<string, Keyword>> = {
   },
   enum: (allowed: readonly unknown[]) => (value, path) =>
     allowed.includes(value) ? undefined : `${path || "body"}: must be one of ${allowed.join(", ")}`,
+  minItems: (least: number) => (value, path) =>
+    !Array.isArray(value) || value.length >= least ? undefined : `${path}: has too few entries`,
+  maxItems: (most: number) => (value, path) =>
+    !Array.isArray(value) || value.length <= most ? undefined : `${path}: has too many entries`,
   minLength: (least: number) => (value, path) =>
     typeof value !== "string" || value.length >= least ? undefined : `${path}: is too short`,
   maxLength: (most: number) => (value, path) =>

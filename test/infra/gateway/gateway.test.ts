@@ -30,6 +30,7 @@ beforeAll(async () => {
       },
       live: answer,
       sites: answer,
+      exportCsv: answer,
     },
   });
   running.gateway.route("GET", "/healthz", () => jsonResponse(200, { status: "ok" }), { anyHost: true });

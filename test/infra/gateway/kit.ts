@@ -54,7 +54,7 @@ export async function startGateway(
       await beforePut?.(record);
       records.push(record);
     },
-    functions: { query: answer, live: answer, sites: answer },
+    functions: { query: answer, live: answer, sites: answer, exportCsv: answer },
     onReject: (reason) => rejects.push(reason),
     log: (line) => log.push(line),
     ...rest,

@@ -58,7 +58,7 @@ const DOCUMENT = apiDocument({
 });
 /** Nobody asks these tests' gateways anything but traces. */
 const unasked: Handler = () => ({ status: 500, body: "" });
-const FUNCTIONS = { query: unasked, live: unasked, sites: unasked };
+const FUNCTIONS = { query: unasked, live: unasked, sites: unasked, exportCsv: unasked };
 
 const query = (text = ""): URLSearchParams => new URLSearchParams(text);
 

@@ -1,0 +1,67 @@
+/** Reads the values of flags. Refuses with words that say what would do. */
+import { InvalidArgumentError } from "commander";
+import { DAY_MS } from "../../processors/model/time.ts";
+import type { SiteSetting } from "../../processors/pipeline/sites.ts";
+import type { RateLimit } from "./gateway/rate.ts";
+
+const UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000 };
+const MAX_LATENESS_MS = 24 * 3_600_000;
+
+/** A link that lives for ever is a key. */
+const MAX_SHARE_DAYS = 3_650;
+
+export function port(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 0 || value > 65_535)
+    throw new InvalidArgumentError("a port is 0 to 65535");
+  return value;
+}
+
+/** `ID[@ZONE]`; what an id may be is the registry's business. */
+export function site(text: string): SiteSetting {
+  const [id = "", ...zone] = text.split("@");
+  return { id, timeZone: zone.join("@") || "UTC" };
+}
+
+/** For a flag that may be given several times. */
+export const sites = (text: string, earlier: readonly SiteSetting[]): SiteSetting[] => [
+  ...earlier,
+  site(text),
+];
+
+/** Requests a second. */
+export function rate(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !(value >= 0) || !Number.isFinite(value))
+    throw new InvalidArgumentError("a number of 0 or more");
+  return value;
+}
+
+export function speed(text: string): number {
+  if (text === "max") return Number.POSITIVE_INFINITY;
+  const value = Number(text);
+  if (!(value > 0)) throw new InvalidArgumentError("a factor above 0, or max");
+  return value;
+}
+
+/** In ms. */
+export function duration(text: string): number {
+  const [, count, unit = "s"] = /^(\d{1,6})([smh])$/.exec(text) ?? [];
+  const ms = Number(count) * (UNIT_MS[unit] ?? 0);
+  if (!(ms >= 0 && ms <= MAX_LATENESS_MS))
+    throw new InvalidArgumentError("a duration such as 90s, 5m or 1h, up to 24h");
+  return ms;
+}
+
+/** In ms. */
+export function days(text: string): number {
+  const value = Number(text);
+  if (!(value > 0 && value <= MAX_SHARE_DAYS))
+    throw new InvalidArgumentError(`a number of days above 0, at most ${MAX_SHARE_DAYS}`);
+  return value * DAY_MS;
+}
+
+/** A page asks a dozen questions at once when it opens, and several people may share an address. */
+const BURST_SECONDS = 10;
+export const rateLimitOf = (perSecond: number): RateLimit | undefined =>
+  perSecond === 0 ? undefined : { perSecond, burst: Math.max(1, perSecond * BURST_SECONDS) };

@@ -1,0 +1,171 @@
+/** Commands that manage sites, keys and share links, on the data of a running or a stopped server alike. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { type Command, Option } from "commander";
+import { randomBytes, secrets, systemClock } from "../../processors/crypto.ts";
+import { ClickstreamError } from "../../processors/errors.ts";
+import {
+  createGrant,
+  type Grant,
+  type GrantKind,
+  listGrants,
+  removeGrant,
+} from "../../processors/pipeline/access.ts";
+import { activeSites, listSites, registerSites, removeSite } from "../../processors/pipeline/sites.ts";
+import type { Store } from "../../processors/stores/store.ts";
+import { days, site } from "./flags.ts";
+import { openDirectory, openStore } from "./runtime.ts";
+
+interface DataFlags {
+  readonly data: string;
+  readonly store?: string;
+}
+interface GrantFlags extends DataFlags {
+  readonly site: string;
+  readonly label?: string;
+}
+
+/** Adds `sites`, `keys` and `share` to the program. A running server notices changes within five seconds. */
+export function addManagement(program: Command, log: (line: string) => void): void {
+  const open = opener(log);
+  addSites(program, open);
+  addGrants(program, open, "key");
+  addGrants(program, open, "share");
+}
+
+type Open = <T>(flags: DataFlags, mayCreate: boolean, work: (store: Store) => Promise<T>) => Promise<T>;
+
+/** Opens the store for one piece of work. What only reads or removes needs data that are there: a typo must not make any. */
+const opener =
+  (log: (line: string) => void): Open =>
+  async (flags, mayCreate, work) => {
+    if (flags.store === undefined && !mayCreate && !existsSync(join(flags.data, "store.db")))
+      throw new ClickstreamError("config", `--data ${flags.data}: no data of Rivulet there`);
+    if (flags.store === undefined) await openDirectory(flags.data);
+    const wanted = { dataDirectory: flags.data, log, ...(flags.store ? { store: flags.store } : {}) };
+    const store = await openStore(wanted, systemClock);
+    try {
+      return await work(store);
+    } finally {
+      await store.close();
+    }
+  };
+
+const withData = (command: Command): Command =>
+  command
+    .option("--data <directory>", "where the data are kept", "./data")
+    .addOption(new Option("--store <dynamodb:table>", "the DynamoDB table that holds them instead"));
+
+// --- sites --------------------------------------------------------------------------------------------------------
+
+function addSites(program: Command, open: Open): void {
+  const commands = program.command("sites").description("add, list and remove the sites that are counted");
+  withData(commands.command("add <id[@timezone]>"))
+    .description("count a site; a running server begins within 5 seconds")
+    .action(async (text: string, flags: DataFlags) => {
+      const wanted = await open(flags, true, async (store) => {
+        const named = site(text);
+        // Brought back without a zone, it has the one that its hours are in.
+        const known = text.includes("@") ? [] : await listSites(store);
+        const setting = known.find(({ id }) => id === named.id) ?? named;
+        await registerSites(store, systemClock, [setting]);
+        return setting;
+      });
+      console.log(`${wanted.id} is counted, with days of ${wanted.timeZone}`);
+    });
+  withData(commands.command("list"))
+    .description("the sites that are counted")
+    .action(async (flags: DataFlags) => {
+      for (const { id, timeZone } of await open(flags, false, activeSites)) console.log(`${id}\t${timeZone}`);
+    });
+  withData(commands.command("rm <id>"))
+    .description("stop counting a site; its numbers are kept, and come back when it is added again")
+    .action(async (id: string, flags: DataFlags) => {
+      const removed = await open(flags, false, (store) => removeSite(store, systemClock, id));
+      if (!removed) throw new ClickstreamError("config", `site "${id}" is not registered`);
+      console.log(
+        `${id} is not counted any more: its events are refused as unknown_site. What was counted is kept; "rivulet sites add" brings it back.`,
+      );
+    });
+}
+
+// --- keys and share links -----------------------------------------------------------------------------------------
+
+const WORDS = {
+  key: { command: "keys", one: "key", many: "API keys of a site, for programs" },
+  share: { command: "share", one: "share link", many: "links by which people see one site's dashboard" },
+} as const;
+
+function addGrants(program: Command, open: Open, kind: GrantKind): void {
+  const { command, one, many } = WORDS[kind];
+  const commands = program.command(command).description(`add, list and remove ${many}`);
+  const withSite = (name: string): Command =>
+    withData(commands.command(name)).requiredOption("--site <id>", "the site that it is for");
+
+  const add = withSite("add")
+    .description(`make a ${one}; it is shown once`)
+    .option("--label <text>", "what it is for");
+  if (kind === "share")
+    add
+      .option("--days <number>", "how long it works", days, days("30"))
+      .option("--url <url>", "where the dashboard is", "http://127.0.0.1:8080");
+  add.action(async (flags: GrantFlags & { days?: number; url?: string }) => {
+    const { grant, token } = await open(flags, false, async (store) => {
+      if (!(await activeSites(store)).some(({ id }) => id === flags.site))
+        throw new ClickstreamError("config", `site "${flags.site}" is not registered`);
+      return createGrant(
+        { store, clock: systemClock, secrets, randomBytes },
+        {
+          kind,
+          site: flags.site,
+          ...(flags.label === undefined ? {} : { label: flags.label }),
+          ...(flags.days === undefined ? {} : { lifeMs: flags.days }),
+        },
+      );
+    });
+    console.log(kind === "key" ? token : shareUrl(flags.url ?? "", grant.site, token));
+    console.error(
+      `${one} ${describe(grant)}. It is kept as a hash only, so copy it now; "rivulet ${command} rm ${grant.id} --site ${grant.site}" takes it back.`,
+    );
+  });
+
+  withSite("list")
+    .description(`the ${one}s that work, without their secrets`)
+    .action(async (flags: GrantFlags) => {
+      const grants = await open(flags, false, (store) =>
+        listGrants({ store, clock: systemClock }, flags.site),
+      );
+      for (const grant of grants) if (grant.kind === kind) console.log(describe(grant));
+    });
+
+  withSite("rm <id>")
+    .description(`take a ${one} back; a running server refuses it within 5 seconds`)
+    .action(async (id: string, flags: GrantFlags) => {
+      const removed = await open(flags, false, (store) => removeGrant(store, { id, kind, site: flags.site }));
+      if (!removed) throw new ClickstreamError("config", `site "${flags.site}" has no ${one} ${id}`);
+      console.log(`${one} ${id} works no more`);
+    });
+}
+
+const isoDate = (at: number): string => new Date(at).toISOString().slice(0, 10);
+
+const describe = ({ id, createdAt, expiresAt, label }: Grant): string =>
+  [
+    id,
+    `made ${isoDate(createdAt)}`,
+    ...(expiresAt === undefined ? [] : [`until ${new Date(expiresAt).toISOString().slice(0, 16)}Z`]),
+    ...(label === undefined ? [] : [label]),
+  ].join("  ");
+
+/** Throws `config` for what is no address. */
+function shareUrl(base: string, siteId: string, token: string): string {
+  try {
+    const url = new URL("/", base);
+    url.search = new URLSearchParams({ site: siteId, share: token }).toString();
+    return url.href;
+  } catch (cause) {
+    throw new ClickstreamError("config", `--url ${base}: not an address such as https://example.com`, {
+      cause,
+    });
+  }
+}

@@ -1,0 +1,87 @@
+/** The reading half of the API over HTTP: who asks, how often, what. Knows no store and no sockets. */
+import { createHash } from "node:crypto";
+import { ClickstreamError } from "../../processors/errors.ts";
+import type { Clock } from "../../processors/model/time.ts";
+import { type AccessControl, type Reader, tokenOf } from "../../processors/pipeline/access.ts";
+import type { QueryApi } from "../../processors/pipeline/query/api.ts";
+import {
+  type Handler,
+  type HttpRequest,
+  type HttpResponse,
+  jsonResponse,
+  matchesEtag,
+} from "./gateway/http.ts";
+import { networkOf, type RateLimit, TokenBuckets } from "./gateway/rate.ts";
+
+export interface ReadingOptions {
+  readonly api: QueryApi;
+  readonly access: AccessControl;
+  readonly clock: Clock;
+  /** For each address, and for each key; undefined: none. */
+  readonly rateLimit: RateLimit | undefined;
+}
+
+/** The functions behind the reading operations of the API document, by operationId. */
+export function readingFunctions({ api, access, clock, rateLimit }: ReadingOptions): Record<string, Handler> {
+  const buckets = rateLimit && new TokenBuckets(rateLimit, clock);
+
+  const guarded =
+    (answer: (request: HttpRequest, reader: Reader) => Promise<HttpResponse>): Handler =>
+    async (request) => {
+      // Before the key is looked at, so that trying keys is slow too.
+      const wait = buckets?.take(`address ${networkOf(request.address)}`) ?? 0;
+      if (wait > 0) return tooMany(wait);
+      const reader = await access.reader(tokenOf(request.headers.authorization, request.query.get("share")));
+      if (reader.grant?.kind === "key") {
+        const more = buckets?.take(`key ${reader.grant.id}`) ?? 0;
+        if (more > 0) return tooMany(more);
+      }
+      return answer(request, reader);
+    };
+
+  return {
+    query: guarded(async ({ body }, reader) => jsonResponse(200, await api.query(reader, parseBody(body)))),
+    live: guarded(async ({ query, headers }, reader) => {
+      const answer = await api.live(reader, query.get("site_id"));
+      // Of what a viewer would see change; the time of asking is not part of it.
+      const { now: _, ...visible } = answer;
+      const etag = `"${createHash("sha256").update(JSON.stringify(visible)).digest("base64url").slice(0, 22)}"`;
+      const cached = { ETag: etag, "Cache-Control": "no-cache" };
+      return matchesEtag(headers["if-none-match"], etag)
+        ? { status: 304, headers: cached, body: "" }
+        : jsonResponse(200, answer, cached);
+    }),
+    sites: guarded(async (_, reader) => jsonResponse(200, await api.sites(reader))),
+    exportCsv: guarded(async ({ query }, reader) => {
+      const repeated = [...query.keys()].find((name) => query.getAll(name).length > 1);
+      if (repeated !== undefined)
+        throw new ClickstreamError("bad_request", `${repeated.slice(0, 40)}: given more than once`);
+      const { disposition, lines } = await api.exportCsv(reader, Object.fromEntries(query));
+      return {
+        status: 200,
+        headers: {
+          "Content-Type": "text/csv; charset=utf-8; header=present",
+          "Content-Disposition": disposition,
+          "Cache-Control": "no-store",
+        },
+        body: "",
+        more: lines,
+      };
+    }),
+  };
+}
+
+const tooMany = (waitMs: number): HttpResponse =>
+  jsonResponse(
+    429,
+    { error: "too many requests: wait as long as Retry-After says" },
+    { "Retry-After": String(Math.ceil(waitMs / 1000)) },
+  );
+
+function parseBody(body: string): unknown {
+  try {
+    return JSON.parse(body);
+  } catch {
+    throw new ClickstreamError("bad_request", "body: not JSON");
+  }
+}

@@ -1,0 +1,157 @@
+/** What readers get, exactly: every field of every answer. Tests hold real answers to these shapes. */
+import type { Schema } from "./openapi.ts";
+
+const text = (description: string): Schema => ({ type: "string", description });
+const number = (description: string): Schema => ({ type: "number", description });
+const integer = (description: string): Schema => ({ type: "integer", description });
+const flag = (description: string): Schema => ({ type: "boolean", description });
+const list = (items: Schema, description: string): Schema => ({ type: "array", items, description });
+const ref = (name: string): Schema => ({ $ref: `#/components/schemas/${name}` });
+
+/** Nothing but these properties; those whose names end in "?" may be absent. */
+function exact(properties: Record<string, Schema>, description?: string): Schema {
+  const plain = (name: string): string => name.replace(/\?$/, "");
+  return {
+    type: "object",
+    required: Object.keys(properties).filter((name) => !name.endsWith("?")),
+    properties: Object.fromEntries(Object.entries(properties).map(([name, schema]) => [plain(name), schema])),
+    additionalProperties: false,
+    ...(description === undefined ? {} : { description }),
+  };
+}
+
+const byMetric = (values: Schema, description: string): Schema => ({
+  type: "object",
+  additionalProperties: values,
+  description,
+});
+
+const completeUntil = integer("Event time up to which windows are final, epoch milliseconds.");
+const lagMs = number("How long the oldest event that is not counted yet has waited; 0 when nothing waits.");
+const late = integer("Events in the range that came after their window had closed; they are counted.");
+const minute = exact({
+  start: integer("Epoch milliseconds."),
+  visitors: integer("Distinct in that minute."),
+  pageviews: integer(""),
+  events: integer("Page views and custom events."),
+  provisional: flag("The minute is not final yet."),
+});
+const feedEntry = exact({
+  at: integer("Epoch milliseconds."),
+  name: text("Of the event."),
+  page: text(""),
+  source: text(""),
+  country: text(""),
+  device: text(""),
+  browser: text(""),
+});
+const values = list(ref("MetricValue"), "In the order that was asked for.");
+const dimensions = list({ type: "string" }, "In the order that was asked for.");
+const range: Schema = {
+  type: "array",
+  items: { type: "string" },
+  minItems: 2,
+  maxItems: 2,
+  description: "First and last second, ISO 8601 with the site's offset.",
+};
+
+export const responseSchemas: Readonly<Record<string, Schema>> = {
+  Money: exact({
+    currency: text("ISO 4217."),
+    value: number("Major units."),
+    short: text("For a tile, in English."),
+    long: text("In full, in English."),
+  }),
+  MetricValue: {
+    anyOf: [{ type: "number", nullable: true }, ref("Money")],
+    description: "null: nothing was measured.",
+  },
+  Reconciled: exact(
+    {
+      until: integer("Arrival of the newest record that has been recounted, epoch milliseconds."),
+      events: integer("Events recounted."),
+      difference: integer("Events counted minus events recounted; expected 0."),
+      windows: integer("Windows in which anything differs; expected 0."),
+    },
+    "The numbers against a recount of the stream.",
+  ),
+  Comparison: {
+    ...exact({
+      metrics: values,
+      dimensions,
+      change: list(
+        { type: "number", nullable: true },
+        "Of each metric: whole percent; bounce_rate and conversion_rate in points. null: not comparable.",
+      ),
+    }),
+    nullable: true,
+  },
+  QueryMeta: exact({
+    complete_until: completeUntil,
+    lag_ms: lagMs,
+    error: byMetric({ type: "number" }, "Relative standard error of each metric; 0 is exact."),
+    source: { type: "string", enum: ["rollup"], description: "What was read." },
+    late,
+    "reconciled?": ref("Reconciled"),
+    "time_labels?": list({ type: "string" }, "Every label of the time dimension, also the empty ones."),
+    "provisional?": list({ type: "string" }, "Those of time_labels whose buckets are not final yet."),
+    "total_rows?": integer("Rows before pagination."),
+    "metric_warnings?": byMetric(
+      exact({
+        code: {
+          type: "string",
+          enum: ["visitor_days", "other_currencies", "vitals_not_kept", "values_beyond_table"],
+        },
+        warning: text("For people."),
+      }),
+      "Where a number means something special.",
+    ),
+  }),
+  QueryEcho: exact(
+    {
+      site_id: text(""),
+      metrics: list({ type: "string" }, ""),
+      date_range: range,
+      "comparison_date_range?": range,
+      dimensions: list({ type: "string" }, ""),
+      filters: list({}, ""),
+      order_by: list({ type: "array", items: { type: "string" }, minItems: 2, maxItems: 2 }, ""),
+      include: exact({
+        time_labels: flag(""),
+        total_rows: flag(""),
+        "comparisons?": exact({ mode: text(""), match_day_of_week: flag("") }),
+      }),
+      pagination: exact({ limit: integer(""), offset: integer("") }),
+    },
+    "The query as it was understood.",
+  ),
+  QueryResult: exact({
+    results: list(exact({ metrics: values, dimensions, "comparison?": ref("Comparison") }), "Rows."),
+    meta: ref("QueryMeta"),
+    query: ref("QueryEcho"),
+  }),
+  Live: exact({
+    site_id: text("The site."),
+    now: integer("The server's clock, epoch milliseconds."),
+    time_zone: text("The site's, as in the IANA database."),
+    current_visitors: integer("Visitors of the last five minutes."),
+    has_events: flag("Whether the site ever had an event."),
+    minutes: { ...list(minute, "The last 30 minutes, oldest first."), minItems: 30, maxItems: 30 },
+    latest: { ...list(feedEntry, "The latest events, newest first."), maxItems: 20 },
+    complete_until: completeUntil,
+    lag_ms: lagMs,
+    late,
+    "reconciled?": ref("Reconciled"),
+    error: exact({ visitors: number("Relative standard error of current_visitors.") }),
+  }),
+  Sites: exact({
+    sites: list(
+      exact({ site_id: text(""), time_zone: text("IANA name.") }),
+      "Those that the reader may read.",
+    ),
+  }),
+  QueryError: exact({
+    error: text("What is wrong; begins with the field."),
+    "id?": text("Of a failure of ours: finds the cause in the log."),
+  }),
+};

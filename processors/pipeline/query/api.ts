@@ -1,0 +1,52 @@
+/** What readers may ask, each question with who asks it: no answer without a check of the site. Knows no HTTP. */
+import type { Reader } from "../access.ts";
+import { bodyOf, csvLines, disposition, fileName, type Parameters } from "./csv.ts";
+import type { LiveResponse, QueryEngine, QueryResponse, SitesResponse } from "./engine.ts";
+import { bad } from "./fields.ts";
+
+export interface CsvExport {
+  /** Of the header Content-Disposition. */
+  readonly disposition: string;
+  /** The header line first. Made while it is read, so that a long table is never one text. */
+  readonly lines: Iterable<string>;
+}
+
+/** All throw `bad_request` naming the field, `forbidden`, or `not_found`. */
+export class QueryApi {
+  readonly #engine: QueryEngine;
+
+  constructor(engine: QueryEngine) {
+    this.#engine = engine;
+  }
+
+  async query(reader: Reader, body: unknown): Promise<QueryResponse> {
+    checkSite(reader, (body as { site_id?: unknown } | null | undefined)?.site_id);
+    return this.#engine.query(body);
+  }
+
+  async live(reader: Reader, siteId: string | null | undefined): Promise<LiveResponse> {
+    if (!siteId) return bad("site_id: required");
+    checkSite(reader, siteId);
+    return this.#engine.live(siteId);
+  }
+
+  /** The sites that the reader may read. */
+  async sites(reader: Reader): Promise<SitesResponse> {
+    const { sites } = await this.#engine.sites();
+    const { grant } = reader;
+    return { sites: grant ? sites.filter(({ site_id }) => site_id === grant.site) : sites };
+  }
+
+  /** All rows of a query, whose parameters are those of an address. A series over time has no gaps. */
+  async exportCsv(reader: Reader, parameters: Parameters): Promise<CsvExport> {
+    const body = bodyOf(parameters);
+    checkSite(reader, body.site_id);
+    const answer = await this.#engine.queryAll(body);
+    return { disposition: disposition(fileName(answer)), lines: csvLines(answer) };
+  }
+}
+
+/** What is no text is no site, and the engine says so. */
+function checkSite(reader: Reader, siteId: unknown): void {
+  if (typeof siteId === "string") reader.check(siteId);
+}
