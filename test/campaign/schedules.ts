@@ -1,21 +1,18 @@
 /** Random schedules of the whole pipeline against an oracle: as many as asked for, each repeatable by its seed, failures shrunk. */
 import fc from "fast-check";
-import { memoryStore } from "../../processors/stores/memory.ts";
-import type { Store } from "../../processors/stores/store.ts";
 import { type ChoiceList, type Choices, randomChoices, replayChoices } from "../kit/faults/choices.ts";
 import type { Step } from "../kit/faults/turns.ts";
 import { Random } from "../kit/random.ts";
 import { Calm } from "./judge.ts";
 import { play } from "./stage.ts";
+import { type StoreKind, type Stores, startStores } from "./stores.ts";
 import { makeWorld } from "./world.ts";
 
 /** Schedules that share a world: what it comes to in peace is worked out once. */
 const SCHEDULES_A_WORLD = 25;
 
-export type Open = (clock: { now(): number }) => Store;
-
 export interface Failure {
-  /** Repeats it: `playSchedule(seed, open)`. */
+  /** Repeats it: `playSchedule(seed, stores)`. */
   readonly seed: number;
   readonly why: string;
   /** The shortest list of choices found that still fails, and what happens then. */
@@ -34,14 +31,14 @@ function calmOf(seed: number): Calm {
 /** Plays schedule `seed` once. Undefined when all laws hold. */
 export async function playSchedule(
   seed: number,
-  open: Open = (clock) => memoryStore({ clock }),
+  { open, turns }: Stores,
   given?: ChoiceList,
 ): Promise<{ why: string; choices: Choices; steps: Step[] } | undefined> {
   const random = new Random(seed);
-  const choices = given ? replayChoices(given) : randomChoices(random, random.between(20, 250));
+  const choices = given ? replayChoices(given) : randomChoices(random, random.between(20, turns));
   const steps: Step[] = [];
   try {
-    await play({ calm: calmOf(seed), open, choices }, steps);
+    await play({ calm: calmOf(seed), open: (clock) => open(clock, seed), choices }, steps);
     return undefined;
   } catch (error) {
     return { why: describe(error), choices, steps };
@@ -49,8 +46,8 @@ export async function playSchedule(
 }
 
 /** Plays a schedule; when a law is broken, looks for the simplest schedule in the same world that breaks one. */
-export async function trySchedule(seed: number, open?: Open): Promise<Failure | undefined> {
-  const first = await playSchedule(seed, open);
+export async function trySchedule(seed: number, stores: Stores): Promise<Failure | undefined> {
+  const first = await playSchedule(seed, stores);
   if (!first) return undefined;
   let simplest = first;
   const [settings = [], ...turns] = first.choices.taken;
@@ -59,7 +56,7 @@ export async function trySchedule(seed: number, open?: Open): Promise<Failure | 
     fc.array(number, { maxLength: 20 }),
     fc.array(fc.array(number, { maxLength: 20 }), { maxLength: turns.length, size: "max" }),
     async (setup, choices) => {
-      const failed = await playSchedule(seed, open, [setup, ...choices]);
+      const failed = await playSchedule(seed, stores, [setup, ...choices]);
       if (!failed) return;
       simplest = failed;
       throw new Error(failed.why);
@@ -81,6 +78,41 @@ export async function trySchedule(seed: number, open?: Open): Promise<Failure | 
 }
 
 const SHRINK_MS = 20_000;
+
+export interface Run {
+  readonly seed: number;
+  /** Played at most. */
+  readonly schedules: number;
+  readonly store: StoreKind;
+  readonly hasTime: () => boolean;
+}
+
+/** Plays schedules seed, seed + 1 and so on, until the count or the time is reached or one fails. */
+export async function runSchedules({
+  seed,
+  schedules,
+  store,
+  hasTime,
+}: Run): Promise<{ played: number; failure: Failure | undefined }> {
+  const stores = await startStores(store);
+  try {
+    let played = 0;
+    let failure: Failure | undefined;
+    for (; played < schedules && !failure && hasTime(); played++)
+      failure = await trySchedule(seed + played, stores);
+    return { played, failure };
+  } finally {
+    await stores.close();
+  }
+}
+
+/** What somebody needs who wants to see it again and mend it. */
+export const explain = ({ seed, why, choices, trace }: Failure, store: StoreKind): string[] => [
+  why,
+  `see it again: RIVULET_SEED=${seed} npm run campaign -- --schedules 1 --store ${store}`,
+  `shrunk to ${trace.length} steps, choices ${JSON.stringify(choices)}`,
+  ...trace.map((line) => `  ${line}`),
+];
 
 const trimmed = (choices: readonly number[]): number[] =>
   choices.slice(0, choices.findLastIndex((it) => it !== 0) + 1);

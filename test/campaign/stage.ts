@@ -55,6 +55,7 @@ const CALLS_FAIL = /^(browser|worker|compactor|keeper|reader)/;
 const TICKS = [0, 40 * SECOND_MS, 12 * MINUTE_MS, 40 * MINUTE_MS, 75 * MINUTE_MS, 26 * HOUR_MS];
 /** How far one machine's clock may be from the others'. */
 const JUMPS = [0, MINUTE_MS, -MINUTE_MS, 20 * MINUTE_MS, -20 * MINUTE_MS, 3 * HOUR_MS, -3 * HOUR_MS];
+const MOST_TRIES = 20;
 const BATCH_SIZES = [1, 2, 5, 100];
 /** How much later than another a record may be in the stream that the edge took earlier: what the shards' state allows for. */
 const MOST_OVERTAKING_MS = 50 * MINUTE_MS;
@@ -68,17 +69,22 @@ export async function play({ calm, open, choices }: Play, steps: Step[] = []): P
   const clock = manualClock(world.lines[0]!.arrival);
   const clocks = new Map<string, JumpingClock>();
   // What has expired is judged by each machine's own clock.
-  const store = open({ now: () => (clocks.get(turns.current) ?? clock).now() });
+  let acting = (): string => "";
+  const store = open({ now: () => (clocks.get(acting()) ?? clock).now() });
+  const steady = insisting(store);
   const shards = 1 + choices.pick(3, 0.4);
   const stream = memoryStream({ clock, shards });
   // Salts made on demand differ from run to run, and registers with them: then only what they count is compared. And
   // only where no salt can expire before its records are processed, which splits visitors for the sake of privacy.
   const fixedSalts = choices.pick(4, 0.75) === 0 || world.to - world.from > 2.5 * DAY_MS;
-  const thirdWorker = choices.pick(3, 0.6) > 0;
-  const reshardings = choices.pick(4, 0.5);
+  // Small casts leave more turns to each.
+  const workers = 1 + choices.pick(3, 0.3);
+  const compactors = 1 + choices.pick(2, 0.3);
+  const [keeper, reader, time, ntp] = [0.4, 0.4, 0.4, 0.5].map((chance) => choices.pick(2, chance) > 0);
+  const reshardings = choices.pick(4, 0.6);
   const lastQuestion = QUESTIONS[choices.pick(QUESTIONS.length, 0.2)];
   const landings = [choices.pick(3, 0.5), choices.pick(3, 0.5), choices.pick(3, 0.5)];
-  await furnish(store, clock, world, fixedSalts);
+  await furnish(steady, clock, world, fixedSalts);
   const judge = new Judge(calm, stream);
   const late = new LateWrites();
   let held = 0;
@@ -89,6 +95,7 @@ export async function play({ calm, open, choices }: Play, steps: Step[] = []): P
     calm: [0.97, 1, 0.9, 0.8][choices.pick(4, 0.25)]!,
     steps,
   });
+  acting = () => turns.current;
   let answers = 0;
   const toStart: { name: string; work: (name: string) => Promise<void> }[] = [];
   /** Starts an actor with the next turn. */
@@ -117,7 +124,7 @@ export async function play({ calm, open, choices }: Play, steps: Step[] = []): P
             late.add(key, land);
             cast(`late ${++held}`, async (slow) => {
               await turns.pause(slow, key);
-              await late.land();
+              await late.land().catch(ignoreOutage);
             });
           },
         },
@@ -125,11 +132,12 @@ export async function play({ calm, open, choices }: Play, steps: Step[] = []): P
       stream: faultyStream(stream, plan, { died }),
     };
   };
-  const depsOf = (own: { store: Store; clock: JumpingClock }, random: Random): AggregateDeps => ({
+  const salts = new Random(world.seed);
+  const depsOf = (own: { store: Store; clock: JumpingClock }): AggregateDeps => ({
     ...own,
     hash: keyedHash,
     country: () => "",
-    randomBytes: (length) => Uint8Array.from({ length }, () => random.below(256)),
+    randomBytes: (length) => Uint8Array.from({ length }, () => salts.below(256)),
   });
 
   // ---- browsers: one for each partition key, so that keys are put in any order and each key in its own
@@ -168,7 +176,7 @@ export async function play({ calm, open, choices }: Play, steps: Step[] = []): P
   // ---- workers: each takes every shard, so that each shard has rivals
   const consume = async (name: string): Promise<void> => {
     const own = processOf(name, consume);
-    const deps = depsOf(own, new Random(world.seed + steps.length));
+    const deps = depsOf(own);
     const workers = new Map<string, ShardWorker>();
     const finished = new Set<string>();
     for (;;) {
@@ -194,17 +202,14 @@ export async function play({ calm, open, choices }: Play, steps: Step[] = []): P
       }
     }
   };
-  cast("worker 1", consume);
-  cast("worker 2", consume);
-  if (thirdWorker) cast("worker 3", consume);
+  for (let i = 1; i <= workers; i++) cast(`worker ${i}`, consume);
 
   // ---- compactors, and a keeper of snapshots (a worker makes them too, but only of more than a schedule has)
   const compacts = async (name: string): Promise<void> => {
     const own = processOf(name, compacts);
     for (;;) await compact(own).catch(ignoreOutage);
   };
-  cast("compactor 1", compacts);
-  cast("compactor 2", compacts);
+  for (let i = 1; i <= compactors; i++) cast(`compactor ${i}`, compacts);
   const keeps = async (name: string): Promise<void> => {
     const own = processOf(name, keeps);
     for (;;) {
@@ -219,7 +224,7 @@ export async function play({ calm, open, choices }: Play, steps: Step[] = []): P
       }
     }
   };
-  cast("keeper", keeps);
+  if (keeper) cast("keeper", keeps);
 
   // ---- readers: one that keeps its engine, one that reads everything
   const asks = async (name: string): Promise<void> => {
@@ -239,13 +244,13 @@ export async function play({ calm, open, choices }: Play, steps: Step[] = []): P
     for (let number = 0; ; number++) {
       await turns.pause(name, "think");
       const site = world.sites[number % world.sites.length]!.id;
-      await judge.read(reader, store, site).then(() => answers++, ignoreOutage);
+      await judge.read(reader, steady, site).then(() => answers++, ignoreOutage);
     }
   };
-  if (fixedSalts) cast("reader 2", reads);
+  if (reader && fixedSalts) cast("reader 2", reads);
 
   // ---- time passes, single clocks jump, shards split and merge
-  cast("time", async (name) => {
+  const passTime = async (name: string): Promise<void> => {
     // Not so much that minutes expire, or salts.
     let left = fixedSalts ? 60 * HOUR_MS : 6 * HOUR_MS;
     for (let times = 8; times > 0; times--) {
@@ -254,14 +259,16 @@ export async function play({ calm, open, choices }: Play, steps: Step[] = []): P
       left -= tick;
       clock.advance(tick);
     }
-  });
-  cast("ntp", async (name) => {
+  };
+  if (time) cast("time", passTime);
+  const setClocks = async (name: string): Promise<void> => {
     for (let times = 6; times > 0; times--) {
       await turns.pause(name, "sets a clock");
       const all = [...clocks.values()];
       all[choices.pick(all.length, 0)]?.jump(JUMPS[choices.pick(JUMPS.length, 0.3)]!);
     }
-  });
+  };
+  if (ntp) cast("ntp", setClocks);
   cast("operator", async (name) => {
     for (let times = reshardings; times > 0; times--) {
       await turns.pause(name, "reshards");
@@ -277,13 +284,13 @@ export async function play({ calm, open, choices }: Play, steps: Step[] = []): P
   // ---- in peace: what was held back lands before, in between or after
   clocks.clear();
   const landSome = async (): Promise<void> => {
-    for (let count = landings.pop() ?? 0; count > 0; count--) await late.land();
+    for (let count = landings.pop() ?? 0; count > 0; count--) await late.land().catch(ignoreOutage);
   };
   await landSome();
   const left = [...waiting.values()].flat().sort((a, b) => a.arrival - b.arrival);
   for (const line of left) await put(stream, line);
   await landSome();
-  const deps = depsOf({ store, clock: jumpingClock(clock) }, new Random(world.seed));
+  const deps = depsOf({ store: steady, clock: jumpingClock(clock) });
   for (const shard of await stream.shards()) {
     const worker = new ShardWorker(deps, shard);
     const { records } = await stream.read(shard.id, await worker.lastSequence(), 10_000);
@@ -291,11 +298,32 @@ export async function play({ calm, open, choices }: Play, steps: Step[] = []): P
   }
   await landSome();
   clock.advanceTo(endOf(world));
-  while ((await compact({ store, clock })).more);
-  while (late.size > 0) await late.land();
-  while ((await compact({ store, clock })).more);
-  await judge.end(store, clock, [undefined, lastQuestion], fixedSalts);
+  while ((await compact({ store: steady, clock })).more);
+  while (late.size > 0) await late.land().catch(ignoreOutage);
+  while ((await compact({ store: steady, clock })).more);
+  await judge.end(steady, clock, [undefined, lastQuestion], fixedSalts);
   return { steps, answers };
+}
+
+/** Repeats what fails of itself, as a service may: who uses it in peace wants an answer. */
+function insisting(store: Store): Store {
+  const insist = async <T>(work: () => Promise<T>): Promise<T> => {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await work();
+      } catch (error) {
+        if (!isOutage(error) || tries === MOST_TRIES) throw error;
+      }
+    }
+  };
+  return {
+    get: (key) => insist(() => store.get(key)),
+    getMany: (keys) => insist(() => store.getMany(keys)),
+    list: (pk, range) => insist(() => store.list(pk, range)),
+    put: (item, expected) => insist(() => store.put(item, expected)),
+    delete: (keys) => insist(() => store.delete(keys)),
+    close: async () => {},
+  };
 }
 
 function ignoreOutage(error: unknown): void {

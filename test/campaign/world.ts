@@ -1,7 +1,7 @@
 /** A small world for schedules: a dozen records of a few visitors, made so that any answer tells which of them are in it. */
 import type { WireBatch, WireEvent } from "../../processors/model/event.ts";
 import type { StreamLine } from "../../processors/model/streamfile.ts";
-import { DAY_MS, type EpochMs, HOUR_MS, MINUTE_MS } from "../../processors/model/time.ts";
+import { DAY_MS, type EpochMs, HOUR_MS, MINUTE_MS, SECOND_MS } from "../../processors/model/time.ts";
 import { Random } from "../kit/random.ts";
 
 export interface World {
@@ -65,12 +65,14 @@ export function makeWorld(seed: number): World {
   let at =
     Date.UTC(2026, random.below(12), 1 + random.below(28)) + random.below(24) * HOUR_MS - 15 * MINUTE_MS;
   const count = random.between(3, MAX_BATCHES);
+  // The faster, the more records meet in one window.
+  const pace = random.pick([3 * SECOND_MS, MINUTE_MS, 10 * MINUTE_MS]);
   let nights = 0;
   while (batches.length < count) {
     // Minutes are kept for eight days: the world ends before.
     const isNight = nights < 2 && random.chance(0.04);
     if (isNight) nights++;
-    at += isNight ? random.between(20, 30) * HOUR_MS : gap(random);
+    at += isNight ? random.between(20, 30) * HOUR_MS : gap(random, pace);
     const visitor = random.pick(visitors);
     if (random.chance(0.08)) {
       lines.push(makeLine(random, at, visitor.ip, ...refused(random, visitor.site)));
@@ -109,8 +111,8 @@ export function makeWorld(seed: number): World {
 }
 
 /** Mostly within a visit, sometimes at the edge of its half hour. */
-const gap = (random: Random): number =>
-  random.chance(0.2) ? 30 * MINUTE_MS + random.between(-1, 1) : random.below(10 * MINUTE_MS);
+const gap = (random: Random, pace: number): number =>
+  random.chance(0.15) ? 30 * MINUTE_MS + random.between(-1, 1) : random.below(pace);
 
 function events(random: Random, number: number, at: EpochMs): WireEvent[] {
   // Some were kept offline for a while: their minutes, and perhaps their days, are over.
