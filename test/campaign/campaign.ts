@@ -1,39 +1,67 @@
 /**
- * `npm run campaign`: drills on the shipped server and random schedules of the counting law, in turn, until the budget
- * is spent. RIVULET_SEED repeats a run, RIVULET_BUDGET_S (default 120) bounds it. Ends with 1 on any loss or double.
+ * `npm run campaign`: drills on the shipped server, replays of random traffic, and random schedules of the pipeline, in
+ * turn, until the budget is spent. RIVULET_SEED repeats a run, RIVULET_BUDGET_S (default 120) bounds it. Ends with 1 on
+ * any loss or double. `npm run campaign -- --schedules 10000 --store sqlite` plays schedules alone, as many as asked for.
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parseArgs } from "node:util";
 import { type ServerProcess, startServer } from "../kit/server.ts";
 import { drill } from "./kill.ts";
 import { makeSchedule, makeTrial, trySchedule } from "./law.ts";
+import { explain, runSchedules } from "./schedules.ts";
+import { STORE_KINDS, type StoreKind } from "./stores.ts";
 
 const seed = Number(process.env.RIVULET_SEED ?? Math.floor(Math.random() * 1_000_000_000));
 const budgetMs = Number(process.env.RIVULET_BUDGET_S ?? 120) * 1_000;
 if (!Number.isSafeInteger(seed)) throw new RangeError(`RIVULET_SEED: not a whole number`);
 if (!(budgetMs > 0)) throw new RangeError(`RIVULET_BUDGET_S: not a number of seconds`);
 
+const { schedules: asked, store: storeName } = parseArgs({
+  options: { schedules: { type: "string" }, store: { type: "string", default: "memory" } },
+}).values;
+const storeKind = STORE_KINDS.find((kind) => kind === storeName);
+if (!storeKind) throw new RangeError(`--store: one of ${STORE_KINDS.join(", ")}, got ${storeName}`);
+const schedulesAsked = asked === undefined ? undefined : Number(asked);
+if (schedulesAsked !== undefined && !(Number.isSafeInteger(schedulesAsked) && schedulesAsked > 0))
+  throw new RangeError(`--schedules: not a number of schedules: ${asked}`);
+
 const startedAt = performance.now();
 const hasTime = (): boolean => performance.now() - startedAt < budgetMs;
 
 /** Sites are registered at the start, so that no round has to wait for another start. */
 const SITES_A_SERVER = 100;
-const SCHEDULES_A_ROUND = 8;
+const REPLAYS_A_ROUND = 8;
+/** By store; a schedule takes some milliseconds, over DynamoDB's double about a second. */
+const SCHEDULES_A_ROUND: ReadonlyArray<readonly [StoreKind, number]> = [
+  ["memory", 150],
+  ["sqlite", 50],
+  ["dynamodb", 2],
+];
 let problems = 0;
+let schedules = 0;
+const MOST_LINES = 100;
 const report = (line: string, found: readonly string[]): void => {
-  problems += found.length;
+  if (found.length > 0) problems++;
   console.log(found.length === 0 ? line : `${line} FAILED`);
-  for (const problem of found.slice(0, 10)) console.log(`    ${problem}`);
+  for (const problem of found.slice(0, MOST_LINES)) console.log(`    ${problem}`);
 };
 
 console.log(`RIVULET_SEED=${seed} RIVULET_BUDGET_S=${budgetMs / 1_000}`);
+if (schedulesAsked !== undefined) {
+  const step = storeKind === "dynamodb" ? 20 : 1_000;
+  for (let from = 0; from < schedulesAsked; from += step)
+    await playSchedules(storeKind, seed + from, Math.min(step, schedulesAsked - from), () => true);
+  process.exit(end());
+}
+
 const data = await mkdtemp(join(tmpdir(), "rivulet-campaign-"));
 let server: ServerProcess | undefined;
 let rounds = 0;
 let kills = 0;
 let acknowledged = 0;
-let schedules = 0;
+let replays = 0;
 try {
   const site = (round: number): string => `round-${round}`;
   for (; hasTime(); rounds++) {
@@ -57,26 +85,47 @@ try {
     const trial = await makeTrial(trialSeed);
     const failed: string[] = [];
     let tried = 0;
-    for (; tried < SCHEDULES_A_ROUND && hasTime(); tried++) {
+    for (; tried < REPLAYS_A_ROUND && hasTime(); tried++) {
       const schedule = makeSchedule(trialSeed + tried, trial);
       const different = await trySchedule(trial, schedule);
       if (different.length > 0)
         failed.push(`schedule ${tried} ${JSON.stringify(schedule)}: ${different.slice(0, 3).join("; ")}`);
     }
-    schedules += tried;
-    report(
-      `round ${rounds}: ${tried} schedules over ${trial.lines.length} records (seed ${trialSeed})`,
-      failed,
-    );
+    replays += tried;
+    report(`round ${rounds}: ${tried} replays of ${trial.lines.length} records (seed ${trialSeed})`, failed);
+
+    for (const [kind, count] of SCHEDULES_A_ROUND)
+      await playSchedules(kind, seed + rounds * 1_000, count, hasTime);
   }
 } finally {
   await server?.stop();
   await rm(data, { recursive: true, force: true });
 }
 console.log(
-  `${rounds} rounds: ${kills} kills, ${acknowledged} acknowledged batches, ${schedules} schedules; ${problems} problems`,
+  `${rounds} rounds: ${kills} kills, ${acknowledged} acknowledged batches, ${replays} replays, ${schedules} schedules`,
 );
-if (problems > 0) {
-  console.log(`repeat with RIVULET_SEED=${seed} npm run campaign`);
-  process.exitCode = 1;
+process.exitCode = end();
+
+/** Plays schedules from a seed on, and tells of the first that breaks a law. */
+async function playSchedules(
+  store: StoreKind,
+  from: number,
+  count: number,
+  mayGoOn: () => boolean,
+): Promise<void> {
+  const began = performance.now();
+  const { played, failure } = await runSchedules({ seed: from, schedules: count, store, hasTime: mayGoOn });
+  schedules += played;
+  const seconds = ((performance.now() - began) / 1_000).toFixed(1);
+  report(
+    `${played} schedules over ${store} in ${seconds} s (seeds ${from} to ${from + played - 1})`,
+    failure ? explain(failure, store) : [],
+  );
+}
+
+/** Says how to repeat what failed. */
+function end(): number {
+  console.log(`${problems} problems`);
+  if (problems > 0) console.log(`repeat with RIVULET_SEED=${seed} npm run campaign`);
+  return problems > 0 ? 1 : 0;
 }
