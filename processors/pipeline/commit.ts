@@ -140,18 +140,17 @@ export async function newestCommits(store: Store, shard: string, count: number):
   return items.map(({ sk, value }) => readCommit(shard, sk, value).commit);
 }
 
-/** Forgets commits up to `through`. The caller must know that they are compacted, snapshotted and read by nobody. */
-export async function deleteCommits(
-  store: Store,
-  shard: string,
-  through: number,
-  olderThan: EpochMs,
-): Promise<number> {
-  const items = await store.list(logKey(shard), { to: slot(through + 1), limit: 500 });
-  const old = items.filter(({ sk, value }) => readCommit(shard, sk, value).commit.committedAt < olderThan);
-  await store.delete(old);
-  return old.length;
+/**
+ * Forgets commits up to `through`, a portion at a time; true when none is left. The caller must know that they are
+ * compacted, in a snapshot and read by nobody.
+ */
+export async function deleteCommits(store: Store, shard: string, through: number): Promise<boolean> {
+  const items = await store.list(logKey(shard), { to: slot(through + 1), limit: MAX_DELETED });
+  await store.delete(items);
+  return items.length < MAX_DELETED;
 }
+
+const MAX_DELETED = 500;
 
 // ---- snapshots of the shard's state
 

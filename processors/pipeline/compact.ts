@@ -115,11 +115,30 @@ async function foldCommits(
   return written;
 }
 
-/** Deletes commits that are compacted, in a snapshot, older than any reader or sleeping worker, and not the newest. */
+const CLEANUP = "cleanup";
+
+/**
+ * Deletes commits that are compacted, in a snapshot and not the newest, and have been so for longer than any reader
+ * or sleeping worker takes: what may go is noted now and deleted by a later run. The age of a commit would not do,
+ * because after a long standstill old commits are compacted while somebody reads them.
+ */
 async function cleanUp(store: Store, clock: Clock, shard: string, cursor: number): Promise<void> {
   const [newest] = await newestCommits(store, shard, 1);
   const snapshot = await newestSnapshot(store, shard);
   if (!newest || snapshot === undefined) return;
   const through = Math.min(cursor, snapshot, newest.n - 1);
-  if (through > 0) await deleteCommits(store, shard, through, clock.now() - LOG_GRACE_MS);
+  if (through <= 0) return;
+  const key = { pk: CLEANUP, sk: shard };
+  const note = await store.get(key);
+  const now = clock.now();
+  if (note) {
+    const reader = new ByteReader(note.value);
+    const noted = reader.varint();
+    if (now - reader.varint() < LOG_GRACE_MS) return;
+    if (!(await deleteCommits(store, shard, noted))) return;
+  }
+  const writer = new ByteWriter(16);
+  writer.varint(through);
+  writer.varint(now);
+  await store.put({ ...key, value: writer.finish() }, note?.version ?? 0);
 }

@@ -288,6 +288,8 @@ describe("what is kept", () => {
     const kept = (await readCommits(store, SHARD.id, 0)).map(({ n }) => n);
     expect(kept[0]).toBeLessThanOrEqual(snapshot + 1);
     expect(kept.at(-1)).toBe(1_010);
+    // What was compacted by a later run of the first hour goes an hour later.
+    clock.advance(HOUR + 1);
     for (let run = 0; run < 4; run++) await compact({ store, clock });
     expect((await readCommits(store, SHARD.id, 0)).map(({ n }) => n)).toEqual(
       Array.from({ length: 10 }, (_, i) => 1_001 + i),
@@ -309,11 +311,29 @@ describe("a log that a snapshot holds whole", () => {
     for (const record of told) await one.process([record]);
     expect(await newestSnapshot(store, SHARD.id)).toBe(1_000);
     await compactAll(store, clock);
-    clock.advance(HOUR + 1);
-    for (let run = 0; run < 4; run++) await compact({ store, clock });
+    for (let run = 0; run < 4; run++) {
+      clock.advance(HOUR + 1);
+      await compact({ store, clock });
+    }
     expect((await readCommits(store, SHARD.id, 0)).map(({ n }) => n)).toEqual([1_000]);
     expect(await worker().lastSequence()).toBe(told.at(-1)?.sequence);
     expect((await engine().live(SITE)).latest[0]?.at).toBe(NOON + 999);
+  });
+});
+
+describe("a log that was compacted long after it was written", () => {
+  it("stays for an hour all the same, because somebody may be reading it", async () => {
+    const { store, clock, worker } = await rig();
+    const told = recordsOf(Array.from({ length: 1_000 }, (_, i) => post({ at: NOON + i, e: [view("/")] })));
+    const one = worker();
+    for (const record of told) await one.process([record]);
+    clock.advance(5 * HOUR);
+    await compactAll(store, clock);
+    await compactAll(store, clock);
+    expect((await readCommits(store, SHARD.id, 0))[0]?.n).toBe(1);
+    clock.advance(HOUR);
+    await compactAll(store, clock);
+    expect((await readCommits(store, SHARD.id, 0))[0]?.n).toBeGreaterThan(1);
   });
 });
 
