@@ -80,28 +80,13 @@ export class Rollup {
 
   /**
    * Folds the least visited rows of tables over `maxRows` into "(other)". Ties go by value, so it is repeatable. A row
-   * below zero corrects one that was folded before, and follows it.
+   * below zero corrects one that was folded before, and follows it. Tables of up to `tolerated` rows stay as they are.
    */
-  bound(maxRows = MAX_ROWS): void {
+  bound(maxRows = MAX_ROWS, tolerated = 0): void {
     for (const dimension of this.dimensions) {
       const table = this.table(dimension);
-      if (!table) continue;
-      const known = table.get(OTHER);
-      const other = known ?? new Measures();
-      const give = (value: string, measures: Measures): void => {
-        other.merge(measures);
-        table.delete(value);
-      };
-      if (known) {
-        for (const [value, measures] of [...table])
-          if (value !== OTHER && COUNTS.some((name) => measures[name] < 0)) give(value, measures);
-      }
-      if (table.size <= maxRows) continue;
-      const ranked = [...table]
-        .filter(([value]) => value !== OTHER)
-        .sort((a, b) => weight(b[1]) - weight(a[1]) || byKey(a, b));
-      for (const [value, measures] of ranked.slice(maxRows - 1)) give(value, measures);
-      table.set(OTHER, other);
+      if (!table || table.size <= tolerated) continue;
+      boundTable(table, maxRows);
     }
   }
 
@@ -154,6 +139,26 @@ export class Rollup {
     for (let left = reader.varint(); left > 0; left--) rollup.#tables.set(reader.text(), reader.block());
     return rollup;
   }
+}
+
+/** As `Rollup.bound`, for one table. */
+export function boundTable(table: Table, maxRows: number): void {
+  const known = table.get(OTHER);
+  const other = known ?? new Measures();
+  const give = (value: string, measures: Measures): void => {
+    other.merge(measures);
+    table.delete(value);
+  };
+  if (known) {
+    for (const [value, measures] of [...table])
+      if (value !== OTHER && COUNTS.some((name) => measures[name] < 0)) give(value, measures);
+  }
+  if (table.size <= maxRows) return;
+  const ranked = [...table]
+    .filter(([value]) => value !== OTHER)
+    .sort((a, b) => weight(b[1]) - weight(a[1]) || byKey(a, b));
+  for (const [value, measures] of ranked.slice(maxRows - 1)) give(value, measures);
+  table.set(OTHER, other);
 }
 
 const weight = (measures: Measures): number => measures.visits + measures.events + measures.pageviews;

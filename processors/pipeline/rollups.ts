@@ -3,7 +3,7 @@
  * commit of each shard that is folded in, so folding a commit twice changes nothing.
  */
 import { ClickstreamError } from "../errors.ts";
-import { Rollup } from "../model/rollup.ts";
+import { MAX_ROWS, Rollup } from "../model/rollup.ts";
 import { type Clock, DAY_MS, type EpochMs, MINUTE_MS } from "../model/time.ts";
 import { addDays, dayStart, hourStart, type LocalDate, localDate } from "../model/zone.ts";
 import { ByteReader, ByteWriter } from "../sketches/bytes.ts";
@@ -66,6 +66,8 @@ export interface Contribution {
 }
 
 const MAX_CONFLICTS = 50;
+/** A flood of rare values must not fill the memory before it is bounded; the more there is room for, the better the choice. */
+const ROWS_WHILE_MERGING = 20 * MAX_ROWS;
 
 /**
  * Folds contributions into an item under its version; those it has already are skipped. `through` says up to which
@@ -85,7 +87,10 @@ export async function foldInto(
     const applied = new Map(known?.applied);
     const fresh = contributions.filter(({ shard, n }) => n > (applied.get(shard) ?? 0));
     if (fresh.length === 0) return false;
-    for (const contribution of fresh) rollup.merge(contribution.rollup);
+    for (const contribution of fresh) {
+      rollup.merge(contribution.rollup);
+      rollup.bound(MAX_ROWS, ROWS_WHILE_MERGING);
+    }
     for (const { shard } of fresh)
       applied.set(shard, Math.max(applied.get(shard) ?? 0, through.get(shard) ?? 0));
     rollup.bound();
@@ -146,7 +151,10 @@ async function deriveDay(store: Store, site: string, zone: string, date: LocalDa
   const rollup = new Rollup();
   const applied = new Map<string, number>();
   for (const hour of hours.map(decodeItem)) {
-    if (hour.rollup) rollup.merge(hour.rollup);
+    if (hour.rollup) {
+      rollup.merge(hour.rollup);
+      rollup.bound(MAX_ROWS, ROWS_WHILE_MERGING);
+    }
     for (const [shard, n] of hour.applied) applied.set(shard, Math.max(n, applied.get(shard) ?? 0));
   }
   rollup.bound();

@@ -1,11 +1,14 @@
 /** From cells of rollups to rows: one for each bucket of time and value of the dimension, with all that was measured. */
 import { Measures } from "../../model/measures.ts";
-import type { Table } from "../../model/rollup.ts";
+import { boundTable, type Table } from "../../model/rollup.ts";
 import { ENTRY_METRICS } from "./answerable.ts";
 import { holds, predicate, tableOf } from "./filter.ts";
 import type { Bucket } from "./range.ts";
 import type { Cell } from "./reader.ts";
 import type { QueryRequest } from "./request.ts";
+
+/** Twice as many rows as an answer may have; years of days full of other rare values would be hundreds of thousands. */
+const MAX_MERGED_ROWS = 20_000;
 
 export interface Row {
   /** Index of the bucket among all buckets of the range. */
@@ -104,6 +107,7 @@ function mergeTables(cells: readonly Cell[], name: string, keep: (value: string)
         }
         row.merge(measures);
       }
+      if (merged.size > 2 * MAX_MERGED_ROWS) boundTable(merged, MAX_MERGED_ROWS);
     }
   }
   return merged;

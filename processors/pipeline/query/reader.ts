@@ -30,6 +30,8 @@ export interface Snapshot {
 }
 
 const MAX_CACHED_ITEMS = 400;
+/** Of encoded items; decoded, a full table of rare values takes some twenty times as much. */
+const MAX_CACHED_BYTES = 8 << 20;
 /** Commits looked at for the live feed when nothing is in memory yet. */
 const FEED_COMMITS = 30;
 
@@ -40,7 +42,8 @@ export class RollupReader {
   readonly #tails = new Map<string, Commit[]>();
   /** Newest commit of each shard, wherever the cursor is. */
   readonly #newest = new Map<string, CommitHeader>();
-  readonly #items = new Map<string, RollupItem>();
+  readonly #items = new Map<string, { readonly item: RollupItem; readonly bytes: number }>();
+  #cachedBytes = 0;
   readonly #feeds = new Map<string, FeedEntry[]>();
   #reading: Promise<unknown> = Promise.resolve();
 
@@ -104,11 +107,13 @@ export class RollupReader {
     const key = `${item.pk}\u0000${item.sk}`;
     const cached = this.#items.get(key);
     this.#items.delete(key);
-    const decoded = cached?.version === item.version ? cached : decodeItem(item);
-    this.#items.set(key, decoded);
-    for (const oldest of this.#items.keys()) {
-      if (this.#items.size <= MAX_CACHED_ITEMS) break;
+    const decoded = cached?.item.version === item.version ? cached.item : decodeItem(item);
+    this.#items.set(key, { item: decoded, bytes: item.value.length });
+    this.#cachedBytes += item.value.length - (cached?.bytes ?? 0);
+    for (const [oldest, { bytes }] of this.#items) {
+      if (this.#items.size <= MAX_CACHED_ITEMS && this.#cachedBytes <= MAX_CACHED_BYTES) break;
       this.#items.delete(oldest);
+      this.#cachedBytes -= bytes;
     }
     return decoded;
   }
