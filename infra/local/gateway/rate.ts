@@ -10,12 +10,13 @@ export interface RateLimit {
 
 /** A bucket that was not used for long is full, and a full one need not be kept. */
 const MAX_BUCKETS = 10_000;
+const TOKEN = 1_000;
 
 export class TokenBuckets {
   readonly #limit: RateLimit;
   readonly #clock: Clock;
   /** Least lately used first. */
-  readonly #buckets = new Map<string, { tokens: number; at: number }>();
+  readonly #buckets = new Map<string, { credit: number; at: number }>();
 
   constructor(limit: RateLimit, clock: Clock) {
     this.#limit = limit;
@@ -28,15 +29,16 @@ export class TokenBuckets {
     const now = this.#clock.now();
     const known = this.#buckets.get(key);
     this.#buckets.delete(key);
+    // In thousandths of a token: whole numbers, so that nobody waits a rounding error longer than told.
     const passed = known ? Math.max(0, now - known.at) : 0;
-    const tokens = known ? Math.min(burst, known.tokens + (passed * perSecond) / 1000) : burst;
-    const isTaken = tokens >= 1;
-    this.#buckets.set(key, { tokens: isTaken ? tokens - 1 : tokens, at: now });
+    const credit = known ? Math.min(burst * TOKEN, known.credit + passed * perSecond) : burst * TOKEN;
+    const isTaken = credit >= TOKEN;
+    this.#buckets.set(key, { credit: isTaken ? credit - TOKEN : credit, at: now });
     for (const oldest of this.#buckets.keys()) {
       if (this.#buckets.size <= MAX_BUCKETS) break;
       this.#buckets.delete(oldest);
     }
-    return isTaken ? 0 : Math.ceil(((1 - tokens) * 1000) / perSecond);
+    return isTaken ? 0 : Math.ceil((TOKEN - credit) / perSecond);
   }
 }
 
