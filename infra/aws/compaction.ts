@@ -1,13 +1,18 @@
-/** The minute's compaction: a schedule that folds commits into rollups. A missed or doubled run does no harm. */
+/**
+ * The minute's work: a schedule that folds commits into rollups, and notes how far the counts trail the stream. A missed
+ * or doubled run does no harm.
+ */
 import { Duration } from "aws-cdk-lib";
 import { Rule, Schedule } from "aws-cdk-lib/aws-events";
 import { LambdaFunction } from "aws-cdk-lib/aws-events-targets";
 import { Construct } from "constructs";
 import { ENV } from "../../processors/env.ts";
 import { Handler } from "./function.ts";
+import type { ClickStream } from "./stream.ts";
 import type { AnalyticsTable } from "./table.ts";
 
 export interface CompactionProps {
+  readonly clicks: ClickStream;
   readonly data: AnalyticsTable;
   /** As `formatSites` writes them. */
   readonly sites: string;
@@ -17,17 +22,22 @@ export interface CompactionProps {
 export class Compaction extends Construct {
   readonly handler: Handler;
 
-  constructor(scope: Construct, id: string, { data, sites, concurrency }: CompactionProps) {
+  constructor(scope: Construct, id: string, { clicks, data, sites, concurrency }: CompactionProps) {
     super(scope, id);
     this.handler = new Handler(this, "Compact", {
       handler: "compact",
-      description: "Rivulet: folds new commits into minute and hour rollups",
+      description: "Rivulet: folds new commits into rollups, and notes how far the counts trail the stream",
       timeout: Duration.minutes(2),
       memory: 512,
-      environment: { [ENV.table]: data.table.tableName, [ENV.sites]: sites },
+      environment: {
+        [ENV.table]: data.table.tableName,
+        [ENV.stream]: clicks.stream.streamName,
+        [ENV.sites]: sites,
+      },
       concurrency,
     });
     data.allowReadingAndWriting(this.handler);
+    clicks.allowReading(this.handler);
     // The next minute is the retry.
     this.handler.function.configureAsyncInvoke({ retryAttempts: 0, maxEventAge: Duration.minutes(1) });
     new Rule(this, "EveryMinute", {

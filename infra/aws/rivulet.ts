@@ -69,7 +69,12 @@ export class Rivulet extends Construct {
       // A split has parents and children at once; on demand nobody knows the number of shards.
       concurrency: stream === "on-demand" ? undefined : keep(stream.shards * 2),
     });
-    this.compaction = new Compaction(this, "Compaction", { data: this.data, sites, concurrency: keep(1) });
+    this.compaction = new Compaction(this, "Compaction", {
+      clicks: this.clicks,
+      data: this.data,
+      sites,
+      concurrency: keep(1),
+    });
     this.serving = new Serving(this, "Serving", { data: this.data, concurrency: keep(20) });
     this.ingestion = new Ingestion(this, "Ingestion", {
       clicks: this.clicks,

@@ -3,6 +3,7 @@ import { Duration, RemovalPolicy } from "aws-cdk-lib";
 import { type Metric, Stats } from "aws-cdk-lib/aws-cloudwatch";
 import { Stream, StreamEncryption, StreamMode } from "aws-cdk-lib/aws-kinesis";
 import { Construct } from "constructs";
+import type { Handler } from "./function.ts";
 
 /** Shards to provision (each takes 1 MiB/s or 1,000 batches/s), or `on-demand` to let the service split. */
 export type Capacity = { readonly shards: number } | "on-demand";
@@ -29,6 +30,14 @@ export class ClickStream extends Construct {
       // It holds addresses for a day and nothing that is not also in the table: it goes with the stack.
       removalPolicy: RemovalPolicy.DESTROY,
     });
+  }
+
+  /** Lists shards and reads their records; nothing else. */
+  allowReading(handler: Handler): void {
+    handler.allow(
+      ["kinesis:ListShards", "kinesis:GetShardIterator", "kinesis:GetRecords"],
+      this.stream.streamArn,
+    );
   }
 
   /** Batches refused because a shard was full; each was answered 503 and the browser tries again. */

@@ -128,7 +128,11 @@ export class Consumer {
     while (!this.#stopping.signal.aborted) {
       try {
         const announced = reader.announced;
-        const { records, atEnd } = await stream.read(id, await worker.lastSequence(), BATCH_RECORDS);
+        const { records, atEnd, caughtUp } = await stream.read(
+          id,
+          await worker.lastSequence(),
+          BATCH_RECORDS,
+        );
         if (records[0]) {
           reader.pendingSince = Math.min(
             reader.pendingSince ?? Number.POSITIVE_INFINITY,
@@ -136,13 +140,12 @@ export class Consumer {
           );
           await worker.process(records);
           // What waits now, if anything, was announced after this batch was read.
-          reader.pendingSince =
-            records.length < BATCH_RECORDS && announced === reader.announced ? undefined : clock.now();
+          reader.pendingSince = caughtUp && announced === reader.announced ? undefined : clock.now();
         } else if (atEnd) {
           this.#finished.add(id);
           reader.pendingSince = undefined;
           return await this.#discover();
-        } else if (announced === reader.announced) {
+        } else if (caughtUp && announced === reader.announced) {
           reader.pendingSince = undefined;
           await this.#rest(reader, pollMs);
         }

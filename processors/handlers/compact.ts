@@ -1,7 +1,15 @@
-/** Lambda entry of the minute's compaction: folds new commits into rollups. Running twice, or at once, changes nothing. */
+/**
+ * Lambda entry of the minute's work: folds new commits into rollups, and notes how far the counts trail the stream.
+ * Running twice, or at once, changes nothing.
+ */
 import type { Context } from "aws-lambda";
+import { ENV, requireEnv } from "../env.ts";
 import { compact } from "../pipeline/compact.ts";
+import { noteFreshness } from "../pipeline/freshness.ts";
+import { kinesisStream } from "../streams/kinesis.ts";
 import { clock, sitesRegistered, store } from "./services.ts";
+
+const stream = kinesisStream({ stream: requireEnv(process.env, ENV.stream) });
 
 /** A run takes a fraction of this; whoever has less left leaves the rest to the next minute. */
 const RUN_MS = 30_000;
@@ -12,6 +20,8 @@ export async function handler(
 ): Promise<{ runs: number; commits: number; items: number }> {
   // Here as well as in `aggregate`, so that a new site is on the dashboard before its first click.
   await sitesRegistered();
+  const noted = noteFreshness({ store, stream, clock });
+  noted.catch(() => {}); // it is told below: compaction does not depend on the stream
   const total = { runs: 0, commits: 0, items: 0 };
   for (let isMore = true; isMore && (total.runs === 0 || context.getRemainingTimeInMillis() > RUN_MS); ) {
     const { commits, items, more } = await compact({ store, clock });
@@ -20,5 +30,6 @@ export async function handler(
     total.commits += commits;
     total.items += items;
   }
+  await noted;
   return total;
 }

@@ -4,13 +4,14 @@ import { secrets } from "../crypto.ts";
 import { ENV } from "../env.ts";
 import { ClickstreamError } from "../errors.ts";
 import { AccessControl, tokenOf } from "../pipeline/access.ts";
+import { readFreshness } from "../pipeline/freshness.ts";
 import { QueryApi } from "../pipeline/query/api.ts";
 import { QueryEngine } from "../pipeline/query/engine.ts";
 import { answer, csvAnswer, header, jsonBody, refusal } from "./http.ts";
 import { clock, store } from "./services.ts";
 
 /** Warm engines keep the decoded tail of the commit logs and fetch only what is new. */
-const api = new QueryApi(new QueryEngine({ store, clock }));
+const api = new QueryApi(new QueryEngine({ store, clock, freshness: () => readFreshness(store) }));
 const access = new AccessControl(
   { store, clock, secrets },
   { isKeyRequired: process.env[ENV.requireKey] === "1" },

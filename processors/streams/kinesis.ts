@@ -124,7 +124,9 @@ export function kinesisStream(options: KinesisStreamOptions): Stream {
       const next = page.NextShardIterator ?? undefined;
       if (next !== undefined)
         positions.set(shard, { after: records.at(-1)?.sequence ?? after, iterator: next });
-      return { records, atEnd: next === undefined };
+      // A page that is full by number or size says how far behind it is; some doubles say so of the size alone.
+      const caughtUp = next === undefined || (page.MillisBehindLatest === 0 && records.length < Limit);
+      return { records, atEnd: next === undefined, caughtUp };
     },
 
     async trim() {},

@@ -77,7 +77,8 @@ export function memoryStream({ clock, shards = 1, throttle }: MemoryStreamOption
       const { records, closed } = find(shard);
       const start = firstAfter(records, after);
       const found = records.slice(start, start + limit);
-      return { records: found, atEnd: closed && start + found.length === records.length };
+      const caughtUp = start + found.length === records.length;
+      return { records: found, atEnd: closed && caughtUp, caughtUp };
     },
     async trim(shard, through) {
       const lane = find(shard);

@@ -107,7 +107,7 @@ export function sqliteStream({ path, clock, shards = 1 }: SqliteStreamOptions): 
           size += data.length;
           if (size >= MAX_READ_BYTES) break;
         }
-        return { records, atEnd: false };
+        return { records, atEnd: false, caughtUp: records.length < most && size < MAX_READ_BYTES };
       });
     },
     async trim(shard, through) {
@@ -115,8 +115,13 @@ export function sqliteStream({ path, clock, shards = 1 }: SqliteStreamOptions): 
       if (through === "") return;
       const to = Math.min(Number(through), base + SHARD_SPAN - 1);
       let removed: number;
-      do removed = await file.write(() => Number(remove.run(base, to, TRIM_ROWS).changes));
-      while (removed === TRIM_ROWS);
+      let isAny = false;
+      do {
+        removed = await file.write(() => Number(remove.run(base, to, TRIM_ROWS).changes));
+        isAny ||= removed > 0;
+      } while (removed === TRIM_ROWS);
+      // Records hold addresses: what is deleted must not live on in the log of writes. Busy readers put it off to the next trim.
+      if (isAny) db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
     },
     close: () => file.close(),
   };

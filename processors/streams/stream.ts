@@ -22,6 +22,8 @@ export interface ReadResult {
   readonly records: readonly StreamRecord[];
   /** True when the shard is closed and nothing comes after `records`. */
   readonly atEnd: boolean;
+  /** True when no record that was durable before the read comes after `records`; false also when that is not known. */
+  readonly caughtUp: boolean;
 }
 
 export interface Stream {

@@ -33,11 +33,11 @@ async function readAll(stream: Stream, shard: string, count: number, limit = 1_0
     expect(page.records.length).toBeLessThanOrEqual(limit);
     records.push(...page.records);
     position = page.records.at(-1)?.sequence ?? position;
-    if (page.atEnd) return { records, atEnd: true };
-    if (records.length >= count) return { records, atEnd: false };
+    const { atEnd, caughtUp } = page;
+    if (atEnd || records.length >= count) return { records, atEnd, caughtUp };
     empty = page.records.length > 0 ? 0 : empty + 1;
   }
-  return { records, atEnd: false };
+  return { records, atEnd: false, caughtUp: false };
 }
 
 /**
@@ -79,7 +79,7 @@ export function describeStream(
         { parents: [], closed: false },
       ]);
       for (const { id } of shards)
-        expect(await stream.read(id, "", 10)).toEqual({ records: [], atEnd: false });
+        expect(await stream.read(id, "", 10)).toEqual({ records: [], atEnd: false, caughtUp: true });
     });
 
     it("gives back what was put, and says where it is", async () => {
@@ -143,11 +143,26 @@ export function describeStream(
       const rest = await readAll(stream, shard, 3, 10, first.records[1]!.sequence);
       expect(rest.records.map(textOf)).toEqual(["r2", "r3", "r4"]);
       const none = await stream.read(shard, rest.records[2]!.sequence, 10);
-      expect(none).toEqual({ records: [], atEnd: false });
+      expect(none).toEqual({ records: [], atEnd: false, caughtUp: true });
       await put(key, "r5");
       expect((await readAll(stream, shard, 1, 10, rest.records[2]!.sequence)).records.map(textOf)).toEqual([
         "r5",
       ]);
+    });
+
+    it("says whether a reader has caught up", async () => {
+      const shard = (await stream.shards())[0]!.id;
+      const after = await tail(shard);
+      const key = await keyOf(shard);
+      for (let i = 0; i < 3; i++) await put(key, `c${i}`);
+      const some = await readAll(stream, shard, 2, 2, after);
+      expect(some.caughtUp).toBe(false);
+      const rest = await readAll(stream, shard, 1, 10, some.records[1]!.sequence);
+      expect(rest.caughtUp).toBe(true);
+      expect(await stream.read(shard, rest.records[0]!.sequence, 1)).toMatchObject({
+        records: [],
+        caughtUp: true,
+      });
     });
 
     it("takes a record without data and one of nearly 1 MiB", async () => {
@@ -219,7 +234,11 @@ export function describeStream(
       const rest = await readAll(stream, parent, 99, 10, after);
       expect(rest.records.map(textOf)).toEqual(["last"]);
       expect(rest.atEnd).toBe(true);
-      expect(await stream.read(parent, rest.records[0]!.sequence, 10)).toEqual({ records: [], atEnd: true });
+      expect(await stream.read(parent, rest.records[0]!.sequence, 10)).toEqual({
+        records: [],
+        atEnd: true,
+        caughtUp: true,
+      });
       let moved = 0;
       for (const child of children) moved += (await readAll(stream, child.id, mine.length)).records.length;
       expect(moved).toBe(mine.length);

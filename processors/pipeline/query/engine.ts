@@ -11,6 +11,7 @@ import {
 import type { Store } from "../../stores/store.ts";
 import type { CommitHeader } from "../commit.ts";
 import type { FeedEntry } from "../fold.ts";
+import { type Freshness, quietUntil, waitingMs } from "../freshness.ts";
 import type { Reconciled } from "../reconcile.ts";
 import { isKept } from "../rollups.ts";
 import { type Site, SiteDirectory } from "../sites.ts";
@@ -95,10 +96,18 @@ export interface QueryDeps {
   readonly clock: Clock;
   /** How long the oldest acknowledged event that is not counted yet has waited, ms. Without it the newest commit's delay serves. */
   readonly lagMs?: () => Promise<number>;
+  /** What was noted of the stream, for a reader that cannot ask it; not needed with `lagMs`. */
+  readonly freshness?: () => Promise<Freshness | undefined>;
   /** What the workers were given. Default ALLOWED_LATENESS_MS. */
   readonly allowedLatenessMs?: number;
   /** The newest recount of a site; without it answers say nothing of one. */
   readonly reconciled?: (siteId: string) => Reconciled | undefined;
+}
+
+/** What is known of the stream before the data are read. */
+interface Known {
+  readonly lagMs: number | undefined;
+  readonly noted: Freshness | undefined;
 }
 
 const CURRENT_MINUTES = 5;
@@ -142,7 +151,7 @@ export class QueryEngine {
         isKept: (at) => isKept(at, now),
       });
     // Read before the data: what is complete then stays complete.
-    const lag = await this.#lag();
+    const known = await this.#known();
     const question = {
       site,
       request,
@@ -151,7 +160,7 @@ export class QueryEngine {
     };
     const main = await this.#count(question, range);
     const other = past && (await this.#countPast(question, past));
-    const freshness = this.#freshness(main.newest, lag, now);
+    const freshness = this.#freshness(main.newest, known, now);
 
     // A bucket without anything still has something to be compared with.
     const isGapless = question.time && !request.dimension && (isSeries || past);
@@ -241,13 +250,13 @@ export class QueryEngine {
     const site = await this.#sites.site(siteId, "site_id");
     const now = this.#deps.clock.now();
     const to = windowStart(now, MINUTE_MS) + MINUTE_MS;
-    const lag = await this.#lag();
+    const known = await this.#known();
     const { cells, newest } = await this.#reader.read(
       site,
       [{ from: to - LIVE_MINUTES * MINUTE_MS, to }],
       "minute",
     );
-    const freshness = this.#freshness(newest, lag, now);
+    const freshness = this.#freshness(newest, known, now);
     const current = mergeTotals(cells.slice(-CURRENT_MINUTES));
     return {
       site_id: site.id,
@@ -293,19 +302,21 @@ export class QueryEngine {
     return reconciled ? { reconciled } : {};
   }
 
-  async #lag(): Promise<number | undefined> {
-    return this.#deps.lagMs?.();
+  async #known(): Promise<Known> {
+    return { lagMs: await this.#deps.lagMs?.(), noted: await this.#deps.freshness?.() };
   }
 
   #freshness(
     newest: readonly CommitHeader[],
-    lag: number | undefined,
+    { lagMs, noted }: Known,
     now: EpochMs,
   ): { complete_until: EpochMs; lag_ms: number } {
+    const { allowedLatenessMs = ALLOWED_LATENESS_MS } = this.#deps;
     const watermark = newest.length === 0 ? 0 : Math.min(...newest.map((header) => header.watermark));
     const delay = Math.max(0, ...newest.map(({ committedAt, arrivedAt }) => committedAt - arrivedAt));
     // When nothing waits, whatever arrives from now on belongs to now, or is late.
-    const quiet = lag === 0 ? now - (this.#deps.allowedLatenessMs ?? ALLOWED_LATENESS_MS) : 0;
-    return { complete_until: Math.max(watermark, quiet), lag_ms: lag ?? delay };
+    const quiet = lagMs === 0 ? now - allowedLatenessMs : noted ? quietUntil(noted, allowedLatenessMs) : 0;
+    const waiting = noted ? waitingMs(noted, newest, now) : 0;
+    return { complete_until: Math.max(watermark, quiet), lag_ms: lagMs ?? Math.max(delay, waiting) };
   }
 }

@@ -16,7 +16,7 @@ import { containerPool, type Pool } from "../../kit/lambda/pool.ts";
 import { metricOf, newTally, Oracle } from "../../kit/oracle.ts";
 import { Random } from "../../kit/random.ts";
 import { type Cloud, startCloud } from "./cloud.ts";
-import { ask } from "./requests.ts";
+import { ask, request } from "./requests.ts";
 import type { Json } from "./synth.ts";
 
 const SEED = Number(process.env.RIVULET_SEED ?? 20_261_123);
@@ -330,6 +330,34 @@ describe(`counts through the cloud's shape (RIVULET_SEED=${SEED})`, () => {
     await drain();
     await compare("redriven twice");
   }, 120_000);
+
+  it("say how far they go when traffic stops, and how long a click waits that nobody counts", async () => {
+    const compact = cloud.start("compact");
+    const live = async (): Promise<{ complete_until: number; lag_ms: number }> =>
+      JSON.parse(
+        (await query.invoke(request("GET", "/api/v2/live", { queryStringParameters: { site_id: SITE } })))
+          .body,
+      );
+    cloud.clock.advance(10 * MINUTE);
+    const before = cloud.clock.now();
+    await compact.invoke({});
+    const quiet = await live();
+    // Less the minute that a batch may take from the browser, and the half that it may take at the edge.
+    expect(quiet.complete_until).toBeGreaterThanOrEqual(before - 1.5 * MINUTE);
+    expect(quiet.complete_until).toBeLessThan(cloud.clock.now() - MINUTE);
+
+    mapping.pause();
+    sent.push(...(await send(1)));
+    await compact.invoke({});
+    cloud.clock.advance(7 * MINUTE);
+    const waiting = await live();
+    expect(waiting.lag_ms).toBeGreaterThanOrEqual(7 * MINUTE);
+    expect(waiting.complete_until).toBeLessThan(cloud.clock.now() - 8 * MINUTE);
+    mapping.resume();
+    await drain();
+    await compact.invoke({});
+    expect((await live()).complete_until).toBeGreaterThan(waiting.complete_until + 5 * MINUTE);
+  });
 
   it("are the same for a cold reader, after compaction, and with all that is left", async () => {
     sent.push(...(await send(traffic.length)));

@@ -84,7 +84,7 @@ describe("permissions", () => {
     },
     {
       role: "RivuletCompactionCompactRole",
-      may: "read and write items",
+      may: "read and write items, and see how far the stream is",
       actions: [
         "dynamodb:BatchGetItem",
         "dynamodb:BatchWriteItem",
@@ -92,6 +92,9 @@ describe("permissions", () => {
         "dynamodb:GetItem",
         "dynamodb:Query",
         "dynamodb:UpdateItem",
+        "kinesis:GetRecords",
+        "kinesis:GetShardIterator",
+        "kinesis:ListShards",
       ],
     },
     { role: "RivuletIngestionPutRole", may: "only put single records", actions: ["kinesis:PutRecord"] },

@@ -85,7 +85,7 @@ export function faultyStream(stream: Stream, plan: Plan, { died }: FaultyStreamO
       return call("read", shard, {
         pass: () => from(after, limit),
         one: () => from(after, 1),
-        nothing: async () => ({ records: [], atEnd: false }),
+        nothing: async () => ({ records: [], atEnd: false, caughtUp: false }),
         // An older batch again, and what comes after it as far as the limit goes.
         twice: () => from(begun.get(shard) ?? "", limit),
       });

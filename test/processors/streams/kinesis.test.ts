@@ -128,8 +128,8 @@ it.skipIf(isRemote)(
     };
     await withWire(wire, async (stream) => {
       const { shard } = await stream.put(record);
-      expect(await stream.read(shard, "", 10)).toEqual({ records: [], atEnd: false });
-      expect(await stream.read(shard, "", 10)).toEqual({ records: [], atEnd: false });
+      expect(await stream.read(shard, "", 10)).toEqual({ records: [], atEnd: false, caughtUp: false });
+      expect(await stream.read(shard, "", 10)).toEqual({ records: [], atEnd: false, caughtUp: false });
       expect((await stream.read(shard, "", 10)).records).toHaveLength(1);
       expect(new Set(iterators).size).toBe(1);
     });
