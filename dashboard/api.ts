@@ -99,18 +99,23 @@ const TIMEOUT_MS = 10_000;
 /** The statuses of a gateway whose upstream is missing or busy. */
 const AWAY_STATUS = new Set([429, 502, 503, 504]);
 
-/** Who came by a share link shows its token with every question; `search` is the page's own query. */
-export function shared(path: string, search: string): string {
-  const token = new URLSearchParams(search).get("share");
-  if (!token) return path;
-  return `${path}${path.includes("?") ? "&" : "?"}share=${encodeURIComponent(token)}`;
+let shareToken = "";
+
+/** Whoever came by a share link shows its token with every question. `search` is the page's own query. */
+export function useShareLink(search: string): void {
+  shareToken = new URLSearchParams(search).get("share") ?? "";
+}
+
+function shared(path: string): string {
+  if (shareToken === "") return path;
+  return `${path}${path.includes("?") ? "&" : "?"}share=${encodeURIComponent(shareToken)}`;
 }
 
 async function request(path: string, init: RequestInit, signal?: AbortSignal): Promise<Response> {
   const timeout = AbortSignal.timeout(TIMEOUT_MS);
   let response: Response;
   try {
-    response = await fetch(shared(path, location.search), {
+    response = await fetch(shared(path), {
       ...init,
       // no-store: with the browser's own cache in between, a 304 would arrive as a 200 and wake the page for nothing.
       cache: "no-store",

@@ -1,5 +1,5 @@
 /** Wires the page: the URL's state, the live poll and the report feed the parts. The only module that knows them all. */
-import { ApiError, type LiveAnswer, query, type Site, sites } from "./api.ts";
+import { ApiError, type LiveAnswer, query, type Site, sites, useShareLink } from "./api.ts";
 import { chart } from "./chart.ts";
 import { el, setText } from "./dom.ts";
 import { formatter } from "./format.ts";
@@ -19,6 +19,7 @@ import { welcome } from "./welcome.ts";
 /** Refreshes start at most this often; a slow server is asked no more than half of the time. */
 const REFRESH_MS = 1_000;
 
+useShareLink(location.search);
 const { strings, locale } = languageFor(location.search, navigator.languages);
 document.documentElement.lang = locale;
 
