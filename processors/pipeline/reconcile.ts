@@ -4,7 +4,7 @@
  */
 import { ClickstreamError } from "../errors.ts";
 import type { Measures } from "../model/measures.ts";
-import { type Clock, type EpochMs, MINUTE_MS, windowStart } from "../model/time.ts";
+import { type Clock, type EpochMs, MINUTE_MS, SECOND_MS, windowStart } from "../model/time.ts";
 import { hourEnd } from "../model/zone.ts";
 import { EXACT_LIMIT, RELATIVE_ERROR } from "../sketches/ultraloglog.ts";
 import type { Store } from "../stores/store.ts";
@@ -48,6 +48,7 @@ const RECORDS_AT_ONCE = 250;
 const WRITES_AT_ONCE = 64;
 /** Findings kept for a site; a fault that touches more windows needs no longer list. */
 const MAX_FINDINGS = 1_000;
+const REGISTRY_MARGIN_MS = 10 * SECOND_MS;
 /** Sums beyond this stand still in the live numbers (measures.ts). */
 const EXACT_SUM = 2 ** 51;
 
@@ -187,8 +188,7 @@ export class Reconciler {
           position = moved(commit, counters.records, windowAfter(commit));
           continue;
         }
-        const isSite = (site: string): boolean =>
-          (sites.get(site)?.createdAt ?? Number.POSITIVE_INFINITY) <= commit.committedAt;
+        const isSite = (id: string): boolean => commit.partials.has(id) || wasCounted(sites.get(id), commit);
         kept.push({ commit, tallies: books.recount.count(records, isSite) });
         done.records += records.length;
         position = moved(commit, counters.records, position.since, true);
@@ -376,6 +376,10 @@ function isGone({ n }: Commit, records: number, found: number, position: Positio
   const counted = records - position.records;
   return found < counted && (found === 0 || !position.isWhole);
 }
+
+/** Whether the worker must have known this site; workers notice what happens to a site within seconds. */
+const wasCounted = (site: Site | undefined, { committedAt }: Commit): boolean =>
+  site !== undefined && site.removedAt === undefined && site.createdAt <= committedAt - REGISTRY_MARGIN_MS;
 
 const moved = (commit: Commit, records: number, since: EpochMs, isWhole = false): Position => ({
   n: commit.n,

@@ -9,7 +9,7 @@ import { compact } from "../../../processors/pipeline/compact.ts";
 import { QueryEngine } from "../../../processors/pipeline/query/engine.ts";
 import { Reconciler } from "../../../processors/pipeline/reconcile.ts";
 import { decodeItem } from "../../../processors/pipeline/rollups.ts";
-import { registerSites } from "../../../processors/pipeline/sites.ts";
+import { registerSites, removeSite } from "../../../processors/pipeline/sites.ts";
 import { memoryStore } from "../../../processors/stores/memory.ts";
 import type { Store } from "../../../processors/stores/store.ts";
 import { memoryStream } from "../../../processors/streams/memory.ts";
@@ -209,6 +209,25 @@ describe(`a recount (RIVULET_SEED=${SEED})`, () => {
     await job.run();
     expect(job.totals()).toMatchObject({ difference: 0, windows: 0 });
     expect(job.totals().events).toBeGreaterThan(0);
+  });
+
+  it("does not take for a loss what came while a site was not counted", async () => {
+    const { put, fold, reconciler, store, clock, from } = await world();
+    const lines = traffic(from, 90);
+    const job = await reconciler();
+    for (const line of lines.slice(0, 30)) await put(line);
+    await fold();
+    await removeSite(store, clock, "shop");
+    clock.advance(6_000); // workers have noticed
+    for (const line of lines.slice(30, 60)) await put(line);
+    await fold();
+    await job.run();
+    await registerSites(store, clock, [{ id: "shop", timeZone: "Asia/Kathmandu" }]);
+    clock.advance(6_000);
+    for (const line of lines.slice(60)) await put(line);
+    await fold();
+    await job.run();
+    expect(job.totals()).toMatchObject({ difference: 0, windows: 0 });
   });
 
   it("is told in every answer of the query API", async () => {
