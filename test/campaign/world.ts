@@ -2,6 +2,7 @@
 import type { WireBatch, WireEvent } from "../../processors/model/event.ts";
 import type { StreamLine } from "../../processors/model/streamfile.ts";
 import { DAY_MS, type EpochMs, HOUR_MS, MINUTE_MS, SECOND_MS } from "../../processors/model/time.ts";
+import { dayStart, localDate } from "../../processors/model/zone.ts";
 import { Random } from "../kit/random.ts";
 
 export interface World {
@@ -61,9 +62,12 @@ export function makeWorld(seed: number): World {
   const lines: StreamLine[] = [];
   const batchOf = new Map<string, number>();
   const batches: Batch[] = [];
-  // A quarter of an hour before midnight in UTC or at an hour of the day: days, hours and salts change on the way.
+  // A little before midnight in UTC or in a site's zone, or before any hour: days, hours and salts change on the way.
+  const noon = Date.UTC(2026, random.below(12), 1 + random.below(28), 12);
+  const zone = sites[0]!.timeZone;
+  const midnight = dayStart(zone, localDate(zone, noon + DAY_MS));
   let at =
-    Date.UTC(2026, random.below(12), 1 + random.below(28)) + random.below(24) * HOUR_MS - 15 * MINUTE_MS;
+    (random.chance(0.5) ? midnight : noon + random.between(1, 12) * HOUR_MS) - random.below(15 * MINUTE_MS);
   const count = random.between(3, MAX_BATCHES);
   // The faster, the more records meet in one window.
   const pace = random.pick([3 * SECOND_MS, MINUTE_MS, 10 * MINUTE_MS]);
