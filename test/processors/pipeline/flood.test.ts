@@ -89,8 +89,8 @@ describe(`${EVENTS} page views of random addresses (RIVULET_SEED=${SEED})`, () =
     };
     console.log(`bytes at most: ${JSON.stringify(sizes)}; heap beside the log: ${heaps.map(Math.round)} MB`);
     expect(sizes.commit).toBeLessThan(MAX_ITEM_BYTES);
-    expect(sizes.minute).toBeLessThan(MAX_ITEM_BYTES / 4);
-    expect(sizes.hour).toBeLessThan(MAX_ITEM_BYTES / 4);
+    expect(sizes.minute).toBeLessThan(MAX_ITEM_BYTES / 2);
+    expect(sizes.hour).toBeLessThan(MAX_ITEM_BYTES / 2);
     // Flat: what is kept after half of the flood is kept after all of it.
     expect(heaps.at(-1)! - heaps[Math.floor(heaps.length / 2)]!).toBeLessThan(40);
   }, 300_000);
