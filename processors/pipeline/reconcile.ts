@@ -104,7 +104,10 @@ export class Reconciler {
     const done = { commits: 0, records: 0 };
     const touched = new Map<string, Window>();
     const sites = new Map<string, Site>();
+    const positions = await readPositions(this.#store);
     for (const { id } of await listShards(this.#store)) {
+      // Another process has recounted further, and may have let the stream forget.
+      if ((positions.get(id)?.n ?? 0) > (this.#shards.get(id)?.position.n ?? 0)) this.#shards.delete(id);
       try {
         await this.#recountShard(id, sites, touched, done);
       } catch (error) {
