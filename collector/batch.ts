@@ -1,46 +1,65 @@
 /** Gathers events for about a second, so that a busy page costs few requests. */
 import type { WireEvent } from "../processors/model/event.ts";
 import { guard } from "./guard.ts";
-import type { Page } from "./page.ts";
+import { page } from "./page.ts";
 import { deliver } from "./queue.ts";
 import { dataset } from "./settings.ts";
+import { store, uniqueId } from "./store.ts";
 
 const GATHER_MS = 1_000;
 /** A batch of this length is closed. With one more event it is still far below the limit of `send.ts`. */
 const FULL_CHARS = 8_000;
+/** A page that reports in an endless loop: after a burst of 600 events only ten a second. */
+const BURST_MS = 60_000;
+const EVENT_MS = 100;
 
-let events: string[] = [];
+let events: WireEvent[] = [];
 let chars = 0;
-/** The page that the batch itself names; events of another one name their own. */
-let first: Page;
-let timer = 0;
+let refused = 0;
+/** Moves on by EVENT_MS with every event, at most BURST_MS behind the clock; who has come up to the clock waits. */
+let spentUntil = 0;
 
-/** Adds one event of `page`; it is written down at once, so that later changes to its objects do not show. */
-export function add(event: WireEvent, page: Page): void {
-  if (!events.length) first = page;
-  const text = JSON.stringify({ t: Date.now(), ...event, ...(page !== first && page) });
-  events.push(text);
-  chars += text.length;
-  if (chars > FULL_CHARS) flush();
-  else timer = timer || setTimeout(guard(flush), GATHER_MS);
-}
+/** `data-before` names it: a global function of the page that may edit an event, and drops it by returning nothing. */
+type Hook = (event: WireEvent) => WireEvent | undefined;
+
+/** Adds an event on the page that is shown, unless the page's own `before` drops it; later changes to its objects do not show. */
+export const add = (n: string, rest: Partial<WireEvent>): void => {
+  const t = Date.now();
+  const event = ((window as unknown as Record<string, Hook>)[dataset.before!] || (Object as Hook))({
+    n,
+    t,
+    ...page,
+    ...rest,
+  });
+  if (event)
+    if (spentUntil > t) refused++;
+    else {
+      const text = JSON.stringify(event);
+      spentUntil = Math.max(spentUntil, t - BURST_MS) + EVENT_MS;
+      if (!events.length) setTimeout(guard(flush), GATHER_MS);
+      events.push(JSON.parse(text));
+      chars += text.length;
+      if (chars > FULL_CHARS || document.hidden) flush();
+    }
+};
 
 /** Sends what has gathered, under an id that stays with it through every attempt. */
-export function flush(): void {
-  clearTimeout(timer);
-  timer = 0;
-  if (!events.length) return;
-  const head = JSON.stringify({
-    s: dataset.site,
-    b: crypto.getRandomValues(new Uint32Array(4)).join(""),
-    c: { ...first, w: innerWidth, l: navigator.language },
-  });
-  const batch = `${head.slice(0, -1)},"e":[${events}],"t":`;
+export const flush = (): void => {
+  const batch = {
+    k: 1,
+    s: dataset.site!,
+    b: uniqueId(),
+    // biome-ignore lint/suspicious/noAssignInExpressions: every byte here travels with every page
+    v: dataset.identity === "local" ? (store.rivuletId = store.rivuletId || uniqueId()) : undefined,
+    c: { w: innerWidth, l: navigator.language },
+    e: events,
+    d: refused,
+  };
   discard();
-  deliver(batch);
-}
+  if (batch.e.length) deliver(batch);
+};
 
-export function discard(): void {
+export const discard = (): void => {
   events = [];
-  chars = 0;
-}
+  chars = refused = 0;
+};

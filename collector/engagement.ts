@@ -1,5 +1,6 @@
 /** Attention paid to the current page: time in view, in focus and in use, and how far down it went. */
-import { guard, isVisible, on } from "./guard.ts";
+import { add } from "./batch.ts";
+import { on } from "./guard.ts";
 
 /** After this long without a sign of life the visitor counts as gone; a screen of text is read in about that. */
 const IDLE_MS = 60_000;
@@ -14,42 +15,42 @@ let seenAt = 0;
 let isEngaged = false;
 let deepest = 0;
 let reported = 0;
-let timer = 0;
+let timer: number | undefined;
 
-function tick(): void {
+const tick = (): void => {
   const now = performance.now();
-  if (isEngaged) engagedMs += Math.min(now - seenAt, IDLE_MS);
+  engagedMs += +isEngaged && Math.min(now - seenAt, IDLE_MS);
   seenAt = now;
-  isEngaged = isVisible() && document.hasFocus();
-}
+  isEngaged = !document.hidden && document.hasFocus();
+};
 
-function measure(): void {
+const measure = (): void => {
   timer = 0;
   deepest = Math.max(deepest, scrollY + innerHeight);
-}
+};
 
 /** Call once. */
-export function watchEngagement(): void {
-  on("focus blur visibilitychange pointermove pointerdown keydown scroll", (event) => {
+export const watchEngagement = (): void => {
+  on("focus blur visibilitychange pointermove pointerdown keydown scroll", ({ type }) => {
     tick();
-    if (event.type === "scroll") timer = timer || setTimeout(guard(measure), SETTLE_MS);
+    if (type === "scroll") timer = timer || setTimeout(measure, SETTLE_MS);
   });
-}
+};
 
 /** A new page view begins. */
-export function resetEngagement(): void {
+export const resetEngagement = (): void => {
   tick();
   engagedMs = deepest = reported = 0;
-}
+};
 
-/** Time since the last report (ms) and deepest scroll of this page view (percent), if there is anything new. */
-export function takeEngagement(): { ms: number; sd: number } | undefined {
+/** Reports the time since the last report (ms) and the deepest scroll of this page view (percent), if there is anything new. */
+export const reportEngagement = (): void => {
   tick();
   measure();
-  const ms = Math.round(engagedMs);
-  const sd = Math.min(100, Math.round((deepest / document.documentElement.scrollHeight) * 100));
+  const ms = engagedMs;
+  const sd = (deepest / document.documentElement.scrollHeight) * 100;
   if (ms < MIN_MS && sd <= reported) return;
   engagedMs = 0;
   reported = sd;
-  return { ms, sd };
-}
+  add("engagement", { ms, sd });
+};

@@ -13,8 +13,5 @@ export const guard =
  * Listens on the window for space-separated event `names`.
  * Capturing, so that a page that stops propagation hides nothing.
  */
-export const on = (names: string, run: (event: Event) => void): void => {
-  for (const name of names.split(" ")) addEventListener(name, guard(run), true);
-};
-
-export const isVisible = (): boolean => !document.hidden;
+export const on = <E extends Event>(names: string, run: (event: E) => void): unknown =>
+  names.split(" ").map((name) => addEventListener(name, guard(run) as (event: Event) => void, true));

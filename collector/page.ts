@@ -1,28 +1,50 @@
 /** Which page we are on, as an address that is safe to let out of it. */
-import { countsHash } from "./settings.ts";
-
-/** Address and referrer as they travel, scrubbed. A new object for every page view. */
-export interface Page {
-  readonly u: string;
-  readonly r: string;
-}
+import { countsHash, dataset } from "./settings.ts";
 
 /**
  * What of a query string is counted: campaign parameters, and that there is a paid-click id. Of such an id, which
  * names a person, only the first character matches. Everything else may hold secrets and stays in the page.
  */
-const COUNTED = /[?&]((utm_\w+|ref|source)=[^&]*|(\w+clk?id|li_fat_id|[gw]braid)=.)/g;
+const COUNTED = /[?&]((utm_\w+|ref|source)=[^&]*|\w+(clk?|_fat_|bra)id=.)/g;
 
-/** The address without what nobody counts; "" stays "". */
-export function scrub(address: string): string {
-  if (!address) return address;
-  const url = new URL(address);
-  url.search = (url.search.match(COUNTED) || []).join("");
-  // Servers cut the fragment off, hence #/about has to travel as /about.
-  if (countsHash) url.pathname = (url.pathname + url.hash).replace(/\/?#!?\/?/, "/");
-  url.hash = "";
-  return url.href;
-}
+/** A mail address, 20 letters and digits in a row with a digit among them (session ids, signatures), or a UUID. */
+const SECRET = /@|%40|(?=[a-z]*\d)[a-z\d]{20}|[\da-f-]{20}/i;
+
+/** The text with `*` for every part that looks like a mail address or a token: a link to reset a password holds both. */
+const mask = (text: string | null): string =>
+  text?.replace(/[^/?&=]+/g, (part) => (SECRET.test(part) ? "*" : part)) as string;
 
 /** What makes it another page: the path, and with `data-hash` the fragment. */
-export const path = (): string => location.pathname + (countsHash ? location.hash : "");
+const path = (url: URL | Location): string => url.pathname + (countsHash ? url.hash : "");
+
+/** The http(s) address without what nobody counts. */
+export const scrub = (address: string | Location): string => {
+  const url = new URL(address as string);
+  // Servers cut the fragment off, hence #/about has to travel as /about.
+  const shown =
+    path(url).replace(/\/?#!?\/?/, "/") + (url.search.match(COUNTED) || []).join("").replace(/^&/, "?");
+  return url.origin + mask(shown);
+};
+
+let shownPath: string;
+/** Address and referrer of the page that is shown, as they travel. */
+export let page: { u: string; r: string };
+
+export const isMoved = (): boolean => path(location) !== shownPath;
+
+/** Takes the address of now for that of the page that is shown. */
+export const show = (r: string): void => {
+  shownPath = path(location);
+  page = { u: scrub(location), r };
+};
+
+/** The query parameters that `data-params` allows (`data-params="q page"`), as properties of the page view. */
+export const allowedParams = (): Record<string, string> => {
+  const allowed: Record<string, string> = {};
+  const query = new URL(location as never).searchParams;
+  // biome-ignore lint/suspicious/useIterableCallbackReturn: a phrase used again costs nothing once it is compressed
+  dataset.params?.split(" ").map((key) => {
+    allowed[key] = mask(query.get(key));
+  });
+  return allowed;
+};

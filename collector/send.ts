@@ -1,9 +1,9 @@
 /** One attempt to deliver one batch; knows nothing of queues and waiting. */
-import { isVisible } from "./guard.ts";
+import type { WireBatch } from "../processors/model/event.ts";
 import { api } from "./settings.ts";
 
-/** Everything of a batch but its sent time: `{"s":...,"t":`. Each attempt adds its own. */
-export type Unsent = string;
+/** A batch without its sent time: each attempt adds its own. */
+export type Unsent = WireBatch & { d: number };
 
 /**
  * Characters of a batch. UTF-8 needs at most 3 bytes for each, hence at most 48 KiB, which leaves room
@@ -12,25 +12,26 @@ export type Unsent = string;
 export const MAX_CHARS = 16_000;
 
 /**
- * Resolves to false if the batch has to be sent again: no answer, 429 or 5xx. Any other answer is final.
+ * Resolves to false if the batch has to be sent again: offline, no answer, 429 or 5xx. Any other answer is final.
  * Never rejects.
  */
-export async function post(batch: Unsent): Promise<boolean> {
-  const body = `${batch + Date.now()}}`;
+export const post = async (batch: Unsent): Promise<boolean | undefined> => {
   try {
+    const body = JSON.stringify({ ...batch, t: Date.now() });
     // Firefox before 133 cancels a fetch with its page.
-    if (!isVisible() && !("keepalive" in Request.prototype)) return navigator.sendBeacon(api, body);
-    const { status } = await fetch(api, {
-      method: "POST",
-      // text/plain, because anything else costs a preflight.
-      headers: { "content-type": "text/plain" },
-      body,
-      credentials: "omit",
-      // The few batches beyond the limit would be refused at once with it.
-      keepalive: body.length < MAX_CHARS + 500,
-    });
+    if (document.hidden && !("keepalive" in Request.prototype)) return navigator.sendBeacon(api, body);
+    // Offline there is no status; not even tried, because the console would tell of it.
+    const { status } = (navigator.onLine &&
+      (await fetch(api, {
+        method: "POST",
+        // A text travels as text/plain, and anything else would cost a preflight.
+        body,
+        credentials: "omit",
+        // The few batches beyond the limit would be refused at once with it.
+        keepalive: body.length < MAX_CHARS + 500,
+      }))) as Response;
     return status < 500 && status !== 429;
   } catch {
-    return false;
+    return;
   }
-}
+};

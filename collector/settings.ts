@@ -2,11 +2,13 @@
 import { store } from "./store.ts";
 
 /** Read while the script runs: `currentScript` is null in every later callback. */
-const script = document.currentScript as HTMLScriptElement;
-export const { dataset } = script;
+export const { dataset, src } = document.currentScript as HTMLScriptElement;
+
+/** An address of a file or path beside the script. */
+export const beside = (path: string): string => new URL(path, src) as never;
 
 /** Where batches go: beside the script, unless `data-api` names another place. */
-export const api = dataset.api || new URL("/v1/events", script.src).href;
+export const api = dataset.api || beside("/v1/events");
 /** `data-hash`: the fragment is part of the address, as in old single-page routers. */
 export const countsHash = "hash" in dataset;
 

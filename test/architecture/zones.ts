@@ -114,7 +114,7 @@ export const ZONES: readonly Zone[] = [
     name: "builds",
     files: /^(collector|dashboard)\/build\.ts$/,
     local: NOTHING,
-    packages: /^(node:|esbuild$)/,
+    packages: /^(node:|esbuild$|terser$)/,
   },
   {
     name: "collector",

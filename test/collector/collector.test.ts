@@ -39,6 +39,12 @@ afterEach(async () => {
   expect(problems).toEqual([]);
 });
 
+/** Lets the timers of pages run ten times as fast, so that a test need not wait for the real pauses between attempts. */
+const hurry = () =>
+  context.addInitScript(`{
+    const real = setTimeout;
+    window.setTimeout = (run, ms, ...given) => real(run, ms / 10, ...given);
+  }`);
 const open = (path = "/") => tab.goto(receiver.origin + path);
 const pageviews = () => receiver.counted().filter(({ n }) => n === "pageview");
 const count = (name: string) => receiver.names().filter((n) => n === name).length;
@@ -48,15 +54,18 @@ it("counts a page view at once when a page loads, as a simple request without cr
   await receiver.until("the page view", () => count("pageview") === 1, 900);
   const { batch, headers } = receiver.attempts[0]!;
   expect(batch).toMatchObject({
+    k: 1,
     s: "shop.example",
-    c: { u: `${receiver.origin}/?utm_source=news&gclid=a`, r: "", l: "en-US" },
-    e: [{ n: "pageview" }],
+    c: { l: "en-US" },
+    e: [{ n: "pageview", u: `${receiver.origin}/?utm_source=news&gclid=a`, r: "" }],
+    d: 0,
   });
-  expect(batch.b).toMatch(/^\d{20,40}$/);
+  expect(batch.b).toMatch(/^\d{14}\.\d{10,}$/);
+  expect(batch.v).toBeUndefined();
   expect(batch.c!.w).toBeGreaterThan(0);
   expect(Math.abs(batch.t! - Date.now())).toBeLessThan(5_000);
   expect(batch.e[0]!.t).toBeLessThanOrEqual(batch.t!);
-  expect(headers["content-type"]).toBe("text/plain");
+  expect(headers["content-type"]).toBe("text/plain;charset=UTF-8");
   expect(headers.cookie).toBeUndefined();
   expect(await tab.evaluate("document.cookie + localStorage.length + sessionStorage.length")).toBe("00");
 });
@@ -186,6 +195,7 @@ it("gives the browser no reason to keep a page out of the back/forward cache", a
 });
 
 it.each([503, 429, "drop"] as const)("sends a batch again under the same id after %s", async (answer) => {
+  await hurry();
   receiver.answers.push(answer, answer);
   await open();
   await receiver.until("a third attempt", () => receiver.attempts.length === 3);
@@ -255,7 +265,7 @@ it("neither blocks the page nor loses or doubles anything when the server is slo
   // The browser gave up the page view that was under way, so the next page has sent it again: same id, counted once.
   expect(receiver.attempts.filter(({ batch }) => batch.b === receiver.attempts[0]!.batch.b).length).toBe(2);
   expect(receiver.names().sort()).toEqual(["after", "during", "engagement", "pageview", "pageview"]);
-  expect(await tab.evaluate("localStorage.length")).toBe(0);
+  await tab.waitForFunction("!localStorage.length");
 });
 
 it("leaves in the address whatever the server counts, and nothing else", async () => {
@@ -278,6 +288,129 @@ it("delivers an event when the tab is closed right after it", async () => {
   await tab.click("button");
   await tab.close({ runBeforeUnload: true });
   await receiver.until("the click", () => count("clicked") === 1);
+});
+
+it("reports a page that the server answered with 404, without ending a bounce", async () => {
+  receiver.missing = page("sorry");
+  await open("/gone");
+  await receiver.until("the event", () => count("404") === 1);
+  expect(receiver.counted()[1]).toMatchObject({ n: "404", i: false, page: `${receiver.origin}/gone` });
+});
+
+it("masks what looks like a mail address or a token, in paths, referrers and links, and leaves words alone", async () => {
+  const uuid = "550e8400-e29b-41d4-a716-446655440000";
+  const words =
+    "/how-to-read-10-books-in-2024/List_of_Academy_Award_winners_2024/donaudampfschifffahrtsgesellschaft";
+  const secrets = [
+    "/someone@mail.example",
+    "/some%40mail.example",
+    `/${uuid}`,
+    "/a9F8sk2LLqpW0zRt7YxB",
+    "/5f1e0b1c2d3e4f5a6b7c8d9e",
+  ];
+  receiver.missing = page();
+  await open(words);
+  await receiver.until("the first page view", () => pageviews().length === 1);
+  await tab.evaluate(`location.href = ${JSON.stringify(secrets.join("") + words)}`);
+  await receiver.until("two page views", () => pageviews().length === 2);
+  await tab.evaluate(`history.pushState({}, "", "/next?utm_source=someone@mail.example")`);
+  await receiver.until("three page views", () => pageviews().length === 3);
+  const masked = `${receiver.origin}${"/*".repeat(secrets.length)}${words}`;
+  expect(pageviews().map(({ page: url, referrer }) => [url, referrer])).toEqual([
+    [receiver.origin + words, ""],
+    [masked, receiver.origin + words],
+    [`${receiver.origin}/next?utm_source=*`, masked],
+  ]);
+});
+
+it("lets the page edit or drop each event before it is counted", async () => {
+  const head = `<script>
+    function look(event) {
+      if (event.n === "secret") return;
+      if (event.n === "pageview") event.u = location.origin + "/renamed";
+      if (event.n === "broken") throw new Error("the page's own");
+      return { ...event, p: { ...event.p, seen: true } };
+    }</script>`;
+  receiver.pages.set("/", page("", { head, tag: TAG.replace(" data-site", " data-before=look data-site") }));
+  await open();
+  await tab.evaluate(`rivulet("secret"); rivulet("broken"); rivulet("open")`);
+  await receiver.until("the last event", () => count("open") === 1);
+  expect(receiver.counted()).toMatchObject([
+    { n: "pageview", page: `${receiver.origin}/renamed`, p: { seen: true } },
+    { n: "open", p: { seen: true } },
+  ]);
+  expect(receiver.names()).toEqual(["pageview", "open"]);
+});
+
+it("counts the query parameters that data-params allows as properties of the page view", async () => {
+  receiver.pages.set("/", page("", { tag: TAG.replace(" data-site", " data-params='q page' data-site") }));
+  await open("/?q=lanterns&token=secret&mail=a@b.example");
+  await receiver.until("the page view", () => count("pageview") === 1);
+  expect(pageviews()[0]).toMatchObject({ p: { q: "lanterns" }, page: `${receiver.origin}/` });
+  expect(JSON.stringify(receiver.attempts.map(({ batch }) => batch))).not.toMatch(/secret|a@b/);
+});
+
+it("keeps an identity only with data-identity, the same on every page, and forgets it never by itself", async () => {
+  receiver.pages.set("/kept", page("", { tag: TAG.replace(" data-site", " data-identity=local data-site") }));
+  receiver.pages.set("/other", page("", { tag: TAG.replace(" data-site", " data-identity=none data-site") }));
+  await open("/other");
+  await receiver.until("the page without", () => pageviews().length === 1);
+  await open("/kept");
+  await open("/kept");
+  await receiver.until("three page views", () => pageviews().length === 3);
+  const ids = new Map(receiver.attempts.map(({ batch }) => [batch.e[0]!.u, batch.v]));
+  expect(ids.get(`${receiver.origin}/other`)).toBeUndefined();
+  const kept = receiver.attempts.map(({ batch }) => batch.v).filter((id) => id !== undefined);
+  expect(kept.length).toBeGreaterThan(1);
+  expect(new Set(kept).size).toBe(1);
+  expect(kept[0]!.length).toBeGreaterThan(20);
+});
+
+it("lets a page that reports in an endless loop send 600 events at once, and says how many it held back", async () => {
+  await open();
+  await tab.evaluate(`for (let i = 0; i < 1000; i++) rivulet("loop")`);
+  await receiver.until("the burst", () => receiver.names().length >= 600);
+  await tab.waitForTimeout(400);
+  await tab.evaluate(`rivulet("later")`);
+  await receiver.until("an event of later", () => count("later") === 1);
+  const dropped = receiver.attempts.reduce((sum, { batch }) => sum + (batch.d ?? 0), 0);
+  expect(receiver.names().length + dropped).toBe(1002);
+  expect(count("loop")).toBeLessThan(620);
+});
+
+it("drops the oldest of a full queue, and says how many events that were, those it had dropped before included", async () => {
+  await open();
+  await receiver.until("the page view", () => count("pageview") === 1);
+  await context.setOffline(true);
+  await tab.evaluate(`
+    const batch = (e, d) => JSON.stringify({ k: 1, s: "shop.example", b: "b" + e, c: {}, d, e: Array(e).fill({ n: "old", t: Date.now(), u: location.href }) });
+    const prefix = "rivulet " + location.origin + "/v1/events ";
+    localStorage[prefix + "0"] = batch(3, 4);
+    localStorage[prefix + "1"] = batch(2, 0);
+    for (let i = 0; i < 498; i++) localStorage[prefix + (1000 + i)] = batch(1, 0);
+    rivulet("new")`);
+  await tab.waitForFunction(`Object.entries(localStorage).some(([, text]) => text.includes('"new"'))`);
+  const kept = await tab.evaluate<string[]>("Object.values(localStorage)");
+  expect(kept.length).toBe(500);
+  expect(kept.map((text) => JSON.parse(text)).find(({ e }) => e[0].n === "new").d).toBe(7);
+});
+
+it("loads the optional chunks that data-with names, and only once the page counts", async () => {
+  const asked: string[] = [];
+  tab.on("request", (request) => asked.push(new URL(request.url()).pathname));
+  receiver.pages.set(
+    "/",
+    page("<button>b</button>", {
+      tag: TAG.replace(" data-site", " data-with='vitals.js errors.js rage.js' data-site"),
+    }),
+  );
+  await tab.addInitScript(`Object.defineProperty(navigator, "globalPrivacyControl", { value: true })`);
+  await open();
+  await tab.evaluate("1");
+  expect(asked).toEqual(["/", "/c.js"]);
+  await tab.evaluate("rivulet.consent(true)");
+  await expect.poll(() => asked.length).toBe(6);
+  expect(asked.slice(2).sort()).toEqual(["/errors.js", "/rage.js", "/v1/events", "/vitals.js"]);
 });
 
 it("splits what is too much for one keepalive request", async () => {

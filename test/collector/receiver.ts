@@ -23,6 +23,8 @@ export interface Receiver {
   readonly answers: Answer[];
   /** HTML of each path; unknown paths answer 404. */
   readonly pages: Map<string, string>;
+  /** HTML of the page that answers 404. */
+  missing: string;
   /** Events as counted: of each batch id once, and only if it was received and not refused. */
   counted(): Array<WireEvent & { page: string; referrer: string }>;
   names(): string[];
@@ -65,7 +67,7 @@ export async function startReceiver({ collector, csp, files }: ReceiverOptions):
 
   const serve = async (response: ServerResponse, path: string) => {
     const file = await files?.(path);
-    send(response, file ? 200 : 404, TYPES[extname(path)] ?? "text/html", file ?? "");
+    send(response, file ? 200 : 404, TYPES[extname(path)] ?? "text/html", file ?? receiver.missing);
   };
 
   const server = createServer((request, response) => {
@@ -108,7 +110,8 @@ export async function startReceiver({ collector, csp, files }: ReceiverOptions):
     );
   };
 
-  return {
+  const receiver: Receiver = {
+    missing: "",
     origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     attempts,
     answers,
@@ -135,6 +138,7 @@ export async function startReceiver({ collector, csp, files }: ReceiverOptions):
     reset() {
       attempts.length = answers.length = 0;
       pages.clear();
+      receiver.missing = "";
     },
     async close() {
       server.close();
@@ -142,4 +146,5 @@ export async function startReceiver({ collector, csp, files }: ReceiverOptions):
       await once(server, "close");
     },
   };
+  return receiver;
 }

@@ -1,0 +1,47 @@
+/** What the page calls, and what it shows. */
+import { add } from "./batch.ts";
+import type { EventOptions } from "./calls.ts";
+import { reportEngagement, resetEngagement } from "./engagement.ts";
+import { guard } from "./guard.ts";
+import { allowedParams, isMoved, page, scrub, show } from "./page.ts";
+import { isAllowed } from "./settings.ts";
+
+/** Whether this page has been seen and its visitor has nothing against it. */
+export let isStarted: boolean | undefined;
+/** Calls that came before. */
+const waiting: Array<() => void> = [];
+
+/** What the page calls. */
+export const track = guard((name: string, { props, revenue, interactive, ...rest }: EventOptions = {}) => {
+  const tell = () => add(name, { p: props, $: revenue, i: interactive, ...rest });
+  if (isStarted) tell();
+  else if (isAllowed()) waiting.push(tell);
+});
+
+/** A page is shown: the first one, another one, or the same one again. */
+export const view = (referrer: string): void => {
+  show(referrer);
+  resetEngagement();
+  add("pageview", { p: allowedParams() });
+};
+
+/** The same document shows another page than before, if its path says so. */
+export const move = (): void => {
+  if (!isStarted || !isMoved()) return;
+  reportEngagement();
+  view(page.u);
+};
+
+type Navigation = PerformanceEntry & { responseStatus?: number };
+
+export const begin = (): void => {
+  isStarted = true;
+  view(document.referrer && scrub(document.referrer));
+  // The navigation comes first of all entries.
+  if ((performance.getEntries()[0] as Navigation).responseStatus === 404) add("404", { i: false });
+  waiting.splice(0).map((tell) => tell());
+};
+
+export const end = (): void => {
+  isStarted = false;
+};
