@@ -27,6 +27,8 @@ const batch: Schema = {
     c: described(
       "What all events share: u URL of the page, r referrer, w and h viewport in CSS pixels, l language, z time zone.",
     ),
+    k: described("Version of the collector's wire form."),
+    d: described("How many events the sender gave up since its last batch."),
     e: {
       type: "array",
       items: described("An event: see WireEvent. One that does not fit is refused alone."),

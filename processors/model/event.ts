@@ -6,6 +6,8 @@ import type { EpochMs } from "./time.ts";
 
 /** One batch as the collector posts it to `/v1/events` (design: short keys, because they travel with every click). */
 export interface WireBatch {
+  /** Version of the collector's wire form: 1. Absent from other senders. Old versions are read for as long as pages may hold them. */
+  k?: number;
   /** Site id, as registered. */
   s: string;
   /** Batch id, made once by the client; the same on every retry, so that a repeat is recognised. */
@@ -16,6 +18,8 @@ export interface WireBatch {
   v?: string;
   /** What all events of the batch share. */
   c?: WireContext;
+  /** Events that the sender gave up since its last batch: its offline queue was full, or the page reported faster than its limit. */
+  d?: number;
   e: WireEvent[];
 }
 
@@ -47,7 +51,7 @@ export interface WireEvent {
   $?: { amount: number | string; currency: string };
   /** false: the event does not end a bounce (default true; page views and custom events are interactive). */
   i?: boolean;
-  /** engagement: milliseconds of visible, active time since the last report. */
+  /** engagement: milliseconds (fractions are rounded) of visible, active time since the last report. */
   ms?: number;
   /** engagement: deepest scroll so far on this page view, percent 0-100. */
   sd?: number;
@@ -76,6 +80,7 @@ export const REJECT_REASONS = [
   "invalid_props", // properties that are not flat scalars
   "invalid_revenue", // amount or currency that cannot be read
   "duplicate", // this batch id has been counted already
+  "dropped", // the sender gave it up: its offline queue was full, or its page reported faster than its limit
 ] as const;
 export type RejectReason = (typeof REJECT_REASONS)[number];
 
@@ -158,6 +163,8 @@ export interface Batch {
   readonly language: string;
   readonly events: readonly ClickEvent[];
   readonly rejects: readonly Reject[];
+  /** Events that the sender says it gave up; absent where the protocol cannot say so. */
+  readonly dropped?: number;
 }
 
 export interface Reject {

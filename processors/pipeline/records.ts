@@ -123,6 +123,7 @@ export class RecordFold {
     }
     this.#counters.batches++;
     for (const { reason } of batch.rejects) refuse(reason, 1);
+    refuse("dropped", batch.dropped ?? 0);
     if (batch.events.length === 0) return;
 
     const { key, id } = this.#visitorKey(batch, envelope, agentText);

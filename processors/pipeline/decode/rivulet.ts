@@ -60,8 +60,16 @@ export function decodeRivulet(raw: unknown, receivedAt: EpochMs): [Batch] | Reje
     else events.push(event);
   }
   const screenWidth = screenPixels(context.w);
-  return [{ site, id, visitor, screenWidth, language: languageTag(context.l), events, rejects }];
+  const language = languageTag(context.l);
+  const dropped = droppedEvents(raw.d);
+  return [{ site, id, visitor, screenWidth, language, events, rejects, ...(dropped > 0 && { dropped }) }];
 }
+
+/** More than a full queue of full batches could hold is no count of a collector's; what is no count says nothing. */
+const MAX_DROPPED = 1_000_000;
+
+const droppedEvents = (raw: unknown): number =>
+  typeof raw === "number" && Number.isInteger(raw) && raw > 0 ? Math.min(raw, MAX_DROPPED) : 0;
 
 interface Shared {
   readonly url: PageUrl | Reject | undefined;

@@ -189,6 +189,21 @@ describe("a whole batch", () => {
     });
   });
 
+  it.each([
+    { d: 3, dropped: 3 },
+    { d: 1e9, dropped: 1_000_000 },
+    { d: 0, dropped: undefined },
+    { d: -1, dropped: undefined },
+    { d: 1.5, dropped: undefined },
+    { d: "3", dropped: undefined },
+  ])("says how many events its sender gave up, if $d is a count", ({ d, dropped }) => {
+    const [batch] = decodeV1({ s: "example.com", e: [pageview], d }) as Exclude<
+      ReturnType<typeof decodeV1>,
+      { reason: string }
+    >;
+    expect(batch!.dropped).toBe(dropped);
+  });
+
   it("ignores a screen or language that makes no sense, because they only describe", () => {
     for (const w of ["wide", -1, 0, 1e9, null]) {
       const c = { u: "https://example.com/", w, l: "not a tag!" };
