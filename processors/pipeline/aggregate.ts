@@ -3,7 +3,7 @@
  * effect, because the commit is put-if-absent and is its own checkpoint; see docs/decisions/0002.
  */
 import { ClickstreamError } from "../errors.ts";
-import { type Clock, MINUTE_MS } from "../model/time.ts";
+import { type Clock, type EpochMs, MINUTE_MS } from "../model/time.ts";
 import type { Store } from "../stores/store.ts";
 import { compareSequences, type StreamRecord } from "../streams/stream.ts";
 import { type BatchTrace, noTracer, type Tracer } from "../tracer.ts";
@@ -152,7 +152,7 @@ export class ShardWorker {
         continue;
       }
       const writtenAt = this.#deps.clock.now();
-      if (writtenAt - this.#trustedAt > LOG_GRACE_MS / 2) await this.#assertNewest(folded.change.n);
+      if (!isWithin(LOG_GRACE_MS / 2, this.#trustedAt, writtenAt)) await this.#assertNewest(folded.change.n);
       this.#trustedAt = writtenAt;
       state.apply(folded.change);
       this.#loggedBytes += bytes.length;
@@ -167,7 +167,7 @@ export class ShardWorker {
   async #current(): Promise<ShardState> {
     const { store, clock } = this.#deps;
     const shard = this.#shard.id;
-    if (this.#state && clock.now() - this.#trustedAt > TRUST_MS) {
+    if (this.#state && !isWithin(TRUST_MS, this.#trustedAt, clock.now())) {
       const askedAt = clock.now();
       const [newest] = await newestCommits(store, shard, 1);
       if ((newest?.n ?? 0) === this.#state.n) this.#trustedAt = askedAt;
@@ -232,3 +232,7 @@ export class ShardWorker {
     return folded;
   }
 }
+
+/** A clock that went back meanwhile says nothing about how long it was. */
+const isWithin = (lengthMs: number, from: EpochMs, to: EpochMs): boolean =>
+  to >= from && to - from <= lengthMs;

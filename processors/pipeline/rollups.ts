@@ -128,16 +128,27 @@ export async function markStale(store: Store, site: string, date: LocalDate): Pr
     const item = await store.get({ pk, sk: date });
     if (!(await store.put({ pk, sk: date, value: encodeItem(new Map(), undefined) }, item?.version ?? 0)))
       continue;
-    await putAlways(store, { pk: STALE, sk: staleKey(site, date) }, new Uint8Array());
+    await noteStale(store, { pk: STALE, sk: staleKey(site, date) });
     return;
   }
   throw new ClickstreamError("unavailable", `${pk} ${date}: ${MAX_CONFLICTS} conflicting writes in a row`);
 }
 
-async function putAlways(store: Store, key: ItemKey, value: Uint8Array): Promise<void> {
-  const item = await store.get(key);
-  // Whoever else writes it writes the same.
-  await store.put({ ...key, value }, item?.version ?? 0);
+/** Every note is a new version, so that whoever derived the day before it cannot take it away. */
+async function noteStale(store: Store, key: ItemKey): Promise<void> {
+  for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
+    const note = await store.get(key);
+    if (await store.put({ ...key, value: new Uint8Array() }, note?.version ?? 0)) return;
+  }
+  throw new ClickstreamError(
+    "unavailable",
+    `${key.pk} ${key.sk}: ${MAX_CONFLICTS} conflicting writes in a row`,
+  );
+}
+
+/** Takes away this version of a note and no later one: the port deletes without a condition, so it expires. */
+async function withdraw(store: Store, clock: Clock, { pk, sk, value, version }: Item): Promise<void> {
+  await store.put({ pk, sk, value, expiresAt: clock.now() }, version);
 }
 
 /** Derives one day from its hours; false when it changed meanwhile and stays stale. */
@@ -168,13 +179,13 @@ export async function deriveDays(
   sites: ReadonlyMap<string, { readonly timeZone: string }>,
 ): Promise<number> {
   let written = 0;
-  for (const { sk } of await store.list(STALE)) {
-    const [date, site] = JSON.parse(sk) as [LocalDate, string];
+  for (const note of await store.list(STALE)) {
+    const [date, site] = JSON.parse(note.sk) as [LocalDate, string];
     const zone = sites.get(site)?.timeZone ?? "UTC";
     if (dayStart(zone, addDays(date, 1)) + DAY_SETTLE_MS > clock.now()) continue;
     if (!(await deriveDay(store, site, zone, date))) continue;
     written++;
-    await store.delete([{ pk: STALE, sk }]);
+    await withdraw(store, clock, note);
   }
   for (const [site, { timeZone }] of sites) {
     const last = addDays(localDate(timeZone, clock.now() - DAY_SETTLE_MS), -1);

@@ -46,7 +46,11 @@ export async function playSchedule(
 }
 
 /** Plays a schedule; when a law is broken, looks for the simplest schedule in the same world that breaks one. */
-export async function trySchedule(seed: number, stores: Stores): Promise<Failure | undefined> {
+export async function trySchedule(
+  seed: number,
+  stores: Stores,
+  shrinkMs = SHRINK_MS,
+): Promise<Failure | undefined> {
   const first = await playSchedule(seed, stores);
   if (!first) return undefined;
   let simplest = first;
@@ -65,7 +69,7 @@ export async function trySchedule(seed: number, stores: Stores): Promise<Failure
   await fc.check(law, {
     numRuns: 1,
     examples: [[[...settings], turns.map((turn) => [...turn])]],
-    interruptAfterTimeLimit: SHRINK_MS,
+    interruptAfterTimeLimit: shrinkMs,
   });
   return {
     seed,

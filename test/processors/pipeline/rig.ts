@@ -2,6 +2,7 @@
 import { keyedHash } from "../../../processors/crypto.ts";
 import type { StreamLine } from "../../../processors/model/streamfile.ts";
 import { partitionKeyOf } from "../../../processors/model/streamfile.ts";
+import type { Clock } from "../../../processors/model/time.ts";
 import { ShardWorker } from "../../../processors/pipeline/aggregate.ts";
 import { compact } from "../../../processors/pipeline/compact.ts";
 import { QueryEngine } from "../../../processors/pipeline/query/engine.ts";
@@ -28,7 +29,8 @@ export const METRICS = [
 export interface Rig {
   readonly clock: ManualClock;
   readonly store: Store;
-  worker(shard?: { id: string; parents: readonly string[] }, store?: Store): ShardWorker;
+  /** `clock` where the worker's own differs from everybody's. */
+  worker(shard?: { id: string; parents: readonly string[] }, store?: Store, clock?: Clock): ShardWorker;
   engine(store?: Store): QueryEngine;
 }
 
@@ -53,7 +55,8 @@ export async function rig({ start = NOON, zone = "UTC" } = {}): Promise<Rig> {
   return {
     clock,
     store,
-    worker: (shard = SHARD, behind = store) => new ShardWorker({ ...deps, store: behind }, shard),
+    worker: (shard = SHARD, behind = store, own: Clock = clock) =>
+      new ShardWorker({ ...deps, clock: own, store: behind }, shard),
     engine: (behind = store) => new QueryEngine({ store: behind, clock, lagMs: async () => 0 }),
   };
 }
