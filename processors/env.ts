@@ -12,6 +12,8 @@ export const ENV = {
   stream: "RIVULET_STREAM",
   /** "1": readers need a key or a share link. Unset: they need none. */
   requireKey: "RIVULET_REQUIRE_KEY",
+  /** How long a minute stays open for events on their way, whole ms. Unset: ALLOWED_LATENESS_MS. */
+  lateness: "RIVULET_LATENESS_MS",
   /** The registered sites, as `formatSites` writes them. */
   sites: "RIVULET_SITES",
 } as const;
@@ -29,6 +31,24 @@ export function requireEnv(environment: Environment, name: string): string {
   const value = environment[name];
   if (!value) throw new ClickstreamError("config", `environment variable ${name} is not set`);
   return value;
+}
+
+/** A day: what comes later is an offline queue, and no answer could wait for it. */
+export const MAX_LATENESS_MS = 24 * 3_600_000;
+
+/** The allowed lateness as the pipeline takes it; empty when the variable is unset. Throws `config`. */
+export function latenessOf(environment: Environment): { readonly allowedLatenessMs?: number } {
+  const text = environment[ENV.lateness];
+  if (!text) return {};
+  const allowedLatenessMs = Number(text);
+  if (
+    !(Number.isInteger(allowedLatenessMs) && allowedLatenessMs >= 0 && allowedLatenessMs <= MAX_LATENESS_MS)
+  )
+    throw new ClickstreamError(
+      "config",
+      `environment variable ${ENV.lateness}: "${text}" is not 0 to ${MAX_LATENESS_MS} whole milliseconds`,
+    );
+  return { allowedLatenessMs };
 }
 
 /** `ID[@TIMEZONE]` separated by commas, the form of the `--site` flag; UTC where no zone is given. Throws `config`. */

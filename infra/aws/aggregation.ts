@@ -19,6 +19,8 @@ export interface AggregationProps {
   readonly data: AnalyticsTable;
   /** As `formatSites` writes them. */
   readonly sites: string;
+  /** Environment that counting and answering share. */
+  readonly environment: Readonly<Record<string, string>>;
   readonly concurrency?: number | undefined;
 }
 
@@ -28,8 +30,9 @@ export class Aggregation extends Construct {
   readonly failures: Bucket;
   readonly #mappingId: string;
 
-  constructor(scope: Construct, id: string, { clicks, data, sites, concurrency }: AggregationProps) {
+  constructor(scope: Construct, id: string, props: AggregationProps) {
     super(scope, id);
+    const { clicks, data, sites, environment, concurrency } = props;
     this.handler = new Handler(this, "Aggregate", {
       handler: "aggregate",
       description: "Rivulet: folds each batch of a shard into one commit",
@@ -40,6 +43,7 @@ export class Aggregation extends Construct {
         [ENV.table]: data.table.tableName,
         [ENV.stream]: clicks.stream.streamName,
         [ENV.sites]: sites,
+        ...environment,
       },
       concurrency,
     });

@@ -2,7 +2,7 @@
 import { CfnOutput, Duration } from "aws-cdk-lib";
 import type { ICertificate } from "aws-cdk-lib/aws-certificatemanager";
 import { Construct } from "constructs";
-import { formatSites, parseSites, type SiteSetting } from "../../processors/env.ts";
+import { ENV, formatSites, latenessOf, parseSites, type SiteSetting } from "../../processors/env.ts";
 import { Aggregation } from "./aggregation.ts";
 import { Alarms } from "./alarms.ts";
 import { Compaction } from "./compaction.ts";
@@ -21,6 +21,8 @@ export interface RivuletProps {
   readonly stream?: Capacity;
   /** How long a record can be read again, 24 h (the default, and the cheapest) to 365 days. */
   readonly retention?: Duration;
+  /** How long a minute stays open for events on their way, up to a day. Default: one minute. */
+  readonly lateness?: Duration;
   /** What the API takes before it answers 429. Default: 1,000 requests a second, 2,000 at once. */
   readonly throttle?: { readonly rate: number; readonly burst: number };
   /**
@@ -60,12 +62,16 @@ export class Rivulet extends Construct {
     const sites = checkedSites(props.sites);
     const keep = (executions: number): number | undefined => (reserveConcurrency ? executions : undefined);
 
+    // The same for both: an answer must not call final what the consumer still takes for timely.
+    const environment = lateness(props.lateness);
+
     this.data = new AnalyticsTable(this, "Data");
     this.clicks = new ClickStream(this, "Clicks", { capacity: stream, retention });
     this.aggregation = new Aggregation(this, "Aggregation", {
       clicks: this.clicks,
       data: this.data,
       sites,
+      environment,
       // A split has parents and children at once; on demand nobody knows the number of shards.
       concurrency: stream === "on-demand" ? undefined : keep(stream.shards * 2),
     });
@@ -75,7 +81,7 @@ export class Rivulet extends Construct {
       sites,
       concurrency: keep(1),
     });
-    this.serving = new Serving(this, "Serving", { data: this.data, concurrency: keep(20) });
+    this.serving = new Serving(this, "Serving", { data: this.data, environment, concurrency: keep(20) });
     this.ingestion = new Ingestion(this, "Ingestion", {
       clicks: this.clicks,
       query: this.serving.handler,
@@ -112,6 +118,13 @@ export class Rivulet extends Construct {
       description: "Batches that were given up",
     });
   }
+}
+
+/** As the handlers' environment has it; checked by what reads it there. */
+function lateness(length = Duration.minutes(1)): Record<string, string> {
+  const environment = { [ENV.lateness]: String(length.toMilliseconds()) };
+  latenessOf(environment);
+  return environment;
 }
 
 function checkedSites(sites: readonly SiteSetting[]): string {

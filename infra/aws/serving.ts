@@ -7,13 +7,15 @@ import type { AnalyticsTable } from "./table.ts";
 
 export interface ServingProps {
   readonly data: AnalyticsTable;
+  /** Environment that counting and answering share. */
+  readonly environment: Readonly<Record<string, string>>;
   readonly concurrency?: number | undefined;
 }
 
 export class Serving extends Construct {
   readonly handler: Handler;
 
-  constructor(scope: Construct, id: string, { data, concurrency }: ServingProps) {
+  constructor(scope: Construct, id: string, { data, environment, concurrency }: ServingProps) {
     super(scope, id);
     this.handler = new Handler(this, "Query", {
       handler: "query",
@@ -22,7 +24,7 @@ export class Serving extends Construct {
       timeout: Duration.seconds(25),
       // Somebody waits for this one: a whole CPU halves the cold start.
       memory: 1769,
-      environment: { [ENV.table]: data.table.tableName },
+      environment: { [ENV.table]: data.table.tableName, ...environment },
       concurrency,
     });
     data.allowReading(this.handler);

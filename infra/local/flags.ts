@@ -1,11 +1,11 @@
 /** Reads the values of flags. Refuses with words that say what would do. */
 import { InvalidArgumentError } from "commander";
+import { MAX_LATENESS_MS } from "../../processors/env.ts";
 import { DAY_MS } from "../../processors/model/time.ts";
 import type { SiteSetting } from "../../processors/pipeline/sites.ts";
 import type { RateLimit } from "./gateway/rate.ts";
 
 const UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000 };
-const MAX_LATENESS_MS = 24 * 3_600_000;
 
 /** A link that lives for ever is a key. */
 const MAX_SHARE_DAYS = 3_650;

@@ -1,7 +1,7 @@
 /** Lambda entry of the Kinesis consumer: one batch of one shard becomes commits. Bad input is counted in there; only outages throw. */
 import type { KinesisStreamEvent } from "aws-lambda";
 import { keyedHash, randomBytes } from "../crypto.ts";
-import { ENV, requireEnv } from "../env.ts";
+import { ENV, latenessOf, requireEnv } from "../env.ts";
 import { type AggregateDeps, ShardWorker } from "../pipeline/aggregate.ts";
 import { kinesisStream } from "../streams/kinesis.ts";
 import { xrayTracer } from "../tracing.ts";
@@ -20,6 +20,7 @@ const deps: AggregateDeps = {
   randomBytes,
   country: () => "", // it is in the envelope: CloudFront knows it before the address is hashed
   tracer,
+  ...latenessOf(process.env),
 };
 
 /** Workers by shard, the last used last: they hold their shard's visitors and skip reading them again. */

@@ -1,7 +1,7 @@
 /** Lambda entry of the readers' API: routes to the query engine and puts its answers and refusals into HTTP. */
 import type { APIGatewayProxyEvent, APIGatewayProxyResult } from "aws-lambda";
 import { secrets } from "../crypto.ts";
-import { ENV } from "../env.ts";
+import { ENV, latenessOf } from "../env.ts";
 import { ClickstreamError } from "../errors.ts";
 import { AccessControl, tokenOf } from "../pipeline/access.ts";
 import { readFreshness } from "../pipeline/freshness.ts";
@@ -11,7 +11,9 @@ import { answer, csvAnswer, header, jsonBody, refusal } from "./http.ts";
 import { clock, store } from "./services.ts";
 
 /** Warm engines keep the decoded tail of the commit logs and fetch only what is new. */
-const api = new QueryApi(new QueryEngine({ store, clock, freshness: () => readFreshness(store) }));
+const api = new QueryApi(
+  new QueryEngine({ store, clock, freshness: () => readFreshness(store), ...latenessOf(process.env) }),
+);
 const access = new AccessControl(
   { store, clock, secrets },
   { isKeyRequired: process.env[ENV.requireKey] === "1" },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ENV, formatSites, parseSites, requireEnv } from "../../processors/env.ts";
+import { ENV, formatSites, latenessOf, parseSites, requireEnv } from "../../processors/env.ts";
 
 describe("the environment", () => {
   it("gives the value of a variable that is set", () => {
@@ -14,6 +14,20 @@ describe("the environment", () => {
       );
     },
   );
+});
+
+describe("the allowed lateness", () => {
+  it("is left to the pipeline where none is set", () => {
+    expect(latenessOf({})).toEqual({});
+    expect(latenessOf({ [ENV.lateness]: "90000" })).toEqual({ allowedLatenessMs: 90_000 });
+    expect(latenessOf({ [ENV.lateness]: "0" })).toEqual({ allowedLatenessMs: 0 });
+  });
+
+  it.each(["60s", "-1", "1.5", "86400001"])("refuses %s by the variable's name", (text) => {
+    expect(() => latenessOf({ [ENV.lateness]: text })).toThrow(
+      expect.objectContaining({ code: "config", message: expect.stringContaining("RIVULET_LATENESS_MS") }),
+    );
+  });
 });
 
 describe("the list of sites", () => {

@@ -366,6 +366,22 @@ describe("alarms", () => {
   });
 });
 
+describe("the allowed lateness", () => {
+  const variable = (of: ReturnType<typeof synthesise>): string[] =>
+    of
+      .of("AWS::Lambda::Function")
+      .flatMap(([, { Properties }]) => Properties.Environment?.Variables?.RIVULET_LATENESS_MS ?? []);
+
+  it("is the same where events are counted and where answers say what is final", () => {
+    expect(variable(cloud)).toEqual(["60000", "60000"]);
+    expect(variable(synthesise({ context: { latenessSeconds: "300" } }))).toEqual(["300000", "300000"]);
+  });
+
+  it("stops the synthesis when it is more than a day", () => {
+    expect(() => synthesise({ context: { latenessSeconds: "86401" } })).toThrow(/RIVULET_LATENESS_MS/);
+  });
+});
+
 describe("sites", () => {
   const variable = (of: ReturnType<typeof synthesise>): string[] =>
     of
