@@ -35,7 +35,9 @@ export async function playSchedule(
   given?: ChoiceList,
 ): Promise<{ why: string; choices: Choices; steps: Step[] } | undefined> {
   const random = new Random(seed);
-  const choices = given ? replayChoices(given) : randomChoices(random, random.between(20, turns));
+  // A few long ones: some faults need a past.
+  const length = random.between(20, turns) * (random.chance(0.1) ? 4 : 1);
+  const choices = given ? replayChoices(given) : randomChoices(random, length);
   const steps: Step[] = [];
   try {
     await play({ calm: calmOf(seed), open: (clock) => open(clock, seed), choices }, steps);

@@ -80,7 +80,9 @@ export async function play({ calm, open, choices }: Play, steps: Step[] = []): P
   // Small casts leave more turns to each.
   const workers = 1 + choices.pick(3, 0.3);
   const compactors = 1 + choices.pick(2, 0.3);
-  const [keeper, reader, time, ntp] = [0.4, 0.4, 0.4, 0.5].map((chance) => choices.pick(2, chance) > 0);
+  const [keeper, asking, reading, time, ntp] = [0.4, 0.3, 0.5, 0.4, 0.6].map(
+    (chance) => choices.pick(2, chance) > 0,
+  );
   const reshardings = choices.pick(4, 0.6);
   const lastQuestion = QUESTIONS[choices.pick(QUESTIONS.length, 0.2)];
   const landings = [choices.pick(3, 0.5), choices.pick(3, 0.5), choices.pick(3, 0.5)];
@@ -237,7 +239,7 @@ export async function play({ calm, open, choices }: Play, steps: Step[] = []): P
       await judge.ask(engine, site.id, question).then(() => answers++, ignoreOutage);
     }
   };
-  cast("reader 1", asks);
+  if (asking) cast("reader 1", asks);
   const reads = async (name: string): Promise<void> => {
     const own = processOf(name, reads);
     const reader = new RollupReader(own);
@@ -247,7 +249,7 @@ export async function play({ calm, open, choices }: Play, steps: Step[] = []): P
       await judge.read(reader, steady, site).then(() => answers++, ignoreOutage);
     }
   };
-  if (reader && fixedSalts) cast("reader 2", reads);
+  if (reading && fixedSalts) cast("reader 2", reads);
 
   // ---- time passes, single clocks jump, shards split and merge
   const passTime = async (name: string): Promise<void> => {

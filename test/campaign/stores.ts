@@ -19,7 +19,7 @@ export type StoreKind = (typeof STORE_KINDS)[number];
 export interface Stores {
   /** An empty store for the schedule with this seed. */
   readonly open: (clock: Clock, seed: number) => Store;
-  /** Most turns that a schedule should take here. */
+  /** Turns that most schedules should take at most. */
   readonly turns: number;
   close(): Promise<void>;
 }
@@ -77,7 +77,7 @@ async function dynamoStores(): Promise<Stores> {
   let opened = 0;
   return {
     // Each call takes some milliseconds.
-    turns: 100,
+    turns: 70,
     open(clock, seed) {
       current = clock;
       random = new Random(seed);
