@@ -10,9 +10,10 @@ import { Construct } from "constructs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
-const UNUSED_CREDENTIALS = ["ini", "login", "process", "sso", "web-identity"].map(
-  (kind) => `@aws-sdk/credential-provider-${kind}`,
-);
+const UNUSED_CREDENTIALS = [
+  ...["ini", "login", "process", "sso", "web-identity"].map((kind) => `@aws-sdk/credential-provider-${kind}`),
+  "@smithy/credential-provider-imds", // of an EC2 instance
+];
 
 export interface HandlerProps {
   /** Name of the file in processors/handlers that exports `handler`. */

@@ -12,6 +12,7 @@ import {
   DescribeStreamSummaryCommand,
   KinesisClient,
   ListShardsCommand,
+  MergeShardsCommand,
   PutRecordCommand,
   SplitShardCommand,
 } from "@aws-sdk/client-kinesis";
@@ -77,6 +78,8 @@ export interface Cloud {
   disturb(name: FunctionName, wire: Wire | undefined): void;
   /** Splits a shard in the middle; resolves when the children take records. */
   split(shard: string): Promise<void>;
+  /** Merges two neighbours; resolves when the child takes records. */
+  merge(a: string, b: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -280,6 +283,12 @@ export async function startCloud(context: Readonly<Record<string, string>>): Pro
           ShardToSplit: shard,
           NewStartingHashKey: `${middle}`,
         }),
+      );
+      await untilActive(kinesis, streamName);
+    },
+    async merge(ShardToMerge, AdjacentShardToMerge) {
+      await kinesis.send(
+        new MergeShardsCommand({ StreamName: streamName, ShardToMerge, AdjacentShardToMerge }),
       );
       await untilActive(kinesis, streamName);
     },

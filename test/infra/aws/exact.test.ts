@@ -117,7 +117,7 @@ const QUESTIONS: readonly (readonly [string | undefined, readonly string[]])[] =
 async function compare(when: string, container = query): Promise<void> {
   const oracle = new Oracle(sent, { sites: [SITE] });
   const everybody = oracle.tally({ site: SITE, ...RANGE }).get('["",""]')?.visitors.size ?? 0;
-  expect(everybody, "people in the traffic").toBeGreaterThan(50);
+  expect(everybody, "people in the traffic").toBeGreaterThan(20);
   for (const [dimension, metrics] of QUESTIONS) {
     const answer = await container.invoke(
       ask({
@@ -208,36 +208,40 @@ async function nextEvent(): Promise<Json> {
 }
 
 const rounds = 12;
-const perRound = Math.floor((traffic.length * 0.7) / rounds);
+const perRound = Math.floor((traffic.length * 0.7) / (rounds + 2));
 
 describe(`counts through the cloud's shape (RIVULET_SEED=${SEED})`, () => {
-  it("are exact while DynamoDB fails at random, warm containers take turns, clocks go on and a shard splits", async () => {
+  it("are exact while DynamoDB fails at random, warm containers take turns, clocks go on, a shard splits and its children merge", async () => {
     const { wire, hits } = poisoned();
-    cloud.disturb("aggregate", wire);
+    for (const name of ["aggregate", "compact"] as const) cloud.disturb(name, wire);
     const compact = cloud.start("compact");
+    const reshard = new Map([
+      [Math.floor(rounds / 3), () => cloud.split("shardId-000000000000")],
+      [Math.floor((2 * rounds) / 3), () => cloud.merge("shardId-000000000001", "shardId-000000000002")],
+    ]);
     for (let round = 0; round < rounds; round++) {
-      // A backlog on the parent, and its children filled before it is read to its end.
-      if (round === rounds / 2) {
-        mapping.pause();
-        sent.push(...(await send(perRound)));
-        await cloud.split("shardId-000000000000");
-        sent.push(...(await send(perRound)));
-        mapping.resume();
-        continue;
-      }
       sent.push(...(await send(perRound)));
+      const change = reshard.get(round);
+      if (change) {
+        // The backlog is the parents', and their children fill before it is read.
+        await change();
+        sent.push(...(await send(perRound)));
+      }
       if (random.chance(0.3)) cloud.clock.advance(random.between(1, 3) * 45_000);
       await drain();
-      if (round % 5 === 1) await compact.invoke({});
+      // Whatever it was at when it failed, the next minute goes on.
+      if (round % 3 === 1) await compact.invoke({}).catch(() => {});
+      if (round % 4 === 3) await compare(`after round ${round}`);
     }
-    await drain();
     expect(hits.size, JSON.stringify([...hits])).toBeGreaterThanOrEqual(3);
     expect(mapping.report.failures).toBeGreaterThan(0);
     expect(mapping.report.givenUp).toBe(0);
     expect(pool.started).toBeGreaterThan(1);
-    cloud.disturb("aggregate", undefined);
+    for (const name of ["aggregate", "compact"] as const) cloud.disturb(name, undefined);
     await compare("after a poisoned store");
-    expect((await cloud.stream.shards()).map(({ parents }) => parents.length)).toEqual([0, 1, 1]);
+    expect((await cloud.stream.shards()).map(({ parents }) => parents.length)).toEqual([0, 1, 1, 2]);
+    // The rest of the tests has two lanes again.
+    await cloud.split("shardId-000000000003");
   }, 120_000);
 
   it("are exact when a function dies and its write arrives after its successor has committed", async () => {
