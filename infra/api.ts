@@ -65,6 +65,7 @@ export function apiDocument(options: ApiOptions): ApiDocument {
     paths: {
       "/v1/events": { post: postEvents(options), options: preflight("preflightEvents") },
       "/api/event": { post: postPlausibleEvent(options), options: preflight("preflightPlausibleEvent") },
+      "/p.gif": { get: getPixel(options) },
       "/api/v2/query": { post: query(options) },
       "/api/v2/live": { get: live(options) },
       "/api/v2/sites": { get: sites(options) },
@@ -110,6 +111,73 @@ function postPlausibleEvent(options: ApiOptions): Operation {
     // Trackers and server libraries made for this protocol check for 202 and "ok".
     success: { status: "202", description: "The event is durable in the stream.", body: "ok" },
   });
+}
+
+/** 43 bytes: one transparent point. */
+const PIXEL = "R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7";
+
+/** For pages without scripts: an image that counts the page view. */
+function getPixel(options: ApiOptions): Operation {
+  const template = putRecordTemplate({
+    ...options,
+    route: "/p.gif",
+    siteKeys: ["s"],
+    parameters: ["s", "u", "r"],
+  });
+  const parameter = (name: string, required: boolean, description: string) =>
+    ({ name, in: "query", required, description, schema: { type: "string" } }) as const;
+  return {
+    operationId: "getPixel",
+    summary: "Report a page view by loading an image",
+    description: "For browsers without scripts, and for mail. Each request is one page view.",
+    tags: ["ingest"],
+    parameters: [
+      parameter("s", true, "Site id, as registered."),
+      parameter("u", false, "URL of the page. Default: the header Referer, which names the page."),
+      parameter("r", false, "Where the visitor came from, if the page's server knows."),
+    ],
+    responses: {
+      200: {
+        description: "The page view is durable in the stream.",
+        headers: { ...corsHeader, "Cache-Control": { schema: { type: "string" } } },
+        content: { "image/gif": { schema: { type: "string" } } },
+      },
+      429: problem("Too many requests from one sender."),
+      500: problem("The stream cannot be written to."),
+      503: problem("The stream is at its limit or not available."),
+    },
+    "x-amazon-apigateway-integration": {
+      type: "aws",
+      httpMethod: "POST",
+      uri: `arn:${options.partition}:apigateway:${options.region}:kinesis:action/PutRecord`,
+      credentials: options.ingestRoleArn,
+      passthroughBehavior: "never",
+      requestParameters: { "integration.request.header.Content-Type": "'application/x-amz-json-1.1'" },
+      requestTemplates: { "application/json": template },
+      responses: {
+        "2\\d{2}": {
+          statusCode: "200",
+          responseParameters: mappedHeaders({
+            ...CORS,
+            "Cache-Control": "no-store",
+            "Content-Type": "image/gif",
+          }),
+          responseTemplates: { "application/json": PIXEL },
+          contentHandling: "CONVERT_TO_BINARY",
+        },
+        "4\\d{2}": {
+          statusCode: "503",
+          responseParameters: mappedHeaders(CORS),
+          responseTemplates: { "application/json": refusalTemplate },
+        },
+        default: {
+          statusCode: "503",
+          responseParameters: mappedHeaders(CORS),
+          responseTemplates: { "application/json": outageTemplate },
+        },
+      },
+    },
+  };
 }
 
 interface IngestRoute extends Pick<IngestMapping, "route" | "siteKeys" | "visitorKey"> {

@@ -20,10 +20,15 @@ export type ClientAddress =
   | { readonly from: "cloudfront"; readonly proof?: { readonly header: string; readonly value: string } };
 
 export interface IngestMapping {
-  /** The path that was posted to; travels in the envelope and picks the decoder. */
+  /** The path that was asked for; travels in the envelope and picks the decoder. */
   readonly route: string;
   /** Keys of the body that may hold the site, in order of preference. */
   readonly siteKeys: readonly string[];
+  /**
+   * The request has no body: these parameters of its query string, and the header Referer as `page`, are put into one,
+   * a JSON object of base64 texts (`{"s64":"...","page64":"..."}`). The site is then the parameter `siteKeys` names.
+   */
+  readonly parameters?: readonly string[];
   /** Key of the body that holds the visitor id, if the protocol has one. */
   readonly visitorKey?: string;
   readonly streamName: string;
@@ -64,7 +69,7 @@ export function putRecordTemplate(mapping: IngestMapping): string {
   ].join(",");
   return [
     `#set($q = '"')`,
-    "#set($body64 = $util.base64Encode($input.body))",
+    ...bodyLines(mapping, field),
     `#set($agent = "$!context.identity.userAgent")`,
     // API Gateway adds this one itself; params() is the form that published templates use for it.
     `#set($trace = "$!input.params('X-Amzn-Trace-Id')")`,
@@ -79,6 +84,19 @@ export function putRecordTemplate(mapping: IngestMapping): string {
     "#end",
     `{"StreamName":"${mapping.streamName}","PartitionKey":"$key","Data":"$util.base64Encode($envelope)"}`,
   ].join("\n");
+}
+
+function bodyLines(
+  { parameters }: IngestMapping,
+  field: (name: string, value: string) => string,
+): readonly string[] {
+  if (parameters === undefined) return ["#set($body64 = $util.base64Encode($input.body))"];
+  const names = [...parameters, "page"];
+  return [
+    ...parameters.map((name) => `#set($${name} = "$!input.params().querystring.get('${name}')")`),
+    ...readHeader("page", "Referer"),
+    `#set($body64 = $util.base64Encode("{${names.map((name) => field(`${name}64`, `$util.base64Encode($${name})`)).join(",")}}"))`,
+  ];
 }
 
 /**
@@ -131,9 +149,9 @@ const forwardedLines = [
   "#end",
 ];
 
-function keyLines({ siteKeys, visitorKey }: IngestMapping): string[] {
+function keyLines({ siteKeys, visitorKey, parameters }: IngestMapping): string[] {
   const lines = siteKeys.flatMap((key, index) => {
-    const read = `#set($site = "$!input.path('$.${key}')")`;
+    const read = parameters ? `#set($site = $${key})` : `#set($site = "$!input.path('$.${key}')")`;
     return index === 0 ? [read] : [`#if($site == "")`, read, "#end"];
   });
   lines.push(

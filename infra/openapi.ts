@@ -28,6 +28,8 @@ export interface IntegrationResponse {
   readonly statusCode: string;
   readonly responseParameters?: Readonly<Record<string, string>>;
   readonly responseTemplates?: Readonly<Record<string, string>>;
+  /** The template's text is base64 of the body. */
+  readonly contentHandling?: "CONVERT_TO_BINARY";
 }
 
 export interface Integration {

@@ -18,6 +18,7 @@ describe("the API document", () => {
       "get /api/v2/export.csv",
       "get /api/v2/live",
       "get /api/v2/sites",
+      "get /p.gif",
       "options /api/event",
       "options /v1/events",
       "post /api/event",

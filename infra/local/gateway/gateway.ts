@@ -117,14 +117,15 @@ export function createGateway(options: GatewayOptions): Gateway {
     const { endpoint, allow } = routes.find(method, path);
     const query = new URLSearchParams(mark < 0 ? "" : url.slice(mark + 1));
     const id = randomUUID();
-    if (endpoint?.kind === "ingest") {
+    // A link checker's HEAD must not count as a view.
+    if (endpoint?.kind === "ingest" && method !== "HEAD") {
       return serveIngest(endpoint, { request, response, path, query, id });
     }
     let result: HttpResponse | undefined;
     try {
       result =
-        endpoint === undefined
-          ? nothingHere(path, allow)
+        endpoint === undefined || endpoint.kind === "ingest"
+          ? nothingHere(path, endpoint === undefined ? allow : "GET")
           : await answerHandler(endpoint, request, { path, method, query });
     } catch (error) {
       result = failure(error, endpoint?.name ?? "route", id, log);
@@ -146,12 +147,13 @@ export function createGateway(options: GatewayOptions): Gateway {
   ): Promise<void> {
     // Before the body: a slow upload must not make its events look younger than they are.
     const receivedAt = clock.now();
+    const method = request.method ?? "POST";
     const headers = request.headers as Record<string, string>;
     const span = trace(headers["x-amzn-trace-id"]);
     const finish = (result: HttpResponse, reason?: RejectReason): void => {
       if (reason !== undefined) onReject(reason);
       reply(request, response, result, closing);
-      span.end({ method: "POST", path, status: result.status });
+      span.end({ method, path, status: result.status });
     };
     const encoding = headers["content-encoding"];
     if (encoding !== undefined && encoding.toLowerCase() !== "identity") {
@@ -159,7 +161,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     }
     const body = await readBody(request, MAX_BODY_BYTES);
     if (body.text === undefined) {
-      if (body.problem === "gone") return span.end({ method: "POST", path, status: 499 });
+      if (body.problem === "gone") return span.end({ method, path, status: 499 });
       const { status, message, reason } = bodyProblems[body.problem];
       return finish(problems.answer(status, message), reason);
     }
@@ -173,7 +175,7 @@ export function createGateway(options: GatewayOptions): Gateway {
         extendedRequestId: id,
         requestId: id,
         requestTimeEpoch: receivedAt,
-        httpMethod: "POST",
+        httpMethod: method,
         resourcePath: path,
         identity: { sourceIp: clientAddress(request, trustProxy), userAgent: headers["user-agent"] ?? "" },
         responseOverride: { header: {} },

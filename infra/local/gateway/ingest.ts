@@ -43,7 +43,7 @@ export function ingestOperation(operation: Operation, document: ApiDocument, put
   for (const [type, source] of Object.entries(integration.requestTemplates ?? {})) {
     templates.set(normalType(type), template(source));
   }
-  const check = bodyCheck(operation, document);
+  const check = operation.requestBody && bodyCheck(operation, document);
   const { default: otherwise, ...patterns } = integration.responses ?? {};
   const responses = [
     ...Object.entries(patterns),
@@ -69,14 +69,16 @@ export function ingestOperation(operation: Operation, document: ApiDocument, put
     if (request === undefined) {
       return { refused: 415, message: "Content-Type must be application/json or text/plain, in UTF-8." };
     }
-    let json: unknown;
-    try {
-      json = JSON.parse(body);
-    } catch {
-      return { refused: 400, message: "body: must be JSON" };
+    let json: unknown = {};
+    if (check) {
+      try {
+        json = JSON.parse(body);
+      } catch {
+        return { refused: 400, message: "body: must be JSON" };
+      }
+      const problem = check(json);
+      if (problem !== undefined) return { refused: 400, message: problem };
     }
-    const problem = check(json);
-    if (problem !== undefined) return { refused: 400, message: problem };
     const input: TemplateInput = { body, json, headers, query };
     const { backend, fault } = await put(request.render(input, context), putRecord);
     const response = answer(backend, context);
@@ -160,6 +162,10 @@ function responseRenderer(
     const status = context.responseOverride.status ?? Number(response.statusCode);
     const type: Record<string, string> =
       body === "" || "Content-Type" in fixed ? {} : { "Content-Type": "application/json" };
-    return { status, headers: { ...fixed, ...type, ...context.responseOverride.header }, body };
+    return {
+      status,
+      headers: { ...fixed, ...type, ...context.responseOverride.header },
+      body: response.contentHandling === "CONVERT_TO_BINARY" ? Buffer.from(body, "base64") : body,
+    };
   };
 }

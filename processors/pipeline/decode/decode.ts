@@ -4,6 +4,7 @@ import { type Batch, LIMITS, type Reject } from "../../model/event.ts";
 import type { EpochMs } from "../../model/time.ts";
 import { base64Text } from "./base64.ts";
 import { parseJson, reject } from "./checks.ts";
+import { decodePixel } from "./pixel.ts";
 import { decodePlausible } from "./plausible.ts";
 import { decodeRivulet } from "./rivulet.ts";
 
@@ -13,6 +14,7 @@ type Decoder = (body: unknown, receivedAt: EpochMs) => Batch[] | Reject;
 const DECODERS: ReadonlyMap<string, Decoder> = new Map<string, Decoder>([
   ["/v1/events", decodeRivulet],
   ["/api/event", decodePlausible],
+  ["/p.gif", decodePixel],
 ]);
 
 /**
