@@ -100,7 +100,13 @@ export const responseSchemas: Readonly<Record<string, Schema>> = {
       exact({
         code: {
           type: "string",
-          enum: ["visitor_days", "other_currencies", "vitals_not_kept", "values_beyond_table"],
+          enum: [
+            "visitor_days",
+            "first_exit_only",
+            "other_currencies",
+            "vitals_not_kept",
+            "values_beyond_table",
+          ],
         },
         warning: text("For people."),
       }),

@@ -49,9 +49,9 @@ const TABLE_DIMENSIONS: ReadonlySet<string> = new Set([
 export const OPERATORS = ["is", "is_not", "contains", "contains_not", "matches", "matches_not"] as const;
 export type Operator = (typeof OPERATORS)[number];
 
-/** Of the Stats API, but about several events of one visit, or about people's own lists: rollups hold neither. */
+/** Of the Stats API, but about several events of one visit, which rollups do not hold. */
 const BEHAVIOURS: ReadonlySet<unknown> = new Set(["has_done", "has_not_done"]);
-/** Of the Stats API, but never recorded here; docs/privacy.md says why. */
+/** Of the Stats API, but never recorded here. */
 const NOT_RECORDED =
   /^visit:(browser_version|os_version|region|city|country_name|region_name|city_name|entry_page_hostname|exit_page_hostname)$/;
 
