@@ -1,4 +1,5 @@
 /** Bundles the collector into the files that sites load. Runs in Node: on the server's first request, at deployment and in tests. */
+import { createHash } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, gzipSync, constants as zlib } from "node:zlib";
 import { build } from "esbuild";
@@ -61,6 +62,23 @@ export async function buildCollector(file: CollectorFile = "c.js"): Promise<Buil
       }).length,
     },
   };
+}
+
+/** A built file as a server offers it: by its name, which stays, and by its content, which may then be cached for ever. */
+export interface OfferedFile {
+  readonly name: CollectorFile;
+  readonly code: string;
+  /** `c/<hash>.js`, beside the file itself. */
+  readonly pinned: string;
+  /** For the attribute `integrity`. */
+  readonly integrity: string;
+}
+
+export async function offerCollector(file: CollectorFile = "c.js"): Promise<OfferedFile> {
+  const { code } = await buildCollector(file);
+  const digest = createHash("sha384").update(code).digest();
+  const hash = digest.toString("hex").slice(0, 16);
+  return { name: file, code, pinned: `c/${hash}.js`, integrity: `sha384-${digest.toString("base64")}` };
 }
 
 /** Terser finds some 60 bytes more than esbuild. The optional chunks are loaded as modules; the core is a plain script. */

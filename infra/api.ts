@@ -32,6 +32,8 @@ export interface ApiOptions {
   /** The function that answers queries. */
   readonly queryFunctionArn: string;
   readonly clientAddress: ClientAddress;
+  /** A second path for batches, under a name of the operator's choice: lists of ad blockers know the first. */
+  readonly ingestPath?: string;
   /**
    * On /api/event, take the visitor's address from X-Forwarded-For, as servers send it that report for their visitors
    * (this protocol has no other place for it). Anybody can then choose an address, as anybody can choose an agent.
@@ -64,6 +66,14 @@ export function apiDocument(options: ApiOptions): ApiDocument {
     ],
     paths: {
       "/v1/events": { post: postEvents(options), options: preflight("preflightEvents") },
+      ...(options.ingestPath === undefined
+        ? {}
+        : {
+            [options.ingestPath]: {
+              post: { ...postEvents(options), operationId: "postEventsAlias" },
+              options: preflight("preflightEventsAlias"),
+            },
+          }),
       "/api/event": { post: postPlausibleEvent(options), options: preflight("preflightPlausibleEvent") },
       "/p.gif": { get: getPixel(options) },
       "/api/v2/query": { post: query(options) },

@@ -4,11 +4,12 @@ import { ClickstreamError } from "../../processors/errors.ts";
 import type { SiteSetting } from "../../processors/pipeline/sites.ts";
 import { describe } from "./consumer.ts";
 import { playDemo } from "./demo.ts";
-import { duration, port, rate, rateLimitOf, sites, speed } from "./flags.ts";
+import { duration, ownPath, port, rate, rateLimitOf, sites, speed } from "./flags.ts";
 import { addManagement } from "./manage.ts";
 import { redrive } from "./redrive.ts";
 import { replayFile } from "./replay.ts";
 import { openKinesis, type Runtime, type RuntimeOptions, startRuntime } from "./runtime.ts";
+import { addSnippet } from "./snippet.ts";
 
 interface StartFlags {
   port: number;
@@ -21,6 +22,8 @@ interface StartFlags {
   requireKey: boolean;
   rateLimit: number;
   trustProxy: boolean;
+  scriptPath?: string;
+  ingestPath?: string;
   lateness?: number;
 }
 
@@ -50,6 +53,8 @@ const withServerFlags = (command: Command, data: string): Command =>
       false,
     )
     .option("--rate-limit <number>", "queries a second for each reader; 0 is no limit", rate, 100)
+    .option("--script-path <path>", "offer the collector under this path too, e.g. /stats/s.js", ownPath)
+    .option("--ingest-path <path>", "take its reports under this path too, e.g. /stats/e", ownPath)
     .option(
       "--trust-proxy",
       "take the visitor's address from X-Forwarded-For: only behind your own proxy",
@@ -110,6 +115,7 @@ program
   });
 
 addManagement(program, log);
+addSnippet(program);
 
 function start(flags: StartFlags): Promise<Runtime> {
   const options: RuntimeOptions = {
@@ -121,6 +127,8 @@ function start(flags: StartFlags): Promise<Runtime> {
     requireKey: flags.requireKey,
     rateLimit: rateLimitOf(flags.rateLimit),
     trustProxy: flags.trustProxy,
+    scriptPath: flags.scriptPath,
+    ingestPath: flags.ingestPath,
     log,
     ...(flags.lateness === undefined ? {} : { allowedLatenessMs: flags.lateness }),
     ...(flags.stream ? { stream: flags.stream } : {}),

@@ -29,6 +29,13 @@ export const sites = (text: string, earlier: readonly SiteSetting[]): SiteSettin
   site(text),
 ];
 
+/** A path of a URL, as `/stats/s.js`, that no other station of the server uses. */
+export function ownPath(text: string): string {
+  if (!/^(?:\/[\w.~-]+)+$/.test(text) || /^\/(?:api|v1|demo|c|traces)(?:\/|$)/.test(text))
+    throw new InvalidArgumentError("a path such as /stats/s.js, not below /api, /v1, /c, /demo or /traces");
+  return text;
+}
+
 /** Requests a second. */
 export function rate(text: string): number {
   const value = Number(text);

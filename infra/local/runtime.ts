@@ -36,6 +36,9 @@ export interface RuntimeOptions {
   /** Of readers, for each address and each key; undefined: none. */
   readonly rateLimit: RateLimit | undefined;
   readonly trustProxy: boolean;
+  /** Further paths of the collector and of its reports. Default: only /c.js and /v1/events. */
+  readonly scriptPath?: string | undefined;
+  readonly ingestPath?: string | undefined;
   /** Events whose minute ended longer than this before they were received are late. Default ALLOWED_LATENESS_MS. */
   readonly allowedLatenessMs?: number;
   readonly log: (line: string) => void;
@@ -130,6 +133,8 @@ async function open(options: RuntimeOptions, opened: AsyncDisposableStack): Prom
     rateLimit: options.rateLimit,
     isPrivate: isLoopback(host),
     trustProxy: options.trustProxy,
+    scriptPath: options.scriptPath,
+    ingestPath: options.ingestPath,
     allowedHosts: options.isPublic ? [host] : [],
     log,
   });

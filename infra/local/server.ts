@@ -1,6 +1,5 @@
 /** The HTTP side of a local Rivulet: the gateway with its API, the dashboard, the collector, the demo shop and the pages for operators. */
 import { fileURLToPath } from "node:url";
-import { buildCollector } from "../../collector/build.ts";
 import { buildDashboard } from "../../dashboard/build.ts";
 import { ClickstreamError } from "../../processors/errors.ts";
 import type { Clock } from "../../processors/model/time.ts";
@@ -11,6 +10,7 @@ import type { Reconciler } from "../../processors/pipeline/reconcile.ts";
 import type { Stream } from "../../processors/streams/stream.ts";
 import { apiDocument } from "../api.ts";
 import { publishedDocument } from "../published.ts";
+import { addCollector } from "./collector.ts";
 import type { Consumer } from "./consumer.ts";
 import { assetHandler } from "./gateway/assets.ts";
 import { createGateway, type Gateway } from "./gateway/gateway.ts";
@@ -35,6 +35,9 @@ export interface ServerOptions {
   /** Serve /metrics: only where nobody but this machine can ask. */
   readonly isPrivate: boolean;
   readonly trustProxy: boolean;
+  /** Where the collector and its reports are offered too, under names of the operator's choice. */
+  readonly scriptPath: string | undefined;
+  readonly ingestPath: string | undefined;
   readonly allowedHosts: readonly string[];
   readonly log: (line: string) => void;
 }
@@ -51,6 +54,7 @@ export function createServer(options: ServerOptions): Gateway {
     ingestRoleArn: "local",
     queryFunctionArn: "local",
     clientAddress: { from: "connection" },
+    ...(options.ingestPath === undefined ? {} : { ingestPath: options.ingestPath }),
   });
   const gateway = createGateway({
     document,
@@ -92,6 +96,7 @@ export function createServer(options: ServerOptions): Gateway {
       }),
     }));
   }
+  addCollector(gateway, options.scriptPath);
   addAssets(gateway);
   // Traces tell of all sites, and a key is for one.
   if (!options.isKeyRequired) addTraceRoutes(gateway, tracing.store);
@@ -100,18 +105,6 @@ export function createServer(options: ServerOptions): Gateway {
 
 /** Bundles on first request, because most starts are restarts and nobody waits for a page then. */
 function addAssets(gateway: Gateway): void {
-  let collector: Promise<Handler> | undefined;
-  gateway.route(
-    "GET",
-    "/c.js",
-    async (request) => {
-      collector ??= buildCollector().then(({ code }) =>
-        assetHandler("c.js", code, { maxAgeSeconds: 3600, anyOrigin: true }),
-      );
-      return (await collector)(request);
-    },
-    { anyHost: true },
-  );
   let dashboard: Promise<Map<string, Handler>> | undefined;
   const files = async (): Promise<Map<string, Handler>> => {
     dashboard ??= buildDashboard().then(

@@ -1,0 +1,64 @@
+/** What a site's owner pastes: the script tag, the same with its content pinned, the policy line, and the image for browsers without scripts. */
+import type { Command } from "commander";
+import { offerCollector } from "../../collector/build.ts";
+
+export interface SnippetOptions {
+  readonly site: string;
+  /** Origin that serves the collector; no slash at its end. */
+  readonly url: string;
+  /** Default /c.js. */
+  readonly scriptPath?: string;
+  /** Default /v1/events. */
+  readonly ingestPath?: string;
+}
+
+export interface Snippets {
+  readonly tag: string;
+  readonly pinned: string;
+  /** For the header Content-Security-Policy. */
+  readonly policy: string;
+  readonly pixel: string;
+}
+
+/** The lines for one site. Building the collector takes a second, because the pinned tag names its hash. */
+export async function snippets({
+  site,
+  url,
+  scriptPath = "/c.js",
+  ingestPath,
+}: SnippetOptions): Promise<Snippets> {
+  const { pinned, integrity } = await offerCollector();
+  const folder = scriptPath.slice(0, scriptPath.lastIndexOf("/") + 1);
+  const attributes =
+    (ingestPath === undefined ? "" : ` data-api="${escaped(url + ingestPath)}"`) +
+    ` data-site="${escaped(site)}"`;
+  const { origin } = new URL(url);
+  return {
+    tag: `<script defer src="${escaped(url + scriptPath)}"${attributes}></script>`,
+    pinned: `<script defer src="${escaped(url + folder + pinned)}" integrity="${integrity}" crossorigin="anonymous"${attributes}></script>`,
+    policy: `script-src ${origin}; connect-src ${origin}; img-src ${origin}`,
+    pixel: `<noscript><img src="${escaped(`${url}/p.gif?s=${encodeURIComponent(site)}`)}" alt="" width="1" height="1" referrerpolicy="no-referrer-when-downgrade"></noscript>`,
+  };
+}
+
+const escaped = (text: string): string => text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
+
+/** Adds `snippet` to the program. */
+export function addSnippet(program: Command): void {
+  program
+    .command("snippet")
+    .description("print what to paste into a site's pages")
+    .requiredOption("--site <id>", "the site, as registered")
+    .option("--url <url>", "where the server is reached from browsers", "http://127.0.0.1:8080")
+    .option("--script-path <path>", "as given to start")
+    .option("--ingest-path <path>", "as given to start")
+    .action(async ({ url, ...flags }: SnippetOptions) => {
+      const { tag, pinned, policy, pixel } = await snippets({ ...flags, url: url.replace(/\/+$/, "") });
+      console.log(`Inside <head> of every page:\n\n  ${tag}\n`);
+      console.log(
+        `Or pinned to this version, so that the browser runs no other; paste anew after an upgrade:\n\n  ${pinned}\n`,
+      );
+      console.log(`If your pages have a Content-Security-Policy, it needs:\n\n  ${policy}\n`);
+      console.log(`For browsers without scripts, inside <body>:\n\n  ${pixel}`);
+    });
+}
