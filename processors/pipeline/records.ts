@@ -24,7 +24,9 @@ import {
   SESSION_GAP_MS,
   type ShardState,
   type StateChange,
+  VISITOR_BYTES,
   type VisitorState,
+  visitorBytes,
 } from "./state.ts";
 import { cookielessId, dayOf, type KeyedHash, type Salts, storedId } from "./visitor.ts";
 
@@ -141,6 +143,7 @@ export class RecordFold {
       this.#counters.events++;
       this.events++;
     }
+    this.#ordinal += Math.floor(visitorBytes(visitor) / VISITOR_BYTES);
     this.#watermark = Math.max(this.#watermark, closedUntil);
   }
 

@@ -2,8 +2,14 @@
 import { describe, expect, it } from "vitest";
 import { partitionKeyOf } from "../../../processors/model/streamfile.ts";
 import type { ShardWorker } from "../../../processors/pipeline/aggregate.ts";
-import { newestCommits, newestSnapshot, readCommits } from "../../../processors/pipeline/commit.ts";
+import {
+  loadState,
+  newestCommits,
+  newestSnapshot,
+  readCommits,
+} from "../../../processors/pipeline/commit.ts";
 import { compact } from "../../../processors/pipeline/compact.ts";
+import { VISITOR_BYTES, visitorBytes } from "../../../processors/pipeline/state.ts";
 import { memoryStream } from "../../../processors/streams/memory.ts";
 import { crashingStore } from "../../kit/crash.ts";
 import { generate } from "../../kit/generate.ts";
@@ -91,6 +97,25 @@ describe(`a worker (RIVULET_SEED=${SEED})`, () => {
     expect(await patient.process(records.slice(0, 30))).toMatchObject({ commits: 0 });
     await patient.process(records);
     expect(await totals(engine(), from, to)).toEqual(expected);
+  });
+
+  it("lets visitors that take much memory age the others faster, so that a shard's memory is bounded", async () => {
+    const { worker, store } = await rig();
+    const one = worker();
+    const campaign = `https://${SITE}/?${["source", "medium", "campaign", "term", "content"]
+      .map((name) => `utm_${name}=${"x".repeat(1_900)}`)
+      .join("&")}`;
+    // Eight visits, hours apart, each with all of the long texts.
+    const heavy = Array.from({ length: 8 }, (_, i) => ({ n: "pageview", u: campaign, t: NOON - i * HOUR }));
+    const plain = post({ at: NOON, e: [view("/a"), view("/b"), view("/c")], ip: "10.0.0.1" });
+    await one.process(recordsOf([plain]));
+    const before = (await loadState(store, SHARD.id))?.state.ordinal ?? 0;
+    expect(before).toBe(1);
+    await one.process(recordsOf([plain, post({ at: NOON, e: heavy, ip: "10.0.0.2" })]));
+    const { state } = (await loadState(store, SHARD.id)) ?? {};
+    const taken = state ? [...state.visitors.values()].map(visitorBytes) : [];
+    expect(Math.max(...taken)).toBeGreaterThan(8 * 5 * 1_900);
+    expect((state?.ordinal ?? 0) - before).toBe(1 + Math.floor(Math.max(...taken) / VISITOR_BYTES));
   });
 
   it("splits what is too much for one commit", async () => {
