@@ -11,7 +11,7 @@ import { type ServerProcess, startServer } from "../kit/server.ts";
 import { drill } from "./kill.ts";
 import { makeSchedule, makeTrial, trySchedule } from "./law.ts";
 import { explain, runSchedules } from "./schedules.ts";
-import { STORE_KINDS, type StoreKind } from "./stores.ts";
+import { STORE_KINDS, type StoreKind, startStores } from "./stores.ts";
 
 const seed = Number(process.env.RIVULET_SEED ?? Math.floor(Math.random() * 1_000_000_000));
 const budgetMs = Number(process.env.RIVULET_BUDGET_S ?? 120) * 1_000;
@@ -114,11 +114,18 @@ async function playSchedules(
   mayGoOn: () => boolean,
 ): Promise<void> {
   const began = performance.now();
-  const { played, failure } = await runSchedules({ seed: from, schedules: count, store, hasTime: mayGoOn });
+  const stores = await startStores(store);
+  const { played, answers, failure } = await runSchedules({
+    seed: from,
+    schedules: count,
+    stores,
+    hasTime: mayGoOn,
+  });
+  await stores.close();
   schedules += played;
   const seconds = ((performance.now() - began) / 1_000).toFixed(1);
   report(
-    `${played} schedules over ${store} in ${seconds} s (seeds ${from} to ${from + played - 1})`,
+    `${played} schedules over ${store} in ${seconds} s, ${answers} answers on the way (seeds ${from} to ${from + played - 1})`,
     failure ? explain(failure, store) : [],
   );
 }

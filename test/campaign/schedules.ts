@@ -3,9 +3,10 @@ import fc from "fast-check";
 import { type ChoiceList, type Choices, randomChoices, replayChoices } from "../kit/faults/choices.ts";
 import type { Step } from "../kit/faults/turns.ts";
 import { Random } from "../kit/random.ts";
-import { Calm } from "./judge.ts";
-import { play } from "./stage.ts";
-import { type StoreKind, type Stores, startStores } from "./stores.ts";
+import { castAll } from "./actors.ts";
+import { Calm } from "./calm.ts";
+import { type Played, Stage } from "./stage.ts";
+import type { StoreKind, Stores } from "./stores.ts";
 import { makeWorld } from "./world.ts";
 
 /** Schedules that share a world: what it comes to in peace is worked out once. */
@@ -28,42 +29,43 @@ function calmOf(seed: number): Calm {
   return last;
 }
 
-/** Plays schedule `seed` once. Undefined when all laws hold. */
+/** Plays schedule `seed` once, or other choices in its world. `why` is undefined when all laws hold. */
 export async function playSchedule(
   seed: number,
   { open, turns }: Stores,
   given?: ChoiceList,
-): Promise<{ why: string; choices: Choices; steps: Step[] } | undefined> {
+): Promise<Played & { why: string | undefined; choices: Choices }> {
   const random = new Random(seed);
   // A few long ones: some faults need a past.
   const length = random.between(20, turns) * (random.chance(0.1) ? 4 : 1);
   const choices = given ? replayChoices(given) : randomChoices(random, length);
-  const steps: Step[] = [];
+  const played: Played = { steps: [], answers: 0 };
   try {
-    await play({ calm: calmOf(seed), open: (clock) => open(clock, seed), choices }, steps);
-    return undefined;
+    const stage = new Stage({ calm: calmOf(seed), open: (clock) => open(clock, seed), choices, played });
+    castAll(stage);
+    await stage.play();
+    return { ...played, why: undefined, choices };
   } catch (error) {
-    return { why: describe(error), choices, steps };
+    return { ...played, why: describe(error), choices };
   }
 }
 
-/** Plays a schedule; when a law is broken, looks for the simplest schedule in the same world that breaks one. */
-export async function trySchedule(
+/** Looks for the simplest schedule in the same world that breaks a law too. */
+async function shrink(
   seed: number,
   stores: Stores,
-  shrinkMs = SHRINK_MS,
-): Promise<Failure | undefined> {
-  const first = await playSchedule(seed, stores);
-  if (!first) return undefined;
+  first: Awaited<ReturnType<typeof playSchedule>>,
+  withinMs: number,
+): Promise<Failure> {
   let simplest = first;
   const [settings = [], ...turns] = first.choices.taken;
   const number = fc.nat(999);
   const law = fc.asyncProperty(
-    fc.array(number, { maxLength: 20 }),
-    fc.array(fc.array(number, { maxLength: 20 }), { maxLength: turns.length, size: "max" }),
+    fc.array(number, { maxLength: MOST_PICKS }),
+    fc.array(fc.array(number, { maxLength: MOST_PICKS }), { maxLength: turns.length, size: "max" }),
     async (setup, choices) => {
       const failed = await playSchedule(seed, stores, [setup, ...choices]);
-      if (!failed) return;
+      if (failed.why === undefined) return;
       simplest = failed;
       throw new Error(failed.why);
     },
@@ -71,45 +73,55 @@ export async function trySchedule(
   await fc.check(law, {
     numRuns: 1,
     examples: [[[...settings], turns.map((turn) => [...turn])]],
-    interruptAfterTimeLimit: shrinkMs,
+    interruptAfterTimeLimit: withinMs,
   });
   return {
     seed,
-    why: simplest.why,
+    why: simplest.why ?? "",
     choices: simplest.choices.taken.map(trimmed),
-    trace: simplest.steps.map(
-      ({ actor, call, fate }) => `${actor}: ${call.name} ${call.key}${fate === "pass" ? "" : ` -> ${fate}`}`,
-    ),
+    trace: simplest.steps.map(line),
   };
 }
 
+/** In the setting up or in one step. */
+const MOST_PICKS = 100;
 const SHRINK_MS = 20_000;
 
 export interface Run {
   readonly seed: number;
   /** Played at most. */
   readonly schedules: number;
-  readonly store: StoreKind;
-  readonly hasTime: () => boolean;
+  readonly stores: Stores;
+  readonly hasTime?: () => boolean;
+  /** How long to look for a simpler schedule when one fails. */
+  readonly shrinkMs?: number;
+}
+
+export interface RunResult {
+  readonly played: number;
+  /** Answers that were judged while things went on. */
+  readonly answers: number;
+  readonly failure: Failure | undefined;
 }
 
 /** Plays schedules seed, seed + 1 and so on, until the count or the time is reached or one fails. */
 export async function runSchedules({
   seed,
   schedules,
-  store,
-  hasTime,
-}: Run): Promise<{ played: number; failure: Failure | undefined }> {
-  const stores = await startStores(store);
-  try {
-    let played = 0;
-    let failure: Failure | undefined;
-    for (; played < schedules && !failure && hasTime(); played++)
-      failure = await trySchedule(seed + played, stores);
-    return { played, failure };
-  } finally {
-    await stores.close();
+  stores,
+  hasTime = () => true,
+  shrinkMs = SHRINK_MS,
+}: Run): Promise<RunResult> {
+  let played = 0;
+  let answers = 0;
+  while (played < schedules && hasTime()) {
+    const outcome = await playSchedule(seed + played, stores);
+    answers += outcome.answers;
+    if (outcome.why !== undefined)
+      return { played: played + 1, answers, failure: await shrink(seed + played, stores, outcome, shrinkMs) };
+    played++;
   }
+  return { played, answers, failure: undefined };
 }
 
 /** What somebody needs who wants to see it again and mend it. */
@@ -119,6 +131,11 @@ export const explain = ({ seed, why, choices, trace }: Failure, store: StoreKind
   `shrunk to ${trace.length} steps, choices ${JSON.stringify(choices)}`,
   ...trace.map((line) => `  ${line}`),
 ];
+
+/** A partition key holds a whole user agent: its beginning is enough to tell it from others. */
+const MOST_KEY_CHARS = 50;
+const line = ({ actor, call, fate }: Step): string =>
+  `${actor}: ${call.name} ${call.key.slice(0, MOST_KEY_CHARS)}${fate === "pass" ? "" : ` -> ${fate}`}`;
 
 const trimmed = (choices: readonly number[]): number[] =>
   choices.slice(0, choices.findLastIndex((it) => it !== 0) + 1);
