@@ -141,36 +141,42 @@ async function compare(when: string, container = query): Promise<void> {
   }
 }
 
+const FATES = ["outage", "answer lost", "throttled", "request lost"] as const;
+/** Requests that an outage swallows: more than the SDK tries again. */
+const OUTAGE_REQUESTS = 12;
+/** Every so many requests one of the fates, whatever the seed; the random ones come on top. */
+const FATE_EVERY = 25;
+
 /** Throttles, loses requests, loses answers, and now and then is not there at all for a while. */
 function poisoned(): { wire: Wire; hits: Map<string, number> } {
   const hits = new Map<string, number>();
-  const hit = (what: string): void => void hits.set(what, (hits.get(what) ?? 0) + 1);
+  let number = 0;
   let awayFor = 0;
+  const draw = (): (typeof FATES)[number] | "fine" => {
+    if (++number % FATE_EVERY === 0) return FATES[(number / FATE_EVERY - 1) % FATES.length]!;
+    return random.chance(0.09) ? random.pick(FATES.slice(1)) : "fine";
+  };
   const wire: Wire = async ({ forward }) => {
     if (awayFor > 0) {
       awayFor--;
       return undefined;
     }
-    const fate = random.unit();
-    if (fate < 0.025) {
-      hit("throttled");
-      return awsFailure(400, "ProvisionedThroughputExceededException");
+    const fate = draw();
+    hits.set(fate, (hits.get(fate) ?? 0) + 1);
+    switch (fate) {
+      case "throttled":
+        return awsFailure(400, "ProvisionedThroughputExceededException");
+      case "answer lost":
+        await forward();
+        return undefined;
+      case "request lost":
+        return undefined;
+      case "outage":
+        awayFor = OUTAGE_REQUESTS;
+        return undefined;
+      default:
+        return forward();
     }
-    if (fate < 0.06) {
-      hit("request lost");
-      return undefined;
-    }
-    if (fate < 0.13) {
-      hit("answer lost");
-      await forward();
-      return undefined;
-    }
-    if (fate < 0.15) {
-      hit("outage");
-      awayFor = 12;
-      return undefined;
-    }
-    return forward();
   };
   return { wire, hits };
 }
@@ -208,7 +214,7 @@ async function nextEvent(): Promise<Json> {
 }
 
 const rounds = 12;
-const perRound = Math.floor((traffic.length * 0.7) / (rounds + 2));
+const perRound = Math.floor((traffic.length * 0.6) / (rounds + 2));
 
 describe(`counts through the cloud's shape (RIVULET_SEED=${SEED})`, () => {
   it("are exact while DynamoDB fails at random, warm containers take turns, clocks go on, a shard splits and its children merge", async () => {
@@ -233,7 +239,7 @@ describe(`counts through the cloud's shape (RIVULET_SEED=${SEED})`, () => {
       if (round % 3 === 1) await compact.invoke({}).catch(() => {});
       if (round % 4 === 3) await compare(`after round ${round}`);
     }
-    expect(hits.size, JSON.stringify([...hits])).toBeGreaterThanOrEqual(3);
+    expect([...hits.keys()]).toEqual(expect.arrayContaining([...FATES]));
     expect(mapping.report.failures).toBeGreaterThan(0);
     expect(mapping.report.givenUp).toBe(0);
     expect(pool.started).toBeGreaterThan(1);

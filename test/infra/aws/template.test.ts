@@ -253,9 +253,21 @@ describe("the distribution", () => {
     expect(behaviors.map(({ PathPattern }: Json) => PathPattern)).toEqual(["/v1/*", "/api/*"]);
     for (const behavior of behaviors) {
       expect(behavior.ViewerProtocolPolicy).toBe("https-only");
-      expect(behavior.CachePolicyId).toBe("4135ea2d-6df8-44a3-9df3-4b5a84be39ad"); // managed: CachingDisabled
       expect(behavior.AllowedMethods).toContain("POST");
     }
+    const [ingest, api] = behaviors;
+    expect(ingest.CachePolicyId).toBe("4135ea2d-6df8-44a3-9df3-4b5a84be39ad"); // managed: CachingDisabled
+    expect(cloud.of("AWS::CloudFront::CachePolicy").map(([id]) => ({ Ref: id }))).toEqual([
+      api.CachePolicyId,
+    ]);
+  });
+
+  it("forwards a reader's key, keeps no answer that does not ask for it, and mixes up no two readers", () => {
+    const { CachePolicyConfig: policy } = cloud.only("AWS::CloudFront::CachePolicy");
+    const { HeadersConfig, QueryStringsConfig } = policy.ParametersInCacheKeyAndForwardedToOrigin;
+    expect(HeadersConfig).toEqual({ HeaderBehavior: "whitelist", Headers: ["Authorization"] });
+    expect(QueryStringsConfig).toEqual({ QueryStringBehavior: "all" });
+    expect([policy.MinTTL, policy.DefaultTTL, policy.MaxTTL]).toEqual([0, 0, 1]);
   });
 
   it("forwards what the mapping templates read, and not Host", () => {
