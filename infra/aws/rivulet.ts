@@ -30,6 +30,8 @@ export interface RivuletProps {
    * on behalf of visitors; anybody else can then name any address too. Default: false.
    */
   readonly believeSenders?: boolean;
+  /** Lets nobody read without a key or a share link; `rivulet keys` and `rivulet share` make them. Default: false. */
+  readonly requireKey?: boolean;
   /** Own name, with a certificate of us-east-1. */
   readonly domain?: { readonly name: string; readonly certificate: ICertificate };
   /** Who is told of alarms. */
@@ -81,7 +83,11 @@ export class Rivulet extends Construct {
       sites,
       concurrency: keep(1),
     });
-    this.serving = new Serving(this, "Serving", { data: this.data, environment, concurrency: keep(20) });
+    this.serving = new Serving(this, "Serving", {
+      data: this.data,
+      environment: { ...environment, ...(props.requireKey ? { [ENV.requireKey]: "1" } : {}) },
+      concurrency: keep(20),
+    });
     this.ingestion = new Ingestion(this, "Ingestion", {
       clicks: this.clicks,
       query: this.serving.handler,

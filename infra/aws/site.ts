@@ -9,7 +9,9 @@ import type { ICertificate } from "aws-cdk-lib/aws-certificatemanager";
 import {
   AllowedMethods,
   type BehaviorOptions,
+  CacheHeaderBehavior,
   CachePolicy,
+  CacheQueryStringBehavior,
   Distribution,
   Function as EdgeFunction,
   FunctionCode,
@@ -55,7 +57,8 @@ export class Site extends Construct {
       enforceSSL: true,
       removalPolicy: RemovalPolicy.DESTROY,
     });
-    const ingestAndQuery = apiBehavior(this, ingestion);
+    const ingest = apiBehavior(this, ingestion);
+    const ingestAndQuery = { ...ingest, cachePolicy: readersOnly(this) };
     const stored = {
       origin: S3BucketOrigin.withOriginAccessControl(this.bucket),
       viewerProtocolPolicy: ViewerProtocolPolicy.REDIRECT_TO_HTTPS,
@@ -76,7 +79,7 @@ export class Site extends Construct {
         functionAssociations: [{ function: folderIndex(this), eventType: FunctionEventType.VIEWER_REQUEST }],
       },
       additionalBehaviors: {
-        "/v1/*": ingestAndQuery,
+        "/v1/*": ingest,
         "/api/*": ingestAndQuery,
         "/c.js": { ...stored, responseHeadersPolicy: collectorHeaders(this) },
       },
@@ -108,6 +111,21 @@ export class Site extends Construct {
     });
   }
 }
+
+/**
+ * Forwards a reader's key. CloudFront drops Authorization from GET requests unless it is part of the cache's key, and a
+ * key needs a cache that may hold something: at most a second, and nothing that does not ask for it, as no answer does.
+ * https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/add-origin-custom-headers.html#add-origin-custom-headers-forward-authorization
+ */
+const readersOnly = (scope: Construct): CachePolicy =>
+  new CachePolicy(scope, "ForwardKeys", {
+    comment: "Rivulet: forwards the Authorization header and caches nothing",
+    headerBehavior: CacheHeaderBehavior.allowList("Authorization"),
+    queryStringBehavior: CacheQueryStringBehavior.all(),
+    minTtl: Duration.seconds(0),
+    defaultTtl: Duration.seconds(0),
+    maxTtl: Duration.seconds(1),
+  });
 
 /** Never cached; forwards what the mapping templates and handlers read, and no cookie. */
 function apiBehavior(scope: Construct, { api, edgeProof }: Ingestion): BehaviorOptions {
