@@ -1,0 +1,52 @@
+/**
+ * The collector for bundlers: puts the script tag into the page, and keeps calls until the script has loaded. Nothing
+ * happens on import, and nothing at all where there is no page (server-side rendering).
+ */
+
+/** Calls wait in the stub that the collector looks for when it starts. */
+function call(...given) {
+  if (typeof document === "undefined") return;
+  window.rivulet ??= Object.assign((...one) => window.rivulet.q.push(one), { q: [] });
+  window.rivulet(...given);
+}
+
+export function init({ site, url, script = "/c.js", ingest, before, ...options }) {
+  if (typeof document === "undefined" || document.querySelector("script[data-site]")) return;
+  const tag = document.createElement("script");
+  tag.async = true;
+  const { dataset } = tag;
+  dataset.site = site;
+  if (ingest) dataset.api = new URL(ingest, url).href;
+  for (const flag of ["hash", "local"]) if (options[flag]) dataset[flag] = "";
+  if (options.identity) dataset.identity = options.identity;
+  if (options.params) dataset.params = options.params.join(" ");
+  if (options.with) dataset.with = options.with.map((name) => `${name}.js`).join(" ");
+  if (before) {
+    window.rivuletBefore = before;
+    dataset.before = "rivuletBefore";
+  }
+  tag.src = new URL(script, url).href;
+  document.head.append(tag);
+}
+
+export function track(name, options) {
+  call(name, options);
+}
+
+export function page(path) {
+  if (typeof document === "undefined") return;
+  const { origin, pathname } = new URL(path ?? "", location.href);
+  call("pageview", path === undefined ? undefined : { u: origin + pathname });
+}
+
+export function consent(yes) {
+  if (typeof document === "undefined") return;
+  if (window.rivulet?.consent) window.rivulet.consent(yes);
+  else {
+    try {
+      localStorage.rivulet = yes ? "1" : "0"; // where the collector looks
+    } catch {
+      // No storage, no lasting choice.
+    }
+  }
+}

@@ -1,0 +1,95 @@
+import { build } from "esbuild";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { buildCollector } from "../../collector/build.ts";
+import { type Browser, launchBrowser } from "../kit/browser.ts";
+import { page, startReceiver } from "./receiver.ts";
+
+let browser: Browser;
+beforeAll(async () => {
+  browser = await launchBrowser();
+});
+afterAll(() => browser?.close());
+
+/** As a site's own bundler sees the package. */
+async function bundle(code: string): Promise<string> {
+  const { outputFiles } = await build({
+    stdin: { contents: code, resolveDir: import.meta.dirname },
+    bundle: true,
+    format: "iife",
+    minify: true,
+    write: false,
+  });
+  return outputFiles[0]!.text;
+}
+
+it("does nothing on a server, neither when imported nor when called", async () => {
+  const before = Object.keys(globalThis);
+  const { consent, init, page: view, track } = await import("rivulet/collector");
+  init({ site: "example.com", url: "https://stats.example.com" });
+  track("signup", { props: { plan: "pro" } });
+  view("/step-2");
+  consent(true);
+  expect(Object.keys(globalThis)).toEqual(before);
+});
+
+it("lets a bundler leave out what is not used", async () => {
+  const whole = await bundle(`export * from "rivulet/collector"`);
+  const one = await bundle(`import { consent } from "rivulet/collector"; consent(true)`);
+  expect(whole).toContain("createElement");
+  expect(one).not.toContain("createElement");
+  expect(await bundle(`import { track } from "rivulet/collector"`)).toBe(await bundle(""));
+  expect(Buffer.byteLength(whole)).toBeLessThan(1_500);
+});
+
+it("counts the page, events from before and after loading, and pages that the address does not show", async () => {
+  const { code } = await buildCollector();
+  const receiver = await startReceiver({ collector: code });
+  const context = await browser.newContext();
+  try {
+    const script = await bundle(`
+      import { init, page, track } from "rivulet/collector";
+      track("early", { props: { a: 1 } });
+      const options = { site: "shop.example", url: location.origin, params: ["q"],
+        before: (event) => ({ ...event, p: { ...event.p, seen: true } }) };
+      init(options);
+      init(options);
+      window.later = () => { page("/step-2?secret=1"); track("late"); };`);
+    receiver.pages.set("/", page(`<script>${script}</script>`, { tag: "" }));
+    const tab = await context.newPage();
+    await tab.goto(`${receiver.origin}/?q=lamp`);
+    await receiver.until("the first events", () => receiver.names().includes("early"));
+    await tab.evaluate("later()");
+    await receiver.until("the last event", () => receiver.names().includes("late"));
+    expect(receiver.counted()).toMatchObject([
+      { n: "pageview", p: { q: "lamp", seen: true }, page: `${receiver.origin}/` },
+      { n: "early", p: { a: 1, seen: true } },
+      { n: "pageview", page: `${receiver.origin}/step-2` },
+      { n: "late" },
+    ]);
+  } finally {
+    await context.close();
+    await receiver.close();
+  }
+});
+
+it("keeps a refusal from before loading", async () => {
+  const { code } = await buildCollector();
+  const receiver = await startReceiver({ collector: code });
+  const context = await browser.newContext();
+  try {
+    const script = await bundle(`
+      import { consent, init } from "rivulet/collector";
+      consent(false);
+      init({ site: "shop.example", url: location.origin });
+      window.agree = () => consent(true);`);
+    receiver.pages.set("/", page(`<script>${script}</script>`, { tag: "" }));
+    const tab = await context.newPage();
+    await tab.goto(receiver.origin, { waitUntil: "networkidle" });
+    expect(receiver.attempts).toEqual([]);
+    await tab.evaluate("agree()");
+    await receiver.until("the page view", () => receiver.names().length === 1);
+  } finally {
+    await context.close();
+    await receiver.close();
+  }
+});
