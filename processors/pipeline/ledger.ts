@@ -6,7 +6,7 @@ import { ClickstreamError } from "../errors.ts";
 import type { EpochMs } from "../model/time.ts";
 import type { ItemKey, Store } from "../stores/store.ts";
 import type { Tally } from "./recount.ts";
-import { instantKey, minuteExpiry } from "./rollups.ts";
+import { type Granularity, instantKey, minuteExpiry } from "./rollups.ts";
 
 /** How far one shard is recounted. */
 export interface Position {
@@ -43,9 +43,11 @@ export interface RecountedMinute {
 /** A window of which live and recount say different things. */
 export interface Difference {
   /** `commit`: the visitors of one commit in one minute; they cannot be added up over commits. */
-  readonly granularity: "minute" | "hour" | "commit";
+  readonly granularity: Granularity | "commit";
   readonly start: EpochMs;
   readonly end: EpochMs;
+  /** Sort key of the window's rollup item; "" for a commit. */
+  readonly sk: string;
   readonly commit?: { readonly shard: string; readonly n: number };
   readonly live: Readonly<Record<string, number>>;
   readonly recount: Readonly<Record<string, number>>;
@@ -162,7 +164,7 @@ export const findingKey = ({
   granularity,
   start,
   commit,
-}: Omit<Difference, "end" | "live" | "recount">): string =>
+}: Pick<Difference, "granularity" | "start" | "commit">): string =>
   JSON.stringify([granularity, instantKey(start), ...(commit ? [commit.shard, commit.n] : [])]);
 
 /** Keeps a finding for as long as its minute would be kept. */

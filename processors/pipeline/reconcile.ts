@@ -5,7 +5,7 @@
 import { ClickstreamError } from "../errors.ts";
 import type { Measures } from "../model/measures.ts";
 import { type Clock, type EpochMs, MINUTE_MS, SECOND_MS, windowStart } from "../model/time.ts";
-import { hourEnd } from "../model/zone.ts";
+import { addDays, dayStart, hourEnd, type LocalDate, localDate } from "../model/zone.ts";
 import { EXACT_LIMIT, RELATIVE_ERROR } from "../sketches/ultraloglog.ts";
 import type { Store } from "../stores/store.ts";
 import { compareSequences, type Stream, type StreamRecord } from "../streams/stream.ts";
@@ -27,7 +27,15 @@ import {
   readSite,
 } from "./ledger.ts";
 import { Recount, type Tallies, type Tally } from "./recount.ts";
-import { decodeItem, hourOf, instantKey, isKept, minuteExpiry, partition } from "./rollups.ts";
+import {
+  decodeItem,
+  type Granularity,
+  hourOf,
+  instantKey,
+  isKept,
+  minuteExpiry,
+  partition,
+} from "./rollups.ts";
 import { listSites, type Site } from "./sites.ts";
 
 /** What the recount says of a site, as `meta.reconciled` shows it. */
@@ -64,9 +72,11 @@ interface SiteBooks {
 
 interface Window {
   readonly site: string;
-  readonly granularity: "minute" | "hour";
+  readonly granularity: Granularity;
   readonly start: EpochMs;
   readonly end: EpochMs;
+  /** Sort key of its rollup item. */
+  readonly sk: string;
 }
 
 /** One for a process. Several on one store do no harm: whatever one has written, the other skips. */
@@ -90,9 +100,15 @@ export class Reconciler {
   async open(): Promise<void> {
     for (const position of (await readPositions(this.#store)).values())
       this.#until = Math.max(this.#until, position.until);
-    for (const { id } of await listSites(this.#store)) {
+    for (const { id, timeZone } of await listSites(this.#store)) {
       const { totals, found } = await readSite(this.#store, id);
-      if (totals) this.#sites.set(id, { events: totals.events, found });
+      if (!totals) continue;
+      this.#sites.set(id, { events: totals.events, found });
+      // Days that the last process may have left to be compared.
+      for (const ago of [0, 1]) {
+        const window = dayWindow(id, timeZone, addDays(localDate(timeZone, this.#clock.now()), -ago));
+        this.#again.set(keyOf(window), window);
+      }
     }
   }
 
@@ -126,9 +142,9 @@ export class Reconciler {
   /** Windows that differed: somebody may have mended them. */
   *#found(): Generator<[string, Window]> {
     for (const [site, { found }] of this.#sites) {
-      for (const { granularity, start, end } of found.values()) {
+      for (const { granularity, start, end, sk } of found.values()) {
         if (granularity === "commit") continue;
-        const window: Window = { site, granularity, start, end };
+        const window: Window = { site, granularity, start, end, sk };
         yield [keyOf(window), window];
       }
     }
@@ -263,11 +279,16 @@ export class Reconciler {
     const tail = await this.#readTail(cursors, positions);
     const left: Window[] = [];
     await inPortions(windows, async (window) => {
-      const { site, granularity, start, end } = window;
+      const { site, granularity, start, end, sk } = window;
       // Before `since` the recount lacks records; what is no longer kept by the minute cannot be compared.
       if (start < since || !isKept(start, this.#clock.now())) return;
-      const item = await this.#store.get({ pk: partition(granularity, site), sk: instantKey(start) });
+      const item = await this.#store.get({ pk: partition(granularity, site), sk });
       const known = item && decodeItem(item);
+      // A day that is not over, or has changed since, waits until it is derived from its hours.
+      if (granularity === "day" && !known?.rollup) {
+        left.push(window);
+        return;
+      }
       const recounted = await readMinutes(this.#store, site, start, end);
       const applied = [...(known?.applied ?? []), ...recounted.flatMap((one) => Object.entries(one.applied))];
       if (applied.some(([shard, n]) => n > (positions.get(shard)?.n ?? 0))) {
@@ -324,7 +345,7 @@ export class Reconciler {
   }
 }
 
-const keyOf = ({ site, granularity, start }: Omit<Window, "end">): string =>
+const keyOf = ({ site, granularity, start }: Pick<Window, "site" | "granularity" | "start">): string =>
   JSON.stringify([site, granularity, start]);
 
 /** Some at a time: stores share one sync between writes that are given together. */
@@ -397,7 +418,7 @@ const moved = (commit: Commit, records: number, since: EpochMs, isWhole = false)
 const windowAfter = ({ arrivedAt, committedAt }: Commit): EpochMs =>
   windowStart(Math.max(arrivedAt, committedAt), MINUTE_MS) + MINUTE_MS;
 
-/** The minutes and hours that either side counted something in. */
+/** The minutes that either side counted something in, and the hours and days around them. */
 function* windowsOf(
   kept: readonly { readonly commit: Commit; readonly tallies: Tallies }[],
   sites: ReadonlyMap<string, Site>,
@@ -407,17 +428,26 @@ function* windowsOf(
     for (const [site, windows] of [...both, ...tallies]) {
       const zone = sites.get(site)?.timeZone ?? "UTC";
       for (const start of windows.keys()) {
-        yield { site, granularity: "minute", start, end: start + MINUTE_MS };
+        yield { site, granularity: "minute", start, end: start + MINUTE_MS, sk: instantKey(start) };
         const hour = hourOf(zone, start);
-        yield { site, granularity: "hour", start: hour, end: hourEnd(zone, start) };
+        yield { site, granularity: "hour", start: hour, end: hourEnd(zone, start), sk: instantKey(hour) };
+        yield dayWindow(site, zone, localDate(zone, hour));
       }
     }
   }
 }
 
+const dayWindow = (site: string, zone: string, date: LocalDate): Window => ({
+  site,
+  granularity: "day",
+  start: dayStart(zone, date),
+  end: dayStart(zone, addDays(date, 1)),
+  sk: date,
+});
+
 /** Undefined when both sides say the same of events, page views and revenue. */
 function differenceOf(
-  { granularity, start, end }: Window,
+  { granularity, start, end, sk }: Window,
   live: readonly Measures[],
   recounted: readonly RecountedMinute[],
 ): Difference | undefined {
@@ -442,7 +472,7 @@ function differenceOf(
   const names = new Set([...Object.keys(sums.live), ...Object.keys(sums.recount)]);
   const isEqual = (name: string): boolean =>
     inexact.has(name) || (sums.live[name] ?? 0) === (sums.recount[name] ?? 0);
-  return [...names].every(isEqual) ? undefined : { granularity, start, end, ...sums };
+  return [...names].every(isEqual) ? undefined : { granularity, start, end, sk, ...sums };
 }
 
 /** Five standard errors of a dense sketch, and one visitor where two may share their 32 bits. */
@@ -468,6 +498,7 @@ function* differentVisitors(
         granularity: "commit",
         start,
         end: start + MINUTE_MS,
+        sk: "",
         commit: { shard, n },
       } as const;
       yield { site, found: { ...found, live: { visitors }, recount: { visitors: most } } };

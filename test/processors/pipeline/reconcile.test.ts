@@ -194,6 +194,29 @@ describe(`a recount (RIVULET_SEED=${SEED})`, () => {
     expect(job.of("shop")).toMatchObject({ difference: 0, windows: 0 });
   });
 
+  it("compares a day once it is derived, also when another process has taken over by then", async () => {
+    const { put, fold, reconciler, store, clock, from } = await world();
+    for (const line of traffic(from, 60)) await put(line);
+    await fold();
+    await (await reconciler()).run();
+    clock.advance(20 * 60 * MINUTE);
+    await compact({ store, clock });
+    const [day] = await store.list("day/shop");
+    const [hour] = await store.list("hour/shop");
+    if (!day || !hour) throw new Error("nothing was derived for the shop");
+
+    const calm = await reconciler();
+    await calm.run();
+    expect(calm.totals()).toMatchObject({ difference: 0, windows: 0 });
+    await store.put({ pk: day.pk, sk: day.sk, value: hour.value }, day.version);
+    const alarmed = await reconciler();
+    await alarmed.run();
+    expect(alarmed.of("shop")).toMatchObject({ windows: 1 });
+    await store.put({ pk: day.pk, sk: day.sk, value: day.value }, day.version + 1);
+    await alarmed.run();
+    expect(alarmed.of("shop")).toMatchObject({ windows: 0 });
+  });
+
   it("leaves out what the stream had forgotten, and counts again from the next minute on", async () => {
     const { put, fold, reconciler, stream, store, clock, from } = await world();
     const lines = traffic(from, 100);
