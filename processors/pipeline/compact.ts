@@ -83,8 +83,7 @@ async function foldCommits(
   through: ReadonlyMap<string, number>,
 ): Promise<number> {
   const now = clock.now();
-  // Where this clock lags, that of the workers tells that others may have derived a day.
-  const latest = commits.reduce((at, { committedAt }) => Math.max(at, committedAt), now);
+  const newest = commits.reduce((at, { committedAt }) => Math.max(at, committedAt), 0);
   let written = 0;
   for (const site of new Set(commits.flatMap(({ partials }) => [...partials.keys()]))) {
     const zone = sites.get(site)?.timeZone ?? "UTC";
@@ -112,7 +111,11 @@ async function foldCommits(
       const expiresAt = granularity === "minute" ? minuteExpiry(start) : undefined;
       if (await foldInto(store, key, contributions, through, expiresAt)) written++;
     }
-    for (const date of days) if (mayBeDerived(zone, date, latest)) await markStale(store, site, date);
+    // Whether others may have derived a day is asked now that its hours are written, however long that took; and where
+    // this clock lags, that of the workers tells.
+    for (const date of days) {
+      if (mayBeDerived(zone, date, Math.max(clock.now(), newest))) await markStale(store, site, date);
+    }
   }
   return written;
 }

@@ -94,6 +94,42 @@ describe("clocks", () => {
   });
 });
 
+describe("a compactor that sleeps over midnight", () => {
+  const night = NOON + 12 * HOUR;
+  const lines = [DAY + HOUR, 30 * MINUTE, 20 * MINUTE].map((before) =>
+    post({ at: night - before, e: [view("/")] }),
+  );
+  const records = recordsOf(lines);
+
+  it.each([
+    { derived: "without the hour that it is about to write", compactedBefore: 1 },
+    { derived: "with less in the hour than it is about to write", compactedBefore: 2 },
+  ])("has the day derived again that others derived $derived", async ({ compactedBefore }) => {
+    const { worker, store, clock, engine } = await rig();
+    clock.advanceTo(night - 10 * MINUTE);
+    const active = worker();
+    await active.process(records.slice(0, compactedBefore));
+    await compactAll(store, clock);
+    await active.process(records);
+    const sleeping = interrupted(store, async (operation, pk) => {
+      if (operation !== "put" || pk !== partition("hour", SITE) || clock.now() > night) return;
+      // Others find no commit to fold: they are behind it in time, not in the log.
+      clock.advanceTo(night + HOUR);
+      const blind: Store = {
+        ...store,
+        list: async (of, range) => (of.startsWith("log") ? [] : store.list(of, range)),
+      };
+      await compact({ store: blind, clock });
+    });
+    await compact({ store: sleeping, clock });
+    expect(await totals(engine(), night - 2 * DAY, night)).toEqual(
+      expectedTotals(new Oracle(lines, { sites: [SITE] }), night - 2 * DAY, night),
+    );
+    const days = (await store.list(partition("day", SITE))).map(decodeItem);
+    expect(days.map(({ rollup }) => rollup?.totals.pageviews)).toEqual([1, 2]);
+  });
+});
+
 describe("a day that is derived while it changes", () => {
   const night = NOON + 12 * HOUR;
   const lines = [night - HOUR, night + HOUR, night + HOUR + MINUTE].map((at) =>
