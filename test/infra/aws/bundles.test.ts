@@ -124,6 +124,24 @@ describe("the functions as they are deployed", () => {
     expect(await query.invoke(unknown)).toMatchObject({ statusCode: 404 });
   });
 
+  it("check a key wherever one is sent, and answer CSV", async () => {
+    const query = cloud.start("query");
+    const wrong = { headers: { authorization: "Bearer wrong" } };
+    expect(await query.invoke(request("GET", "/api/v2/sites", wrong))).toMatchObject({
+      statusCode: 401,
+      headers: { "www-authenticate": "Bearer" },
+    });
+    const shared = { queryStringParameters: { site_id: "shop.example", share: `rvs_${"0".repeat(12)}` } };
+    expect(await query.invoke(request("GET", "/api/v2/live", shared))).toMatchObject({ statusCode: 401 });
+    const asked = { site_id: "shop.example", date_range: "24h", metrics: "events", dimensions: "event:name" };
+    const csv = request("GET", "/api/v2/export.csv", { queryStringParameters: asked });
+    expect(await query.invoke(csv)).toMatchObject({
+      statusCode: 200,
+      headers: { "content-type": expect.stringContaining("text/csv") },
+      body: `event:name,events\r\npageview,${VISITORS * 2}\r\nsignup,${VISITORS}\r\n`,
+    });
+  });
+
   it("continue the trace of a click that was sampled at the edge, and of no other", async () => {
     await expect.poll(() => cloud.segments.length).toBeGreaterThan(0);
     for (const segment of cloud.segments) {

@@ -11,6 +11,7 @@ const chosen = synthesise({
   context: {
     reserveConcurrency: "true",
     shards: "3",
+    requireKey: "true",
     alarmEmail: "ops@example.com",
     sites: "shop.example@Asia/Seoul,blog.example",
   },
@@ -249,8 +250,9 @@ describe("the distribution", () => {
       .Properties.ResponseHeadersPolicyConfig;
 
   it("sends ingest and API to API Gateway, uncached, over HTTPS only", () => {
-    const behaviors = config().CacheBehaviors.filter(({ PathPattern }: Json) => PathPattern !== "/c.js");
-    expect(behaviors.map(({ PathPattern }: Json) => PathPattern)).toEqual(["/v1/*", "/api/*"]);
+    const isFile = (path: string) => path.endsWith(".js") || path === "/c/*";
+    const behaviors = config().CacheBehaviors.filter(({ PathPattern }: Json) => !isFile(PathPattern));
+    expect(behaviors.map(({ PathPattern }: Json) => PathPattern)).toEqual(["/v1/*", "/api/*", "/p.gif"]);
     for (const behavior of behaviors) {
       expect(behavior.ViewerProtocolPolicy).toBe("https-only");
       expect(behavior.AllowedMethods).toContain("POST");
@@ -300,23 +302,30 @@ describe("the distribution", () => {
   });
 
   it("lets any site load the collector", () => {
-    const collector = config().CacheBehaviors.find(({ PathPattern }: Json) => PathPattern === "/c.js");
-    expect(headersOf(collector).CustomHeadersConfig.Items).toEqual([
-      { Header: "Access-Control-Allow-Origin", Value: "*", Override: true },
-      { Header: "Cross-Origin-Resource-Policy", Value: "cross-origin", Override: true },
-    ]);
+    for (const path of ["/c.js", "/lite.js", "/vitals.js", "/errors.js", "/rage.js", "/c/*"]) {
+      const collector = config().CacheBehaviors.find(({ PathPattern }: Json) => PathPattern === path);
+      expect(headersOf(collector).CustomHeadersConfig.Items, path).toEqual([
+        { Header: "Access-Control-Allow-Origin", Value: "*", Override: true },
+        { Header: "Cross-Origin-Resource-Policy", Value: "cross-origin", Override: true },
+      ]);
+    }
   });
 
-  it("caches the collector for an hour and pages not at all", () => {
-    template.resourceCountIs("Custom::CDKBucketDeployment", 2);
+  it("caches the collector for an hour, its pinned versions for ever, and pages not at all", () => {
+    template.resourceCountIs("Custom::CDKBucketDeployment", 3);
     template.hasResourceProperties("Custom::CDKBucketDeployment", {
-      Exclude: ["c.js"],
+      Exclude: Match.arrayWith(["c.js", "c/????????????????.js"]),
       SystemMetadata: { "cache-control": "no-cache" },
     });
     template.hasResourceProperties("Custom::CDKBucketDeployment", {
-      Include: ["c.js"],
+      Include: Match.arrayWith(["c.js", "lite.js", "c/vitals.js"]),
       Prune: false,
       SystemMetadata: { "cache-control": "public, max-age=3600" },
+    });
+    template.hasResourceProperties("Custom::CDKBucketDeployment", {
+      Include: ["c/????????????????.js"],
+      Prune: false,
+      SystemMetadata: { "cache-control": "public, max-age=31536000, immutable" },
     });
   });
 
@@ -375,6 +384,17 @@ describe("alarms", () => {
       Protocol: "email",
       Endpoint: "ops@example.com",
     });
+  });
+});
+
+describe("the need of a key", () => {
+  it("is told to the function that answers, where the operator wants it", () => {
+    const variables = (of: ReturnType<typeof synthesise>): string[] =>
+      of
+        .of("AWS::Lambda::Function")
+        .flatMap(([, { Properties }]) => Properties.Environment?.Variables?.RIVULET_REQUIRE_KEY ?? []);
+    expect(variables(chosen)).toEqual(["1"]);
+    expect(variables(cloud)).toEqual([]);
   });
 });
 

@@ -1,0 +1,61 @@
+/** A share link opens the dashboard of one site on a server that lets nobody else read. */
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { type Browser, launchBrowser } from "../kit/browser.ts";
+import { runCommand, type ServerProcess, startServer } from "../kit/server.ts";
+import { temporary } from "./kit.ts";
+
+let data: Awaited<ReturnType<typeof temporary>>;
+let server: ServerProcess;
+let browser: Browser;
+beforeAll(async () => {
+  data = await temporary("share");
+  [server, browser] = await Promise.all([
+    startServer({ data: data.path, args: ["--require-key", "--site", "blog", "--site", "shop"] }),
+    launchBrowser(),
+  ]);
+}, 60_000);
+afterAll(async () => {
+  await browser?.close();
+  await server?.stop();
+  await data?.remove();
+});
+
+it("shows that site with every question it asks, and nothing without the link", async () => {
+  const { output } = await runCommand([
+    "share",
+    "add",
+    "--site",
+    "shop",
+    "--days",
+    "1",
+    "--url",
+    server.url,
+    "--data",
+    data.path,
+  ]);
+  const link = /http:\S+/.exec(output)?.[0] ?? "";
+  const context = await browser.newContext({ locale: "en-US" });
+  try {
+    const page = await context.newPage();
+    const statuses: number[] = [];
+    page.on("response", (response) => {
+      if (response.url().includes("/api/")) statuses.push(response.status());
+    });
+    await page.goto(link);
+    await expect.poll(() => page.title(), { timeout: 10_000 }).toContain("shop");
+    await expect.poll(() => statuses.length, { timeout: 10_000 }).toBeGreaterThanOrEqual(3);
+    expect(statuses.filter((status) => status >= 400)).toEqual([]);
+    expect(page.url(), "the link survives what the page does with its address").toContain("share=rvs_");
+    expect(await page.locator("body").innerText()).not.toContain("blog");
+
+    const stranger = await context.newPage();
+    const refused = stranger.waitForResponse((response) => response.url().includes("/api/v2/sites"));
+    await stranger.goto(`${server.url}/?site=shop`);
+    expect((await refused).status()).toBe(401);
+    await expect
+      .poll(async () => stranger.locator("body").innerText(), { timeout: 10_000 })
+      .toContain("a key or a share link is needed");
+  } finally {
+    await context.close();
+  }
+}, 60_000);
