@@ -2,15 +2,14 @@
  * Recounts what was committed from the records that are still in the stream, and keeps every window where the live
  * numbers say otherwise. The live side is what a reader would see: rollup items, and the commits that they lack.
  */
-import { ClickstreamError } from "../errors.ts";
 import type { Measures } from "../model/measures.ts";
 import { type Clock, type EpochMs, MINUTE_MS, SECOND_MS, windowStart } from "../model/time.ts";
-import { addDays, dayStart, hourEnd, type LocalDate, localDate } from "../model/zone.ts";
-import { EXACT_LIMIT, RELATIVE_ERROR } from "../sketches/ultraloglog.ts";
+import { addDays, localDate } from "../model/zone.ts";
 import type { Store } from "../stores/store.ts";
-import { compareSequences, type Stream, type StreamRecord } from "../streams/stream.ts";
+import type { Stream } from "../streams/stream.ts";
 import { type Commit, listShards, loadState, readCommits, readLog } from "./commit.ts";
 import { readCursors } from "./compact.ts";
+import { dayWindow, differenceOf, differentVisitors, keyOf, type Window, windowsOf } from "./difference.ts";
 import {
   addMinute,
   addTotals,
@@ -21,21 +20,13 @@ import {
   keepFinding,
   movePosition,
   type Position,
-  type RecountedMinute,
   readMinutes,
   readPositions,
   readSite,
 } from "./ledger.ts";
+import { RecordSource } from "./recordsource.ts";
 import { Recount, type Tallies, type Tally } from "./recount.ts";
-import {
-  decodeItem,
-  type Granularity,
-  hourOf,
-  instantKey,
-  isKept,
-  minuteExpiry,
-  partition,
-} from "./rollups.ts";
+import { decodeItem, isKept, minuteExpiry, partition } from "./rollups.ts";
 import { listSites, type Site } from "./sites.ts";
 
 /** What the recount says of a site, as `meta.reconciled` shows it. */
@@ -52,13 +43,10 @@ export interface Reconciled {
 
 /** Commits recounted between two writes of the position. */
 const COMMITS_AT_ONCE = 20;
-const RECORDS_AT_ONCE = 250;
 const WRITES_AT_ONCE = 64;
 /** Findings kept for a site; a fault that touches more windows needs no longer list. */
 const MAX_FINDINGS = 1_000;
 const REGISTRY_MARGIN_MS = 10 * SECOND_MS;
-/** Sums beyond this stand still in the live numbers (measures.ts). */
-const EXACT_SUM = 2 ** 51;
 
 interface ShardBooks {
   recount: Recount;
@@ -68,15 +56,6 @@ interface ShardBooks {
 interface SiteBooks {
   events: number;
   readonly found: Map<string, Difference>;
-}
-
-interface Window {
-  readonly site: string;
-  readonly granularity: Granularity;
-  readonly start: EpochMs;
-  readonly end: EpochMs;
-  /** Sort key of its rollup item. */
-  readonly sk: string;
 }
 
 /** One for a process. Several on one store do no harm: whatever one has written, the other skips. */
@@ -345,51 +324,11 @@ export class Reconciler {
   }
 }
 
-const keyOf = ({ site, granularity, start }: Pick<Window, "site" | "granularity" | "start">): string =>
-  JSON.stringify([site, granularity, start]);
-
 /** Some at a time: stores share one sync between writes that are given together. */
 async function inPortions<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
   for (let i = 0; i < items.length; i += WRITES_AT_ONCE)
     await Promise.all(items.slice(i, i + WRITES_AT_ONCE).map(work));
 }
-
-/** Hands out the records of a shard in order, a portion at a time, reading ahead by at most one page. */
-class RecordSource {
-  readonly #stream: Stream;
-  readonly #shard: string;
-  #after: string;
-  #page: readonly StreamRecord[] = [];
-
-  constructor(stream: Stream, shard: string, after: string) {
-    this.#stream = stream;
-    this.#shard = shard;
-    this.#after = after;
-  }
-
-  /** The records not handed out yet, up to and including `to`. */
-  async take(to: string): Promise<StreamRecord[]> {
-    const taken: StreamRecord[] = [];
-    for (;;) {
-      if (this.#page.length === 0)
-        this.#page = (
-          await this.#stream.read(this.#shard, this.#after, RECORDS_AT_ONCE).catch(nothing)
-        ).records;
-      const next = this.#page.findIndex(({ sequence }) => compareSequences(sequence, to) > 0);
-      const own = next < 0 ? this.#page : this.#page.slice(0, next);
-      taken.push(...own);
-      this.#page = next < 0 ? [] : this.#page.slice(next);
-      this.#after = own.at(-1)?.sequence ?? this.#after;
-      if (own.length === 0 || next >= 0 || compareSequences(this.#after, to) >= 0) return taken;
-    }
-  }
-}
-
-/** A shard that the stream has forgotten has no records left. */
-const nothing = (error: unknown): { readonly records: readonly StreamRecord[] } => {
-  if (error instanceof ClickstreamError && error.code === "not_found") return { records: [] };
-  throw error;
-};
 
 /**
  * Whether the stream has forgotten records of this commit (its retention is over, or an earlier version trimmed them).
@@ -417,91 +356,3 @@ const moved = (commit: Commit, records: number, since: EpochMs, isWhole = false)
 /** First minute that no event of this commit can lie in: event times are clamped to the time of receipt. */
 const windowAfter = ({ arrivedAt, committedAt }: Commit): EpochMs =>
   windowStart(Math.max(arrivedAt, committedAt), MINUTE_MS) + MINUTE_MS;
-
-/** The minutes that either side counted something in, and the hours and days around them. */
-function* windowsOf(
-  kept: readonly { readonly commit: Commit; readonly tallies: Tallies }[],
-  sites: ReadonlyMap<string, Site>,
-): Generator<Window> {
-  for (const { commit, tallies } of kept) {
-    const both = [...commit.partials].map(([site, { windows }]) => [site, windows] as const);
-    for (const [site, windows] of [...both, ...tallies]) {
-      const zone = sites.get(site)?.timeZone ?? "UTC";
-      for (const start of windows.keys()) {
-        yield { site, granularity: "minute", start, end: start + MINUTE_MS, sk: instantKey(start) };
-        const hour = hourOf(zone, start);
-        yield { site, granularity: "hour", start: hour, end: hourEnd(zone, start), sk: instantKey(hour) };
-        yield dayWindow(site, zone, localDate(zone, hour));
-      }
-    }
-  }
-}
-
-const dayWindow = (site: string, zone: string, date: LocalDate): Window => ({
-  site,
-  granularity: "day",
-  start: dayStart(zone, date),
-  end: dayStart(zone, addDays(date, 1)),
-  sk: date,
-});
-
-/** Undefined when both sides say the same of events, page views and revenue. */
-function differenceOf(
-  { granularity, start, end, sk }: Window,
-  live: readonly Measures[],
-  recounted: readonly RecountedMinute[],
-): Difference | undefined {
-  const sums = { live: {} as Record<string, number>, recount: {} as Record<string, number> };
-  const inexact = new Set<string>();
-  const add = (side: Record<string, number>, name: string, value: number): void => {
-    side[name] = (side[name] ?? 0) + value;
-  };
-  for (const totals of live) {
-    add(sums.live, "events", totals.events);
-    add(sums.live, "pageviews", totals.pageviews);
-    for (const [currency, { minor }] of totals.revenue ?? []) add(sums.live, currency, minor);
-  }
-  for (const { events, pageviews, revenue } of recounted) {
-    add(sums.recount, "events", events);
-    add(sums.recount, "pageviews", pageviews);
-    for (const [currency, { minor, absolute }] of Object.entries(revenue)) {
-      add(sums.recount, currency, minor);
-      if (absolute >= EXACT_SUM) inexact.add(currency);
-    }
-  }
-  const names = new Set([...Object.keys(sums.live), ...Object.keys(sums.recount)]);
-  const isEqual = (name: string): boolean =>
-    inexact.has(name) || (sums.live[name] ?? 0) === (sums.recount[name] ?? 0);
-  return [...names].every(isEqual) ? undefined : { granularity, start, end, sk, ...sums };
-}
-
-/** Five standard errors of a dense sketch, and one visitor where two may share their 32 bits. */
-const tolerance = (visitors: number): number =>
-  visitors > EXACT_LIMIT ? Math.ceil(5 * RELATIVE_ERROR * visitors) : visitors > 64 ? 1 : 0;
-
-/**
- * Minutes of a commit whose number of visitors cannot be that of its senders. A sender has one id a day, and keeps
- * yesterday's while a visit goes on: so visitors lie between senders and senders told apart by day.
- */
-function* differentVisitors(
-  commit: Commit,
-  tallies: Tallies,
-): Generator<{ readonly site: string; readonly found: Difference }> {
-  for (const [site, { windows }] of commit.partials) {
-    for (const [start, { totals }] of windows) {
-      const tally = tallies.get(site)?.get(start);
-      const [fewest, most] = [tally?.senders.size ?? 0, tally?.dailySenders.size ?? 0];
-      const visitors = totals.visitors?.estimate() ?? 0;
-      if (visitors >= fewest - tolerance(fewest) && visitors <= most + tolerance(most)) continue;
-      const { shard, n } = commit;
-      const found = {
-        granularity: "commit",
-        start,
-        end: start + MINUTE_MS,
-        sk: "",
-        commit: { shard, n },
-      } as const;
-      yield { site, found: { ...found, live: { visitors }, recount: { visitors: most } } };
-    }
-  }
-}

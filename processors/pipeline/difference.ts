@@ -1,0 +1,113 @@
+/** Windows seen from both sides, live and recounted, and what differs between them. Reads and writes nothing. */
+import type { Measures } from "../model/measures.ts";
+import { type EpochMs, MINUTE_MS } from "../model/time.ts";
+import { addDays, dayStart, hourEnd, type LocalDate, localDate } from "../model/zone.ts";
+import { EXACT_LIMIT, RELATIVE_ERROR } from "../sketches/ultraloglog.ts";
+import type { Commit } from "./commit.ts";
+import type { Difference, RecountedMinute } from "./ledger.ts";
+import type { Tallies } from "./recount.ts";
+import { type Granularity, hourOf, instantKey } from "./rollups.ts";
+import type { Site } from "./sites.ts";
+
+/** Sums beyond this stand still in the live numbers (measures.ts). */
+const EXACT_SUM = 2 ** 51;
+
+export interface Window {
+  readonly site: string;
+  readonly granularity: Granularity;
+  readonly start: EpochMs;
+  readonly end: EpochMs;
+  /** Sort key of its rollup item. */
+  readonly sk: string;
+}
+
+export const keyOf = ({ site, granularity, start }: Pick<Window, "site" | "granularity" | "start">): string =>
+  JSON.stringify([site, granularity, start]);
+
+/** The minutes that either side counted something in, and the hours and days around them. */
+export function* windowsOf(
+  kept: readonly { readonly commit: Commit; readonly tallies: Tallies }[],
+  sites: ReadonlyMap<string, Site>,
+): Generator<Window> {
+  for (const { commit, tallies } of kept) {
+    const both = [...commit.partials].map(([site, { windows }]) => [site, windows] as const);
+    for (const [site, windows] of [...both, ...tallies]) {
+      const zone = sites.get(site)?.timeZone ?? "UTC";
+      for (const start of windows.keys()) {
+        yield { site, granularity: "minute", start, end: start + MINUTE_MS, sk: instantKey(start) };
+        const hour = hourOf(zone, start);
+        yield { site, granularity: "hour", start: hour, end: hourEnd(zone, start), sk: instantKey(hour) };
+        yield dayWindow(site, zone, localDate(zone, hour));
+      }
+    }
+  }
+}
+
+export const dayWindow = (site: string, zone: string, date: LocalDate): Window => ({
+  site,
+  granularity: "day",
+  start: dayStart(zone, date),
+  end: dayStart(zone, addDays(date, 1)),
+  sk: date,
+});
+
+/** Undefined when both sides say the same of events, page views and revenue. */
+export function differenceOf(
+  { granularity, start, end, sk }: Window,
+  live: readonly Measures[],
+  recounted: readonly RecountedMinute[],
+): Difference | undefined {
+  const sums = { live: {} as Record<string, number>, recount: {} as Record<string, number> };
+  const inexact = new Set<string>();
+  const add = (side: Record<string, number>, name: string, value: number): void => {
+    side[name] = (side[name] ?? 0) + value;
+  };
+  for (const totals of live) {
+    add(sums.live, "events", totals.events);
+    add(sums.live, "pageviews", totals.pageviews);
+    for (const [currency, { minor }] of totals.revenue ?? []) add(sums.live, currency, minor);
+  }
+  for (const { events, pageviews, revenue } of recounted) {
+    add(sums.recount, "events", events);
+    add(sums.recount, "pageviews", pageviews);
+    for (const [currency, { minor, absolute }] of Object.entries(revenue)) {
+      add(sums.recount, currency, minor);
+      if (absolute >= EXACT_SUM) inexact.add(currency);
+    }
+  }
+  const names = new Set([...Object.keys(sums.live), ...Object.keys(sums.recount)]);
+  const isEqual = (name: string): boolean =>
+    inexact.has(name) || (sums.live[name] ?? 0) === (sums.recount[name] ?? 0);
+  return [...names].every(isEqual) ? undefined : { granularity, start, end, sk, ...sums };
+}
+
+/** Five standard errors of a dense sketch, and one visitor where two may share their 32 bits. */
+const tolerance = (visitors: number): number =>
+  visitors > EXACT_LIMIT ? Math.ceil(5 * RELATIVE_ERROR * visitors) : visitors > 64 ? 1 : 0;
+
+/**
+ * Minutes of a commit whose number of visitors cannot be that of its senders. A sender has one id a day, and keeps
+ * yesterday's while a visit goes on: so visitors lie between senders and senders told apart by day.
+ */
+export function* differentVisitors(
+  commit: Commit,
+  tallies: Tallies,
+): Generator<{ readonly site: string; readonly found: Difference }> {
+  for (const [site, { windows }] of commit.partials) {
+    for (const [start, { totals }] of windows) {
+      const tally = tallies.get(site)?.get(start);
+      const [fewest, most] = [tally?.senders.size ?? 0, tally?.dailySenders.size ?? 0];
+      const visitors = totals.visitors?.estimate() ?? 0;
+      if (visitors >= fewest - tolerance(fewest) && visitors <= most + tolerance(most)) continue;
+      const { shard, n } = commit;
+      const found = {
+        granularity: "commit",
+        start,
+        end: start + MINUTE_MS,
+        sk: "",
+        commit: { shard, n },
+      } as const;
+      yield { site, found: { ...found, live: { visitors }, recount: { visitors: most } } };
+    }
+  }
+}
