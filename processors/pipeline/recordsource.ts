@@ -4,8 +4,8 @@ import { compareSequences, type Stream, type StreamRecord } from "../streams/str
 
 const RECORDS_AT_ONCE = 250;
 
-export /** Hands out the records of a shard in order, a portion at a time, reading ahead by at most one page. */
-class RecordSource {
+/** Hands out the records of a shard in order, a portion at a time, reading ahead by at most one page. */
+export class RecordSource {
   readonly #stream: Stream;
   readonly #shard: string;
   #after: string;
