@@ -78,8 +78,8 @@ export const quietUntil = ({ at, waiting }: Freshness, allowedLatenessMs: number
   Math.min(at, ...Object.values(waiting)) - EDGE_DELAY_MS - allowedLatenessMs;
 
 /**
- * How long the oldest record of the note has been waiting by now that `newest`, the newest commits of the open shards,
- * does not reach yet; 0 when they reach them all. A shard without a commit has counted nothing.
+ * How long the oldest record of the note has been waiting by now that `newest`, the newest commit of each shard, does
+ * not reach yet; 0 when they reach them all. A shard without a commit has counted nothing.
  */
 export function waitingMs({ waiting }: Freshness, newest: readonly CommitHeader[], now: EpochMs): number {
   const reached = new Map(newest.map(({ shard, arrivedAt }) => [shard, arrivedAt]));

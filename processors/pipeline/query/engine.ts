@@ -9,7 +9,6 @@ import {
   windowStart,
 } from "../../model/time.ts";
 import type { Store } from "../../stores/store.ts";
-import type { CommitHeader } from "../commit.ts";
 import type { FeedEntry } from "../fold.ts";
 import { type Freshness, quietUntil, waitingMs } from "../freshness.ts";
 import type { Reconciled } from "../reconcile.ts";
@@ -32,7 +31,7 @@ import { filteredDimension } from "./filter.ts";
 import { metricError, visitorsOf } from "./metrics.ts";
 import { sorted } from "./order.ts";
 import { type Bucket, cut, parseRange, type Range, resolveTime } from "./range.ts";
-import { RollupReader } from "./reader.ts";
+import { type NewestCommit, RollupReader } from "./reader.ts";
 import { parseRequest, type QueryRequest } from "./request.ts";
 import { type Warning, warningsOf } from "./warnings.ts";
 
@@ -307,13 +306,14 @@ export class QueryEngine {
   }
 
   #freshness(
-    newest: readonly CommitHeader[],
+    newest: readonly NewestCommit[],
     { lagMs, noted }: Known,
     now: EpochMs,
   ): { complete_until: EpochMs; lag_ms: number } {
     const { allowedLatenessMs = ALLOWED_LATENESS_MS } = this.#deps;
-    const watermark = newest.length === 0 ? 0 : Math.min(...newest.map((header) => header.watermark));
-    const delay = Math.max(0, ...newest.map(({ committedAt, arrivedAt }) => committedAt - arrivedAt));
+    const open = newest.filter(({ isReplaced }) => !isReplaced);
+    const watermark = open.length === 0 ? 0 : Math.min(...open.map((header) => header.watermark));
+    const delay = Math.max(0, ...open.map(({ committedAt, arrivedAt }) => committedAt - arrivedAt));
     // When nothing waits, whatever arrives from now on belongs to now, or is late.
     const quiet = lagMs === 0 ? now - allowedLatenessMs : noted ? quietUntil(noted, allowedLatenessMs) : 0;
     const waiting = noted ? waitingMs(noted, newest, now) : 0;

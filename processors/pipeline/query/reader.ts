@@ -7,7 +7,14 @@ import type { Rollup } from "../../model/rollup.ts";
 import { type Clock, type EpochMs, HOUR_MS, MINUTE_MS } from "../../model/time.ts";
 import { addDays, dayStart, hourEnd, hourStart, localDate } from "../../model/zone.ts";
 import type { Item, Store } from "../../stores/store.ts";
-import { type Commit, type CommitHeader, listShards, newestCommits, readCommits } from "../commit.ts";
+import {
+  type Commit,
+  type CommitHeader,
+  type LoggedShard,
+  listShards,
+  newestCommits,
+  readCommits,
+} from "../commit.ts";
 import { readCursors } from "../compact.ts";
 import type { FeedEntry } from "../fold.ts";
 import { decodeItem, type Granularity, instantKey, isKept, partition, type RollupItem } from "../rollups.ts";
@@ -23,10 +30,16 @@ export interface Cell {
   readonly parts: readonly Rollup[];
 }
 
+/** The newest commit of a shard. */
+export interface NewestCommit extends CommitHeader {
+  /** Every shard that came from this one has begun: what is still to come is theirs. */
+  readonly isReplaced: boolean;
+}
+
 export interface Snapshot {
   readonly cells: readonly Cell[];
-  /** Newest commit of each open shard. */
-  readonly newest: readonly CommitHeader[];
+  /** Of each shard that has a commit. */
+  readonly newest: readonly NewestCommit[];
 }
 
 const MAX_CACHED_ITEMS = 400;
@@ -118,8 +131,8 @@ export class RollupReader {
     return decoded;
   }
 
-  /** Brings the tails up to now; answers the newest commits of open shards. */
-  async #readTails(cursors: ReadonlyMap<string, number>): Promise<CommitHeader[]> {
+  /** Brings the tails up to now; answers the newest commits. */
+  async #readTails(cursors: ReadonlyMap<string, number>): Promise<NewestCommit[]> {
     const shards = await listShards(this.#store);
     for (const { id } of shards) {
       const cursor = cursors.get(id) ?? 0;
@@ -135,7 +148,10 @@ export class RollupReader {
       }
       for (const commit of fresh) this.#remember(commit);
     }
-    return shards.filter(({ closed }) => !closed).flatMap(({ id }) => this.#newest.get(id) ?? []);
+    return shards.flatMap(({ id }) => {
+      const header = this.#newest.get(id);
+      return header ? [{ ...header, isReplaced: isReplaced(id, shards) }] : [];
+    });
   }
 
   #remember(commit: Commit): void {
@@ -194,6 +210,12 @@ export class RollupReader {
     }
     return cells.map(({ cell }) => cell);
   }
+}
+
+/** A split makes two shards of one, a merge one of two. The first of two children says nothing of the other's records. */
+function isReplaced(id: string, shards: readonly LoggedShard[]): boolean {
+  const children = shards.filter(({ parents }) => parents.includes(id));
+  return children.length > 1 || children.some(({ parents }) => parents.length > 1);
 }
 
 /** Index of the last cell that begins at or before `at`; -1 when none does. */

@@ -110,6 +110,41 @@ describe("freshness", () => {
     expect((await seen()).completeUntil).toBe(clock.now() - EDGE_DELAY_MS - ALLOWED_LATENESS_MS);
   });
 
+  it("does not go on with the first of two children while the other has not begun", async () => {
+    const { clock, stream, click, count, note, seen } = await setUp();
+    await click();
+    await count();
+    const [low, high] = stream.split(FIRST);
+    clock.advance(5 * MINUTE_MS);
+    const keys = new Map<string, string>();
+    for (let i = 0; keys.size < 2; i++) keys.set(await click(`k${i}`), `k${i}`);
+    await count(low);
+    expect((await seen()).completeUntil).toBe(NOON - ALLOWED_LATENESS_MS);
+    await count(high);
+    expect((await seen()).completeUntil).toBe(NOON + 5 * MINUTE_MS - ALLOWED_LATENESS_MS);
+    // And a merge has one child.
+    clock.advance(5 * MINUTE_MS);
+    stream.merge(low, high);
+    await click();
+    await count();
+    expect((await seen()).completeUntil).toBe(NOON + 10 * MINUTE_MS - ALLOWED_LATENESS_MS);
+    expect((await note())?.waiting).toEqual({});
+  });
+
+  it("forgets that a shard waited when its last record was counted and its child went on", async () => {
+    const { clock, stream, click, count, note, seen } = await setUp();
+    await click();
+    await count();
+    await click();
+    await note();
+    await count();
+    stream.split(FIRST);
+    for (let i = 0; i < 8; i++) await click(`k${i}`);
+    await count();
+    clock.advance(10 * MINUTE_MS);
+    expect((await seen()).lagMs).toBe(0);
+  });
+
   it("walks over empty pages of a shard, and keeps the older note when there are too many", async () => {
     const { clock, store, stream, click, note } = await setUp();
     let empty = 3;
