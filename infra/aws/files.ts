@@ -2,21 +2,31 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { buildCollector } from "../../collector/build.ts";
+import { COLLECTOR_FILES, offerCollector } from "../../collector/build.ts";
 import { buildDashboard } from "../../dashboard/build.ts";
 import type { SiteFiles } from "./site.ts";
 
 const DEMO = fileURLToPath(new URL("../../dashboard/demo", import.meta.url));
 
-/** Dashboard and collector by URL path, and the demo shop, which reports to the site `demo`, if it is asked for. */
+/** Dashboard and collector files by URL path, and the demo shop, which reports to the site `demo`, if it is asked for. */
 export async function siteFiles({ demo }: { readonly demo: boolean }): Promise<SiteFiles> {
-  const [pages, { code }, shop] = await Promise.all([
+  const [pages, collector, shop] = await Promise.all([
     buildDashboard(),
-    buildCollector(),
+    collectorFiles(),
     demo ? folder(DEMO, "/demo/") : new Map(),
   ]);
-  const collector = { body: new TextEncoder().encode(code) };
-  return new Map<string, { body: Uint8Array }>([...pages, ["/c.js", collector], ...shop]);
+  return new Map<string, { body: Uint8Array }>([...pages, ...collector, ...shop]);
+}
+
+/** Each file under its name, and under its content's; and all beside those, where a pinned core looks for its chunks. */
+async function collectorFiles(): Promise<SiteFiles> {
+  const offered = await Promise.all(COLLECTOR_FILES.map((file) => offerCollector(file)));
+  return new Map(
+    offered.flatMap(({ name, pinned, code }) => {
+      const file = { body: new TextEncoder().encode(code) };
+      return [`/${name}`, `/${pinned}`, `/c/${name}`].map((path) => [path, file] as const);
+    }),
+  );
 }
 
 async function folder(root: string, at: string): Promise<SiteFiles> {

@@ -32,6 +32,7 @@ import { LogGroup, RetentionDays } from "aws-cdk-lib/aws-logs";
 import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from "aws-cdk-lib/aws-s3";
 import { BucketDeployment, CacheControl, Source } from "aws-cdk-lib/aws-s3-deployment";
 import { Construct } from "constructs";
+import { COLLECTOR_FILES } from "../../collector/build.ts";
 import type { Ingestion } from "./ingestion.ts";
 
 /** Files by URL path; a path that ends with "/" is that folder's index.html. */
@@ -43,6 +44,11 @@ export interface SiteProps {
   /** Own name, with a certificate of us-east-1 that covers it. Default: CloudFront's name and certificate. */
   readonly domain?: { readonly name: string; readonly certificate: ICertificate } | undefined;
 }
+
+/** The collector's files by name, as S3 calls them, and by content: 16 digits of its hash. */
+const NAMED = COLLECTOR_FILES.flatMap((file) => [file, `c/${file}`]);
+const PINNED = `c/${"?".repeat(16)}.js`;
+const COLLECTOR_PATHS = [...COLLECTOR_FILES.map((file) => `/${file}`), "/c/*"];
 
 export class Site extends Construct {
   readonly bucket: Bucket;
@@ -64,6 +70,7 @@ export class Site extends Construct {
       viewerProtocolPolicy: ViewerProtocolPolicy.REDIRECT_TO_HTTPS,
       cachePolicy: CachePolicy.CACHING_OPTIMIZED,
     };
+    const collector = { ...stored, responseHeadersPolicy: collectorHeaders(this) };
     this.distribution = new Distribution(this, "Distribution", {
       comment: "Rivulet",
       httpVersion: HttpVersion.HTTP2_AND_3,
@@ -81,7 +88,8 @@ export class Site extends Construct {
       additionalBehaviors: {
         "/v1/*": ingest,
         "/api/*": ingestAndQuery,
-        "/c.js": { ...stored, responseHeadersPolicy: collectorHeaders(this) },
+        "/p.gif": ingest,
+        ...Object.fromEntries(COLLECTOR_PATHS.map((path) => [path, collector])),
       },
     });
     this.#deploy(files);
@@ -98,16 +106,29 @@ export class Site extends Construct {
     new BucketDeployment(this, "Pages", {
       ...target,
       sources: [folder],
-      exclude: ["c.js"],
+      exclude: [...NAMED, PINNED],
       cacheControl: [CacheControl.noCache()],
     });
     new BucketDeployment(this, "Collector", {
       ...target,
       sources: [folder],
       exclude: ["*"],
-      include: ["c.js"],
+      include: NAMED,
       prune: false,
       cacheControl: [CacheControl.setPublic(), CacheControl.maxAge(Duration.hours(1))],
+    });
+    // Earlier versions stay, because pages that name them accept no other.
+    new BucketDeployment(this, "PinnedCollector", {
+      ...target,
+      sources: [folder],
+      exclude: ["*"],
+      include: [PINNED],
+      prune: false,
+      cacheControl: [
+        CacheControl.setPublic(),
+        CacheControl.maxAge(Duration.days(365)),
+        CacheControl.immutable(),
+      ],
     });
   }
 }
@@ -144,6 +165,7 @@ function apiBehavior(scope: Construct, { api, edgeProof }: Ingestion): BehaviorO
         "CloudFront-Viewer-Country",
         "User-Agent",
         "Origin",
+        "Referer",
         "X-Amzn-Trace-Id",
         "Content-Type",
         "If-None-Match",

@@ -4,7 +4,10 @@ import { siteFiles } from "../../../infra/aws/files.ts";
 describe("the site's files", () => {
   it("are the dashboard and the collector, without the demo shop where nobody counts it", async () => {
     const paths = [...(await siteFiles({ demo: false })).keys()];
-    expect(paths).toEqual(expect.arrayContaining(["/", "/app.js", "/app.css", "/c.js"]));
+    expect(paths).toEqual(
+      expect.arrayContaining(["/", "/app.js", "/app.css", "/c.js", "/rage.js", "/c/rage.js"]),
+    );
+    expect(paths.filter((path) => /^\/c\/[\da-f]{16}\.js$/.test(path)).length).toBe(5);
     expect(paths.filter((path) => path.startsWith("/demo"))).toEqual([]);
   });
 

@@ -282,6 +282,7 @@ describe("the distribution", () => {
         "CloudFront-Viewer-Country",
         "User-Agent",
         "Origin",
+        "Referer",
         "X-Amzn-Trace-Id",
       ]),
     );
