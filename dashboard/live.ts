@@ -52,8 +52,8 @@ export function liveStrip(first: View): LiveStrip {
       el("p", { class: "headcount" }, current),
       // Beside a number that grows, words would shift: they have a line of their own.
       el("p", { class: "unit" }, unit, error),
-      fresh,
-      recount,
+      // Together they keep their height, whichever has more to say.
+      el("div", { class: "facts" }, fresh, recount),
     ),
     el(
       "div",
@@ -184,6 +184,8 @@ export function liveStrip(first: View): LiveStrip {
     },
     say(sentence) {
       setText(fresh, sentence);
+      setAttribute(fresh, "title", undefined);
+      setText(recount, "");
     },
   };
 }

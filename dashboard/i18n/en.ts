@@ -50,7 +50,7 @@ export const en = {
   recountHint: "The same clicks were counted a second time by other means, and gave the same numbers.",
   recountDiffers:
     "A second count of the same clicks differs in {windows} time windows, by {difference} events. The numbers shown may be wrong: tell whoever runs this server.",
-  late: "{count} late, counted",
+  late: "late but counted: {count}",
   away: "Server away since {time}. The numbers are from then. Trying again.",
   awayNever: "Server away. Trying again.",
   live: "Live",

@@ -100,7 +100,7 @@ describe("first paint", () => {
     const equal = await visit({ reconciled: { until, difference: 0, windows: 0 }, late: 3 });
     await expect
       .poll(() => textOf(equal.page, ".recount"))
-      .toBe("Recounted to 12:03, difference 0 · 3 late, counted");
+      .toBe("Recounted to 12:03, difference 0 · late but counted: 3");
     const wrong = await visit({ reconciled: { until, difference: -2, windows: 4 } });
     await expect
       .poll(() => textOf(wrong.page, ".recount.differs"))
