@@ -20,8 +20,7 @@ import {
   hourOf,
   instantKey,
   isKept,
-  markStale,
-  mayBeDerived,
+  markDerived,
   minuteExpiry,
   partition,
 } from "./rollups.ts";
@@ -83,7 +82,6 @@ async function foldCommits(
   through: ReadonlyMap<string, number>,
 ): Promise<number> {
   const now = clock.now();
-  const newest = commits.reduce((at, { committedAt }) => Math.max(at, committedAt), 0);
   let written = 0;
   for (const site of new Set(commits.flatMap(({ partials }) => [...partials.keys()]))) {
     const zone = sites.get(site)?.timeZone ?? "UTC";
@@ -111,11 +109,7 @@ async function foldCommits(
       const expiresAt = granularity === "minute" ? minuteExpiry(start) : undefined;
       if (await foldInto(store, key, contributions, through, expiresAt)) written++;
     }
-    // Whether others may have derived a day is asked now that its hours are written, however long that took; and where
-    // this clock lags, that of the workers tells.
-    for (const date of days) {
-      if (mayBeDerived(zone, date, Math.max(clock.now(), newest))) await markStale(store, site, date);
-    }
+    await markDerived(store, site, days);
   }
   return written;
 }

@@ -24,9 +24,8 @@ export interface RollupItem {
 
 /** Minutes serve the live views and a comparison with last week; then hours take over. */
 export const MINUTE_KEEP_MS = 8 * DAY_MS;
-/** A day is derived when it has been over for this long; folding marks it stale from a little before its end. */
+/** A day is derived when it has been over for this long: most of what is late has come by then. */
 const DAY_SETTLE_MS = 10 * MINUTE_MS;
-const CLOCK_MARGIN_MS = 5 * MINUTE_MS;
 
 const VERSION = 1;
 
@@ -106,23 +105,29 @@ export async function foldInto(
 
 // ---- days, derived from hours
 //
-// A day item is usable when it is not stale and holds no commit that the reader's cursor does not cover. Folding
-// writes hours first, then marks their days stale, and only then moves the cursor: so whoever reads the cursor and
-// then a day that is not stale has all commits up to the cursor in it.
+// A day item is usable when it is not stale and holds no commit that the reader's cursor does not cover: then it holds
+// all commits up to the cursor. Folding writes hours first, then marks stale their days that were announced as derived,
+// and only then moves the cursor. Deriving announces first and reads the hours afterwards. So of two that meet, either
+// the one who derives sees the hour, or the one who wrote it sees the announcement. No clock has a say in it.
 
 const STALE = "stale";
 const staleKey = (site: string, date: LocalDate): string => JSON.stringify([date, site]);
+/** By site: days before this date were announced as derived, those without hours too. */
 const BUILT = "built";
 
-/** Whether this day is over, or so nearly that somebody with a faster clock may derive it already. */
-export const mayBeDerived = (zone: string, date: LocalDate, now: EpochMs): boolean =>
-  dayStart(zone, addDays(date, 1)) <= now + CLOCK_MARGIN_MS;
+const builtBefore = (item: Item | undefined): LocalDate => (item ? new TextDecoder().decode(item.value) : "");
+
+/** Call after hours of these days were written and before the cursor moves: marks those that may have been derived without. */
+export async function markDerived(store: Store, site: string, dates: Iterable<LocalDate>): Promise<void> {
+  const before = builtBefore(await store.get({ pk: BUILT, sk: site }));
+  for (const date of dates) if (date < before) await markStale(store, site, date);
+}
 
 /**
- * Call after the hours of a day were written and before the cursor moves. The day first, then the note that it waits:
- * the other way round somebody who derives meanwhile could take the note away and leave the day stale for good.
+ * The day first, then the note that it waits: the other way round somebody who derives meanwhile could take the note away
+ * and leave the day stale for good.
  */
-export async function markStale(store: Store, site: string, date: LocalDate): Promise<void> {
+async function markStale(store: Store, site: string, date: LocalDate): Promise<void> {
   const pk = partition("day", site);
   for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
     const item = await store.get({ pk, sk: date });
@@ -178,34 +183,41 @@ export async function deriveDays(
   clock: Clock,
   sites: ReadonlyMap<string, { readonly timeZone: string }>,
 ): Promise<number> {
+  const announced = new Map<string, LocalDate>();
+  for (const [site, { timeZone }] of sites) announced.set(site, await announce(store, clock, site, timeZone));
   let written = 0;
   for (const note of await store.list(STALE)) {
     const [date, site] = JSON.parse(note.sk) as [LocalDate, string];
-    const zone = sites.get(site)?.timeZone ?? "UTC";
-    if (dayStart(zone, addDays(date, 1)) + DAY_SETTLE_MS > clock.now()) continue;
-    if (!(await deriveDay(store, site, zone, date))) continue;
+    const zone = sites.get(site)?.timeZone;
+    if (zone === undefined || date >= (announced.get(site) ?? "")) continue;
+    const isOver = dayStart(zone, addDays(date, 1)) + DAY_SETTLE_MS <= clock.now();
+    if (!isOver || !(await deriveDay(store, site, zone, date))) continue;
     written++;
     await withdraw(store, clock, note);
   }
-  for (const [site, { timeZone }] of sites) {
-    const last = addDays(localDate(timeZone, clock.now() - DAY_SETTLE_MS), -1);
-    const built = await store.get({ pk: BUILT, sk: site });
-    const from = built ? new TextDecoder().decode(built.value) : await firstDate(store, site, timeZone);
-    if (!from || from > last) continue;
-    for (let date = from; date <= last; date = addDays(date, 1)) {
-      const hours = await store.list(partition("hour", site), {
-        from: instantKey(dayStart(timeZone, date)),
-        to: instantKey(dayStart(timeZone, addDays(date, 1))),
-        limit: 1,
-      });
-      if (hours.length > 0 && (await deriveDay(store, site, timeZone, date))) written++;
-    }
-    await store.put(
-      { pk: BUILT, sk: site, value: new TextEncoder().encode(addDays(last, 1)) },
-      built?.version ?? 0,
-    );
-  }
   return written;
+}
+
+/**
+ * Notes that the days that are over wait, and announces them; both before their hours are read. Returns the date before
+ * which days are announced.
+ */
+async function announce(store: Store, clock: Clock, site: string, zone: string): Promise<LocalDate> {
+  const end = localDate(zone, clock.now() - DAY_SETTLE_MS);
+  const built = await store.get({ pk: BUILT, sk: site });
+  const from = built ? builtBefore(built) : await firstDate(store, site, zone);
+  if (!from || from >= end) return builtBefore(built);
+  for (let date = from; date < end; date = addDays(date, 1)) {
+    const hours = await store.list(partition("hour", site), {
+      from: instantKey(dayStart(zone, date)),
+      to: instantKey(dayStart(zone, addDays(date, 1))),
+      limit: 1,
+    });
+    if (hours.length > 0) await noteStale(store, { pk: STALE, sk: staleKey(site, date) });
+  }
+  const value = new TextEncoder().encode(end);
+  // Who loses the put derives in the next run.
+  return (await store.put({ pk: BUILT, sk: site, value }, built?.version ?? 0)) ? end : builtBefore(built);
 }
 
 async function firstDate(store: Store, site: string, zone: string): Promise<LocalDate | undefined> {

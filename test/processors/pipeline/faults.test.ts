@@ -74,6 +74,28 @@ describe("clocks", () => {
     );
   });
 
+  it("that run ahead make no day final before its time", async () => {
+    const night = NOON + 12 * HOUR;
+    const lines = [2 * HOUR, HOUR].map((before) => post({ at: night - before, e: [view("/")] }));
+    const records = recordsOf(lines);
+    const { worker, store, clock, engine } = await rig();
+    const fast = jumpingClock(clock);
+    clock.advanceTo(night - 2 * HOUR);
+    fast.jump(3 * HOUR);
+    await worker().process(records.slice(0, 1));
+    await compactAll(store, fast);
+    clock.advanceTo(night - HOUR);
+    await worker().process(records);
+    await compactAll(store, clock);
+    clock.advanceTo(night + HOUR);
+    const expected = expectedTotals(new Oracle(lines, { sites: [SITE] }), night - DAY, night);
+    expect(await totals(engine(), night - DAY, night)).toEqual(expected);
+    await compactAll(store, clock);
+    const days = (await store.list(partition("day", SITE))).map(decodeItem);
+    expect(days.map(({ rollup }) => rollup?.totals.pageviews)).toEqual([2]);
+    expect(await totals(engine(), night - DAY, night)).toEqual(expected);
+  });
+
   it("that lag behind those of others do not let a compactor leave a derived day as it was", async () => {
     const night = NOON + 12 * HOUR;
     const lines = [night - 30 * MINUTE, night + 15 * MINUTE].map((at) =>

@@ -70,7 +70,7 @@ export const recordsOf = (lines: readonly StreamLine[], first = 8): StreamRecord
     data: new TextEncoder().encode(JSON.stringify(envelope)),
   }));
 
-export async function compactAll(store: Store, clock: ManualClock): Promise<void> {
+export async function compactAll(store: Store, clock: Clock): Promise<void> {
   let more = true;
   while (more) ({ more } = await compact({ store, clock }));
 }
