@@ -5,11 +5,11 @@ import type { Site } from "../sites.ts";
 import { emptyRow, type Row } from "./breakdown.ts";
 import { changeOf } from "./compare.ts";
 import { predicate, tableOf } from "./filter.ts";
-import { type MetricValue, metricValue, visitorsOf } from "./metrics.ts";
+import { type MetricValue, metricError, metricValue, visitorsOf } from "./metrics.ts";
 import { effectiveOrder } from "./order.ts";
 import { type Bucket, type cut, isoLocal, type Range } from "./range.ts";
 import type { Cell, Snapshot } from "./reader.ts";
-import type { QueryRequest } from "./request.ts";
+import type { Metric, QueryRequest } from "./request.ts";
 
 /** Events of these cells that came after their window had closed. */
 export function lateEvents(cells: readonly Cell[]): number {
@@ -73,6 +73,20 @@ export function comparer(
     );
     return { ...before, change };
   };
+}
+
+/** Relative standard error of each metric over all rows of all ranges; a share is also as rough as what it divides by. */
+export function errorsOf(
+  { request, dimension }: Question,
+  counts: readonly Counted[],
+): Record<string, number> {
+  const errorOf = (metric: Metric, { rows, all }: Counted): number => {
+    const whole = metric === "percentage" || metric === "conversion_rate" ? [all] : [];
+    return metricError(metric, [...rows.map(({ measures }) => measures), ...whole], dimension);
+  };
+  return Object.fromEntries(
+    request.metrics.map((metric) => [metric, Math.max(...counts.map((one) => errorOf(metric, one)))]),
+  );
 }
 
 /** Whether what a filter tests has values that it cannot see. */

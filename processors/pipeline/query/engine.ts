@@ -18,6 +18,7 @@ import {
   type Counted,
   comparer,
   echo,
+  errorsOf,
   holdsOther,
   lateEvents,
   type Question,
@@ -111,6 +112,7 @@ interface Known {
 
 const CURRENT_MINUTES = 5;
 const LIVE_MINUTES = 30;
+
 export class QueryEngine {
   readonly #deps: QueryDeps;
   readonly #sites: SiteDirectory;
@@ -170,17 +172,7 @@ export class QueryEngine {
     );
     const page = results.slice(request.offset, request.offset + request.limit);
     const comparisons = other && comparer(other, question);
-    const error = Object.fromEntries(
-      request.metrics.map((metric) => [
-        metric,
-        Math.max(
-          ...[main, ...(other ? [other] : [])].map(({ rows: counted, all }) => {
-            const whole = metric === "percentage" || metric === "conversion_rate" ? [all] : [];
-            return metricError(metric, [...counted.map(({ measures }) => measures), ...whole], dimension);
-          }),
-        ),
-      ]),
-    );
+    const error = errorsOf(question, other ? [main, other] : [main]);
     const warnings = warningsOf({
       request,
       dimension,
