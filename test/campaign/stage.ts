@@ -5,8 +5,7 @@
 import { keyedHash } from "../../processors/crypto.ts";
 import { ClickstreamError } from "../../processors/errors.ts";
 import { partitionKeyOf, type StreamLine } from "../../processors/model/streamfile.ts";
-import type { Clock } from "../../processors/model/time.ts";
-import { DAY_MS } from "../../processors/model/time.ts";
+import { type Clock, DAY_MS } from "../../processors/model/time.ts";
 import { type AggregateDeps, ShardWorker } from "../../processors/pipeline/aggregate.ts";
 import { compact } from "../../processors/pipeline/compact.ts";
 import type { Store } from "../../processors/stores/store.ts";

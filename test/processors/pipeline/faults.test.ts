@@ -5,7 +5,7 @@ import { compact } from "../../../processors/pipeline/compact.ts";
 import { decodeItem, partition } from "../../../processors/pipeline/rollups.ts";
 import type { Store } from "../../../processors/stores/store.ts";
 import { runSchedules } from "../../campaign/schedules.ts";
-import { STORE_KINDS, type Stores, startStores } from "../../campaign/stores.ts";
+import { type Stores, startStores } from "../../campaign/stores.ts";
 import { jumpingClock } from "../../kit/faults/clock.ts";
 import { failAt, only } from "../../kit/faults/fate.ts";
 import { faultyStore } from "../../kit/faults/store.ts";
@@ -207,12 +207,13 @@ describe(`random schedules (RIVULET_SEED=${SEED})`, () => {
     }
   };
 
-  it.each(STORE_KINDS.map((kind) => ({ kind, schedules: { memory: 60, sqlite: 20, dynamodb: 1 }[kind] })))(
-    "$schedules over $kind hold every law",
-    async ({ kind, schedules }) => {
-      expect(await play(await startStores(kind), schedules)).toBeUndefined();
-    },
-  );
+  // DynamoDB's double takes a second for each: the campaign plays those.
+  it.each([
+    { kind: "memory", schedules: 80 },
+    { kind: "sqlite", schedules: 30 },
+  ] as const)("$schedules over $kind hold every law", async ({ kind, schedules }) => {
+    expect(await play(await startStores(kind), schedules)).toBeUndefined();
+  });
 
   /** A memory store with one promise broken. */
   const broken = async (breakIt: (store: Store) => Partial<Store>): Promise<Stores> => {
