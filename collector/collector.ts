@@ -29,13 +29,13 @@ if (!stub?.consent) {
   const api = track as Rivulet;
   api.q = { push: replay };
   api.consent = guard((yes) => {
-    store.rivulet = `${+yes}`;
-    if (yes) start();
-    else {
+    if (!yes) {
       end();
       discard();
       forget();
     }
+    store.rivulet = `${+yes}`;
+    start(); // does nothing after a no
   });
   window.rivulet = api;
   stub?.q?.map(replay);

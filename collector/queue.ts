@@ -22,14 +22,15 @@ export const deliver = (batch: Unsent): void => {
   else post(batch).then(guard((isDone) => isDone || keep(batch)));
 };
 
+/** Leaves nothing of ours in the store: no batch, no identity. */
 export const forget = (): void => {
-  kept().map((key) => delete store[key]);
+  kept("rivulet").map((key) => delete store[key]);
 };
 
-/** Keys of all that waits, oldest first. */
-const kept = (): string[] =>
+/** Keys of all that waits, oldest first; with `rivulet`, of all that is ours. */
+const kept = (prefix = PREFIX): string[] =>
   Object.keys(store)
-    .filter((key) => key.includes(PREFIX))
+    .filter((key) => key.includes(prefix))
     .sort();
 
 const keep = (batch: Unsent): void => {

@@ -350,7 +350,7 @@ it("counts the query parameters that data-params allows as properties of the pag
   expect(JSON.stringify(receiver.attempts.map(({ batch }) => batch))).not.toMatch(/secret|a@b/);
 });
 
-it("keeps an identity only with data-identity, the same on every page, and forgets it never by itself", async () => {
+it("keeps an identity only with data-identity, the same on every page, and forgets it with the visitor's no", async () => {
   receiver.pages.set("/kept", page("", { tag: TAG.replace(" data-site", " data-identity=local data-site") }));
   receiver.pages.set("/other", page("", { tag: TAG.replace(" data-site", " data-identity=none data-site") }));
   await open("/other");
@@ -364,6 +364,8 @@ it("keeps an identity only with data-identity, the same on every page, and forge
   expect(kept.length).toBeGreaterThan(1);
   expect(new Set(kept).size).toBe(1);
   expect(kept[0]!.length).toBeGreaterThan(20);
+  await tab.evaluate("rivulet.consent(false)");
+  expect(await tab.evaluate("JSON.stringify(localStorage)")).toBe(`{"rivulet":"0"}`);
 });
 
 it("lets a page that reports in an endless loop send 600 events at once, and says how many it held back", async () => {
