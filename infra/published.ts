@@ -2,6 +2,9 @@
 import type { ApiDocument, Operation, Schema } from "./openapi.ts";
 import { responseSchemas } from "./responses.ts";
 
+/** Where readers find it. On AWS it is a file, because API Gateway cannot serve its own document without its extensions. */
+export const DOCUMENT_PATH = "/api/openapi.json";
+
 const OWN_PREFIX = "x-amazon-";
 /** Reading needs one of these where the operator asks for keys; nothing by default on one's own machine. */
 const READER_SECURITY = [{ key: [] }, { share: [] }, {}];
@@ -18,7 +21,7 @@ export function publishedDocument(document: ApiDocument): Record<string, unknown
   ]);
   return {
     ...withoutOwn(document),
-    paths: { ...Object.fromEntries(paths), "/api/openapi.json": { get: itself } },
+    paths: { ...Object.fromEntries(paths), [DOCUMENT_PATH]: { get: itself } },
     components: {
       schemas: { ...document.components.schemas, ...responseSchemas },
       securitySchemes: {

@@ -4,18 +4,38 @@ import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { COLLECTOR_FILES, offerCollector } from "../../collector/build.ts";
 import { buildDashboard } from "../../dashboard/build.ts";
+import { apiDocument } from "../api.ts";
+import { DOCUMENT_PATH, publishedDocument } from "../published.ts";
 import type { SiteFiles } from "./site.ts";
 
 const DEMO = fileURLToPath(new URL("../../dashboard/demo", import.meta.url));
 
-/** Dashboard and collector files by URL path, and the demo shop, which reports to the site `demo`, if it is asked for. */
+/** Dashboard, collector and API document by URL path, and the demo shop, which reports to the site `demo`, if it is asked for. */
 export async function siteFiles({ demo }: { readonly demo: boolean }): Promise<SiteFiles> {
   const [pages, collector, shop] = await Promise.all([
     buildDashboard(),
     collectorFiles(),
     demo ? folder(DEMO, "/demo/") : new Map(),
   ]);
-  return new Map<string, { body: Uint8Array }>([...pages, ...collector, ...shop]);
+  return new Map<string, { body: Uint8Array }>([
+    ...pages,
+    ...collector,
+    ...shop,
+    [DOCUMENT_PATH, document()],
+  ]);
+}
+
+/** What readers learn of the API names no resource, so it is the same in every account. */
+function document(): { body: Uint8Array } {
+  const deployed = apiDocument({
+    partition: "aws",
+    region: "",
+    streamName: "",
+    ingestRoleArn: "",
+    queryFunctionArn: "",
+    clientAddress: { from: "connection" },
+  });
+  return { body: new TextEncoder().encode(JSON.stringify(publishedDocument(deployed))) };
 }
 
 /** Each file under its name, and under its content's; and all beside those, where a pinned core looks for its chunks. */

@@ -33,6 +33,7 @@ import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from "aw
 import { BucketDeployment, CacheControl, Source } from "aws-cdk-lib/aws-s3-deployment";
 import { Construct } from "constructs";
 import { COLLECTOR_FILES } from "../../collector/build.ts";
+import { DOCUMENT_PATH } from "../published.ts";
 import type { Ingestion } from "./ingestion.ts";
 
 /** Files by URL path; a path that ends with "/" is that folder's index.html. */
@@ -86,6 +87,7 @@ export class Site extends Construct {
         functionAssociations: [{ function: folderIndex(this), eventType: FunctionEventType.VIEWER_REQUEST }],
       },
       additionalBehaviors: {
+        [DOCUMENT_PATH]: stored,
         "/v1/*": ingest,
         "/api/*": ingestAndQuery,
         "/p.gif": ingest,

@@ -9,7 +9,7 @@ import type { QueryEngine } from "../../processors/pipeline/query/engine.ts";
 import type { Reconciler } from "../../processors/pipeline/reconcile.ts";
 import type { Stream } from "../../processors/streams/stream.ts";
 import { apiDocument } from "../api.ts";
-import { publishedDocument } from "../published.ts";
+import { DOCUMENT_PATH, publishedDocument } from "../published.ts";
 import { addCollector } from "./collector.ts";
 import type { Consumer } from "./consumer.ts";
 import { assetHandler } from "./gateway/assets.ts";
@@ -75,7 +75,7 @@ export function createServer(options: ServerOptions): Gateway {
     allowedHosts: options.allowedHosts,
   });
   const published = jsonResponse(200, publishedDocument(document), { "Cache-Control": "no-cache" });
-  gateway.route("GET", "/api/openapi.json", () => published);
+  gateway.route("GET", DOCUMENT_PATH, () => published);
   gateway.route(
     "GET",
     "/healthz",

@@ -11,6 +11,15 @@ describe("the site's files", () => {
     expect(paths.filter((path) => path.startsWith("/demo"))).toEqual([]);
   });
 
+  it("hold the API document that readers get on one machine, without what only API Gateway needs", async () => {
+    const { body } = (await siteFiles({ demo: false })).get("/api/openapi.json")!;
+    const text = new TextDecoder().decode(body);
+    expect(Object.keys(JSON.parse(text).paths)).toEqual(
+      expect.arrayContaining(["/api/v2/query", "/api/v2/export.csv", "/v1/events"]),
+    );
+    expect(text).not.toMatch(/x-amazon|arn:/);
+  });
+
   it("hold the whole demo shop where the site `demo` is counted", async () => {
     const files = await siteFiles({ demo: true });
     const page = new TextDecoder().decode(files.get("/demo/index.html")!.body);

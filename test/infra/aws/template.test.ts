@@ -250,7 +250,11 @@ describe("the distribution", () => {
       .Properties.ResponseHeadersPolicyConfig;
 
   it("sends ingest and API to API Gateway, uncached, over HTTPS only", () => {
-    const isFile = (path: string) => path.endsWith(".js") || path === "/c/*";
+    const isFile = (path: string) => /\.js(on)?$/.test(path) || path === "/c/*";
+    const patterns = config().CacheBehaviors.map(({ PathPattern }: Json) => PathPattern);
+    // The first that matches serves: the document is a file, though it lies below the API.
+    expect(patterns.indexOf("/api/openapi.json")).toBeLessThan(patterns.indexOf("/api/*"));
+    expect(patterns).toContain("/api/openapi.json");
     const behaviors = config().CacheBehaviors.filter(({ PathPattern }: Json) => !isFile(PathPattern));
     expect(behaviors.map(({ PathPattern }: Json) => PathPattern)).toEqual(["/v1/*", "/api/*", "/p.gif"]);
     for (const behavior of behaviors) {
