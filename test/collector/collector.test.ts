@@ -71,6 +71,7 @@ it("counts a page view at once when a page loads, as a simple request without cr
 });
 
 it("counts one page view for each changed path of a single-page application, with the previous page as referrer", async () => {
+  await hurry();
   await open();
   await tab.evaluate(`
     history.pushState({}, "", "/a"); history.replaceState({}, "", "/a?sort=up"); history.pushState({}, "", "#x");
@@ -86,6 +87,7 @@ it("counts one page view for each changed path of a single-page application, wit
 });
 
 it("coalesces fifty quick navigations into few requests and loses none", async () => {
+  await hurry();
   await open();
   await tab.evaluate(`for (let i = 0; i < 50; i++) history.pushState({}, "", "/p" + i)`);
   await receiver.until("51 page views", () => pageviews().length === 51);
@@ -94,6 +96,7 @@ it("coalesces fifty quick navigations into few requests and loses none", async (
 });
 
 it("makes the fragment part of the path only with data-hash", async () => {
+  await hurry();
   receiver.pages.set("/", page("", { tag: TAG.replace(" data-site", " data-hash data-site") }));
   await open("/#/start");
   await tab.evaluate(`location.hash = "#/about"`);
@@ -102,6 +105,7 @@ it("makes the fragment part of the path only with data-hash", async () => {
 });
 
 it("keeps custom events called before it has loaded and those called after", async () => {
+  await hurry();
   receiver.pages.set(
     "/",
     page("", { head: `${STUB}<script>rivulet("early", { props: { a: 1 } })</script>` }),
@@ -118,6 +122,7 @@ it("keeps custom events called before it has loaded and those called after", asy
 });
 
 it("swallows nonsense from the page and goes on counting", async () => {
+  await hurry();
   await open();
   await tab.evaluate(`
     const loop = {}; loop.loop = loop;
@@ -163,6 +168,7 @@ it("does not count time while the page is hidden, and reports once", async () =>
 });
 
 it("counts a page again when the back/forward cache shows it", async () => {
+  await hurry();
   await open();
   await tab.evaluate(`dispatchEvent(new PageTransitionEvent("pageshow", { persisted: false }))`);
   // The headless shell has no such cache, so the event that a browser fires on return is all that can be shown here.
@@ -208,6 +214,7 @@ it.each([503, 429, "drop"] as const)("sends a batch again under the same id afte
 });
 
 it.each([400, 413])("does not send a batch again after %s", async (answer) => {
+  await hurry();
   receiver.answers.push(answer);
   await open();
   await receiver.until("the first attempt", () => receiver.attempts.length === 1);
@@ -238,6 +245,7 @@ it("loses and doubles nothing that three tabs say while offline, closed tabs inc
 });
 
 it("sends what an earlier page could not deliver", async () => {
+  await hurry();
   receiver.answers.push(503, 503, 503);
   await open();
   await tab.waitForFunction("Object.keys(localStorage).length > 0");
@@ -291,6 +299,7 @@ it("delivers an event when the tab is closed right after it", async () => {
 });
 
 it("reports a page that the server answered with 404, without ending a bounce", async () => {
+  await hurry();
   receiver.missing = page("sorry");
   await open("/gone");
   await receiver.until("the event", () => count("404") === 1);
@@ -298,6 +307,7 @@ it("reports a page that the server answered with 404, without ending a bounce", 
 });
 
 it("masks what looks like a mail address or a token, in paths, referrers and links, and leaves words alone", async () => {
+  await hurry();
   const uuid = "550e8400-e29b-41d4-a716-446655440000";
   const words =
     "/how-to-read-10-books-in-2024/List_of_Academy_Award_winners_2024/donaudampfschifffahrtsgesellschaft";
@@ -324,6 +334,7 @@ it("masks what looks like a mail address or a token, in paths, referrers and lin
 });
 
 it("lets the page edit or drop each event before it is counted", async () => {
+  await hurry();
   const head = `<script>
     function look(event) {
       if (event.n === "secret") return;
@@ -381,6 +392,7 @@ it("lets a page that reports in an endless loop send 600 events at once, and say
 });
 
 it("drops the oldest of a full queue, and says how many events that were, those it had dropped before included", async () => {
+  await hurry();
   await open();
   await receiver.until("the page view", () => count("pageview") === 1);
   await context.setOffline(true);
@@ -416,6 +428,7 @@ it("loads the optional chunks that data-with names, and only once the page count
 });
 
 it("splits what is too much for one keepalive request", async () => {
+  await hurry();
   await open();
   await tab.evaluate(
     `for (let i = 0; i < 40; i++) rivulet("big", { props: { text: "글".repeat(1500), i } })`,
@@ -426,6 +439,7 @@ it("splits what is too much for one keepalive request", async () => {
 });
 
 it("reports outbound links, downloads, forms and marked elements without code in the page", async () => {
+  await hurry();
   receiver.pages.set(
     "/",
     page(`<a id="out" href="http://127.0.0.2:9/x?q=secret">out</a><a id="pdf" href="/price-list.pdf">pdf</a>
@@ -497,6 +511,7 @@ it("counts a page only once it is seen", async () => {
 });
 
 it("counts once where the tag stands twice", async () => {
+  await hurry();
   receiver.pages.set("/", page("", { tag: TAG + TAG }));
   await open();
   await tab.evaluate(`history.pushState({}, "", "/a"); rivulet("last")`);
