@@ -14,10 +14,10 @@ import type { Stream } from "../../processors/streams/stream.ts";
 import { type ManualClock, manualClock } from "../kit/clock.ts";
 import type { Choices } from "../kit/faults/choices.ts";
 import { type JumpingClock, jumpingClock } from "../kit/faults/clock.ts";
-import type { Call, Fate } from "../kit/faults/fate.ts";
+import type { Fate } from "../kit/faults/fate.ts";
 import { faultyStore, LateWrites } from "../kit/faults/store.ts";
 import { faultyStream } from "../kit/faults/stream.ts";
-import { type Step, Turns } from "../kit/faults/turns.ts";
+import { type Step, Turns, type Waiting } from "../kit/faults/turns.ts";
 import { Random } from "../kit/random.ts";
 import { type Calm, endOf, furnish } from "./calm.ts";
 import { Judge, QUESTIONS } from "./judge.ts";
@@ -51,11 +51,8 @@ const READ_FATES: readonly Fate[] = ["pass", "throttle", "fail", "crash"];
 const WRITE_FATES: readonly Fate[] = ["pass", "throttle", "fail", "timeout", "hold", "crash", "crash-after"];
 const STREAM_READ_FATES: readonly Fate[] = ["pass", "one", "nothing", "twice", "throttle", "crash"];
 const STREAM_PUT_FATES: readonly Fate[] = ["pass", "timeout", "twice", "throttle", "fail"];
-/** A pause is no call, so nothing can befall it. */
-const PAUSES = /^(late|time|ntp|operator)/;
 
-const fatesOf = (actor: string, { name, writes }: Pick<Call, "name" | "writes">): readonly Fate[] => {
-  if (PAUSES.test(actor)) return ["pass"];
+const fatesOf = (actor: string, { name, writes }: Waiting): readonly Fate[] => {
   if (name === "read" || name === "shards") return STREAM_READ_FATES;
   if (actor.startsWith("browser")) return STREAM_PUT_FATES;
   return writes ? WRITE_FATES : READ_FATES;

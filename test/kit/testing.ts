@@ -17,7 +17,7 @@ export {
 } from "./faults/fate.ts";
 export { type FaultyStoreOptions, faultyStore, LateWrites } from "./faults/store.ts";
 export { type FaultyStreamOptions, faultyStream, reshard, reshardAt } from "./faults/stream.ts";
-export { type Step, Turns, type TurnsOptions } from "./faults/turns.ts";
+export { type Step, Turns, type TurnsOptions, type Waiting } from "./faults/turns.ts";
 export { generate, type TrafficOptions } from "./generate.ts";
 export { type Container, type ContainerOptions, startContainer } from "./lambda/container.ts";
 export type { Bucket } from "./lambda/failure.ts";

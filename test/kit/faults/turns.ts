@@ -5,8 +5,12 @@
 import type { Choices } from "./choices.ts";
 import type { Call, Fate, Plan } from "./fate.ts";
 
-/** What an actor waits to do. */
-type Waiting = Pick<Call, "name" | "key" | "writes">;
+/** What an actor waits to do: a call, or nothing but to go on. */
+export interface Waiting {
+  readonly name: Call["name"] | "pause";
+  readonly key: string;
+  readonly writes: boolean;
+}
 
 interface Parked {
   readonly actor: string;
@@ -24,13 +28,15 @@ export interface TurnsOptions {
   readonly choices: Choices;
   /** Chance that the actor goes on that went last; the others share the rest. High values let the others sleep for long. */
   readonly stay: number;
-  /** What a call may meet, `pass` first. */
+  /** What a call may meet, `pass` first. Not asked for pauses, which nothing befalls. */
   readonly fates: (actor: string, call: Waiting) => readonly Fate[];
   /** Chance that a call passes. */
   readonly calm: number;
   /** Where to write down what happens. */
   readonly steps?: Step[];
 }
+
+const PASS: readonly Fate[] = ["pass"];
 
 export class Turns {
   readonly #options: TurnsOptions;
@@ -75,7 +81,7 @@ export class Turns {
 
   /** A place in an actor's work where others may go first, without a call. */
   async pause(actor: string, what: string): Promise<void> {
-    await this.#park(actor, { name: "get", key: what, writes: false });
+    await this.#park(actor, { name: "pause", key: what, writes: false });
   }
 
   #park(actor: string, call: Waiting): Promise<Fate> {
@@ -96,7 +102,7 @@ export class Turns {
     for (const actor of roster) chosen ??= this.#parked.find((it) => it.actor === actor);
     if (!chosen) return false;
     const { actor, call, go } = chosen;
-    const possible = fates(actor, call);
+    const possible = call.name === "pause" ? PASS : fates(actor, call);
     const fate = possible[choices.pick(possible.length, calm)] ?? "pass";
     this.#parked.splice(this.#parked.indexOf(chosen), 1);
     this.#current = actor;
