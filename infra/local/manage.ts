@@ -43,7 +43,8 @@ const opener =
       throw new ClickstreamError("config", `--data ${flags.data}: no data of Rivulet there`);
     if (flags.store === undefined) await openDirectory(flags.data);
     const wanted = { dataDirectory: flags.data, log, ...(flags.store ? { store: flags.store } : {}) };
-    const store = await openStore(wanted, systemClock);
+    // A table is made by a server or a deployment, never by a command that may have mistyped its name.
+    const store = await openStore(wanted, systemClock, { mayCreateTable: false });
     try {
       return await work(store);
     } finally {

@@ -165,13 +165,16 @@ export async function openDirectory(path: string): Promise<void> {
 export async function openStore(
   { store, dataDirectory, log }: Pick<RuntimeOptions, "store" | "dataDirectory" | "log">,
   clock: typeof systemClock,
+  { mayCreateTable = true } = {},
 ): Promise<Store> {
   if (!store) return sqliteStore({ path: join(dataDirectory, "store.db"), clock });
   const table = named(store, "dynamodb:TABLE", "--store");
   const { dynamoStore } = await import("../../processors/stores/dynamodb.ts");
-  const { createTable } = await import("../../processors/stores/dynamodb-table.ts");
-  log(`store: DynamoDB table ${table} (made if it does not exist)`);
-  await createTable({ table });
+  if (mayCreateTable) {
+    const { createTable } = await import("../../processors/stores/dynamodb-table.ts");
+    log(`store: DynamoDB table ${table} (made if it does not exist)`);
+    await createTable({ table });
+  }
   return dynamoStore({ table, clock });
 }
 

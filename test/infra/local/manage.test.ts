@@ -1,0 +1,51 @@
+/** The commands that manage sites and grants, on a DynamoDB table. */
+import { DynamoDBClient, ListTablesCommand } from "@aws-sdk/client-dynamodb";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { createTable } from "../../../processors/stores/dynamodb-table.ts";
+import { type Double, localClient, startDynalite } from "../../conformance/doubles.ts";
+import { runCommand } from "../../kit/server.ts";
+
+let dynalite: Double;
+let client: DynamoDBClient;
+const run = (...args: string[]) =>
+  runCommand(args, {
+    AWS_REGION: "us-east-1",
+    AWS_ACCESS_KEY_ID: "local",
+    AWS_SECRET_ACCESS_KEY: "local",
+    AWS_ENDPOINT_URL_DYNAMODB: dynalite.endpoint,
+  });
+const STORE = ["--store", "dynamodb:rivulet"];
+
+beforeAll(async () => {
+  dynalite = await startDynalite();
+  client = new DynamoDBClient(localClient(dynalite.endpoint));
+  await createTable({ table: "rivulet", client });
+}, 30_000);
+afterAll(async () => {
+  client?.destroy();
+  await dynalite?.close();
+});
+
+it("add, list and remove as on one machine", async () => {
+  expect(await run("sites", "add", "shop@Asia/Seoul", ...STORE)).toMatchObject({ code: 0 });
+  expect((await run("sites", "list", ...STORE)).output).toBe("shop\tAsia/Seoul\n");
+  const { output } = await run("keys", "add", "--site", "shop", ...STORE);
+  const id = /rvk_([0-9a-f]{12})_/.exec(output)?.[1] ?? "";
+  expect((await run("keys", "list", "--site", "shop", ...STORE)).output).toContain(id);
+  expect(await run("keys", "rm", id, "--site", "shop", ...STORE)).toMatchObject({ code: 0 });
+  expect((await run("keys", "list", "--site", "shop", ...STORE)).output).toBe("");
+  expect(await run("sites", "rm", "shop", ...STORE)).toMatchObject({ code: 0 });
+}, 60_000);
+
+it("make no table, whatever its name was mistyped as, and say that there is none", async () => {
+  for (const args of [
+    ["sites", "list"],
+    ["sites", "add", "shop"],
+  ]) {
+    const { code, output } = await run(...args, "--store", "dynamodb:rivulte");
+    expect(code).toBe(1);
+    expect(output).toMatch(/^rivulet: .*rivulte/);
+    expect(output).not.toMatch(/^\s+at /m);
+  }
+  expect((await client.send(new ListTablesCommand({}))).TableNames).toEqual(["rivulet"]);
+}, 60_000);
