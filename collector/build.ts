@@ -3,7 +3,6 @@ import { createHash } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, gzipSync, constants as zlib } from "node:zlib";
 import { build } from "esbuild";
-import { minify } from "terser";
 
 export interface BuiltCollector {
   readonly code: string;
@@ -85,6 +84,8 @@ export async function offerCollector(file: CollectorFile = "c.js"): Promise<Offe
 async function shrink(bundle: string, isModule: boolean): Promise<string> {
   // The bundler writes `var`, which would make every name of a plain script a global.
   const source = inlineNumbers(bundle).replace(/^var /gm, "let ");
+  // Here and not above: a server that nobody asks for the collector need not hold it in memory.
+  const { minify } = await import("terser");
   // What fails while loading, before any guard is set, must not reach the page either.
   const { code } = await minify(isModule ? source : `try{(()=>{${source}})()}catch{}`, {
     ecma: 2020,

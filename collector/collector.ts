@@ -26,9 +26,8 @@ const start = (): void => {
 // A second tag on the page must not count twice.
 if (!stub?.consent) {
   // Calls through a copy of the stub still end up here.
-  const api = track as Rivulet;
-  api.q = { push: replay };
-  api.consent = guard((yes) => {
+  track.q = { push: replay };
+  track.consent = guard((yes) => {
     if (!yes) {
       end();
       discard();
@@ -37,7 +36,7 @@ if (!stub?.consent) {
     store.rivulet = `${+yes}`;
     start(); // does nothing after a no
   });
-  window.rivulet = api;
+  window.rivulet = track;
   stub?.q?.map(replay);
   watchEngagement();
   watchClicks();

@@ -1,6 +1,6 @@
 /** What the page calls, and what it shows. */
 import { add } from "./batch.ts";
-import type { EventOptions } from "./calls.ts";
+import type { EventOptions, Rivulet } from "./calls.ts";
 import { reportEngagement, resetEngagement } from "./engagement.ts";
 import { guard } from "./guard.ts";
 import { allowedParams, isMoved, page, scrub, show } from "./page.ts";
@@ -16,7 +16,7 @@ export const track = guard((name: string, { props, revenue, interactive, ...rest
   const tell = () => add(name, { p: props, $: revenue, i: interactive, ...rest });
   if (isStarted) tell();
   else if (isAllowed()) waiting.push(tell);
-});
+}) as Rivulet;
 
 /** A page is shown: the first one, another one, or the same one again. */
 export const view = (referrer: string): void => {

@@ -12,10 +12,10 @@ export type Unsent = WireBatch & { d: number };
 export const MAX_CHARS = 16_000;
 
 /**
- * Resolves to false if the batch has to be sent again: offline, no answer, 429 or 5xx. Any other answer is final.
- * Never rejects.
+ * Resolves to true if the answer is final, to anything else if the batch has to be sent again: offline, no answer, 429
+ * or 5xx. Never rejects.
  */
-export const post = async (batch: Unsent): Promise<boolean | undefined> => {
+export const post = async (batch: Unsent): Promise<unknown> => {
   try {
     const body = JSON.stringify({ ...batch, t: Date.now() });
     // Firefox before 133 cancels a fetch with its page.
@@ -31,7 +31,5 @@ export const post = async (batch: Unsent): Promise<boolean | undefined> => {
         keepalive: body.length < MAX_CHARS + 500,
       }))) as Response;
     return status < 500 && status !== 429;
-  } catch {
-    return;
-  }
+  } catch {}
 };

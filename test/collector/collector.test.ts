@@ -333,6 +333,18 @@ it("masks what looks like a mail address or a token, in paths, referrers and lin
   ]);
 });
 
+it("tells which app a visitor came from", async () => {
+  receiver.pages.set(
+    "/",
+    page("", {
+      head: `<script>Object.defineProperty(document, "referrer", { value: "android-app://com.example.mail/" })</script>`,
+    }),
+  );
+  await open();
+  await receiver.until("the page view", () => pageviews().length === 1);
+  expect(pageviews()[0]!.referrer).toBe("android-app://com.example.mail/");
+});
+
 it("lets the page edit or drop each event before it is counted", async () => {
   await hurry();
   const head = `<script>
