@@ -1,0 +1,36 @@
+import { createHash } from "node:crypto";
+import { expect, it } from "vitest";
+import { buildCollector } from "../../../collector/build.ts";
+import { runCommand } from "../../kit/server.ts";
+
+it("prints the tag, the tag with the hash of the very file, the policy and the image", async () => {
+  const { code, output } = await runCommand([
+    "snippet",
+    "--site",
+    `a"b.example`,
+    "--url",
+    "https://stats.example.com/",
+  ]);
+  expect(code).toBe(0);
+  const collector = (await buildCollector()).code;
+  const integrity = `sha384-${createHash("sha384").update(collector).digest("base64")}`;
+  const lines = output.split("\n").map((line) => line.trim());
+  expect(lines).toContain(
+    `<script defer src="https://stats.example.com/c.js" data-site="a&#34;b.example"></script>`,
+  );
+  expect(lines.find((line) => line.includes("integrity"))).toContain(
+    `integrity="${integrity}" crossorigin="anonymous"`,
+  );
+  expect(lines).toContain(
+    "script-src https://stats.example.com; connect-src https://stats.example.com; img-src https://stats.example.com",
+  );
+  expect(output).toContain(`src="https://stats.example.com/p.gif?s=a%22b.example"`);
+});
+
+it.each(["stats", "/api/x", "/v1/events", "/c/x.js", "/a b"])(
+  "refuses %j as a path of one's own",
+  async (path) => {
+    const { code, output } = await runCommand(["start", "--script-path", path]);
+    expect([code, output.includes("a path such as")]).toEqual([1, true]);
+  },
+);
