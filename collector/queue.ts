@@ -4,7 +4,7 @@
  */
 import { guard, on } from "./guard.ts";
 import { post, type Unsent } from "./send.ts";
-import { api } from "./settings.ts";
+import { api, isAllowed } from "./settings.ts";
 import { store, uniqueId } from "./store.ts";
 
 /** One key a batch, so that no tab ever overwrites what another one keeps, even without a lock. */
@@ -19,7 +19,8 @@ let isDraining: boolean | undefined;
 /** Sends `batch` now, or keeps it while the way is known to be blocked. */
 export const deliver = (batch: Unsent): void => {
   if (isDraining) keep(batch);
-  else post(batch).then(guard((isDone) => isDone || keep(batch)));
+  // Not after the visitor has said no meanwhile.
+  else post(batch).then(guard((isDone) => isDone || !isAllowed() || keep(batch)));
 };
 
 /** Leaves nothing of ours in the store: no batch, no identity. */

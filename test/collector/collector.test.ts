@@ -510,6 +510,19 @@ it("stays silent on local pages and for visitors who object, unless told or serv
   expect(pageviews()[1]!.page).toBe(`${receiver.origin}/`);
 });
 
+it("keeps nothing that was on its way when the visitor said no", async () => {
+  await hurry();
+  await open();
+  await receiver.until("the page view", () => count("pageview") === 1);
+  receiver.answers.push({ slowMs: 300, status: 503 });
+  await tab.evaluate(`rivulet("late")`);
+  await receiver.until("the attempt", () => receiver.attempts.length === 2);
+  await tab.evaluate("rivulet.consent(false)");
+  await tab.waitForTimeout(500);
+  expect(await tab.evaluate("JSON.stringify(localStorage)")).toBe(`{"rivulet":"0"}`);
+  expect(receiver.attempts.length).toBe(2);
+});
+
 it("counts a page only once it is seen", async () => {
   const hide = `<script>let hidden = true; Object.defineProperty(document, "hidden", { get: () => hidden });
     window.show = () => { hidden = false; document.dispatchEvent(new Event("visibilitychange", { bubbles: true })) }</script>`;

@@ -5,8 +5,8 @@ import type { AddressInfo } from "node:net";
 import { extname } from "node:path";
 import type { WireBatch, WireEvent } from "../../processors/model/event.ts";
 
-/** How to answer one batch: a status, `drop` the connection after the whole body was read, or 204 after `slowMs`. */
-export type Answer = number | "drop" | { readonly slowMs: number };
+/** How to answer one batch: a status, `drop` the connection after the whole body was read, or `status` (204) after `slowMs`. */
+export type Answer = number | "drop" | { readonly slowMs: number; readonly status?: number };
 
 export interface Attempt {
   readonly batch: WireBatch;
@@ -88,7 +88,7 @@ export async function startReceiver({ collector, csp, files }: ReceiverOptions):
       const reply = (status: number) =>
         response.writeHead(status, { "access-control-allow-origin": "*" }).end();
       if (answer === "drop") request.socket.destroy();
-      else if (typeof answer === "object") setTimeout(reply, answer.slowMs, 204);
+      else if (typeof answer === "object") setTimeout(reply, answer.slowMs, answer.status ?? 204);
       else reply(answer);
       wake();
     });
@@ -99,7 +99,8 @@ export async function startReceiver({ collector, csp, files }: ReceiverOptions):
   const counted = () => {
     const seen = new Map<string, WireBatch>();
     for (const { batch, answer } of attempts) {
-      if (answer === 204 || typeof answer !== "number") seen.set(batch.b!, batch);
+      const status = typeof answer === "object" ? (answer.status ?? 204) : answer;
+      if (status === 204 || status === "drop") seen.set(batch.b!, batch);
     }
     return [...seen.values()].flatMap((batch) =>
       batch.e.map((event) => ({
