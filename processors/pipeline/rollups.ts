@@ -164,6 +164,7 @@ async function deriveDay(store: Store, site: string, zone: string, date: LocalDa
     from: instantKey(dayStart(zone, date)),
     to: instantKey(dayStart(zone, addDays(date, 1))),
   });
+  if (hours.length === 0 && !before) return true;
   const rollup = new Rollup();
   const applied = new Map<string, number>();
   for (const hour of hours.map(decodeItem)) {
@@ -207,14 +208,9 @@ async function announce(store: Store, clock: Clock, site: string, zone: string):
   const built = await store.get({ pk: BUILT, sk: site });
   const from = built ? builtBefore(built) : await firstDate(store, site, zone);
   if (!from || from >= end) return builtBefore(built);
-  for (let date = from; date < end; date = addDays(date, 1)) {
-    const hours = await store.list(partition("hour", site), {
-      from: instantKey(dayStart(zone, date)),
-      to: instantKey(dayStart(zone, addDays(date, 1))),
-      limit: 1,
-    });
-    if (hours.length > 0) await noteStale(store, { pk: STALE, sk: staleKey(site, date) });
-  }
+  // Days without hours too: one may be written before the announcement, by somebody who does not see it.
+  for (let date = from; date < end; date = addDays(date, 1))
+    await noteStale(store, { pk: STALE, sk: staleKey(site, date) });
   const value = new TextEncoder().encode(end);
   // Who loses the put derives in the next run.
   return (await store.put({ pk: BUILT, sk: site, value }, built?.version ?? 0)) ? end : builtBefore(built);

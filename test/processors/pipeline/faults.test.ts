@@ -152,6 +152,36 @@ describe("a compactor that sleeps over midnight", () => {
   });
 });
 
+describe("a day that gets its first hour while it is announced as derived", () => {
+  it("is derived", async () => {
+    const night = NOON + 12 * HOUR;
+    const lines = [DAY + HOUR, HOUR].map((before) => post({ at: night - before, e: [view("/")] }));
+    const records = recordsOf(lines);
+    const { worker, store, clock } = await rig();
+    clock.advanceTo(night - 30 * MINUTE);
+    await worker().process(records.slice(0, 1));
+    await compactAll(store, clock);
+    clock.advanceTo(night + HOUR);
+    let met = false;
+    const announcing = interrupted(store, async (operation, pk) => {
+      if (operation !== "put" || pk !== "built" || met) return;
+      met = true;
+      await worker().process(records);
+      // Folds, and dies when it is about to derive.
+      const dying = faultyStore(
+        store,
+        only(({ name, key }) => name === "get" && key.startsWith("built"), failAt(2)),
+      );
+      await expect(compact({ store: dying, clock })).rejects.toMatchObject({ code: "unavailable" });
+    });
+    await compact({ store: announcing, clock });
+    expect(met).toBe(true);
+    await compactAll(store, clock);
+    const days = (await store.list(partition("day", SITE))).map(decodeItem);
+    expect(days.map(({ rollup }) => rollup?.totals.pageviews)).toEqual([1, 1]);
+  });
+});
+
 describe("a day that is derived while it changes", () => {
   const night = NOON + 12 * HOUR;
   const lines = [night - HOUR, night + HOUR, night + HOUR + MINUTE].map((at) =>
