@@ -209,6 +209,26 @@ it("counts each of 50 quick navigations of a single-page application under its o
   expect(Object.keys(paths).length).toBe(51);
 });
 
+it("tells the operator how many events collectors gave up, once for each batch", async () => {
+  const body = JSON.stringify({
+    k: 1,
+    s: siteId,
+    b: "gave-up",
+    c: {},
+    d: 7,
+    e: [{ n: "kept", u: `${origin}/` }],
+  });
+  const duplicates = async () => (await runtime.consumer.counters()).rejects.duplicate ?? 0;
+  const before = await duplicates();
+  for (let i = 0; i < 2; i++)
+    expect((await fetch(runtime.url + INGEST, { method: "POST", body })).status).toBe(204);
+  await until("kept", 1);
+  await expect.poll(duplicates).toBe(before + 1);
+  expect((await runtime.consumer.counters()).rejects.dropped).toBe(7);
+  const metrics = await (await fetch(`${runtime.url}/metrics`)).text();
+  expect(metrics).toMatch(/rivulet_rejects_total\{[^}]*reason="dropped"[^}]*\} 7/);
+});
+
 it("counts no page that was never shown", async () => {
   const hidden = "<script>Object.defineProperty(document, 'hidden', { get: () => true })</script>";
   pages.set("/hidden", (await html()).replace("<link", `${hidden}<link`));
