@@ -102,7 +102,7 @@ async function keep({ turns }: Stage, name: string, { store }: Process): Promise
 
 /** Asks through an engine that it keeps, caches and all. */
 async function ask(
-  { turns, world, choices, judge, played }: Stage,
+  { turns, world, choices, judge, played, clock }: Stage,
   name: string,
   own: Process,
 ): Promise<void> {
@@ -111,7 +111,7 @@ async function ask(
     await turns.pause(name, "think");
     const site = world.sites[number % world.sites.length]!;
     const question = QUESTIONS[choices.pick(QUESTIONS.length, 0.3)];
-    await judge.ask(engine, site.id, question).then(() => played.answers++, ignoreOutage);
+    await judge.ask(engine, site.id, question, clock).then(() => played.answers++, ignoreOutage);
   }
 }
 

@@ -3,7 +3,7 @@
  * acknowledged before, and says of it what the oracle says; and in the end everything is counted once, byte for byte.
  */
 import { Rollup } from "../../processors/model/rollup.ts";
-import { DAY_MS, type EpochMs } from "../../processors/model/time.ts";
+import { type Clock, DAY_MS, type EpochMs } from "../../processors/model/time.ts";
 import { loadState } from "../../processors/pipeline/commit.ts";
 import { QueryEngine } from "../../processors/pipeline/query/engine.ts";
 import type { RollupReader } from "../../processors/pipeline/query/reader.ts";
@@ -87,7 +87,8 @@ export class Judge {
   }
 
   /** Asks through the engine, and compares with the oracle. */
-  async ask(engine: QueryEngine, site: string, question: Question): Promise<void> {
+  async ask(engine: QueryEngine, site: string, question: Question, clock: Clock): Promise<void> {
+    const askedAt = clock.now();
     const promised = this.promised();
     const { from, to } = this.#world;
     const metrics = metricsFor(question);
@@ -97,6 +98,8 @@ export class Judge {
       date_range: [from, to].map((at) => new Date(at).toISOString().slice(0, 10)),
       dimensions: question ? [question] : [],
     });
+    // An answer is as of when it was asked for; what happened days later, while its reader slept, is not in it.
+    if (clock.now() - askedAt > DAY_MS) return;
     const what = `${site} by ${question ?? "nothing"}`;
     const revenue = metrics.indexOf("total_revenue");
     let cents = 0;
@@ -204,7 +207,7 @@ export class Judge {
     const { batches, sites } = this.#world;
     for (const batch of batches.keys()) this.#floor.add(batch);
     const engine = new QueryEngine({ store, clock });
-    for (const { id } of sites) for (const question of questions) await this.ask(engine, id, question);
+    for (const { id } of sites) for (const question of questions) await this.ask(engine, id, question, clock);
     if (hasSameBytes) {
       const rollups = await this.#calm.rollups();
       const found = await rollupsOf(store, this.#world);
