@@ -64,6 +64,7 @@ export function foldEvent(event: ClickEvent, context: FoldContext): boolean {
     return late;
   }
   const session = found ?? begin(event, minute, context);
+  if (event.at < session.first) moveStart(event, minute, session, context);
   advance(event, session, context, !found);
   countEvent(event, here, session, context);
   feed(event, session, context.partial);
@@ -94,7 +95,34 @@ function begin(event: ClickEvent, minute: EpochMs, { visitor, attributes }: Fold
   return session;
 }
 
-type Delta = { [name in Count]?: number };
+/**
+ * An event that overtook it on the way turns out to be the visit's first: the visit, with its bounce, duration and exit,
+ * moves to the minute, entry page and source where it really began. What was counted for single events stays where it
+ * was: a sketch of visitors cannot give anybody back.
+ */
+function moveStart(event: ClickEvent, minute: EpochMs, session: Session, context: FoldContext): void {
+  const count = (sign: 1 | -1): void => {
+    const home = context.partial.window(session.window);
+    const whole = visitSoFar(session);
+    const { visits, bounces, durationMs } = whole;
+    const visit: Delta = { visits, bounces, durationMs };
+    add(home.totals, visit, sign);
+    eachAttribute(session, (dimension, value) => add(home.row(dimension, value), visit, sign));
+    const exit = home.row(EXIT_PAGE, session.exitPage);
+    add(exit, whole, sign);
+    if (!otherExits(session, context).includes(session.exitPage)) add(exit, { exitVisitors: 1 }, sign);
+  };
+  count(-1);
+  session.window = minute;
+  session.attributes = context.attributes(event);
+  count(1);
+}
+
+/** Exit pages of the visitor's other visits: a visitor counts once for a page however many of their visits end there. */
+const otherExits = (session: Session, { visitor }: FoldContext): string[] =>
+  visitor.sessions.filter((other) => other !== session).map((other) => other.exitPage);
+
+type Delta = { [name in Count]?: number | undefined };
 
 const add = (row: Measures | undefined, delta: Delta, sign = 1): void => {
   if (row) for (const name in delta) row[name as Count] += sign * (delta[name as Count] ?? 0);
@@ -135,8 +163,7 @@ function advance(event: ClickEvent, session: Session, context: FoldContext, isNe
   if (oldExit !== "") add(home.row(EXIT_PAGE, oldExit), before, -1);
   if (session.exitPage !== "") add(home.row(EXIT_PAGE, session.exitPage), after);
   if (oldExit === session.exitPage) return;
-  // A visitor counts once for a page however many of their visits end there.
-  const others = context.visitor.sessions.filter((other) => other !== session).map((other) => other.exitPage);
+  const others = otherExits(session, context);
   if (oldExit !== "" && !others.includes(oldExit)) add(home.row(EXIT_PAGE, oldExit), { exitVisitors: -1 });
   if (!others.includes(session.exitPage)) add(home.row(EXIT_PAGE, session.exitPage), { exitVisitors: 1 });
 }

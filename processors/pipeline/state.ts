@@ -12,9 +12,9 @@ export interface Session {
   first: EpochMs;
   last: EpochMs;
   /** Start of the minute that its visit, bounce and duration are counted in. */
-  readonly window: EpochMs;
+  window: EpochMs;
   /** Values in the order of VISIT_DIMENSIONS; "" has no row. */
-  readonly attributes: readonly string[];
+  attributes: readonly string[];
   exitPage: string;
   exitAt: EpochMs;
   /** Interactive events so far: a visit with at most one is a bounce. */

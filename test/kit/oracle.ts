@@ -18,10 +18,10 @@ const DAY = 24 * 60 * MINUTE;
 
 export interface Visit {
   readonly visitor: string;
-  /** Minute of the event that began it: all that concerns the visit as a whole is counted there. */
-  readonly minute: number;
-  /** Values of VISIT_DIMENSIONS by name. */
-  readonly attributes: ReadonlyMap<string, string>;
+  /** Minute of its earliest event but reports: all that concerns the visit as a whole is counted there. */
+  minute: number;
+  /** Values of VISIT_DIMENSIONS by name, as of that event. */
+  attributes: ReadonlyMap<string, string>;
   first: number;
   last: number;
   interactive: number;
@@ -39,6 +39,8 @@ export interface Visit {
 interface Hit {
   readonly event: ClickEvent;
   readonly visit: Visit;
+  /** Those of the visit when this was counted. */
+  readonly attributes: ReadonlyMap<string, string>;
   /** [dimension, value] of its own; `first` says whether it was the first of its kind in the visit. */
   readonly values: readonly { readonly dimension: string; readonly value: string; readonly first: boolean }[];
 }
@@ -48,6 +50,8 @@ interface Report {
   readonly at: number;
   readonly page: string;
   readonly visit: Visit | undefined;
+  /** Those of the visit when this was counted. */
+  readonly attributes: ReadonlyMap<string, string> | undefined;
   readonly engagedMs: number;
   readonly reads: number;
   readonly scrolls: number;
@@ -212,6 +216,7 @@ export class Oracle {
         at: event.at,
         page,
         visit,
+        attributes: visit?.attributes,
         engagedMs,
         reads,
         scrolls,
@@ -241,6 +246,10 @@ export class Oracle {
       facts.visits.push(visit);
     }
     const began = visit.events === 0;
+    if (event.at < visit.first) {
+      visit.minute = minute;
+      visit.attributes = attributes();
+    }
     visit.first = Math.min(visit.first, event.at);
     visit.last = Math.max(visit.last, event.at);
     visit.events++;
@@ -263,7 +272,7 @@ export class Oracle {
       seen.add(mark);
       return { dimension, value, first };
     });
-    facts.hits.push({ event, visit, values });
+    facts.hits.push({ event, visit, attributes: visit.attributes, values });
   }
 
   late(site: string): number {
@@ -305,14 +314,10 @@ export class Oracle {
     };
     const table = dimension === "event:goal" ? "event:name" : dimension;
     const isVisitDimension = dimension?.startsWith("visit:") && dimension !== "visit:exit_page";
-    const attributeOf = (visit: Visit): string | undefined =>
-      dimension === undefined
-        ? ""
-        : isVisitDimension
-          ? visit.attributes.get(dimension) || undefined
-          : undefined;
+    const attributeOf = (of: { readonly attributes: ReadonlyMap<string, string> }): string | undefined =>
+      dimension === undefined ? "" : isVisitDimension ? of.attributes.get(dimension) || undefined : undefined;
 
-    for (const { event, visit, values } of facts?.hits ?? []) {
+    for (const { event, visit, attributes, values } of facts?.hits ?? []) {
       if (event.at < from || event.at >= to) continue;
       const count = (tally: Tally): void => {
         tally.events++;
@@ -325,7 +330,7 @@ export class Oracle {
           tally.revenue.set(event.revenue.currency, money);
         }
       };
-      const value = attributeOf(visit);
+      const value = attributeOf({ attributes });
       if (value !== undefined) count(row(event.at, value));
       for (const own of values) {
         if (own.dimension !== table || (dimension === "event:goal" && own.value === "pageview")) continue;
@@ -353,8 +358,8 @@ export class Oracle {
       const value =
         dimension === "event:page"
           ? report.page
-          : report.visit
-            ? attributeOf(report.visit)
+          : report.attributes
+            ? attributeOf({ attributes: report.attributes })
             : dimension
               ? undefined
               : "";

@@ -105,9 +105,39 @@ describe("a visit", () => {
       at(51 * MINUTE, view("/c", NOON + 25 * MINUTE)),
     ]);
     expect(await story.totals(NOON, NOON + MINUTE)).toMatchObject({ visits: 1, visit_duration: 0 });
-    expect(await story.totals(NOON + 50 * MINUTE, NOON + 51 * MINUTE)).toMatchObject({
+    expect(await story.totals(NOON + 25 * MINUTE, NOON + 26 * MINUTE)).toMatchObject({
       visits: 1,
       visit_duration: 25 * 60,
+    });
+    expect(await story.totals(NOON + 50 * MINUTE, NOON + 51 * MINUTE)).toMatchObject({ visits: 0 });
+  });
+
+  it("moves to where it really began when a later batch overtook the first on the way", async () => {
+    const second = post({ at: NOON + 2 * MINUTE, e: [view("/second", NOON + 90_000), signup] });
+    const first = post({
+      at: NOON + 3 * MINUTE,
+      e: [view("/first?utm_source=letter", NOON + 5_000)],
+      referrer: "https://news.ycombinator.com/",
+    });
+    const story = await tell([second, first]);
+    expect(await story.totals(NOON, NOON + MINUTE)).toMatchObject({ visits: 1, visit_duration: 115 });
+    expect(await story.totals(NOON + MINUTE, NOON + 3 * MINUTE)).toMatchObject({ visits: 0, pageviews: 1 });
+    expect(await story.by("visit:entry_page", ["visits", "bounce_rate"])).toMatchObject({ "/first": [1, 0] });
+    expect(await story.by("visit:utm_source", ["visits"])).toEqual({ letter: [1] });
+    expect((await story.by("visit:entry_page", ["visits"]))["/second"]?.[0] ?? 0).toBe(0);
+    expect(await story.by("visit:exit_page", ["visits", "visitors", "pageviews"])).toEqual({
+      "/second": [1, 1, 2],
+    });
+  });
+
+  it("is moved by a page view only, not by a report that is older", async () => {
+    const story = await tell([
+      at(10 * MINUTE, view("/")),
+      at(11 * MINUTE, { n: "engagement", t: NOON + 5 * MINUTE, ms: 1_000, u: "https://shop.example/" }),
+    ]);
+    expect(await story.totals(NOON + 10 * MINUTE, NOON + 11 * MINUTE)).toMatchObject({
+      visits: 1,
+      visit_duration: 300,
     });
   });
 
