@@ -16,22 +16,12 @@ import { memoryStream } from "../../processors/streams/memory.ts";
 import type { Shard } from "../../processors/streams/stream.ts";
 import { type ManualClock, manualClock } from "./clock.ts";
 import { crashingStore } from "./crash.ts";
+import { type CheckedOptions, checkOptions, type LooseOptions } from "./options.ts";
 import { Random } from "./random.ts";
-import { type Disturbance, disturb } from "./schedule.ts";
+import { disturb } from "./schedule.ts";
 
-export interface ReplayOptions extends Disturbance {
-  /** Everything random follows from it: batch sizes, repeats, delays, crash points. Default 1. */
-  readonly seed?: number;
-  /** Ignored by a manual clock but accepted, so that one set of options serves the command line too. */
-  readonly speed?: number | "max";
-  /**
-   * Store operations after which a worker dies, before or after the effect of the one it was at; its successor goes
-   * on. A number crashes one worker there, a list one after the other, "random" some at random points.
-   */
-  readonly crashAt?: number | readonly number[] | "random";
-  /** Number of the line before which every open shard is split in two. */
-  readonly reshardAt?: number;
-  readonly shards?: number;
+/** See docs/replay.md for what each disturbance stands for. */
+export interface ReplayOptions extends LooseOptions {
   /** Default: every site in the recording, in UTC. */
   readonly sites?: readonly { readonly id: string; readonly timeZone: string }[];
   /** Events later than this are late. Default ALLOWED_LATENESS_MS. */
@@ -60,14 +50,15 @@ export async function replay(
   options: ReplayOptions = {},
 ): Promise<ReplayResult> {
   const recorded = typeof input === "string" ? await readLines(input) : input;
-  const random = new Random(options.seed ?? 1);
-  const lines = disturb(recorded, options, random);
+  const checked = checkOptions(options);
+  const random = new Random(checked.seed);
+  const lines = disturb(recorded, checked, random);
   const clock = manualClock(lines[0]?.arrival ?? 0);
   const store = options.store ?? memoryStore({ clock });
   await registerSites(store, clock, options.sites ?? sitesOf(recorded));
   await fixSalts(store, recorded);
-  const stream = memoryStream({ clock, shards: options.shards ?? 1 });
-  const crashes = crashPoints(options.crashAt, random);
+  const stream = memoryStream({ clock, shards: checked.shards });
+  const crashes = crashPoints(checked.crashAt, random);
   const { allowedLatenessMs } = options;
   const lateness = allowedLatenessMs === undefined ? {} : { allowedLatenessMs };
   const deps: Omit<AggregateDeps, "store"> = {
@@ -105,7 +96,7 @@ export async function replay(
   };
 
   for (const [number, line] of lines.entries()) {
-    if (number === options.reshardAt) {
+    if (checked.reshardAt.includes(number)) {
       for (const { id, closed } of await stream.shards()) if (!closed) stream.split(id);
     }
     clock.advanceTo(line.arrival);
@@ -156,9 +147,7 @@ function sitesOf(lines: readonly StreamLine[]): { id: string; timeZone: string }
 }
 
 /** "random" gives workers a few dozen operations to live, so that crashes fall into every kind of operation. */
-function crashPoints(crashAt: ReplayOptions["crashAt"], random: Random): number[] {
-  if (crashAt === undefined) return [];
-  if (typeof crashAt === "number") return [crashAt];
+function crashPoints(crashAt: CheckedOptions["crashAt"], random: Random): number[] {
   if (crashAt !== "random") return [...crashAt];
   return Array.from({ length: 1 + random.below(MAX_CRASHES) }, () => random.below(40));
 }

@@ -77,6 +77,27 @@ export function metricValue(
   }
 }
 
+interface MoneyFormats {
+  readonly short: Intl.NumberFormat;
+  readonly long: Intl.NumberFormat;
+}
+
+/** Making a formatter costs as much as a hundred numbers; there are as many as currencies in use. */
+const moneyFormats = new Map<string, MoneyFormats>();
+
+function formatsOf(currency: string): MoneyFormats {
+  const known = moneyFormats.get(currency);
+  if (known) return known;
+  const format = (options: Intl.NumberFormatOptions): Intl.NumberFormat =>
+    new Intl.NumberFormat("en-US", { style: "currency", currency, ...options });
+  const formats = {
+    short: format({ notation: "compact", maximumFractionDigits: 1, minimumFractionDigits: 1 }),
+    long: format({}),
+  };
+  moneyFormats.set(currency, formats);
+  return formats;
+}
+
 /** In the currency that most events had; adding up several without a rate would be a lie. */
 function revenue(measures: Measures, pick: (minor: number, count: number) => number): MoneyValue | null {
   const [first] = [...(measures.revenue ?? [])].sort(
@@ -86,14 +107,8 @@ function revenue(measures: Measures, pick: (minor: number, count: number) => num
   const [currency, { minor, count }] = first;
   const digits = minorDigits(currency);
   const value = Math.round(pick(minor, count)) / 10 ** digits;
-  const format = (options: Intl.NumberFormatOptions): string =>
-    new Intl.NumberFormat("en-US", { style: "currency", currency, ...options }).format(value);
-  return {
-    currency,
-    value,
-    short: format({ notation: "compact", maximumFractionDigits: 1, minimumFractionDigits: 1 }),
-    long: format({}),
-  };
+  const { short, long } = formatsOf(currency);
+  return { currency, value, short: short.format(value), long: long.format(value) };
 }
 
 function vital(metric: VitalMetric, measures: Measures): number | null {
