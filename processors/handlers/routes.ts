@@ -1,0 +1,28 @@
+/** The readers' API in API Gateway's proxy form: which question a request asks, and who asks it. Knows no store. */
+import type { APIGatewayProxyEvent, APIGatewayProxyResult } from "aws-lambda";
+import { ClickstreamError } from "../errors.ts";
+import { type AccessControl, tokenOf } from "../pipeline/access.ts";
+import type { QueryApi } from "../pipeline/query/api.ts";
+import { answer, csvAnswer, header, jsonBody } from "./http.ts";
+
+/** Throws ClickstreamError; `refusal` makes a reply of it. */
+export async function route(
+  event: APIGatewayProxyEvent,
+  { api, access }: { readonly api: QueryApi; readonly access: AccessControl },
+): Promise<APIGatewayProxyResult> {
+  const parameters = event.queryStringParameters ?? {};
+  const reader = await access.reader(tokenOf(header(event, "authorization"), parameters.share));
+  const reply = (value: object): APIGatewayProxyResult => answer(value, header(event, "if-none-match"));
+  switch (`${event.httpMethod} ${event.path}`) {
+    case "POST /api/v2/query":
+      return reply(await api.query(reader, jsonBody(event)));
+    case "GET /api/v2/live":
+      return reply(await api.live(reader, parameters.site_id));
+    case "GET /api/v2/sites":
+      return reply(await api.sites(reader));
+    case "GET /api/v2/export.csv":
+      return csvAnswer(await api.exportCsv(reader, parameters));
+    default:
+      throw new ClickstreamError("not_found", `no such resource: ${event.httpMethod} ${event.path}`);
+  }
+}
