@@ -126,7 +126,7 @@ function list(traces: readonly Trace[]): string {
     const picture = drawing(`Waterfall, number of spans: ${spans.length}`, MINI_ROWS * 4, lines.join(""));
     return `<tr><td><time datetime="${iso(size.startMs)}">${iso(size.startMs).slice(11, 23)}</time></td>
 <td><a href="/traces?id=${escapeHtml(trace.id)}">${escapeHtml(title)}</a></td>
-<td>${badge(worst(trace.spans))}</td>
+<td>${outcome(trace.spans, request)}</td>
 <td class="mini">${picture}</td><td class="number">${duration(size.totalMs)}</td></tr>`;
   });
   return `<h1>Traces</h1>
@@ -201,10 +201,15 @@ function ordered(spans: readonly Span[]): { span: Span; depth: number }[] {
 const barClass = (span: Span): string =>
   span.outcome === "ok" ? (span.http === undefined ? "work" : "edge") : "failed";
 
-const worst = (spans: readonly Span[]): Span | undefined => spans.find((span) => span.outcome !== "ok");
+/** What was answered, and what went wrong on the way, if anything did: a click can fail after its 204. */
+function outcome(spans: readonly Span[], request: Span | undefined): string {
+  const failed = spans.find((span) => span.outcome !== "ok");
+  const status = request?.http === undefined ? (failed ? "" : "ok") : String(request.http.status);
+  return `${status} ${failed ? badge(failed) : ""}`.trim();
+}
 
-const badge = (span: Span | undefined): string =>
-  span === undefined || span.outcome === "ok" ? "" : `<span class="badge">${span.outcome}</span>`;
+const badge = (span: Span): string =>
+  span.outcome === "ok" ? "" : `<span class="badge">${span.outcome}</span>`;
 
 const took = (span: Span): string =>
   span.endMs === undefined ? "in progress" : duration(span.endMs - span.startMs);

@@ -287,6 +287,14 @@ describe("the page", () => {
     expect(html).toContain("832 ms");
   });
 
+  it("lists what was answered, and beside it what failed afterwards", () => {
+    expect(renderTraces(filled(), query())).toContain("<td>204</td>");
+    const store = traceStore();
+    store.add(gatewaySegment());
+    store.add({ ...aggregateSegment(), fault: true });
+    expect(renderTraces(store, query())).toContain('<td>204 <span class="badge">fault</span></td>');
+  });
+
   it("shows the waiting time in the stream between the gateway and the worker", () => {
     const html = renderTraces(filled(), query(`id=${traceNamed(1)}`));
     expect(html).toContain("<dt>waited in the stream</dt><dd>800 ms</dd>");
