@@ -28,7 +28,9 @@ const byMetric = (values: Schema, description: string): Schema => ({
 
 const completeUntil = integer("Event time up to which windows are final, epoch milliseconds.");
 const lagMs = number("How long the oldest event that is not counted yet has waited; 0 when nothing waits.");
-const late = integer("Events in the range that came after their window had closed; they are counted.");
+const late = integer(
+  "Events and reports (engagement, web vitals) in the range that came after their window had closed; they are counted.",
+);
 const minute = exact({
   start: integer("Epoch milliseconds."),
   visitors: integer("Distinct in that minute."),

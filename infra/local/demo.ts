@@ -7,6 +7,7 @@ import { describe } from "./consumer.ts";
 import type { Runtime } from "./runtime.ts";
 
 const HISTORY_DAYS = 6; // what happened longer than a week before it arrives is refused as too old
+/** About 13,000 events; the rest are reports of engagement. */
 const HISTORY_EVENTS = 30_000;
 /** About one event a second, at any time of day. */
 const LIVE_EVENTS_AN_HOUR = 3_600;
@@ -56,7 +57,7 @@ async function play(
     await put(runtime, lines);
     while (runtime.consumer.lagMs() > 0 && !stopping.aborted) await sleep(50);
     log(
-      `demo: about ${HISTORY_EVENTS} events of the last ${HISTORY_DAYS} days counted in ${((performance.now() - started) / 1000).toFixed(1)} s; live traffic goes on`,
+      `demo: about ${HISTORY_EVENTS} events and reports of the last ${HISTORY_DAYS} days counted in ${((performance.now() - started) / 1000).toFixed(1)} s; live traffic goes on`,
     );
   }
   for (let from = Date.now() - WARM_UP_MS; !stopping.aborted; from += HOUR_MS)

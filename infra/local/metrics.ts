@@ -32,30 +32,41 @@ export function renderMetrics({
     for (const [labels, value] of samples) lines.push(`${name}${labels} ${value}`);
   };
   metric("rivulet_batches_total", "counter", "Batches counted.", [["", counters.batches]]);
-  metric("rivulet_events_total", "counter", "Events counted.", [["", counters.events]]);
+  metric("rivulet_events_total", "counter", "Events and reports (engagement, web vitals) counted.", [
+    ["", counters.events],
+  ]);
   metric(
     "rivulet_rejects_total",
     "counter",
-    "Input refused, by reason: events, or 1 for a body that could not be read.",
+    "Input refused, by reason: events and reports, or 1 for a body that could not be read.",
     REJECT_REASONS.map(
       (reason) => [`{reason="${reason}"}`, (counters.rejects[reason] ?? 0) + (refused[reason] ?? 0)] as const,
     ),
   );
-  metric("rivulet_duplicates_total", "counter", "Events of batches that had been counted already.", [
-    ["", counters.rejects.duplicate ?? 0],
-  ]);
-  metric("rivulet_late_events_total", "counter", "Events counted after their window had closed.", [
-    ["", counters.late],
-  ]);
+  metric(
+    "rivulet_duplicates_total",
+    "counter",
+    "Events and reports of batches that had been counted already.",
+    [["", counters.rejects.duplicate ?? 0]],
+  );
+  metric(
+    "rivulet_late_events_total",
+    "counter",
+    "Events and reports counted after their window had closed.",
+    [["", counters.late]],
+  );
   metric("rivulet_records_total", "counter", "Stream records folded.", [["", counters.records]]);
   metric("rivulet_commits_total", "counter", "Commits in the log of all shards.", [["", commits]]);
-  metric("rivulet_reconciled_events_total", "counter", "Events recounted from the stream.", [
-    ["", reconciled.events],
-  ]);
+  metric(
+    "rivulet_reconciled_events_total",
+    "counter",
+    "Events (page views and custom events, no reports) recounted from the stream.",
+    [["", reconciled.events]],
+  );
   metric(
     "rivulet_reconciliation_difference_events",
     "gauge",
-    "Events by which live numbers and recount differ; expected 0.",
+    "Events (no reports) by which live numbers and recount differ; expected 0.",
     [["", reconciled.difference]],
   );
   metric(
