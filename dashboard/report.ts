@@ -47,7 +47,7 @@ interface Past {
 
 const MINUTE = 60_000;
 /** What the API can tell about one value of a dimension: visits as a whole do not belong to a page or an event. */
-export function metricsOf(focus: Focus | undefined): readonly Metric[] {
+function metricsOf(focus: Focus | undefined): readonly Metric[] {
   const dimension = focus?.dimension ?? "";
   if (dimension === "visit:exit_page") return METRICS.filter((name) => name !== "total_revenue");
   if (dimension === "event:page") return METRICS.filter((name) => name !== "views_per_visit");

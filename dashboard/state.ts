@@ -19,7 +19,7 @@ export interface State {
 const DEFAULTS: State = { site: "", range: "day", compare: true, metric: "visitors", focus: undefined };
 
 /** Reads a state from a URL query; anything unreadable falls back to its default, so that old links never break. */
-export function parseState(search: string): State {
+function parseState(search: string): State {
   const query = new URLSearchParams(search);
   const range = query.get("range") ?? "";
   const dimension = query.get("dimension");
@@ -34,7 +34,7 @@ export function parseState(search: string): State {
 }
 
 /** The query of a state, defaults left out; other parameters of the page (`lang`) are kept. */
-export function printState(state: State, search: string): string {
+function printState(state: State, search: string): string {
   const query = new URLSearchParams(search);
   const put = (name: string, value: string, normal: string): void => {
     if (value === normal) query.delete(name);

@@ -33,5 +33,3 @@ export const GOAL = "event:goal";
 
 /** Row that takes what a bounded table has no room for; totals stay exact. */
 export const OTHER = "(other)";
-/** Value of a dimension that is not known. */
-export const NOT_SET = "(not set)";

@@ -184,7 +184,7 @@ export async function loadState(
 }
 
 /** Folds the commits after `state.n` into it; returns their size. */
-export async function catchUp(store: Store, shard: string, state: ShardState): Promise<number> {
+async function catchUp(store: Store, shard: string, state: ShardState): Promise<number> {
   let bytes = 0;
   for (;;) {
     const items = await store.list(logKey(shard), { from: slot(state.n + 1), limit: 200 });

@@ -4,7 +4,7 @@ const strictUtf8 = new TextDecoder("utf-8", { fatal: true });
 const lenientUtf8 = new TextDecoder("utf-8");
 
 /** Bytes of standard base64, or undefined when `encoded` is not base64. */
-export function base64Bytes(encoded: string): Uint8Array | undefined {
+function base64Bytes(encoded: string): Uint8Array | undefined {
   const binary = binaryString(encoded);
   return binary === undefined ? undefined : toBytes(binary);
 }

@@ -51,7 +51,7 @@ export const countryOf = (
 const NO_COUNTRY: ReadonlySet<string> = new Set(["XX", "T1", "ZZ", "A1", "A2", "O1", "AP", "EU"]);
 
 /** An ISO 3166-1 alpha-2 code in upper case, or "" for what is none. */
-export function countryCode(raw: string): string {
+function countryCode(raw: string): string {
   const code = raw.trim().toUpperCase();
   return /^[A-Z]{2}$/.test(code) && !NO_COUNTRY.has(code) ? code : "";
 }
