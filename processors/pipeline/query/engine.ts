@@ -1,5 +1,6 @@
 /** Answers the Stats API from rollups and the commit tail: exact where the numbers are exact, with the error stated where not. */
 import { ClickstreamError } from "../../errors.ts";
+import { MAX_EVENT_AGE_MS } from "../../model/event.ts";
 import {
   ALLOWED_LATENESS_MS,
   type Clock,
@@ -283,9 +284,9 @@ export class QueryEngine {
     return hour && Number(hour.sk);
   }
 
-  /** Where the data of a site begin; nothing older than the hours is in the tail but for imports still under way. */
+  /** Where the data of a site begin. Before the first compaction nobody knows, but no event is older than is accepted. */
   async #firstInstant(site: Site, now: EpochMs): Promise<EpochMs> {
-    return (await this.#firstHour(site)) ?? Math.min(site.createdAt, now);
+    return (await this.#firstHour(site)) ?? Math.min(site.createdAt, now) - MAX_EVENT_AGE_MS;
   }
 
   #reconciled({ id }: Site): { reconciled?: Reconciled } {
