@@ -134,12 +134,12 @@ describe("late and early", () => {
     { allowedLatenessMs: MINUTE, late: 2 },
     { allowedLatenessMs: 5 * MINUTE, late: 1 },
     { allowedLatenessMs: HOUR, late: 0 },
-  ])("waits for as long as it is told: $allowedLatenessMs ms make $late late", async (options) => {
+  ])("waits for as long as it is told: $allowedLatenessMs ms make $late late", async ({ allowedLatenessMs, late }) => {
     const e = [view("/", NOON), view("/", NOON + 5 * MINUTE), view("/", NOON + 8 * MINUTE)];
     const at = NOON + 10 * MINUTE - 1;
-    const result = await run([post({ at, e })], options);
+    const result = await run([post({ at, e })], { allowedLatenessMs });
     // The minutes ended 9, 4 and 1 minutes before, each less a millisecond.
-    expect(result.counters.late).toBe(options.late);
+    expect(result.counters.late).toBe(late);
     const { meta } = await result.query({
       site_id: SITE,
       metrics: ["events"],
@@ -147,7 +147,7 @@ describe("late and early", () => {
       dimensions: ["time:minute"],
       include: { time_labels: true },
     });
-    expect(meta.complete_until).toBe(at - options.allowedLatenessMs);
+    expect(meta.complete_until).toBe(at - allowedLatenessMs);
     const final = Math.max(0, Math.min(10, Math.floor((meta.complete_until - NOON) / MINUTE)));
     expect(meta.provisional).toEqual(meta.time_labels?.slice(final));
   });
