@@ -9,6 +9,8 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    // Of what is awaited in pages and servers, whatever else the machine is doing.
+    expect: { poll: { timeout: 5_000 } },
     pool: "forks",
     maxWorkers: 2,
     ...(report ? { reporters: ["default", "json"], outputFile: { json: report } } : {}),

@@ -135,16 +135,18 @@ it("swallows nonsense from the page and goes on counting", async () => {
 
 it("reports engaged time and the deepest scroll when the page is left", async () => {
   receiver.pages.set("/", page('<div style="height:4000px"></div>'));
+  const openedAt = performance.now();
   await open();
   await tab.evaluate("scrollTo(0, 2000)");
   await tab.waitForTimeout(600);
   await tab.evaluate("scrollTo(0, 0)");
   await open("/next");
+  const openedFor = performance.now() - openedAt;
   await receiver.until("the engagement of the first page", () => count("engagement") >= 1);
   const { ms, sd, page: url } = receiver.counted().find(({ n }) => n === "engagement")!;
   expect(url).toBe(`${receiver.origin}/`);
   expect(ms).toBeGreaterThan(500);
-  expect(ms).toBeLessThan(5_000);
+  expect(ms).toBeLessThan(openedFor);
   expect(sd).toBeGreaterThanOrEqual(60);
   expect(sd).toBeLessThan(90);
 });
@@ -154,16 +156,19 @@ it("does not count time while the page is hidden, and reports once", async () =>
   await tab.evaluate(`
     let hidden = false;
     Object.defineProperty(document, "hidden", { get: () => hidden });
-    window.show = (yes) => { hidden = !yes; document.dispatchEvent(new Event("visibilitychange", { bubbles: true })) };
+    const turns = (window.turns = [0]);
+    window.show = (yes) => { hidden = !yes; turns.push(performance.now()); document.dispatchEvent(new Event("visibilitychange", { bubbles: true })) };
     setTimeout(() => { show(false); setTimeout(() => { show(true); setTimeout(() => show(false), 200) }, 1000) }, 200)`);
   await receiver.until("two reports", () => count("engagement") === 2);
+  const [, hidden, shown, hiddenAgain] = await tab.evaluate<number[]>("turns");
   await open("/next");
   await receiver.until("the next page", () => pageviews().length === 2);
   const times = receiver.counted().filter(({ n, page: url }) => n === "engagement" && url.endsWith("/"));
   expect(times.length).toBe(2);
-  for (const { ms } of times) {
+  const visible = [hidden!, hiddenAgain! - shown!];
+  for (const [i, { ms }] of times.entries()) {
     expect(ms).toBeGreaterThanOrEqual(150);
-    expect(ms).toBeLessThan(900);
+    expect(ms).toBeLessThan(visible[i]! + 50);
   }
 });
 
@@ -261,13 +266,14 @@ it("sends what an earlier page could not deliver", async () => {
 });
 
 it("neither blocks the page nor loses or doubles anything when the server is slow", async () => {
-  receiver.answers.push({ slowMs: 1_200 }, { slowMs: 1_200 });
+  const { promise: after, resolve: answer } = Promise.withResolvers<void>();
+  receiver.answers.push({ after }, { after });
   await open();
   await receiver.until("the page view", () => count("pageview") === 1);
   await tab.evaluate(`rivulet("during")`);
-  const startedAt = performance.now();
+  // Would never end if the page waited for its report.
   await open("/next");
-  expect(performance.now() - startedAt).toBeLessThan(1_000);
+  answer();
   await tab.evaluate(`rivulet("after")`);
   await receiver.until("the last event", () => count("after") === 1);
   // The browser gave up the page view that was under way, so the next page has sent it again: same id, counted once.
@@ -514,10 +520,12 @@ it("keeps nothing that was on its way when the visitor said no", async () => {
   await hurry();
   await open();
   await receiver.until("the page view", () => count("pageview") === 1);
-  receiver.answers.push({ slowMs: 300, status: 503 });
+  const { promise: after, resolve: answer } = Promise.withResolvers<void>();
+  receiver.answers.push({ after, status: 503 });
   await tab.evaluate(`rivulet("late")`);
   await receiver.until("the attempt", () => receiver.attempts.length === 2);
   await tab.evaluate("rivulet.consent(false)");
+  answer();
   await tab.waitForTimeout(500);
   expect(await tab.evaluate("JSON.stringify(localStorage)")).toBe(`{"rivulet":"0"}`);
   expect(receiver.attempts.length).toBe(2);

@@ -5,8 +5,8 @@ import type { AddressInfo } from "node:net";
 import { extname } from "node:path";
 import type { WireBatch, WireEvent } from "../../processors/model/event.ts";
 
-/** How to answer one batch: a status, `drop` the connection after the whole body was read, or `status` (204) after `slowMs`. */
-export type Answer = number | "drop" | { readonly slowMs: number; readonly status?: number };
+/** How to answer one batch: a status, `drop` the connection after the whole body was read, or `status` (204) once `after` resolves. */
+export type Answer = number | "drop" | { readonly after: Promise<unknown>; readonly status?: number };
 
 export interface Attempt {
   readonly batch: WireBatch;
@@ -88,7 +88,7 @@ export async function startReceiver({ collector, csp, files }: ReceiverOptions):
       const reply = (status: number) =>
         response.writeHead(status, { "access-control-allow-origin": "*" }).end();
       if (answer === "drop") request.socket.destroy();
-      else if (typeof answer === "object") setTimeout(reply, answer.slowMs, answer.status ?? 204);
+      else if (typeof answer === "object") void answer.after.then(() => reply(answer.status ?? 204));
       else reply(answer);
       wake();
     });

@@ -194,8 +194,8 @@ describe("a server that goes away", () => {
     fixture.data.visitors = 20;
     await fixture.comeBack();
     await expect.poll(() => tile(page, "visitors").textContent(), { timeout: 8_000 }).toBe("2,000");
-    expect(await textOf(page, ".light")).toBe("Live");
-    expect(await page.locator("main").getAttribute("class")).not.toContain("stale");
+    await expect.poll(() => textOf(page, ".light")).toBe("Live");
+    await expect.poll(() => page.locator("main").getAttribute("class")).not.toContain("stale");
   });
 
   it("may be away from the very start", async () => {

@@ -11,6 +11,7 @@ import {
 } from "../../../../processors/model/event.ts";
 import { decodeBatches } from "../../../../processors/pipeline/decode/decode.ts";
 import { MAX_MINOR } from "../../../../processors/pipeline/decode/revenue.ts";
+import { fastestMs } from "../../../kit/fastest.ts";
 import { envelopeOf, RECEIVED } from "./samples.ts";
 
 /** Values that sit on the edges of the checks, mixed with anything that JSON can hold. */
@@ -208,9 +209,6 @@ it.each([
     "/v1/events",
     JSON.stringify({ s: "a.com", c, e: Array(1_000).fill({ n: "a" }) }),
   );
-  decodeBatches(envelope);
-  const started = performance.now();
-  const result = decodeBatches(envelope);
-  expect(performance.now() - started).toBeLessThan(150);
-  expect(result).toHaveLength(1);
+  expect(decodeBatches(envelope)).toHaveLength(1);
+  expect(fastestMs(() => decodeBatches(envelope), 150)).toBeLessThan(150);
 });

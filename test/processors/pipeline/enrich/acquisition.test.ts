@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { pageUrl } from "../../../../processors/pipeline/decode/url.ts";
 import { acquire, CHANNELS, DIRECT_NONE } from "../../../../processors/pipeline/enrich/acquisition.ts";
+import { fastestMs } from "../../../kit/fastest.ts";
 
 const land = (query: string, referrer: string, host = "example.com") => {
   const url = pageUrl(`https://${host}/${query && `?${query}`}`, "u");
@@ -196,8 +197,9 @@ describe("acquire", () => {
 
   it("looks a tag of a thousand dots up at the price of a short one", () => {
     const tag = "a.".repeat(999);
-    const started = performance.now();
-    for (let i = 0; i < 100; i++) land(`utm_source=${tag}`, "");
-    expect(performance.now() - started).toBeLessThan(200);
+    const hundred = () => {
+      for (let i = 0; i < 100; i++) land(`utm_source=${tag}`, "");
+    };
+    expect(fastestMs(hundred, 200)).toBeLessThan(200);
   });
 });

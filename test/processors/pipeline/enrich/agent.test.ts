@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { agentParser } from "../../../../processors/pipeline/enrich/agent.ts";
 import { BOTS, BROWSERS } from "../../../kit/agents.ts";
+import { fastestMs } from "../../../kit/fastest.ts";
 
 const parse = agentParser({ maxEntries: 100 });
 const WEBKIT = "AppleWebKit/537.36 (KHTML, like Gecko)";
@@ -347,9 +348,9 @@ describe("agentParser", () => {
 
   it("reads a header of any length in bounded time", () => {
     for (const unit of ["a", "(", "; ", "Mozilla/5.0 (", "Android ", "1.", "\u0000"]) {
-      const started = performance.now();
-      parse(unit.repeat(100_000));
-      expect(performance.now() - started).toBeLessThan(250);
+      // Each by a parser of its own, whose cache has not seen it.
+      const read = () => agentParser({ maxEntries: 1 })(unit.repeat(100_000));
+      expect(fastestMs(read, 250)).toBeLessThan(250);
     }
   });
 });
