@@ -12,7 +12,7 @@ const lines = [
     seed: SEED,
     from,
     to: from + 3 * 3_600_000,
-    events: 250,
+    events: 140,
     sites: ["shop", "blog"],
     pages: 12,
   }),

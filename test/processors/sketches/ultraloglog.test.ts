@@ -380,17 +380,23 @@ describe("the estimate", () => {
 
   /*
    * Hundreds of trials with millions of hashes each would take minutes. If the number of hashes is Poisson distributed,
-   * the ranks seen in the registers are independent, so one hash for each (register, rank) that occurred stands for all.
+   * the ranks seen in the registers are independent, so one hash for each (register, rank) that occurred stands for all;
+   * of these a register keeps the highest, which is drawn at once by its distribution, and the two below.
    */
   it.each([1e6, 1e7, 1e12])("keeps to the stated error with %d simulated hashes", (distinct) => {
     const next = random32(SEED);
     const absent = Array.from({ length: 54 }, (_, rank) =>
-      Math.exp(-distinct / 4096 / 2 ** Math.min(rank, 52)),
+      rank === 0 ? 1 : Math.exp(-distinct / 4096 / 2 ** Math.min(rank, 52)),
     );
+    const uniform = (): number => next() / 2 ** 32;
+    /** Probability that no rank above is seen. */
+    const noneAbove = absent.map((_, rank) => absent.slice(rank + 1).reduce((all, one) => all * one, 1));
     const { rms, bias } = spread(distinct, 300, (sketch) => {
       for (let index = 0; index < 4096; index++) {
-        for (let rank = 1; rank <= 53; rank++) {
-          if (absent[rank] !== 0 && next() / 2 ** 32 < absent[rank]!) continue;
+        const drawn = uniform();
+        const top = noneAbove.findIndex((probability) => drawn < probability);
+        for (let rank = top; rank > Math.max(0, top - 3); rank--) {
+          if (rank < top && uniform() < absent[rank]!) continue;
           const below = rank <= 20 ? 1 << (20 - rank) : 0;
           const lo = rank <= 20 || rank === 53 ? 0 : 2 ** (52 - rank);
           sketch.add((index << 20) | below, lo);
