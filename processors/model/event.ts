@@ -53,7 +53,7 @@ export interface WireEvent {
   i?: boolean;
   /** engagement: milliseconds (fractions are rounded) of visible, active time since the last report. */
   ms?: number;
-  /** engagement: deepest scroll so far on this page view, percent 0-100. */
+  /** engagement: deepest scroll so far on this page view, percent (fractions are rounded) 0-100. */
   sd?: number;
   /** vitals: lcp, inp, fcp, ttfb in milliseconds; cls unitless. */
   m?: Partial<Record<Vital, number>>;
