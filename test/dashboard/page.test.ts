@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { type Browser, launchBrowser, type Page } from "../kit/browser.ts";
+import { patience } from "../kit/patience.ts";
 import { type Data, type Fixture, startFixture } from "./fixture.ts";
 import { LOW_CONTRAST, NAMELESS_CONTROLS, SUM_LAYOUT_SHIFTS, TIME_TO_FIRST_NUMBER } from "./inpage.ts";
 
@@ -136,7 +137,9 @@ describe("live numbers", () => {
         browser: "Chrome",
       });
       const expected = new Intl.NumberFormat("en-US").format(visitors * 100);
-      await expect.poll(() => tile(page, "visitors").textContent(), { timeout: 2_000 }).toBe(expected);
+      await expect
+        .poll(() => tile(page, "visitors").textContent(), { timeout: patience(2_000) })
+        .toBe(expected);
       await expect.poll(() => page.locator("[data-panel=pages] tbody tr").count()).toBe(fixture.data.rows);
     }
     expect(await textOf(page, ".feed li:first-child .what")).toBe("signup · /pricing");
@@ -144,7 +147,7 @@ describe("live numbers", () => {
     const row = await page.locator("[data-panel=pages] tr", { hasText: "/pricing" }).elementHandle();
     fixture.data.reversed = true;
     fixture.data.visitors += 1;
-    await expect.poll(() => row?.getAttribute("aria-rowindex"), { timeout: 2_000 }).toBe("9");
+    await expect.poll(() => row?.getAttribute("aria-rowindex"), { timeout: patience(2_000) }).toBe("9");
     expect(await row?.isVisible()).toBe(true);
     expect(await page.evaluate("globalThis.notReloaded")).toBe(true);
     expect(await page.evaluate("layoutShift")).toBe(0);
@@ -175,7 +178,7 @@ describe("a site without events", () => {
     expect(await page.locator(".tiles").isVisible()).toBe(false);
     fixture.data.hasEvents = true;
     fixture.data.visitors = 1;
-    await expect.poll(() => tile(page, "visitors").textContent(), { timeout: 2_500 }).toBe("100");
+    await expect.poll(() => tile(page, "visitors").textContent(), { timeout: patience(2_500) }).toBe("100");
     expect(await page.locator(".welcome").isVisible()).toBe(false);
     expect(await page.locator(".tiles").isVisible()).toBe(true);
     expect(problems).toEqual([]);
@@ -187,13 +190,13 @@ describe("a server that goes away", () => {
     const { fixture, page } = await visit();
     await expect.poll(() => tile(page, "visitors").textContent()).toBe("1,200");
     await fixture.goAway();
-    await expect.poll(() => textOf(page, ".light"), { timeout: 4_000 }).toBe("Stale");
+    await expect.poll(() => textOf(page, ".light"), { timeout: patience(4_000) }).toBe("Stale");
     expect(await textOf(page, ".fresh")).toMatch(/^Server away since \d\d:\d\d:\d\d/);
     expect(await tile(page, "visitors").textContent()).toBe("1,200");
     expect(await page.locator("main").getAttribute("class")).toContain("stale");
     fixture.data.visitors = 20;
     await fixture.comeBack();
-    await expect.poll(() => tile(page, "visitors").textContent(), { timeout: 8_000 }).toBe("2,000");
+    await expect.poll(() => tile(page, "visitors").textContent(), { timeout: patience(8_000) }).toBe("2,000");
     await expect.poll(() => textOf(page, ".light")).toBe("Live");
     await expect.poll(() => page.locator("main").getAttribute("class")).not.toContain("stale");
   });
@@ -206,7 +209,7 @@ describe("a server that goes away", () => {
     await late.goto(fixture.url);
     await expect.poll(() => textOf(late, ".fresh")).toBe("Server away. Trying again.");
     await late.unroute("**/api/**");
-    await expect.poll(() => tile(late, "visitors").textContent(), { timeout: 4_000 }).toBe("1,200");
+    await expect.poll(() => tile(late, "visitors").textContent(), { timeout: patience(4_000) }).toBe("1,200");
   });
 
   it("says in its own words why it refuses", async () => {

@@ -13,7 +13,7 @@ beforeAll(async () => {
     startServer({ data: data.path, args: ["--require-key", "--site", "blog", "--site", "shop"] }),
     launchBrowser(),
   ]);
-}, 60_000);
+});
 afterAll(async () => {
   await browser?.close();
   await server?.stop();
@@ -58,4 +58,4 @@ it("shows that site with every question it asks, and nothing without the link", 
   } finally {
     await context.close();
   }
-}, 60_000);
+});

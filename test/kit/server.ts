@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { patience } from "./patience.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 /** The runtime that npm installs beside the package; elsewhere the one that runs the test. */
@@ -110,16 +111,16 @@ async function exitOf(child: ChildProcess): Promise<Exit> {
   return { code, signal };
 }
 
-/** Asks again and again until `ask` gives something true. Throws, naming `what`, when that takes over `within` ms. */
+/** Asks again and again until `ask` gives something true. Throws, naming `what`, when that takes over `within` ms, or longer on a busy machine. */
 export async function poll<T>(
   ask: () => T | Promise<T>,
   { within, what, every = 20 }: { within: number; what: string | (() => string); every?: number },
 ): Promise<NonNullable<Exclude<T, false>>> {
-  const deadline = performance.now() + within;
+  const startedAt = performance.now();
   for (;;) {
     const answer = await ask();
     if (answer) return answer as NonNullable<Exclude<T, false>>;
-    if (performance.now() > deadline)
+    if (performance.now() - startedAt > patience(within))
       throw new Error(`not within ${within} ms: ${typeof what === "string" ? what : what()}`);
     await sleep(every);
   }

@@ -72,7 +72,7 @@ beforeAll(async () => {
       },
     },
   });
-}, 120_000);
+}, 300_000);
 afterAll(async () => {
   await pool?.close();
   await cloud?.close();
@@ -248,7 +248,7 @@ describe(`counts through the cloud's shape (RIVULET_SEED=${SEED})`, () => {
     expect((await cloud.stream.shards()).map(({ parents }) => parents.length)).toEqual([0, 1, 1, 2]);
     // The rest of the tests has two lanes again.
     await cloud.split("shardId-000000000003");
-  }, 120_000);
+  }, 300_000);
 
   it("are exact when a function dies and its write arrives after its successor has committed", async () => {
     sent.push(...(await send(12)));
@@ -339,7 +339,7 @@ describe(`counts through the cloud's shape (RIVULET_SEED=${SEED})`, () => {
     await redrive([folder], how);
     await drain();
     await compare("redriven twice");
-  }, 120_000);
+  }, 300_000);
 
   it("say how far they go when traffic stops, and how long a click waits that nobody counts", async () => {
     const compact = cloud.start("compact");

@@ -60,7 +60,7 @@ beforeAll(async () => {
     within: 5_000,
     what: "the events",
   });
-}, 30_000);
+});
 afterAll(async () => {
   for (const server of [open, ...guarded]) await server?.stop();
   await data.remove();
@@ -225,7 +225,7 @@ describe("a server that requires keys", () => {
     const server = await startServer({ data: data.path, args: ["--require-key"] });
     guarded.push(server);
     url = server.url;
-  }, 30_000);
+  });
 
   it.each([
     "/api/v2/sites",
@@ -297,7 +297,7 @@ describe("a server that requires keys", () => {
       what: "the site with its numbers to be back",
       every: 200,
     });
-  }, 40_000);
+  });
 });
 
 describe("a server that others reach", () => {
@@ -320,7 +320,7 @@ describe("a server that others reach", () => {
     } finally {
       await server.stop();
     }
-  }, 30_000);
+  });
 });
 
 describe("a command that cannot work says why in one line", () => {
