@@ -134,23 +134,26 @@ describe("late and early", () => {
     { allowedLatenessMs: MINUTE, late: 2 },
     { allowedLatenessMs: 5 * MINUTE, late: 1 },
     { allowedLatenessMs: HOUR, late: 0 },
-  ])("waits for as long as it is told: $allowedLatenessMs ms make $late late", async ({ allowedLatenessMs, late }) => {
-    const e = [view("/", NOON), view("/", NOON + 5 * MINUTE), view("/", NOON + 8 * MINUTE)];
-    const at = NOON + 10 * MINUTE - 1;
-    const result = await run([post({ at, e })], { allowedLatenessMs });
-    // The minutes ended 9, 4 and 1 minutes before, each less a millisecond.
-    expect(result.counters.late).toBe(late);
-    const { meta } = await result.query({
-      site_id: SITE,
-      metrics: ["events"],
-      date_range: ["2026-01-15T12:00", "2026-01-15T12:10"],
-      dimensions: ["time:minute"],
-      include: { time_labels: true },
-    });
-    expect(meta.complete_until).toBe(at - allowedLatenessMs);
-    const final = Math.max(0, Math.min(10, Math.floor((meta.complete_until - NOON) / MINUTE)));
-    expect(meta.provisional).toEqual(meta.time_labels?.slice(final));
-  });
+  ])(
+    "waits for as long as it is told: $allowedLatenessMs ms make $late late",
+    async ({ allowedLatenessMs, late }) => {
+      const e = [view("/", NOON), view("/", NOON + 5 * MINUTE), view("/", NOON + 8 * MINUTE)];
+      const at = NOON + 10 * MINUTE - 1;
+      const result = await run([post({ at, e })], { allowedLatenessMs });
+      // The minutes ended 9, 4 and 1 minutes before, each less a millisecond.
+      expect(result.counters.late).toBe(late);
+      const { meta } = await result.query({
+        site_id: SITE,
+        metrics: ["events"],
+        date_range: ["2026-01-15T12:00", "2026-01-15T12:10"],
+        dimensions: ["time:minute"],
+        include: { time_labels: true },
+      });
+      expect(meta.complete_until).toBe(at - allowedLatenessMs);
+      const final = Math.max(0, Math.min(10, Math.floor((meta.complete_until - NOON) / MINUTE)));
+      expect(meta.provisional).toEqual(meta.time_labels?.slice(final));
+    },
+  );
 
   it("calls no window final that an event in time could still change", async () => {
     const lines = Array.from({ length: 30 }, (_, i) =>
