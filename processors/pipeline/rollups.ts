@@ -124,17 +124,17 @@ export async function markDerived(store: Store, site: string, dates: Iterable<Lo
 }
 
 /**
- * The day first, then the note that it waits: the other way round somebody who derives meanwhile could take the note away
- * and leave the day stale for good.
+ * The note that the day waits comes first, so that dying in between leaves no stale day without one. The day is then
+ * marked under the version that it had before the note: whoever derives it meanwhile, and takes the note away, makes
+ * the mark fail, and both are made again.
  */
 async function markStale(store: Store, site: string, date: LocalDate): Promise<void> {
   const pk = partition("day", site);
   for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
     const item = await store.get({ pk, sk: date });
-    if (!(await store.put({ pk, sk: date, value: encodeItem(new Map(), undefined) }, item?.version ?? 0)))
-      continue;
     await noteStale(store, { pk: STALE, sk: staleKey(site, date) });
-    return;
+    if (await store.put({ pk, sk: date, value: encodeItem(new Map(), undefined) }, item?.version ?? 0))
+      return;
   }
   throw new ClickstreamError("unavailable", `${pk} ${date}: ${MAX_CONFLICTS} conflicting writes in a row`);
 }
