@@ -132,11 +132,9 @@ const add = (row: Measures | undefined, delta: Delta, sign = 1): void => {
 function advance(event: ClickEvent, session: Session, context: FoldContext, isNew: boolean): void {
   const before = isNew ? {} : visitSoFar(session);
   const isReport = event.name === ENGAGEMENT || event.name === WEB_VITALS;
-  // A report about a page says how long its visit lasted, except a vitals report, which may come at any time.
-  if (event.name !== WEB_VITALS) {
-    session.first = Math.min(session.first, event.at);
-    session.last = Math.max(session.last, event.at);
-  }
+  // A report about a page says how long its visit lasted, never when it began; a vitals report says neither.
+  if (!isReport) session.first = Math.min(session.first, event.at);
+  if (event.name !== WEB_VITALS) session.last = Math.max(session.last, event.at);
   if (!isReport) {
     session.events++;
     if (event.name === PAGEVIEW) session.pageviews++;

@@ -198,7 +198,6 @@ export class Oracle {
       let scrolls = 0;
       let scrollSum = 0;
       if (visit && isEngagement) {
-        visit.first = Math.min(visit.first, event.at);
         visit.last = Math.max(visit.last, event.at);
         visit.engagedMs += event.engagedMs ?? 0;
         if (!visit.read.has(page)) reads = 1;

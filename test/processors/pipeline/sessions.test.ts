@@ -130,15 +130,18 @@ describe("a visit", () => {
     });
   });
 
-  it("is moved by a page view only, not by a report that is older", async () => {
-    const story = await tell([
-      at(10 * MINUTE, view("/")),
-      at(11 * MINUTE, { n: "engagement", t: NOON + 5 * MINUTE, ms: 1_000, u: "https://shop.example/" }),
-    ]);
+  it("is moved by an event only, not by a report that is older, and a report does not hide where it began", async () => {
+    const late = [
+      at(10 * MINUTE, view("/late")),
+      at(11 * MINUTE, { n: "engagement", t: NOON + 5 * MINUTE, ms: 1_000, u: "https://shop.example/late" }),
+    ];
+    const story = await tell(late);
     expect(await story.totals(NOON + 10 * MINUTE, NOON + 11 * MINUTE)).toMatchObject({
       visits: 1,
-      visit_duration: 300,
+      visit_duration: 0,
     });
+    const corrected = await tell([...late, at(12 * MINUTE, view("/first", NOON + 7 * MINUTE))]);
+    expect((await corrected.by("visit:entry_page", ["visits"]))["/first"]).toEqual([1]);
   });
 
   it("keeps the source and entry page of its first event", async () => {
