@@ -11,6 +11,8 @@ import { fileURLToPath } from "node:url";
 
 const REQUIRED = 24;
 if (Number(process.versions.node.split(".")[0]) >= REQUIRED) {
+  const { keepHeapSmall } = await import("./heap.ts");
+  keepHeapSmall();
   await import("./cli.ts");
 } else {
   const runtime = packagedNode();

@@ -39,6 +39,38 @@ describe("npm start", () => {
     expect(resident).toBeLessThan(150);
   });
 
+  it("takes 15,000 events and goes on in under 170 MB", async () => {
+    const batch = (number: number) => ({
+      path: "/v1/events",
+      headers: {
+        "Content-Type": "text/plain",
+        "User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:127.0) Gecko/20100101 Firefox/127.0",
+      },
+      body: JSON.stringify({
+        s: "memory",
+        b: `b${number}`,
+        e: Array.from({ length: 10 }, (_, i) => ({
+          n: "pageview",
+          u: `https://example.com/${(number + i) % 50}`,
+        })),
+      }),
+    });
+    const loaded = await startServer({ data: join(data.path, "loaded"), args: ["--site", "memory"] });
+    try {
+      const lanes = Array.from({ length: 8 }, (_, lane) =>
+        Array.from({ length: 188 }, (_, i) => batch(lane * 188 + i)),
+      );
+      await postLanes(loaded.url, lanes, (_, status) => expect(status).toBe(204));
+      // Every ten seconds it is compacted and recounted; both are over then.
+      await sleep(15_000);
+      const resident = await residentMb(loaded.pid);
+      console.log(`resident ${resident.toFixed(0)} MB after 15,000 events`);
+      expect(resident).toBeLessThan(170);
+    } finally {
+      await loaded.stop();
+    }
+  });
+
   it("prints the dashboard's address and the snippet to paste", () => {
     expect(server.output()).toContain(`Dashboard  ${server.url}/?site=demo`);
     expect(server.output()).toContain(`<script defer src="${server.url}/c.js" data-site="demo"></script>`);
