@@ -3,6 +3,7 @@
  * commit of each shard that is folded in, so folding a commit twice changes nothing.
  */
 import { ClickstreamError } from "../errors.ts";
+import { MAX_EVENT_AGE_MS } from "../model/event.ts";
 import { MAX_ROWS, Rollup } from "../model/rollup.ts";
 import { type Clock, DAY_MS, type EpochMs, MINUTE_MS } from "../model/time.ts";
 import { addDays, dayStart, hourStart, type LocalDate, localDate } from "../model/zone.ts";
@@ -206,7 +207,7 @@ export async function deriveDays(
 async function announce(store: Store, clock: Clock, site: string, zone: string): Promise<LocalDate> {
   const end = localDate(zone, clock.now() - DAY_SETTLE_MS);
   const built = await store.get({ pk: BUILT, sk: site });
-  const from = built ? builtBefore(built) : await firstDate(store, site, zone);
+  const from = built ? builtBefore(built) : await earliestDate(store, site, zone);
   if (!from || from >= end) return builtBefore(built);
   // Days without hours too: one may be written before the announcement, by somebody who does not see it.
   for (let date = from; date < end; date = addDays(date, 1))
@@ -216,9 +217,13 @@ async function announce(store: Store, clock: Clock, site: string, zone: string):
   return (await store.put({ pk: BUILT, sk: site, value }, built?.version ?? 0)) ? end : builtBefore(built);
 }
 
-async function firstDate(store: Store, site: string, zone: string): Promise<LocalDate | undefined> {
+/**
+ * Day of the first hour, and as many days before it as an event may be late: an hour of these may be written by somebody
+ * who does not see the first announcement yet.
+ */
+async function earliestDate(store: Store, site: string, zone: string): Promise<LocalDate | undefined> {
   const [hour] = await store.list(partition("hour", site), { limit: 1 });
-  return hour && localDate(zone, Number(hour.sk));
+  return hour && localDate(zone, Number(hour.sk) - MAX_EVENT_AGE_MS - DAY_MS);
 }
 
 export const hourOf = (zone: string, minute: EpochMs): EpochMs => hourStart(zone, minute);
