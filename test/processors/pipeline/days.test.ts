@@ -1,0 +1,62 @@
+/** A derived day that changes never stays on the slow path for good, whoever dies or comes first. */
+import { expect, it } from "vitest";
+import { Rollup } from "../../../processors/model/rollup.ts";
+import {
+  decodeItem,
+  deriveDays,
+  foldInto,
+  instantKey,
+  markDerived,
+  partition,
+} from "../../../processors/pipeline/rollups.ts";
+import { listSites } from "../../../processors/pipeline/sites.ts";
+import type { Store } from "../../../processors/stores/store.ts";
+import { crashingStore } from "../../kit/crash.ts";
+import { DAY, NOON, post, SITE, view } from "./lines.ts";
+import { compactAll, interrupted, recordsOf, rig, SHARD } from "./rig.ts";
+
+const dateOf = (at: number): string => new Date(at).toISOString().slice(0, 10);
+
+const isDerived = async (store: Store, date: string): Promise<boolean> => {
+  const item = await store.get({ pk: partition("day", SITE), sk: date });
+  return item !== undefined && decodeItem(item).rollup !== undefined;
+};
+
+it("whoever dies while marking a day, the next compaction derives it, also when the cursor has passed", async () => {
+  const { store, clock, worker } = await rig();
+  await worker().process(recordsOf([post({ at: NOON, e: [view("/")] })]));
+  clock.advance(2 * DAY);
+  await compactAll(store, clock);
+  expect(await isDerived(store, dateOf(NOON))).toBe(true);
+  for (let operations = 0; operations < 8; operations++) {
+    for (const afterEffect of [false, true]) {
+      const dying = crashingStore(store, operations, afterEffect);
+      await markDerived(dying, SITE, [dateOf(NOON)]).catch(() => {});
+      await compactAll(store, clock);
+      expect(await isDerived(store, dateOf(NOON)), `${operations} operations, ${afterEffect}`).toBe(true);
+    }
+  }
+});
+
+it("a day whose first hour is written before the first announcement, by somebody who does not see it, is derived", async () => {
+  const { store, clock, worker } = await rig();
+  await worker().process(recordsOf([post({ at: NOON, e: [view("/")] })]));
+  await compactAll(store, clock);
+  clock.advance(2 * DAY);
+  const earlier = NOON - 3 * DAY;
+  const rollup = new Rollup();
+  rollup.totals.events = 1;
+  let isWritten = false;
+  const overtaken = interrupted(store, async (operation, pk) => {
+    if (isWritten || operation !== "put" || pk !== "built") return;
+    isWritten = true;
+    const key = { pk: partition("hour", SITE), sk: instantKey(earlier) };
+    await foldInto(store, key, [{ shard: SHARD.id, n: 9, rollup }], new Map([[SHARD.id, 9]]));
+    await markDerived(store, SITE, [dateOf(earlier)]);
+  });
+  const sites = new Map((await listSites(store)).map((site) => [site.id, site]));
+  await deriveDays(overtaken, clock, sites);
+  await compactAll(store, clock);
+  expect(isWritten).toBe(true);
+  expect(await isDerived(store, dateOf(earlier))).toBe(true);
+});
