@@ -1,14 +1,19 @@
 /** A Lambda function as we want every one of them: one bundle, one role, one log group that forgets, nothing implied. */
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Duration, RemovalPolicy } from "aws-cdk-lib";
 import type { Metric } from "aws-cdk-lib/aws-cloudwatch";
 import { PolicyStatement, Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
-import { Architecture, Runtime, Tracing } from "aws-cdk-lib/aws-lambda";
-import { LogLevel, NodejsFunction, OutputFormat } from "aws-cdk-lib/aws-lambda-nodejs";
+import { Architecture, Code, Function as LambdaFunction, Runtime, Tracing } from "aws-cdk-lib/aws-lambda";
 import { LogGroup, RetentionDays } from "aws-cdk-lib/aws-logs";
 import { Construct } from "constructs";
+import { buildSync } from "esbuild";
 
-const root = fileURLToPath(new URL("../..", import.meta.url));
+const handlers = new URL("../../processors/handlers/", import.meta.url);
+/** A checkout has sources; a package, where Node runs no TypeScript, what was compiled from them. */
+const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
 
 const UNUSED_CREDENTIALS = [
   ...["ini", "login", "process", "sso", "web-identity"].map((kind) => `@aws-sdk/credential-provider-${kind}`),
@@ -28,7 +33,7 @@ export interface HandlerProps {
 }
 
 export class Handler extends Construct {
-  readonly function: NodejsFunction;
+  readonly function: LambdaFunction;
   readonly role: Role;
 
   constructor(scope: Construct, id: string, props: HandlerProps) {
@@ -44,11 +49,10 @@ export class Handler extends Construct {
     });
     logGroup.grantWrite(this.role);
 
-    this.function = new NodejsFunction(this, "Function", {
+    this.function = new LambdaFunction(this, "Function", {
       description: props.description,
-      entry: `${root}processors/handlers/${props.handler}.ts`,
-      projectRoot: root,
-      depsLockFilePath: `${root}package-lock.json`,
+      code: Code.fromAsset(bundled(props.handler)),
+      handler: "index.handler",
       runtime: Runtime.NODEJS_24_X,
       architecture: Architecture.ARM_64,
       memorySize: props.memory,
@@ -58,23 +62,6 @@ export class Handler extends Construct {
       role: this.role,
       logGroup,
       tracing: Tracing.ACTIVE,
-      // The variable only serves SDK v2, which is not in the bundle.
-      awsSdkConnectionReuse: false,
-      bundling: {
-        format: OutputFormat.ESM,
-        target: "node24",
-        minify: true,
-        sourceMap: false,
-        logLevel: LogLevel.WARNING,
-        forceDockerBundling: false,
-        // The SDK goes in: the version that was tested is the version that runs. All but its ways to credentials that
-        // Lambda never takes (they are loaded on demand, and its runtime has them): a fifth of the bundle.
-        externalModules: UNUSED_CREDENTIALS,
-        mainFields: ["module", "main"],
-        // CommonJS packages inside an ES module (the X-Ray SDK among them) still call require.
-        banner:
-          'import{createRequire as __createRequire}from"node:module";const require=__createRequire(import.meta.url);',
-      },
     });
   }
 
@@ -87,4 +74,33 @@ export class Handler extends Construct {
   errors(): Metric {
     return this.function.metricErrors({ period: Duration.minutes(1) });
   }
+}
+
+const bundles = new Map<string, string>();
+
+/** The folder that holds a handler with all it needs in one file; made once in a process. Throws esbuild's errors. */
+function bundled(handler: string): string {
+  const known = bundles.get(handler);
+  if (known) return known;
+  const folder = mkdtempSync(join(tmpdir(), `rivulet-${handler}-`));
+  buildSync({
+    entryPoints: [fileURLToPath(new URL(`${handler}.${extension}`, handlers))],
+    outfile: join(folder, "index.mjs"),
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    target: "node24",
+    minify: true,
+    logLevel: "warning",
+    // The SDK goes in: the version that was tested is the version that runs. All but its ways to credentials that
+    // Lambda never takes (they are loaded on demand, and its runtime has them): a fifth of the bundle.
+    external: UNUSED_CREDENTIALS,
+    mainFields: ["module", "main"],
+    // CommonJS packages inside an ES module (the X-Ray SDK among them) still call require.
+    banner: {
+      js: 'import{createRequire as __createRequire}from"node:module";const require=__createRequire(import.meta.url);',
+    },
+  });
+  bundles.set(handler, folder);
+  return folder;
 }
