@@ -1,4 +1,5 @@
 /** Builds what the site serves. Apart from the constructs, because building waits and a construct cannot. */
+import { execFileSync } from "node:child_process";
 import { readdir, readFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -8,6 +9,7 @@ import { apiDocument } from "../api.ts";
 import { DOCUMENT_PATH, publishedDocument } from "../published.ts";
 import type { SiteFiles } from "./site.ts";
 
+const here = fileURLToPath(import.meta.url);
 const DEMO = fileURLToPath(new URL("../../dashboard/demo", import.meta.url));
 
 /** Dashboard, collector and API document by URL path, and the demo shop, which reports to the site `demo`, if it is asked for. */
@@ -23,6 +25,20 @@ export async function siteFiles({ demo }: { readonly demo: boolean }): Promise<S
     ...shop,
     [DOCUMENT_PATH, document()],
   ]);
+}
+
+/** The same for a constructor, which cannot wait: another process makes them, within some seconds. Throws what it said. */
+export function builtSiteFiles({ demo }: { readonly demo: boolean }): SiteFiles {
+  const output = execFileSync(process.execPath, [here, ...(demo ? ["demo"] : [])], {
+    encoding: "utf8",
+    maxBuffer: 64 * 1024 * 1024,
+  });
+  return new Map(
+    (JSON.parse(output) as [string, string][]).map(([path, base64]) => [
+      path,
+      { body: Buffer.from(base64, "base64") },
+    ]),
+  );
 }
 
 /** What readers learn of the API names no resource, so it is the same in every account. */
@@ -59,4 +75,12 @@ async function folder(root: string, at: string): Promise<SiteFiles> {
       paths.map(async (path) => [at + relative(root, path), { body: await readFile(path) }] as const),
     ),
   );
+}
+
+if (process.argv[1] === here) {
+  // Without a top-level await, so that CommonJS apps can load this too.
+  void siteFiles({ demo: process.argv[2] === "demo" }).then((files) => {
+    const encoded = [...files].map(([path, { body }]) => [path, Buffer.from(body).toString("base64")]);
+    process.stdout.write(JSON.stringify(encoded));
+  });
 }

@@ -6,6 +6,7 @@ import { ENV, formatSites, latenessOf, parseSites, type SiteSetting } from "../.
 import { Aggregation } from "./aggregation.ts";
 import { Alarms } from "./alarms.ts";
 import { Compaction } from "./compaction.ts";
+import { builtSiteFiles } from "./files.ts";
 import { Ingestion } from "./ingestion.ts";
 import { Serving } from "./serving.ts";
 import { Site, type SiteFiles } from "./site.ts";
@@ -15,8 +16,8 @@ import { AnalyticsTable } from "./table.ts";
 export interface RivuletProps {
   /** The sites that are counted; events of others are refused. At least one. */
   readonly sites: readonly SiteSetting[];
-  /** Dashboard, collector and demo as built, by URL path; `siteFiles()` makes them. */
-  readonly files: SiteFiles;
+  /** What the site serves, by URL path. Default: dashboard and collector; and the demo shop, if a site is called `demo`. */
+  readonly files?: SiteFiles;
   /** Default: one provisioned shard. */
   readonly stream?: Capacity;
   /** How long a record can be read again, 24 h (the default, and the cheapest) to 365 days. */
@@ -96,7 +97,7 @@ export class Rivulet extends Construct {
     });
     this.site = new Site(this, "Site", {
       ingestion: this.ingestion,
-      files: props.files,
+      files: props.files ?? builtSiteFiles({ demo: props.sites.some((site) => site.id === "demo") }),
       domain: props.domain,
     });
     this.alarms = new Alarms(this, "Alarms", {

@@ -11,9 +11,9 @@ import { fileURLToPath } from "node:url";
 
 const REQUIRED = 24;
 if (Number(process.versions.node.split(".")[0]) >= REQUIRED) {
-  const { keepHeapSmall } = await import("./heap.ts");
+  const { keepHeapSmall } = await import(module("heap"));
   keepHeapSmall();
-  await import("./cli.ts");
+  await import(module("cli"));
 } else {
   const runtime = packagedNode();
   if (!runtime) {
@@ -30,6 +30,12 @@ if (Number(process.versions.node.split(".")[0]) >= REQUIRED) {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill("SIGTERM"));
   const [status, signal] = await once(child, "exit");
   process.exit(status ?? 128 + constants.signals[signal]);
+}
+
+/** In a checkout the source; in a package, where Node runs no TypeScript, what was compiled from it. */
+function module(name) {
+  const source = new URL(`${name}.ts`, import.meta.url);
+  return (existsSync(source) ? source : new URL(`../../dist/infra/local/${name}.js`, import.meta.url)).href;
 }
 
 function packagedNode() {
