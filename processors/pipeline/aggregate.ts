@@ -36,6 +36,8 @@ export interface CommitSummary {
   readonly records: number;
   /** Events counted by this call. */
   readonly events: number;
+  /** Commits that another worker of the shard wrote first, so that this call folded again. */
+  readonly conflicts: number;
 }
 
 /**
@@ -97,7 +99,7 @@ export class ShardWorker {
    */
   async process(records: readonly StreamRecord[]): Promise<CommitSummary> {
     const first = records[0];
-    if (!first) return { commits: 0, records: 0, events: 0 };
+    if (!first) return { commits: 0, records: 0, events: 0, conflicts: 0 };
     const now = this.#deps.clock.now();
     const trace = (this.#deps.tracer ?? noTracer).batch({
       shard: this.#shard.id,
@@ -117,7 +119,7 @@ export class ShardWorker {
   }
 
   async #process(records: readonly StreamRecord[], trace: BatchTrace): Promise<CommitSummary> {
-    const summary = { commits: 0, records: 0, events: 0 };
+    const summary = { commits: 0, records: 0, events: 0, conflicts: 0 };
     const decoded = trace.step("decode", () => records.map(decodeRecord));
     for (const { envelope } of decoded) {
       if (envelope?.trace64) trace.join(base64Text(envelope.trace64) ?? "", { receivedAt: envelope.at });
@@ -126,7 +128,6 @@ export class ShardWorker {
       await this.#salts.load(daysOf(decoded));
       return this.#knownSites(decoded);
     });
-    let lost = 0;
     let most = decoded.length;
     for (;;) {
       const state = await this.#current();
@@ -143,10 +144,10 @@ export class ShardWorker {
         appendCommit(this.#deps.store, this.#shard.id, folded.change.n, bytes),
       );
       if (!won) {
-        if (++lost > MAX_LOST_PUTS)
+        if (++summary.conflicts > MAX_LOST_PUTS)
           throw new ClickstreamError(
             "unavailable",
-            `shard ${this.#shard.id}: lost ${lost} puts in a row to another worker`,
+            `shard ${this.#shard.id}: lost ${summary.conflicts} puts to another worker`,
           );
         this.#state = undefined;
         continue;
@@ -221,7 +222,9 @@ export class ShardWorker {
 
   async #knownSites(decoded: readonly Decoded[]): Promise<ReadonlyMap<string, Site>> {
     const sites = await this.#sites.all();
-    if (decoded.every(({ batches }) => batches.every(({ site }) => sites.has(site)))) return sites;
+    const isKnown = ({ batches, imported }: Decoded): boolean =>
+      batches.every(({ site }) => sites.has(site)) && (!imported || sites.has(imported.site));
+    if (decoded.every(isKnown)) return sites;
     this.#sites.refresh();
     return this.#sites.all();
   }

@@ -8,7 +8,7 @@ import { type EpochMs, MINUTE_MS } from "../model/time.ts";
 import { ByteReader, ByteWriter } from "../sketches/bytes.ts";
 import type { Store } from "../stores/store.ts";
 import { Partial } from "./fold.ts";
-import { decodeChange, encodeChange, ShardState, type StateChange } from "./state.ts";
+import { decodeChange, encodeChange, ShardState, STATE_VERSION, type StateChange } from "./state.ts";
 
 export interface CommitHeader {
   readonly shard: string;
@@ -31,8 +31,6 @@ export interface Commit extends CommitHeader {
 /** Old commits and their slots stay for this long whatever has been compacted. */
 export const LOG_GRACE_MS = 60 * MINUTE_MS;
 
-const VERSION = 1;
-
 const logKey = (shard: string): string => `log/${shard}`;
 const slot = (n: number): string => String(n).padStart(12, "0");
 
@@ -42,7 +40,7 @@ export function encodeCommit(
   change: StateChange,
 ): Uint8Array<ArrayBuffer> {
   const writer = new ByteWriter(16 * 1024);
-  writer.byte(VERSION);
+  writer.byte(STATE_VERSION);
   writer.varint(change.n);
   writer.text(header.from);
   writer.text(change.to);
@@ -90,7 +88,8 @@ function readCommit(
 ): { commit: Commit; change: () => StateChange } {
   const reader = new ByteReader(value);
   const version = reader.byte();
-  if (version !== VERSION) throw new RangeError(`commit version ${version}, this code reads ${VERSION}`);
+  if (version < 1 || version > STATE_VERSION)
+    throw new RangeError(`commit version ${version}, this code reads 1 to ${STATE_VERSION}`);
   const n = reader.varint();
   invariant(slot(n) === sk, () => `commit ${n} of ${shard} stands in slot ${sk}`);
   const header = {
@@ -104,7 +103,7 @@ function readCommit(
   };
   return {
     commit: { ...header, partials: decodePartials(reader.block()) },
-    change: () => decodeChange(reader),
+    change: () => decodeChange(reader, version),
   };
 }
 

@@ -47,6 +47,12 @@ export interface FoldContext {
   readonly attributes: (event: ClickEvent) => string[];
   /** Windows that ended at or before this had had their time when the batch was received. */
   readonly closedUntil: EpochMs;
+  /** Imported history: counted like all else, but no news for the live feed. */
+  readonly isPast?: boolean;
+  /** The visit that the event belongs to, by the time it was born with, where that was decided before: in a rebuild. */
+  readonly visit?: EpochMs | undefined;
+  /** Answer: the visit that the event was counted under. */
+  session?: Session | undefined;
 }
 
 /** Changes `visitor` and `partial`. Returns whether the event was late. */
@@ -57,17 +63,22 @@ export function foldEvent(event: ClickEvent, context: FoldContext): boolean {
   if (late) here.late++;
 
   const isReport = event.name === ENGAGEMENT || event.name === WEB_VITALS;
-  const found = findSession(context.visitor, event.at);
+  const found =
+    context.visit === undefined
+      ? findSession(context.visitor, event.at)
+      : context.visitor.sessions.find(({ born }) => born === context.visit);
+  context.session = found;
   if (isReport) {
     report(event, here, found);
     if (found) advance(event, found, context, false);
     return late;
   }
   const session = found ?? begin(event, minute, context);
+  context.session = session;
   if (event.at < session.first) moveStart(event, minute, session, context);
   advance(event, session, context, !found);
   countEvent(event, here, session, context);
-  feed(event, session, context.partial);
+  if (!context.isPast) feed(event, session, context.partial);
   return late;
 }
 
@@ -76,10 +87,11 @@ function findSession(visitor: VisitorState, at: EpochMs): Session | undefined {
   return visitor.sessions.findLast((s) => at >= s.first - SESSION_GAP_MS && at <= s.last + SESSION_GAP_MS);
 }
 
-function begin(event: ClickEvent, minute: EpochMs, { visitor, attributes }: FoldContext): Session {
+function begin(event: ClickEvent, minute: EpochMs, { visitor, attributes, visit }: FoldContext): Session {
   const session: Session = {
     first: event.at,
     last: event.at,
+    born: visit ?? event.at,
     window: minute,
     attributes: attributes(event),
     exitPage: "",

@@ -3,22 +3,26 @@
  * throw the result away and fold again, in other portions or on a newer state.
  */
 import { invariant } from "../errors.ts";
+import type { ArchiveRow } from "../model/archive.ts";
 import type { Envelope } from "../model/envelope.ts";
 import type { Batch, ClickEvent, Reject, RejectReason } from "../model/event.ts";
 import { ALLOWED_LATENESS_MS, type EpochMs, MINUTE_MS, windowStart } from "../model/time.ts";
 import { compareSequences, type StreamRecord } from "../streams/stream.ts";
+import { eventRow, type RowIdentity, rejectRow } from "./archiverow.ts";
 import { encodeCommit } from "./commit.ts";
 import { base64Header } from "./decode/base64.ts";
 import { decodeBatches } from "./decode/decode.ts";
 import { decodeEnvelope } from "./decode/envelope.ts";
+import { decodeImported, type Imported, isImported } from "./decode/imported.ts";
 import { type Agent, agentParser } from "./enrich/agent.ts";
 import { countryOf, visitAttributes } from "./enrich/visit.ts";
-import { foldEvent, Partial } from "./fold.ts";
+import { type FoldContext, foldEvent, Partial } from "./fold.ts";
 import { hash53 } from "./hash.ts";
 import {
   type Counters,
   cloneVisitor,
   isRemembered,
+  isRememberedInPast,
   MAX_BATCH_IDS,
   newVisitor,
   SESSION_GAP_MS,
@@ -48,7 +52,19 @@ export interface Decoded {
   readonly agentText: string;
   readonly batches: readonly Batch[];
   readonly reject: Reject | undefined;
+  /** What an import put into one record; then there is no envelope. */
+  readonly imported?: Imported;
 }
+
+/** Where a batch came from: what the edge wrote around it, or an import read beside it. */
+interface Origin extends Pick<Envelope, "at" | "ip" | "country"> {
+  readonly agentText: string;
+  readonly agent: Agent;
+  readonly isPast: boolean;
+}
+
+/** Takes a row for each event and reject that is counted, in the order of the fold. */
+export type RowSink = (row: ArchiveRow) => void;
 
 /** The effect of some records on a state, not yet applied to it. */
 export class RecordFold {
@@ -57,94 +73,145 @@ export class RecordFold {
   readonly #salts: Salts;
   readonly #partials = new Map<string, Partial>();
   readonly #visitors = new Map<string, VisitorState>();
+  readonly #pastVisitors = new Map<string, VisitorState>();
   readonly #batchIds = new Set<number>();
   readonly #counters: Counters;
   #ordinal: number;
+  #pastOrdinal: number;
   #watermark: EpochMs;
   #to: string;
   #arrivedAt: EpochMs = 0;
+  readonly #shard: string;
+  readonly #sink: RowSink | undefined;
+  /** Rows of the record in hand so far. */
+  #rows = 0;
   events = 0;
 
-  constructor(deps: FoldDeps, base: ShardState, salts: Salts) {
+  /** `archive`: who wants a row for each event counted, and the shard that the rows name. */
+  constructor(
+    deps: FoldDeps,
+    base: ShardState,
+    salts: Salts,
+    archive?: { readonly shard: string; readonly sink: RowSink },
+  ) {
+    this.#shard = archive?.shard ?? "";
+    this.#sink = archive?.sink;
     this.#deps = deps;
     this.#base = base;
     this.#salts = salts;
     this.#counters = { ...base.counters, rejects: { ...base.counters.rejects } };
     this.#ordinal = base.ordinal;
+    this.#pastOrdinal = base.past.ordinal;
     this.#watermark = base.watermark;
     this.#to = base.to;
   }
 
-  add({ record, envelope, agentText, batches, reject }: Decoded, sites: ReadonlyMap<string, unknown>): void {
+  add(
+    { record, envelope, agentText, batches, reject, imported }: Decoded,
+    sites: ReadonlyMap<string, unknown>,
+  ): void {
     invariant(
       compareSequences(record.sequence, this.#to) > 0,
       () => `record ${record.sequence} comes after ${this.#to}`,
     );
     this.#to = record.sequence;
+    this.#rows = 0;
     this.#arrivedAt = Math.max(this.#arrivedAt, record.arrivalAt);
     this.#counters.records++;
     if (reject) this.#reject(reject.reason, 1);
+    if (imported) this.#addImported(imported, sites);
     if (!envelope) return;
-    const agent = parseAgent(agentText);
-    for (const batch of batches) this.#addBatch(batch, envelope, agentText, agent, sites);
+    const { at, ip, country } = envelope;
+    const origin = { at, ip, country, agentText, agent: parseAgent(agentText), isPast: false };
+    for (const batch of batches) {
+      const all = batch.events.length + batch.rejects.length;
+      if (!sites.has(batch.site)) {
+        this.#reject("unknown_site", all);
+        continue;
+      }
+      this.#ordinal++;
+      // A protocol without batch ids still has the edge's id of the request: it tells a record that was put twice.
+      const request = batch.id !== "" ? `b${batch.id}` : envelope.id !== "" ? `e${envelope.id}` : "";
+      if (request === "" || this.#isFirst(batch.site, request, all)) this.#addBatch(batch, origin);
+    }
   }
 
-  #addBatch(
-    batch: Batch,
-    envelope: Envelope,
-    agentText: string,
-    agent: Agent,
-    sites: ReadonlyMap<string, unknown>,
-  ): void {
-    const all = batch.events.length + batch.rejects.length;
-    if (!sites.has(batch.site)) {
+  /** One id for all of them: an import puts whole records again, never parts. */
+  #addImported({ site, id, posts, countsLibraries }: Imported, sites: ReadonlyMap<string, unknown>): void {
+    const all = posts.reduce((sum, { batch }) => sum + batch.events.length + batch.rejects.length, 0);
+    if (!sites.has(site)) {
       this.#reject("unknown_site", all);
       return;
     }
+    if (!this.#isFirst(site, `i${id}`, all)) return;
+    for (const { batch, at, ip, country, agentText } of posts) {
+      this.#pastOrdinal++;
+      const parsed = parseAgent(agentText);
+      const agent = countsLibraries ? parsed : { ...parsed, library: false };
+      this.#addBatch(batch, { at, ip, country, agentText, agent, isPast: true });
+    }
+  }
+
+  /** Not in the rollup: how often a batch was repeated on its way must not show in what is counted. */
+  #isFirst(site: string, request: string, all: number): boolean {
+    const hash = hash53(`${site}\u0000${request}`);
+    const isFirst = !this.#isCounted(hash);
+    if (isFirst) this.#batchIds.add(hash);
+    else this.#reject("duplicate", all);
+    return isFirst;
+  }
+
+  #addBatch(batch: Batch, origin: Origin): void {
+    const { at, agent, isPast } = origin;
     const partial = this.#partial(batch.site);
-    const refuse = (reason: RejectReason, count: number): void => {
+    const refuse = (reason: RejectReason, count: number, when = at): void => {
       if (count === 0) return;
       this.#reject(reason, count);
-      partial.window(windowStart(envelope.at, MINUTE_MS)).reject(reason, count);
+      partial.window(windowStart(when, MINUTE_MS)).reject(reason, count);
+      this.#sink?.(rejectRow(this.#identity(batch.site, origin), { at: when, reason, count }));
     };
-    this.#ordinal++;
-    // A protocol without batch ids still has the edge's id of the request: it tells a record that was put twice.
-    const request = batch.id !== "" ? `b${batch.id}` : envelope.id !== "" ? `e${envelope.id}` : "";
-    if (request !== "") {
-      const hash = hash53(`${batch.site}\u0000${request}`);
-      // Not in the rollup: how often a batch was repeated on its way must not show in what is counted.
-      if (this.#isCounted(hash)) {
-        this.#reject("duplicate", all);
-        return;
-      }
-      this.#batchIds.add(hash);
-    }
     if (agent.bot && !agent.library) {
-      refuse("bot", all);
+      // What was received at once is refused in one minute; what an import brings, each in its own.
+      if (!isPast) refuse("bot", batch.events.length + batch.rejects.length);
+      else for (const event of batch.events) refuse("bot", 1, event.at);
       return;
     }
     this.#counters.batches++;
-    for (const { reason } of batch.rejects) refuse(reason, 1);
+    for (const [reason, count] of countedReasons(batch.rejects)) refuse(reason, count);
     refuse("dropped", batch.dropped ?? 0);
     if (batch.events.length === 0) return;
 
-    const { key, id } = this.#visitorKey(batch, envelope, agentText);
-    const visitor = this.#visitor(key, envelope.at);
-    visitor.ordinal = this.#ordinal;
-    visitor.receivedAt = Math.max(visitor.receivedAt, envelope.at);
+    const { key, id } = this.#visitorKey(batch, origin);
+    const fresh = this.#sink !== undefined && !this.#visible(key, origin);
+    const visitor = this.#visitor(key, origin);
+    visitor.ordinal = isPast ? this.#pastOrdinal : this.#ordinal;
+    visitor.receivedAt = Math.max(visitor.receivedAt, at);
     const attributes = (event: ClickEvent): string[] =>
-      visitAttributes(event, batch, agent, () => countryOf(envelope, this.#deps.country));
+      visitAttributes(event, batch, agent, () => countryOf(origin, this.#deps.country));
     const hi = Number.parseInt(id.slice(0, 8), 16);
     const lo = Number.parseInt(id.slice(8, 16), 16);
     // By the batch's own time of receipt, not by what other visitors did meanwhile: so the order of records cannot show.
-    const closedUntil = Math.max(0, envelope.at - (this.#deps.allowedLatenessMs ?? ALLOWED_LATENESS_MS));
+    // History has no time of receipt: none of it is late, and it says nothing about how far the present has come.
+    const closedUntil = isPast ? 0 : Math.max(0, at - (this.#deps.allowedLatenessMs ?? ALLOWED_LATENESS_MS));
     for (const event of [...batch.events].sort((a, b) => a.at - b.at)) {
-      if (foldEvent(event, { partial, visitor, hi, lo, attributes, closedUntil })) this.#counters.late++;
+      const context: FoldContext = { partial, visitor, hi, lo, attributes, closedUntil, isPast };
+      const late = foldEvent(event, context);
+      if (late) this.#counters.late++;
+      this.#sink?.(
+        eventRow(this.#identity(batch.site, origin), event, { id, fresh, late, session: context.session }),
+      );
       this.#counters.events++;
       this.events++;
     }
-    this.#ordinal += Math.floor(visitorBytes(visitor) / VISITOR_BYTES);
+    const weight = Math.floor(visitorBytes(visitor) / VISITOR_BYTES);
+    if (isPast) this.#pastOrdinal += weight;
+    else this.#ordinal += weight;
     this.#watermark = Math.max(this.#watermark, closedUntil);
+  }
+
+  #identity(site: string, { at, isPast }: Origin): RowIdentity {
+    const [shard, sequence, index] = [this.#shard, this.#to, this.#rows++];
+    return { site, shard, sequence, index, received_at: at, imported: isPast };
   }
 
   #partial(site: string): Partial {
@@ -167,38 +234,44 @@ export class RecordFold {
   }
 
   /** Today's id, or yesterday's as long as the visit that began before midnight goes on. */
-  #visitorKey(batch: Batch, envelope: Envelope, agentText: string): { key: string; id: string } {
+  #visitorKey(batch: Batch, origin: Origin): { key: string; id: string } {
     const { hash } = this.#deps;
+    const { at, ip, agentText } = origin;
     const keyOf = (id: string): string => `${batch.site}\u0000${id}`;
     if (batch.visitor !== "") {
       const id = storedId(hash, this.#salts.identity, batch.site, batch.visitor);
       return { key: keyOf(id), id };
     }
-    const day = dayOf(envelope.at);
-    const id = cookielessId(hash, this.#salts.of(day), batch.site, envelope.ip, agentText);
-    if (this.#visible(keyOf(id), envelope.at)) return { key: keyOf(id), id };
-    const before = cookielessId(hash, this.#salts.of(day - 1), batch.site, envelope.ip, agentText);
-    const earliest = Math.min(...batch.events.map(({ at }) => at));
-    const goesOn = this.#visible(keyOf(before), envelope.at)?.sessions.some(
+    const day = dayOf(at);
+    const id = cookielessId(hash, this.#salts.of(day), batch.site, ip, agentText);
+    if (this.#visible(keyOf(id), origin)) return { key: keyOf(id), id };
+    const before = cookielessId(hash, this.#salts.of(day - 1), batch.site, ip, agentText);
+    const earliest = Math.min(...batch.events.map((event) => event.at));
+    const goesOn = this.#visible(keyOf(before), origin)?.sessions.some(
       ({ last }) => last >= earliest - SESSION_GAP_MS,
     );
     return goesOn ? { key: keyOf(before), id: before } : { key: keyOf(id), id };
   }
 
   /** The same rule for what this fold touched as for what was there before: portions of records must not show. */
-  #visible(key: string, receivedAt: EpochMs): VisitorState | undefined {
-    const touched = this.#visitors.get(key);
-    if (!touched) return this.#base.visible(key, this.#ordinal, receivedAt);
-    return isRemembered(touched, this.#ordinal, receivedAt) ? touched : undefined;
+  #visible(key: string, { at, isPast }: Pick<Origin, "at" | "isPast">): VisitorState | undefined {
+    const touched = (isPast ? this.#pastVisitors : this.#visitors).get(key);
+    if (isPast) {
+      if (!touched) return this.#base.visibleInPast(key, this.#pastOrdinal);
+      return isRememberedInPast(touched, this.#pastOrdinal) ? touched : undefined;
+    }
+    if (!touched) return this.#base.visible(key, this.#ordinal, at);
+    return isRemembered(touched, this.#ordinal, at) ? touched : undefined;
   }
 
-  #visitor(key: string, receivedAt: EpochMs): VisitorState {
-    const known = this.#visible(key, receivedAt);
-    const isOwn = known !== undefined && known === this.#visitors.get(key);
+  #visitor(key: string, origin: Origin): VisitorState {
+    const visitors = origin.isPast ? this.#pastVisitors : this.#visitors;
+    const known = this.#visible(key, origin);
+    const isOwn = known !== undefined && known === visitors.get(key);
     const visitor = isOwn ? known : known ? cloneVisitor(known) : newVisitor();
     // Last touched, last in the map.
-    this.#visitors.delete(key);
-    this.#visitors.set(key, visitor);
+    visitors.delete(key);
+    visitors.set(key, visitor);
     return visitor;
   }
 
@@ -211,6 +284,10 @@ export class RecordFold {
       counters: this.#counters,
       visitors: this.#visitors,
       batchIds: [...this.#batchIds],
+      past:
+        this.#pastOrdinal === this.#base.past.ordinal
+          ? undefined
+          : { ordinal: this.#pastOrdinal, visitors: this.#pastVisitors },
     };
   }
 
@@ -223,8 +300,20 @@ export class RecordFold {
   }
 }
 
+function countedReasons(rejects: readonly Reject[]): Map<RejectReason, number> {
+  const counts = new Map<RejectReason, number>();
+  for (const { reason } of rejects) counts.set(reason, (counts.get(reason) ?? 0) + 1);
+  return counts;
+}
+
 /** Never throws: what cannot be decoded is a reject. */
 export function decodeRecord(record: StreamRecord): Decoded {
+  if (isImported(record.data)) {
+    const imported = decodeImported(record.data, record.arrivalAt);
+    const none = { record, envelope: undefined, agentText: "", batches: [] };
+    if ("reason" in imported) return { ...none, reject: imported };
+    return { ...none, reject: undefined, imported };
+  }
   const envelope = decodeEnvelope(record.data, record.arrivalAt);
   if ("reason" in envelope)
     return { record, envelope: undefined, agentText: "", batches: [], reject: envelope };
@@ -237,10 +326,14 @@ export function decodeRecord(record: StreamRecord): Decoded {
 /** The UTC days whose salts the records need: their own and the one before, which bridges midnight. */
 export function daysOf(decoded: readonly Decoded[]): Set<number> {
   const days = new Set<number>();
-  for (const { envelope, batches } of decoded) {
+  const need = (at: EpochMs): void => {
+    days.add(dayOf(at));
+    days.add(dayOf(at) - 1);
+  };
+  for (const { envelope, batches, imported } of decoded) {
+    for (const { at } of imported?.posts ?? []) need(at);
     if (!envelope || batches.length === 0) continue;
-    days.add(dayOf(envelope.at));
-    days.add(dayOf(envelope.at) - 1);
+    need(envelope.at);
   }
   return days;
 }

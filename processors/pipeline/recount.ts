@@ -8,6 +8,7 @@ import type { StreamRecord } from "../streams/stream.ts";
 import { base64Header } from "./decode/base64.ts";
 import { decodeBatches } from "./decode/decode.ts";
 import { decodeEnvelope } from "./decode/envelope.ts";
+import { decodeImported, isImported } from "./decode/imported.ts";
 import { agentParser } from "./enrich/agent.ts";
 import { hash53 } from "./hash.ts";
 import { MAX_BATCH_IDS } from "./state.ts";
@@ -55,6 +56,10 @@ export class Recount {
     isSite: (site: string) => boolean,
     sites: Map<string, Map<EpochMs, Tally>>,
   ): void {
+    if (isImported(data)) {
+      this.#countImported(data, arrivalAt, isSite, sites);
+      return;
+    }
     const envelope = decodeEnvelope(data, arrivalAt);
     if ("reason" in envelope) return;
     const batches = decodeBatches(envelope);
@@ -66,15 +71,25 @@ export class Recount {
       const request = id !== "" ? `b${id}` : envelope.id !== "" ? `e${envelope.id}` : "";
       if (request !== "" && !this.#isNew(hash53(`${site}\u0000${request}`))) continue;
       if (bot && !library) continue;
-      const sender = JSON.stringify(visitor !== "" ? [visitor] : [envelope.ip, agentText]);
-      const day = visitor !== "" ? "" : Math.floor(envelope.at / DAY_MS);
-      for (const event of events) {
-        if (event.name === ENGAGEMENT || event.name === WEB_VITALS) continue;
-        const tally = tallyOf(sites, site, Math.floor(event.at / MINUTE_MS) * MINUTE_MS);
-        countEvent(tally, event);
-        tally.senders.add(sender);
-        tally.dailySenders.add(`${day} ${sender}`);
-      }
+      const from = { ip: envelope.ip, agentText, visitor, at: envelope.at };
+      for (const event of events) countFrom(sites, site, event, from);
+    }
+  }
+
+  #countImported(
+    data: Uint8Array,
+    arrivalAt: EpochMs,
+    isSite: (site: string) => boolean,
+    sites: Map<string, Map<EpochMs, Tally>>,
+  ): void {
+    const imported = decodeImported(data, arrivalAt);
+    if ("reason" in imported || !isSite(imported.site)) return;
+    if (!this.#isNew(hash53(`${imported.site}\u0000i${imported.id}`))) return;
+    for (const { batch, at, ip, agentText } of imported.posts) {
+      const { bot, library } = parseAgent(agentText);
+      if (bot && !(library && imported.countsLibraries)) continue;
+      const from = { ip, agentText, visitor: batch.visitor, at };
+      for (const event of batch.events) countFrom(sites, imported.site, event, from);
     }
   }
 
@@ -88,6 +103,21 @@ export class Recount {
     }
     return true;
   }
+}
+
+function countFrom(
+  sites: Map<string, Map<EpochMs, Tally>>,
+  site: string,
+  event: ClickEvent,
+  { ip, agentText, visitor, at }: { ip: string; agentText: string; visitor: string; at: EpochMs },
+): void {
+  if (event.name === ENGAGEMENT || event.name === WEB_VITALS) return;
+  const sender = JSON.stringify(visitor !== "" ? [visitor] : [ip, agentText]);
+  const day = visitor !== "" ? "" : Math.floor(at / DAY_MS);
+  const tally = tallyOf(sites, site, Math.floor(event.at / MINUTE_MS) * MINUTE_MS);
+  countEvent(tally, event);
+  tally.senders.add(sender);
+  tally.dailySenders.add(`${day} ${sender}`);
 }
 
 function tallyOf(sites: Map<string, Map<EpochMs, Tally>>, site: string, minute: EpochMs): Tally {

@@ -11,6 +11,8 @@ export interface Session {
   /** Event times of its earliest and latest event. */
   first: EpochMs;
   last: EpochMs;
+  /** Time of the event that it began with when it was folded; never changes, so it names the visit. */
+  readonly born: EpochMs;
   /** Start of the minute that its visit, bounce and duration are counted in. */
   window: EpochMs;
   /** Values in the order of VISIT_DIMENSIONS; "" has no row. */
@@ -51,6 +53,12 @@ export const VISITOR_BYTES = 2_048;
 const SESSION_BYTES = 600;
 const MARK_BYTES = 54;
 
+/**
+ * Visitors of imported history are remembered apart: they come by the thousand a second, and must push out nobody who is
+ * here now. A visit is whole as long as fewer batches than this, at most one a visitor and chunk, come between its events.
+ */
+export const MAX_PAST_VISITORS = 50_000;
+
 /** About what a visitor takes in memory. */
 export function visitorBytes({ sessions }: VisitorState): number {
   let bytes = 0;
@@ -81,6 +89,7 @@ export function encodeVisitor(state: VisitorState, writer: ByteWriter): void {
     for (const value of session.attributes) writer.text(value);
     writer.text(session.exitPage);
     writer.signed(session.exitAt - session.window);
+    writer.signed(session.born - session.window);
     writer.varint(session.interactive);
     writer.varint(session.pageviews);
     writer.varint(session.events);
@@ -93,7 +102,8 @@ export function encodeVisitor(state: VisitorState, writer: ByteWriter): void {
   }
 }
 
-export function decodeVisitor(reader: ByteReader): VisitorState {
+/** Version 1 did not say what a visit was born with. */
+export function decodeVisitor(reader: ByteReader, version: number): VisitorState {
   const ordinal = reader.varint();
   const receivedAt = reader.varint();
   const sessions: Session[] = [];
@@ -109,6 +119,7 @@ export function decodeVisitor(reader: ByteReader): VisitorState {
       attributes,
       exitPage: reader.text(),
       exitAt: window + reader.signed(),
+      born: version === 1 ? first : window + reader.signed(),
       interactive: reader.varint(),
       pageviews: reader.varint(),
       events: reader.varint(),
@@ -133,6 +144,13 @@ export interface Counters {
 
 export const newCounters = (): Counters => ({ records: 0, batches: 0, events: 0, late: 0, rejects: {} });
 
+/** The visitors of imported history and the number of their newest batch. */
+export interface PastVisitors {
+  readonly ordinal: number;
+  /** By visitor key, in order of last change. */
+  readonly visitors: ReadonlyMap<string, VisitorState>;
+}
+
 /** State as of one commit. Maps are in order of last change, oldest first. */
 export class ShardState {
   /** Number of the newest commit folded in; 0 before the first. */
@@ -148,6 +166,7 @@ export class ShardState {
   counters: Counters = newCounters();
   /** By visitor key. */
   readonly visitors = new Map<string, VisitorState>();
+  readonly past = { ordinal: 0, visitors: new Map<string, VisitorState>() };
   /** hash53 of (site, batch id) -> its number among the ids. */
   readonly batchIds = new Map<number, number>();
 
@@ -157,15 +176,22 @@ export class ShardState {
     return state && isRemembered(state, ordinal, receivedAt) ? state : undefined;
   }
 
+  /** The same for a batch of imported history, whose times may go either way. */
+  visibleInPast(key: string, ordinal: number): VisitorState | undefined {
+    const state = this.past.visitors.get(key);
+    return state && isRememberedInPast(state, ordinal) ? state : undefined;
+  }
+
   apply(change: StateChange): void {
     this.n = change.n;
     this.to = change.to;
     this.ordinal = change.ordinal;
     this.watermark = change.watermark;
     this.counters = change.counters;
-    for (const [key, visitor] of change.visitors) {
-      this.visitors.delete(key);
-      this.visitors.set(key, visitor);
+    putLast(this.visitors, change.visitors);
+    if (change.past) {
+      this.past.ordinal = change.past.ordinal;
+      putLast(this.past.visitors, change.past.visitors);
     }
     for (const hash of change.batchIds) {
       this.batchIds.delete(hash);
@@ -175,6 +201,10 @@ export class ShardState {
     for (const [key, visitor] of this.visitors) {
       if (this.ordinal - visitor.ordinal <= MAX_VISITORS) break;
       this.visitors.delete(key);
+    }
+    for (const [key, visitor] of this.past.visitors) {
+      if (isRememberedInPast(visitor, this.past.ordinal)) break;
+      this.past.visitors.delete(key);
     }
     for (const [hash, number] of this.batchIds) {
       if (this.idOrdinal - number < MAX_BATCH_IDS) break;
@@ -188,7 +218,7 @@ export class ShardState {
     const earliest = this.watermark - HOUR_MS;
     const kept = [...this.visitors].filter(([, v]) => isRemembered(v, this.ordinal, earliest));
     const writer = new ByteWriter(64 * 1024);
-    writer.byte(SNAPSHOT_VERSION);
+    writer.byte(STATE_VERSION);
     writer.varint(this.idOrdinal - this.batchIds.size);
     encodeChange(
       {
@@ -199,6 +229,7 @@ export class ShardState {
         counters: this.counters,
         visitors: new Map(kept),
         batchIds: [...this.batchIds.keys()],
+        past: this.past,
       },
       writer,
     );
@@ -208,20 +239,31 @@ export class ShardState {
   static decode(bytes: Uint8Array): ShardState {
     const reader = new ByteReader(bytes);
     const version = reader.byte();
-    if (version !== SNAPSHOT_VERSION)
-      throw new RangeError(`shard state version ${version}, this code reads ${SNAPSHOT_VERSION}`);
+    if (version < 1 || version > STATE_VERSION)
+      throw new RangeError(`shard state version ${version}, this code reads 1 to ${STATE_VERSION}`);
     const state = new ShardState();
     state.idOrdinal = reader.varint();
-    state.apply(decodeChange(reader));
+    state.apply(decodeChange(reader, version));
     return state;
   }
 }
 
-const SNAPSHOT_VERSION = 1;
+/** Of snapshots and of the changes in commits. */
+export const STATE_VERSION = 2;
 
 /** Whether a batch with this number and time may still see what is known of a visitor. */
 export const isRemembered = (state: VisitorState, ordinal: number, receivedAt: EpochMs): boolean =>
   ordinal - state.ordinal <= MAX_VISITORS && receivedAt - state.receivedAt <= VISITOR_TTL_MS;
+
+export const isRememberedInPast = (state: VisitorState, ordinal: number): boolean =>
+  ordinal - state.ordinal <= MAX_PAST_VISITORS;
+
+function putLast(known: Map<string, VisitorState>, changed: ReadonlyMap<string, VisitorState>): void {
+  for (const [key, visitor] of changed) {
+    known.delete(key);
+    known.set(key, visitor);
+  }
+}
 
 /** What one commit changes. */
 export interface StateChange {
@@ -232,6 +274,8 @@ export interface StateChange {
   readonly counters: Counters;
   readonly visitors: ReadonlyMap<string, VisitorState>;
   readonly batchIds: readonly number[];
+  /** Absent where nothing was imported. */
+  readonly past?: PastVisitors | undefined;
 }
 
 export function encodeChange(change: StateChange, writer: ByteWriter): void {
@@ -247,16 +291,31 @@ export function encodeChange(change: StateChange, writer: ByteWriter): void {
     writer.text(reason);
     writer.varint(count);
   }
-  writer.varint(change.visitors.size);
-  for (const [key, visitor] of change.visitors) {
+  encodeVisitors(change.visitors, writer);
+  writer.varint(change.batchIds.length);
+  for (const hash of change.batchIds) writer.varint(hash);
+  // Last, and only where there is any: without imports the bytes are what they were before there were imports.
+  if (!change.past || change.past.ordinal === 0) return;
+  writer.varint(change.past.ordinal);
+  encodeVisitors(change.past.visitors, writer);
+}
+
+function encodeVisitors(visitors: ReadonlyMap<string, VisitorState>, writer: ByteWriter): void {
+  writer.varint(visitors.size);
+  for (const [key, visitor] of visitors) {
     writer.text(key);
     encodeVisitor(visitor, writer);
   }
-  writer.varint(change.batchIds.length);
-  for (const hash of change.batchIds) writer.varint(hash);
 }
 
-export function decodeChange(reader: ByteReader): StateChange {
+function decodeVisitors(reader: ByteReader, version: number): Map<string, VisitorState> {
+  const visitors = new Map<string, VisitorState>();
+  for (let left = reader.varint(); left > 0; left--)
+    visitors.set(reader.text(), decodeVisitor(reader, version));
+  return visitors;
+}
+
+export function decodeChange(reader: ByteReader, version: number): StateChange {
   const n = reader.varint();
   const to = reader.text();
   const ordinal = reader.varint();
@@ -269,11 +328,13 @@ export function decodeChange(reader: ByteReader): StateChange {
     rejects: {},
   };
   for (let left = reader.varint(); left > 0; left--) counters.rejects[reader.text()] = reader.varint();
-  const visitors = new Map<string, VisitorState>();
-  for (let left = reader.varint(); left > 0; left--) visitors.set(reader.text(), decodeVisitor(reader));
+  const visitors = decodeVisitors(reader, version);
   const batchIds: number[] = [];
   for (let left = reader.varint(); left > 0; left--) batchIds.push(reader.varint());
-  return { n, to, ordinal, watermark, counters, visitors, batchIds };
+  const past = reader.done
+    ? undefined
+    : { ordinal: reader.varint(), visitors: decodeVisitors(reader, version) };
+  return { n, to, ordinal, watermark, counters, visitors, batchIds, past };
 }
 
 /**
@@ -285,18 +346,10 @@ export function inherit(parents: readonly ShardState[]): ShardState {
   if (parents.length === 0) return state;
   state.ordinal = Math.max(...parents.map(({ ordinal }) => ordinal));
   state.watermark = Math.min(...parents.map(({ watermark }) => watermark));
-  const latest = new Map<string, { readonly visitor: VisitorState; readonly ordinal: number }>();
-  for (const parent of parents) {
-    for (const [key, visitor] of parent.visitors) {
-      const rival = latest.get(key)?.visitor;
-      if (rival && !isNewer(visitor, rival)) continue;
-      latest.set(key, { visitor, ordinal: visitor.ordinal + state.ordinal - parent.ordinal });
-    }
-  }
-  for (const [key, { visitor, ordinal }] of [...latest].sort(
-    ([a, x], [b, y]) => x.ordinal - y.ordinal || (a < b ? -1 : 1),
-  ))
-    state.visitors.set(key, { ...visitor, ordinal });
+  for (const [key, visitor] of newestOf(parents, state.ordinal)) state.visitors.set(key, visitor);
+  const pasts = parents.map(({ past }) => past);
+  state.past.ordinal = Math.max(...pasts.map(({ ordinal }) => ordinal));
+  for (const [key, visitor] of newestOf(pasts, state.past.ordinal)) state.past.visitors.set(key, visitor);
   // Ages from the newest back; then numbered without gaps, as a snapshot numbers them when it is read.
   const ages = new Map<number, number>();
   for (const parent of parents) {
@@ -308,6 +361,19 @@ export function inherit(parents: readonly ShardState[]): ShardState {
   for (const [index, [hash]] of ids.entries())
     state.batchIds.set(hash, state.idOrdinal - ids.length + index + 1);
   return state;
+}
+
+/** Each visitor as the parent that heard last remembers them, numbered back from `ordinal`, oldest first. */
+function newestOf(parents: readonly PastVisitors[], ordinal: number): [string, VisitorState][] {
+  const latest = new Map<string, VisitorState>();
+  for (const parent of parents) {
+    for (const [key, visitor] of parent.visitors) {
+      const moved = { ...visitor, ordinal: visitor.ordinal + ordinal - parent.ordinal };
+      const rival = latest.get(key);
+      if (!rival || isNewer(moved, rival)) latest.set(key, moved);
+    }
+  }
+  return [...latest].sort(([a, x], [b, y]) => x.ordinal - y.ordinal || (a < b ? -1 : 1));
 }
 
 const isNewer = (a: VisitorState, b: VisitorState): boolean =>
