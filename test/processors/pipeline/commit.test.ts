@@ -20,16 +20,16 @@ const hex = (bytes: Uint8Array | undefined): string => Buffer.from(bytes ?? []).
 /** What a commit changes in the state, and all that a snapshot of it holds. */
 const CHANGE = [
   "010231300380bc9b8cbc33030203010203626f7404096475706c69636174650101126578616d706c652e636f6d0063306666",
-  "656503e0909f8cbc330180bc9b8cbc3309e5d40306476f6f676c650000000000000000000000000000012f00020102a01f01",
+  "656503e0909f8cbc330180bc9b8cbc3309e5d40306476f6f676c650000000000000000000000000000012f0009020102a01f01",
   "f9beb7b088891c0702b1d1f9d603ffffffffffffff0f",
 ].join("");
 const COMMIT = `${[
-  "010100023130c0e5a28cbc33e0909f8cbc3380bc9b8cbc33a601010b6578616d706c652e636f6d0280bc9b8cbc331d018480",
+  "020100023130c0e5a28cbc33e0909f8cbc3380bc9b8cbc33a601010b6578616d706c652e636f6d0280bc9b8cbc331d018480",
   "400211000000010000010a6576656e743a7061676504012f0202e0909f8cbc33050100010000675b7b226174223a31373638",
   "3437383430303030302c226e616d65223a227061676576696577222c2270616765223a222f222c22736f75726365223a2222",
   "2c22636f756e747279223a224b52222c22646576696365223a22222c2262726f77736572223a22227d5d",
 ].join("")}${CHANGE}`;
-const SNAPSHOT = `0100${CHANGE}`;
+const SNAPSHOT = `0200${CHANGE}`;
 
 /** A commit made by hand, so that its bytes say nothing about how events are read or described. */
 function example(): { partials: Map<string, Partial>; change: StateChange } {
@@ -55,6 +55,7 @@ function example(): { partials: Map<string, Partial>; change: StateChange } {
     sessions: [
       {
         first: NOON - 5,
+        born: NOON - 5,
         last: NOON + MINUTE,
         window: NOON,
         attributes: VISIT_DIMENSIONS.map((_, i) => (i === 0 ? "Google" : "")),
@@ -106,6 +107,12 @@ describe("version 1", () => {
     const state = stateAfter(example().change);
     expect(hex(state.encode())).toBe(SNAPSHOT);
     expect(ShardState.decode(Buffer.from(SNAPSHOT, "hex"))).toEqual(state);
+  });
+
+  it("of a state from before visits said what they were born with takes their first event for it", () => {
+    const state = stateAfter(example().change);
+    const old = SNAPSHOT.replace("012f0009020102", "012f00020102").replace(/^02/, "01");
+    expect(ShardState.decode(Buffer.from(old, "hex"))).toEqual(state);
   });
 
   it("is said by the first byte, and another is refused", async () => {
