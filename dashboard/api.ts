@@ -21,6 +21,10 @@ export interface QueryMeta {
   /** Relative standard error by metric; absent or 0 means exact. */
   readonly error?: Readonly<Record<string, number>>;
   readonly time_labels?: readonly string[];
+  /** Events of the range that came after their minute was final; they are counted. */
+  readonly late?: number;
+  /** What answered: rollups, or the archive of all events. */
+  readonly source?: string;
 }
 
 export interface QueryAnswer {
@@ -51,6 +55,8 @@ export interface LiveEvent {
   readonly country: string;
   readonly device: string;
   readonly browser: string;
+  /** The id of its trace, where it was sampled. */
+  readonly trace?: string;
 }
 
 export interface LiveAnswer {
@@ -65,6 +71,8 @@ export interface LiveAnswer {
   readonly lag_ms: number;
   /** Events of these minutes that came after their minute was final; they are counted. */
   readonly late?: number;
+  /** What was refused in these minutes, by reason; absent where the server does not tell. */
+  readonly rejected?: Readonly<Record<string, number>>;
   /** Absent where nothing is recounted. */
   readonly reconciled?: Reconciled;
   readonly error?: Readonly<Record<string, number>>;
@@ -88,9 +96,19 @@ export interface Site {
 /** `away`: no server, or one that cannot answer now; else the server refused and `message` is its own words. */
 export class ApiError extends Error {
   readonly away: boolean;
-  constructor(message: string, away: boolean, cause?: unknown) {
-    super(message, { cause });
+  /** HTTP status; 0 without an answer. */
+  readonly status: number;
+  /** How long the server asks to wait, 0 if it does not. */
+  readonly waitMs: number;
+  constructor(
+    message: string,
+    away: boolean,
+    more: { status?: number; waitMs?: number; cause?: unknown } = {},
+  ) {
+    super(message, { cause: more.cause });
     this.away = away;
+    this.status = more.status ?? 0;
+    this.waitMs = more.waitMs ?? 0;
   }
 }
 
@@ -124,10 +142,12 @@ async function request(path: string, init: RequestInit, signal?: AbortSignal): P
     });
   } catch (cause) {
     if (signal?.aborted) throw cause;
-    throw new ApiError("", true, cause);
+    throw new ApiError("", true, { cause });
   }
   if (response.ok || response.status === 304) return response;
-  throw new ApiError(await errorMessage(response), AWAY_STATUS.has(response.status));
+  const { status, headers } = response;
+  const waitMs = 1_000 * (Number(headers.get("retry-after")) || 0);
+  throw new ApiError(await errorMessage(response), AWAY_STATUS.has(status), { status, waitMs });
 }
 
 async function errorMessage(response: Response): Promise<string> {
@@ -146,7 +166,7 @@ async function json<T>(response: Response): Promise<T> {
   try {
     return (await response.json()) as T;
   } catch (cause) {
-    throw new ApiError("", true, cause);
+    throw new ApiError("", true, { cause });
   }
 }
 

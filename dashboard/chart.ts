@@ -1,24 +1,33 @@
-/** The main chart: a canvas with a read-out for pointer and arrow keys, and the same numbers as a table. Asks nothing itself. */
+/** The main chart: a drawing with a read-out for pointer and arrow keys, and the same numbers as a table. Asks nothing itself. */
 import { el, fillTable, setAttribute, setText } from "./dom.ts";
 import type { Metric } from "./headline.ts";
 import { fill } from "./i18n/strings.ts";
 import type { Bucket, Interval } from "./period.ts";
-import { type Frame, paint } from "./plot.ts";
+import { type Frame, plotter } from "./plot.ts";
+import { readable } from "./reading.ts";
 import { axisTicks, type Points } from "./scale.ts";
 import type { View } from "./view.ts";
 
 export interface Series {
   readonly metric: Metric;
   readonly interval: Interval;
+  /** Those that this period can be shown by. */
+  readonly intervals: readonly Interval[];
   readonly buckets: readonly Bucket[];
   /** Aligned with `buckets`; undefined has not happened yet. */
   readonly values: Points;
-  /** The period before, aligned by position; undefined when not compared. */
+  /** What it is compared with, aligned by position; undefined when not compared. */
   readonly past: Points | undefined;
   /** Event time up to which windows are final. */
   readonly completeUntil: number;
   /** Relative standard error of the values; 0 is exact. */
   readonly error: number;
+}
+
+export interface ChartActions {
+  interval(chosen: Interval): void;
+  /** The viewer wants to see only this stretch of the site's clock, [from, to). */
+  zoom(from: number, to: number): void;
 }
 
 export interface Chart {
@@ -29,30 +38,30 @@ export interface Chart {
 }
 
 const CHART_HEIGHT = 280;
+const BY: Readonly<Record<Interval, keyof View["strings"]>> = {
+  minute: "by_minute",
+  hour: "by_hour",
+  day: "by_day",
+  week: "by_week",
+  month: "by_month",
+};
+/** Labels at round hours and quarters rather than at every seventh. */
+const LABEL_EVERY: Readonly<Record<Interval, number>> = { minute: 5, hour: 1, day: 1, week: 1, month: 1 };
 
-export function chart(view: View): Chart {
+export function chart(view: View, actions: ChartActions): Chart {
   const { strings } = view;
   let shown: { series: Series; view: View } | undefined;
-  let cursor: number | undefined;
   let space: Frame | undefined;
 
   const title = el("h2", { id: "chart-title" }, strings.visitors);
   const margin = el("span", { class: "margin" });
-  const canvas = el("canvas", { "aria-hidden": "true" });
+  const drawing = plotter();
   const tip = el("div", { class: "tip", "aria-hidden": "true" });
   tip.hidden = true;
   const plot = el(
     "div",
-    {
-      class: "plot",
-      tabindex: "0",
-      role: "slider",
-      "aria-valuemin": "0",
-      "aria-label": strings.visitors,
-      "aria-valuenow": "0",
-      "aria-describedby": "chart-help",
-    },
-    canvas,
+    { class: "plot", "aria-label": strings.visitors, "aria-describedby": "chart-help" },
+    drawing.node,
     tip,
   );
   const table = el("table", { class: "plain" });
@@ -62,8 +71,10 @@ export function chart(view: View): Chart {
     table,
   );
   tableBox.hidden = true;
+  const intervalSelect = el("select", { class: "quiet-select", "aria-label": strings.interval });
   const toggle = el("button", { type: "button", class: "link" }, strings.showTable);
   const pastKey = el("span", { class: "key past" }, strings.previous);
+  const openKey = el("span", { class: "key open" }, strings.legendOpen);
   const node = el(
     "figure",
     { class: "card chart" },
@@ -75,8 +86,9 @@ export function chart(view: View): Chart {
         "span",
         { class: "legend" },
         el("span", { class: "key line" }, strings.current),
-        el("span", { class: "key open" }, strings.legendOpen),
+        openKey,
         pastKey,
+        intervalSelect,
         toggle,
       ),
     ),
@@ -94,17 +106,9 @@ export function chart(view: View): Chart {
     const width = plot.clientWidth;
     if (!shown || width === 0) return;
     const { series, view } = shown;
-    const ratio = devicePixelRatio || 1;
-    const pixels = [Math.round(width * ratio), Math.round(CHART_HEIGHT * ratio)] as const;
-    if (canvas.width !== pixels[0] || canvas.height !== pixels[1]) [canvas.width, canvas.height] = pixels;
-    const context = canvas.getContext("2d");
-    if (!context) return;
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    const style = getComputedStyle(plot);
-    const color = (name: string): string => style.getPropertyValue(`--${name}`).trim();
     const most = Math.max(0, ...[...series.values, ...(series.past ?? [])].map((value) => value ?? 0));
-    const { metric } = series;
-    space = paint(context, {
+    const { metric, interval } = series;
+    space = drawing.paint({
       width,
       height: CHART_HEIGHT,
       values: series.values,
@@ -112,17 +116,8 @@ export function chart(view: View): Chart {
       openFrom: openFrom(series),
       ticks: metric === "bounce_rate" ? [0, 25, 50, 75, 100] : axisTicks(most, kindOf(metric)),
       yLabel: (value) => view.format.axis(metric, value),
-      xLabel: (i) => view.format.tick(series.buckets[i]?.wall ?? 0, series.interval),
-      cursor,
-      font: `12px ${style.fontFamily}`,
-      colors: {
-        line: color("accent"),
-        area: color("area"),
-        past: color("past"),
-        grid: color("grid"),
-        text: color("muted"),
-        surface: color("surface"),
-      },
+      xLabel: (i) => view.format.tick(series.buckets[i]?.wall ?? 0, interval),
+      labelEvery: LABEL_EVERY[interval],
     });
   }
 
@@ -141,29 +136,43 @@ export function chart(view: View): Chart {
     ];
   }
 
-  function read(i: number | undefined): void {
-    cursor = i;
-    const said = i === undefined ? undefined : words(i);
-    tip.hidden = said === undefined;
-    if (said && i !== undefined && shown && space) {
-      const [when, now, past, state] = said;
-      const name = strings[shown.series.metric];
-      tip.replaceChildren(
-        el("p", { class: "when" }, state ? `${when} · ${state}` : when),
-        el("p", {}, el("span", { class: "key line" }, name), el("b", {}, now)),
-        ...(past === undefined
-          ? []
-          : [el("p", {}, el("span", { class: "key past" }, strings.previous), el("b", {}, past))]),
-      );
-      const x = space.x(i);
-      const flip = x > plot.clientWidth / 2;
-      tip.style.transform = `translateX(${Math.round(x + (flip ? -12 : 12))}px) translateX(${flip ? "-100%" : "0"})`;
-      plot.setAttribute("aria-valuenow", String(i));
-      const spoken = `${when}: ${now}${past === undefined ? "" : `, ${fill(strings.previousWas, { value: past })}`}`;
-      plot.setAttribute("aria-valuetext", state ? `${spoken}, ${state}` : spoken);
-    }
-    draw();
+  function showTip(i: number, [when, now, past, state]: NonNullable<ReturnType<typeof words>>): void {
+    if (!shown || !space) return;
+    const { series } = shown;
+    const error = shown.view.format.error(series.error);
+    const line = (kind: string, name: string, value: string): HTMLElement =>
+      el("p", {}, el("span", { class: `key ${kind}` }, name), el("b", {}, value));
+    tip.replaceChildren(
+      el("p", { class: "when" }, state ? `${when} · ${state}` : when),
+      line("line", strings[series.metric], error ? `${now} ${error}` : now),
+      ...(past === undefined ? [] : [line("past", strings.previous, past)]),
+    );
+    const x = space.x(i);
+    const flip = x > plot.clientWidth / 2;
+    tip.style.transform = `translateX(${Math.round(x + (flip ? -12 : 12))}px) translateX(${flip ? "-100%" : "0"})`;
   }
+
+  const reading = readable(plot, {
+    count: () => shown?.series.buckets.length ?? 0,
+    indexAt: (x) => space?.indexAt(x),
+    start: () => shown?.series.values.findLastIndex((value) => value !== undefined) ?? 0,
+    read(i) {
+      const said = i === undefined ? undefined : words(i);
+      tip.hidden = said === undefined;
+      drawing.mark(i);
+      if (!said || i === undefined) return undefined;
+      showTip(i, said);
+      const [when, now, past, state] = said;
+      const spoken = `${when}: ${now}${past === undefined ? "" : `, ${fill(strings.previousWas, { value: past })}`}`;
+      return state ? `${spoken}, ${state}` : spoken;
+    },
+    choosing: (stretch) => drawing.mark(reading.cursor, stretch),
+    choose(from, to) {
+      const { buckets = [] } = shown?.series ?? {};
+      const [first, last] = [buckets[from], buckets[to]];
+      if (first && last) actions.zoom(first.wall, buckets[to + 1]?.wall ?? last.wall + last.end - last.start);
+    },
+  });
 
   function fillView(): void {
     if (!shown || tableBox.hidden) return;
@@ -176,60 +185,56 @@ export function chart(view: View): Chart {
     fillTable(table, head, rows);
   }
 
-  plot.addEventListener("pointermove", (event) => {
-    if (space) read(space.indexAt(event.clientX - plot.getBoundingClientRect().left));
-  });
-  plot.addEventListener("pointerleave", () => read(undefined));
-  plot.addEventListener("blur", () => read(undefined));
-  plot.addEventListener("keydown", (event) => {
-    const last = (shown?.series.buckets.length ?? 0) - 1;
-    const at = cursor ?? (shown ? shown.series.values.findLastIndex((value) => value !== undefined) : 0);
-    const moves: Record<string, number> = {
-      ArrowLeft: cursor === undefined ? at : at - 1,
-      ArrowRight: cursor === undefined ? at : at + 1,
-      Home: 0,
-      End: last,
-    };
-    const to = moves[event.key];
-    if (event.key === "Escape") return read(undefined);
-    if (to === undefined || last < 0) return;
-    event.preventDefault();
-    read(Math.min(last, Math.max(0, to)));
-  });
-  toggle.addEventListener("click", () => {
-    tableBox.hidden = !tableBox.hidden;
-    plot.hidden = !tableBox.hidden;
-    setText(toggle, tableBox.hidden ? strings.showTable : strings.showChart);
+  function showTable(isTable: boolean): void {
+    tableBox.hidden = !isTable;
+    plot.hidden = isTable;
+    setText(toggle, isTable ? strings.showChart : strings.showTable);
     fillView();
     draw();
-  });
+  }
+  toggle.addEventListener("click", () => showTable(Boolean(tableBox.hidden)));
+  intervalSelect.addEventListener("change", () => actions.interval(intervalSelect.value as Interval));
   new ResizeObserver(() => draw()).observe(plot);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => draw());
+  // Paper has no pointer to read a chart with: both are printed.
+  addEventListener("beforeprint", () => {
+    const wasTable = !tableBox.hidden;
+    tableBox.hidden = plot.hidden = false;
+    fillView();
+    addEventListener("afterprint", () => showTable(wasTable), { once: true });
+  });
+
+  function showIntervals({ interval, intervals }: Series): void {
+    const offered = [...intervalSelect.options].map(({ value }) => value);
+    if (offered.join() !== intervals.join())
+      intervalSelect.replaceChildren(
+        ...intervals.map((one) => el("option", { value: one }, strings[BY[one]])),
+      );
+    intervalSelect.value = interval;
+    intervalSelect.hidden = intervals.length < 2;
+  }
 
   return {
     node,
     clear() {
       shown = undefined;
       tip.hidden = true;
-      canvas.getContext("2d")?.clearRect(0, 0, canvas.width, canvas.height);
+      drawing.clear();
       table.replaceChildren();
       setAttribute(plot, "aria-valuetext", strings.empty);
     },
     update(series, now) {
       const sameShape = shown?.series.buckets.length === series.buckets.length;
       shown = { series, view: now };
-      if (!sameShape) cursor = undefined;
       setText(title, strings[series.metric]);
       const error = now.format.error(series.error);
       setText(margin, error);
       setAttribute(margin, "title", error ? fill(strings.errorHint, { error }) : undefined);
       setAttribute(plot, "aria-label", fill(strings.chartOf, { metric: strings[series.metric] }));
-      setAttribute(plot, "aria-valuemax", String(Math.max(0, series.buckets.length - 1)));
-      const rest = words(cursor ?? series.values.findLastIndex((value) => value !== undefined));
-      setAttribute(plot, "aria-valuetext", rest ? `${rest[0]}: ${rest[1]}` : strings.empty);
-      setAttribute(plot, "aria-valuenow", String(cursor ?? Math.max(0, series.buckets.length - 1)));
+      showIntervals(series);
       pastKey.hidden = series.past === undefined;
-      read(cursor);
+      openKey.hidden = openFrom(series) === Number.POSITIVE_INFINITY;
+      draw();
+      reading.refresh(sameShape);
       fillView();
     },
   };

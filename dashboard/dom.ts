@@ -14,6 +14,18 @@ export function el<K extends keyof HTMLElementTagNameMap>(
   return node;
 }
 
+/** The same for a drawing. */
+export function svg<K extends keyof SVGElementTagNameMap>(
+  tag: K,
+  attributes: Readonly<Record<string, string>> = {},
+  ...children: Child[]
+): SVGElementTagNameMap[K] {
+  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  node.append(...children);
+  return node;
+}
+
 /** Writes only when the text differs, so that a refresh with equal numbers touches nothing on screen. */
 export function setText(node: Element, text: string): void {
   if (node.textContent !== text) node.textContent = text;

@@ -13,12 +13,19 @@ export interface Formatter {
   /** Relative change as "12%"; sign and arrow are the caller's. */
   change(relative: number): string;
   lag(ms: number): string;
+  /** How long ago, in whole seconds or minutes. */
+  age(ms: number): string;
+  /** A mean of counts: "3.4". */
+  rate(value: number): string;
   clock(ms: number): string;
   minute(ms: number): string;
   /** A chart bucket on its axis and in its read-out; `wall` as in period.ts. */
   tick(wall: number, interval: Interval): string;
   bucket(wall: number, interval: Interval): string;
-  date(iso: string): string;
+  /** Two inclusive dates, as short as they can be said: "Jan 1 – 31, 2026"; whole months and years by their names. */
+  dates(from: string, to: string): string;
+  /** Two times of the site's clock. */
+  times(from: string, to: string): string;
   country(code: string): string;
   language(tag: string): string;
 }
@@ -31,12 +38,15 @@ export function numberOf(value: MetricValue | undefined): number | undefined {
   return Number.isFinite(number) ? number : undefined;
 }
 
+const DAY = 86_400_000;
+
 export function formatter(locale: string, timeZone: string): Formatter {
   const number = (options: Intl.NumberFormatOptions) => new Intl.NumberFormat(locale, options);
   const count = number({ maximumFractionDigits: 0 });
   const compact = number({ notation: "compact", maximumFractionDigits: 1 });
   const long = number({ notation: "compact", maximumSignificantDigits: 4 });
   const ratio = number({ minimumFractionDigits: 1, maximumFractionDigits: 2 });
+  const rate = number({ minimumFractionDigits: 1, maximumFractionDigits: 1 });
   const percent = number({ style: "percent", maximumFractionDigits: 0 });
   const fine = number({ style: "percent", maximumFractionDigits: 1 });
   const unit = (name: string, digits = 0) =>
@@ -57,15 +67,20 @@ export function formatter(locale: string, timeZone: string): Formatter {
     minute: at({ hour: "2-digit", minute: "2-digit" }, "UTC"),
     hour: at({ hour: "2-digit", minute: "2-digit" }, "UTC"),
     day: at({ month: "short", day: "numeric" }, "UTC"),
+    week: at({ month: "short", day: "numeric" }, "UTC"),
     month: at({ month: "short", year: "2-digit" }, "UTC"),
   };
   const whole = {
-    minute: wall.minute,
+    minute: at({ month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" }, "UTC"),
     hour: at({ weekday: "short", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" }, "UTC"),
     day: at({ weekday: "short", month: "short", day: "numeric" }, "UTC"),
+    week: at({ year: "numeric", month: "short", day: "numeric" }, "UTC"),
     month: at({ month: "long", year: "numeric" }, "UTC"),
   };
   const date = at({ year: "numeric", month: "short", day: "numeric" }, "UTC");
+  const weekday = at({ weekday: "short", year: "numeric", month: "short", day: "numeric" }, "UTC");
+  const moment = at({ month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" }, "UTC");
+  const year = at({ year: "numeric" }, "UTC");
   const regions = new Intl.DisplayNames(locale, { type: "region", fallback: "code" });
   const languages = new Intl.DisplayNames(locale, { type: "language", fallback: "code" });
 
@@ -118,12 +133,21 @@ export function formatter(locale: string, timeZone: string): Formatter {
     count: (value) => count.format(value),
     error: (relative) => (relative ? `±${fine.format(relative)}` : ""),
     change: (relative) => (Math.abs(relative) < 0.1 ? fine : percent).format(Math.abs(relative)),
+    age: (ms) => span(ms < 60_000 ? ms / 1000 : 60 * Math.floor(ms / 60_000)),
+    rate: (value) => rate.format(value),
     lag: (ms) => (ms < 60_000 ? seconds.format(Math.max(0, ms) / 1000) : span(ms / 1000)),
     clock: (ms) => clock.format(ms),
     minute: (ms) => minute.format(ms),
     tick: (ms, interval) => wall[interval].format(ms),
     bucket: (ms, interval) => whole[interval].format(ms),
-    date: (iso) => date.format(Date.parse(`${iso}T00:00:00Z`)),
+    dates(from, to) {
+      const [first, last] = [Date.parse(`${from}T00:00:00Z`), Date.parse(`${to}T00:00:00Z`)];
+      const isMonth = from.endsWith("-01") && from.slice(0, 7) === to.slice(0, 7);
+      if (isMonth && new Date(last + DAY).getUTCDate() === 1) return whole.month.format(first);
+      if (from.endsWith("-01-01") && to === `${from.slice(0, 4)}-12-31`) return year.format(first);
+      return from === to ? weekday.format(first) : date.formatRange(first, last);
+    },
+    times: (from, to) => moment.formatRange(Date.parse(`${from}Z`), Date.parse(`${to}Z`)),
     country: (code) => known(regions, code),
     language: (tag) => known(languages, tag),
   };

@@ -8,6 +8,9 @@ export interface Header {
   sites(ids: readonly string[], current: string): void;
 }
 
+/** With more sites than this a list is scrolled, and typing a part of the name is faster. */
+const LISTED_SITES = 12;
+
 /** `light` and `controls` are made elsewhere; `pick` runs with the site that the viewer chose. */
 export function header(
   strings: Strings,
@@ -17,22 +20,63 @@ export function header(
 ): Header {
   const name = el("h1", {});
   const select = el("select", { "aria-label": strings.site });
-  select.hidden = true;
+  const search = el("input", {
+    type: "search",
+    class: "site-search",
+    list: "sites",
+    "aria-label": strings.findSite,
+    autocomplete: "off",
+    spellcheck: "false",
+  });
+  const options = el("datalist", { id: "sites" });
+  select.hidden = search.hidden = true;
+  let known: readonly string[] = [];
+  let shown = "";
+
   select.addEventListener("change", () => pick(select.value));
+  search.addEventListener("focus", () => {
+    // An empty field offers all sites; the one shown stays readable behind it.
+    search.placeholder = shown;
+    search.value = "";
+  });
+  search.addEventListener("blur", () => {
+    search.value = shown;
+  });
+  search.addEventListener("input", () => {
+    if (!known.includes(search.value) || search.value === shown) return;
+    shown = search.value;
+    search.blur();
+    pick(shown);
+  });
+  search.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || search.value === "") return;
+    const found = known.find((id) => id.includes(search.value.toLowerCase()));
+    if (!found) return;
+    shown = found;
+    search.blur();
+    pick(found);
+  });
+
   const logo = el("img", { src: "/icon.svg", alt: "", width: "28", height: "28" });
   return {
     node: el(
       "header",
       { class: "top" },
-      el("div", { class: "brand" }, logo, name, select, light),
+      el("div", { class: "brand" }, logo, name, select, search, options, light),
       el("div", { class: "controls" }, ...controls),
     ),
     sites(ids, current) {
+      known = ids;
+      shown = current;
+      const isLong = ids.length > LISTED_SITES;
       setText(name, current);
       name.classList.toggle("visually-hidden", ids.length > 1);
-      select.hidden = ids.length < 2;
-      select.replaceChildren(...ids.map((id) => el("option", { value: id }, id)));
-      select.value = current;
+      select.hidden = ids.length < 2 || isLong;
+      search.hidden = !isLong;
+      const choices = ids.map((id) => el("option", { value: id }, id));
+      if (isLong) options.replaceChildren(...choices);
+      else select.replaceChildren(...choices);
+      select.value = search.value = current;
     },
   };
 }

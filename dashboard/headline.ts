@@ -1,9 +1,11 @@
 /** The headline numbers as tiles, each compared with the period before; a tile chooses what the chart draws. */
 import type { MetricValue } from "./api.ts";
 import { relativeChange } from "./change.ts";
-import { el, setAttribute, setText } from "./dom.ts";
+import { el, setAttribute, setText, svg } from "./dom.ts";
 import { numberOf } from "./format.ts";
 import { fill } from "./i18n/strings.ts";
+import { sparkPath } from "./plot.ts";
+import type { Points } from "./scale.ts";
 import type { View } from "./view.ts";
 
 export const METRICS = [
@@ -31,15 +33,19 @@ export const isMetric = (name: string): name is Metric => (METRICS as readonly s
 
 export type Numbers = ReadonlyMap<string, MetricValue>;
 
+/** What the tiles show. */
+export interface Headlines {
+  readonly numbers: Numbers;
+  readonly before: Numbers | undefined;
+  /** Relative standard errors by metric; absent or 0 is exact. */
+  readonly errors: Readonly<Record<string, number>>;
+  /** The line of one metric; undefined where there is none. */
+  points(metric: Metric): Points | undefined;
+}
+
 export interface Headline {
   readonly node: HTMLElement;
-  /** `errors` are relative standard errors by metric; absent or 0 is exact. */
-  update(
-    now: Numbers,
-    before: Numbers | undefined,
-    errors: Readonly<Record<string, number>>,
-    view: View,
-  ): void;
+  update(numbers: Headlines, view: View): void;
   select(metric: string): void;
   /** Forgets the site shown so far. */
   clear(): void;
@@ -55,23 +61,30 @@ export function headline(view: View, pick: (metric: Metric) => void): Headline {
     const margin = el("span", { class: "margin" });
     const change = el("span", { class: "change" });
     const before = el("span", { class: "visually-hidden" });
+    const line = svg("path", {});
+    const spark = svg(
+      "svg",
+      { class: "spark", viewBox: "0 0 100 24", preserveAspectRatio: "none", "aria-hidden": "true" },
+      line,
+    );
     const button = el(
       "button",
       { type: "button", class: "tile", "aria-pressed": "false", "data-metric": metric },
       el("span", { class: "label" }, strings[metric], margin),
       value,
       el("span", { class: "note" }, change, before),
+      spark,
     );
     button.addEventListener("click", () => pick(metric));
     const item = el("li", {}, button);
     item.hidden = metric === "total_revenue";
-    return { metric, item, button, value, margin, change, before };
+    return { metric, item, button, value, margin, change, before, line };
   });
 
   return {
     node: el("ul", { class: "tiles card", "aria-label": strings.headline }, ...tiles.map(({ item }) => item)),
-    update(now, before, errors, { format }) {
-      for (const { metric, item, button, value, margin, change, before: was } of tiles) {
+    update({ numbers: now, before, errors, points }, { format }) {
+      for (const { metric, item, button, value, margin, change, before: was, line } of tiles) {
         const current = now.get(metric);
         // Once there was revenue its tile stays, because a tile that comes and goes moves all the others.
         if (numberOf(current) || numberOf(before?.get(metric))) item.hidden = false;
@@ -94,13 +107,15 @@ export function headline(view: View, pick: (metric: Metric) => void): Headline {
         const sentence = before ? fill(strings.previousWas, { value: format.metric(metric, past) }) : "";
         setText(was, sentence && `, ${sentence}`);
         setAttribute(button, "title", sentence || undefined);
+        setAttribute(line, "d", sparkPath(points(metric) ?? []));
       }
     },
     clear() {
-      for (const { metric, item, value, change } of tiles) {
+      for (const { metric, item, value, change, line } of tiles) {
         item.hidden = metric === "total_revenue";
         setText(value, "–");
         setText(change, "");
+        line.setAttribute("d", "");
       }
     },
     select(metric) {

@@ -1,24 +1,27 @@
-/** The live strip: who is here now, the last 30 minutes, how fresh all this is, and what just happened. Asks nothing itself. */
-import type { LiveAnswer, LiveEvent } from "./api.ts";
+/** The live strip: who is here now, the last 30 minutes, the day so far, and what just happened. Knows no poll. */
+import type { LiveAnswer, LiveEvent, QueryMeta } from "./api.ts";
+import { dayLine } from "./dayline.ts";
 import { el, fillTable, setAttribute, setText } from "./dom.ts";
+import { honesty } from "./honesty.ts";
 import { fill } from "./i18n/strings.ts";
+import { readable } from "./reading.ts";
 import type { View } from "./view.ts";
 
 export interface LiveStrip {
   readonly node: HTMLElement;
-  update(answer: LiveAnswer): void;
+  /** `meta` is that of the headline shown, where there is one. */
+  update(answer: LiveAnswer, meta: QueryMeta | undefined): void;
   /** Puts a sentence in the place of the freshness: the server is away, or refused. */
   say(sentence: string): void;
   /** Forgets the site shown so far. */
-  use(view: View): void;
+  use(siteId: string, timeZone: string, view: View): void;
 }
 
 const MINUTES = 30;
 const FEED_ROWS = 20;
-/** Nobody waits for less, and the words would change with every poll. */
-const UP_TO_DATE_MS = 1_000;
 
-export function liveStrip(first: View): LiveStrip {
+/** `failed` runs with what a question of its own came to. */
+export function liveStrip(first: View, failed: (error: unknown) => void): LiveStrip {
   let view = first;
   let shown: LiveAnswer | undefined;
   const { strings } = view;
@@ -26,15 +29,14 @@ export function liveStrip(first: View): LiveStrip {
   const current = el("strong", { class: "current", id: "current" }, "–");
   const unit = el("span", {}, strings.currentVisitors);
   const error = el("span", { class: "margin" });
-  const fresh = el("p", { class: "fresh", role: "status", "aria-live": "off" }, strings.connecting);
-
-  const recount = el("p", { class: "recount" });
+  const facts = honesty(view);
+  const day = dayLine(view, failed);
 
   const bars = Array.from({ length: MINUTES }, () => el("i", { class: "bar" }));
   const readout = el("span", { class: "readout" });
   const table = el("table", { class: "visually-hidden" });
-  const plot = el("div", { class: "bars", "aria-hidden": "true" }, ...bars);
-  const rows = Array.from({ length: FEED_ROWS }, feedRow);
+  const plot = el("div", { class: "bars", "aria-label": strings.minutesTitle }, ...bars);
+  const rows = Array.from({ length: FEED_ROWS }, () => feedRow(strings.trace));
   const feed = el(
     "ol",
     { class: "feed", tabindex: "0", "aria-label": strings.latest },
@@ -52,8 +54,7 @@ export function liveStrip(first: View): LiveStrip {
       el("p", { class: "headcount" }, current),
       // Beside a number that grows, words would shift: they have a line of their own.
       el("p", { class: "unit" }, unit, error),
-      // Together they keep their height, whichever has more to say.
-      el("div", { class: "facts" }, fresh, recount),
+      facts.node,
     ),
     el(
       "div",
@@ -68,6 +69,7 @@ export function liveStrip(first: View): LiveStrip {
       ),
       table,
     ),
+    day.node,
     el(
       "div",
       { class: "latest" },
@@ -76,13 +78,18 @@ export function liveStrip(first: View): LiveStrip {
     ),
   );
 
-  plot.addEventListener("pointermove", (event) => {
-    const box = plot.getBoundingClientRect();
-    const index = Math.floor(((event.clientX - box.left) / box.width) * MINUTES);
-    const minute = shown?.minutes[index];
-    setText(readout, minute ? minuteText(minute.start, minute.visitors, minute.provisional) : "");
+  const reading = readable(plot, {
+    count: () => shown?.minutes.length ?? 0,
+    indexAt: (x) => Math.min(MINUTES - 1, Math.max(0, Math.floor((x / plot.clientWidth) * MINUTES))),
+    start: () => MINUTES - 1,
+    read(i) {
+      for (const [at, bar] of bars.entries()) bar.classList.toggle("read", at === i);
+      const minute = i === undefined ? undefined : shown?.minutes[i];
+      const words = minute && minuteText(minute.start, minute.visitors, minute.provisional);
+      setText(readout, words ?? "");
+      return words;
+    },
   });
-  plot.addEventListener("pointerleave", () => setText(readout, ""));
 
   function minuteText(start: number, visitors: number, open: boolean): string {
     const text = fill(strings.perMinute, {
@@ -100,6 +107,7 @@ export function liveStrip(first: View): LiveStrip {
       bar.style.transform = `scaleY(${minute ? minute.visitors / most : 0})`;
       bar.classList.toggle("open", minute?.provisional ?? false);
     });
+    reading.refresh(true);
     const head = [strings.time, strings.visitors, strings.pageviews, strings.state];
     const cells = minutes.map(({ start, visitors, pageviews, provisional }) => [
       view.format.minute(start),
@@ -110,29 +118,6 @@ export function liveStrip(first: View): LiveStrip {
     const caption = el("caption", {}, strings.minutesTitle);
     fillTable(table, head, cells);
     table.prepend(caption);
-  }
-
-  function sayFreshness({ complete_until, lag_ms }: LiveAnswer): void {
-    // Minutes are final as a whole, so the time has no seconds.
-    const time = view.format.minute(complete_until);
-    const sentence = lag_ms < UP_TO_DATE_MS ? strings.fresh : strings.behind;
-    setText(fresh, fill(sentence, { time, lag: view.format.lag(lag_ms) }));
-    setAttribute(fresh, "title", fill(strings.freshHint, { time }));
-  }
-
-  function sayRecount({ reconciled, late = 0 }: LiveAnswer): void {
-    const parts: string[] = [];
-    const differs = reconciled !== undefined && reconciled.windows > 0;
-    if (reconciled) {
-      const time = view.format.minute(reconciled.until);
-      const difference = view.format.count(Math.abs(reconciled.difference));
-      const values = { time, difference, windows: view.format.count(reconciled.windows) };
-      parts.push(fill(differs ? strings.recountDiffers : strings.recounted, values));
-    }
-    if (late > 0) parts.push(fill(strings.late, { count: view.format.count(late) }));
-    setText(recount, parts.join(" · "));
-    setAttribute(recount, "title", reconciled && !differs ? strings.recountHint : undefined);
-    recount.classList.toggle("differs", differs);
   }
 
   function feedLine(event: LiveEvent): readonly [time: string, what: string, where: string] {
@@ -151,59 +136,66 @@ export function liveStrip(first: View): LiveStrip {
 
   return {
     node,
-    use(next) {
+    use(siteId, timeZone, next) {
       view = next;
       shown = undefined;
       setText(current, "–");
-      setText(fresh, strings.connecting);
-      setAttribute(fresh, "title", undefined);
-      setText(recount, "");
+      facts.say(strings.connecting);
       drawBars([]);
+      day.use(siteId, timeZone, view);
       for (const row of rows) row.clear();
       feedEmpty.hidden = false;
     },
-    update(answer) {
+    update(answer, meta) {
       const newest = shown?.latest[0];
       const isNew = shown !== undefined && JSON.stringify(newest) !== JSON.stringify(answer.latest[0]);
+      const minutesChanged = JSON.stringify(shown?.minutes) !== JSON.stringify(answer.minutes);
       shown = answer;
       setText(current, view.format.count(answer.current_visitors));
       setText(unit, answer.current_visitors === 1 ? strings.currentVisitor : strings.currentVisitors);
       const margin = view.format.error(answer.error?.visitors);
       setText(error, margin);
       setAttribute(error, "title", margin ? fill(strings.errorHint, { error: margin }) : undefined);
-      sayFreshness(answer);
-      sayRecount(answer);
-      drawBars(answer.minutes);
+      facts.update(answer, meta, view);
+      if (minutesChanged) {
+        drawBars(answer.minutes);
+        day.update(answer);
+      }
       rows.forEach((row, i) => {
         const event = answer.latest[i];
-        if (event) row.show(feedLine(event), event.name !== "pageview");
+        if (event) row.show(feedLine(event), event.name !== "pageview", event.trace);
         else row.clear();
       });
       feedEmpty.hidden = answer.latest.length > 0;
       if (isNew) rows[0]?.flash();
     },
-    say(sentence) {
-      setText(fresh, sentence);
-      setAttribute(fresh, "title", undefined);
-      setText(recount, "");
-    },
+    say: (sentence) => facts.say(sentence),
   };
 }
 
 /** One line of the feed. Lines stay where they are and change their words, so that nothing ever jumps. */
-function feedRow() {
+function feedRow(traceHint: string) {
   const time = el("time", {});
+  const link = el("a", { class: "trace", title: traceHint });
   const what = el("span", { class: "what" });
   const where = el("span", { class: "where" });
-  const node = el("li", {}, time, what, where);
+  const node = el("li", {}, time, what, where, link);
   node.hidden = true;
   return {
     node,
-    show([at, name, from]: readonly [string, string, string], custom: boolean): void {
+    show(
+      [at, name, from]: readonly [string, string, string],
+      custom: boolean,
+      trace: string | undefined,
+    ): void {
       setText(time, at);
       setText(what, name);
       setAttribute(what, "title", name);
       setText(where, from);
+      setAttribute(where, "title", from);
+      setText(link, trace ? "↗" : "");
+      setAttribute(link, "href", trace && `/traces?id=${trace}`);
+      setAttribute(link, "aria-label", trace && traceHint);
       node.classList.toggle("named", custom);
       node.hidden = false;
     },

@@ -1,20 +1,23 @@
 /** Wires the page: the URL's state, the live poll and the questions feed the parts. The only module that knows them all. */
 import { ApiError, type LiveAnswer, type Site, sites, useShareLink } from "./api.ts";
+import { compareSelect } from "./compare.ts";
 import { el, setText } from "./dom.ts";
 import { filterBar } from "./filterbar.ts";
 import { formatter } from "./format.ts";
 import { header } from "./header.ts";
 import { fill, languageFor } from "./i18n/strings.ts";
 import { liveStrip } from "./live.ts";
-import { COMPARE_KEY, CUSTOM_KEY, RANGE_KEYS, rangeMenu } from "./menu.ts";
+import { COMPARE_KEY, CUSTOM_KEY, RANGE_KEYS, rangeMenu, STEP_KEYS } from "./menu.ts";
 import { numbersArea } from "./numbers.ts";
 import { panelArea } from "./panels.ts";
-import { RANGES } from "./period.ts";
+import { apiRange, buckets, intervalsOf, RANGES, rangeBetween, resolve, shifted } from "./period.ts";
 import { pollLive } from "./poll.ts";
 import { presence } from "./presence.ts";
 import { refresher } from "./refresher.ts";
+import { refusal } from "./refusal.ts";
 import { shortcuts } from "./shortcuts.ts";
 import { type State, urlState } from "./state.ts";
+import { themeButton } from "./theme.ts";
 import type { View } from "./view.ts";
 import { welcome } from "./welcome.ts";
 
@@ -37,8 +40,12 @@ const state = urlState(stateChanged);
 
 // --- parts and layout ---------------------------------------------------------------------------------------------
 
-const strip = liveStrip(view);
-const numbers = numbersArea(view, (metric) => state.set({ metric }));
+const strip = liveStrip(view, failure);
+const numbers = numbersArea(view, {
+  metric: (metric) => state.set({ metric }),
+  interval: (interval) => state.set({ interval }),
+  zoom,
+});
 const panels = panelArea(
   view,
   (focus) => {
@@ -50,9 +57,8 @@ const panels = panelArea(
 );
 const filters = filterBar(strings, () => state.set({ focus: undefined }));
 const empty = welcome(strings);
-const menu = rangeMenu(strings, (range) => state.set({ range }));
-const compareBox = el("input", { type: "checkbox", role: "switch" });
-const compare = el("label", { class: "switch", title: strings.compareHint }, compareBox, strings.compare);
+const menu = rangeMenu(strings, (range) => state.set({ range, interval: undefined }), step);
+const compare = compareSelect(strings, (chosen) => state.set({ compare: chosen }));
 const help = el(
   "button",
   { type: "button", class: "button round", "aria-label": strings.help, title: strings.help },
@@ -61,23 +67,29 @@ const help = el(
 const zone = el("p", { class: "quiet zone" });
 const report = el("div", { class: "numbers" }, filters.node, ...numbers.nodes, panels.node, zone);
 const main = el("main", { id: "main" }, strip.node, empty.node, report);
-const light = presence(strings, main);
-const top = header(strings, light.node, [compare, menu.node, help], (site) =>
+const light = presence(view, main);
+const top = header(strings, light.node, [compare.node, menu.node, themeButton(strings), help], (site) =>
   state.set({ site, focus: undefined }),
 );
 document.body.append(el("a", { href: "#main", class: "skip" }, strings.skip), top.node, main);
 // Nothing is shown before it can be right, so that nothing has to move when it is.
 for (const part of [empty.node, report]) part.hidden = true;
 
-compareBox.addEventListener("change", () => state.set({ compare: compareBox.checked }));
+document.documentElement.classList.toggle("wall", new URLSearchParams(location.search).has("wall"));
 const keys = shortcuts(strings, [
   ...RANGES.map((range) => ({
     key: RANGE_KEYS[range],
     label: strings[range],
-    run: () => state.set({ range }),
+    run: () => state.set({ range, interval: undefined }),
   })),
   { key: CUSTOM_KEY, label: strings.custom, run: () => menu.openCustom() },
-  { key: COMPARE_KEY, label: strings.compareHint, run: () => state.set({ compare: !state.current.compare }) },
+  {
+    key: COMPARE_KEY,
+    label: strings.compareHint,
+    run: () => state.set({ compare: state.current.compare === "off" ? "previous" : "off" }),
+  },
+  { key: STEP_KEYS.back, label: strings.stepBack, run: () => step(-1) },
+  { key: STEP_KEYS.forth, label: strings.stepForth, run: () => step(1) },
 ]);
 help.addEventListener("click", () => keys.openHelp());
 
@@ -86,13 +98,32 @@ help.addEventListener("click", () => keys.openHelp());
 const currentSite = (): Site | undefined =>
   known.find(({ site_id }) => site_id === state.current.site) ?? known[0];
 
+const serverNow = (): number => (live ? Math.max(live.now, Date.now() - clockSkew) : Date.now());
+
+/** Goes one period back or forth, where there is one. */
+function step(by: -1 | 1): void {
+  const site = currentSite();
+  const range = site && shifted(state.current.range, by, serverNow(), site.time_zone);
+  if (range) state.set({ range });
+}
+
+/** Narrows to a stretch of the site's clock, unless the server has nothing finer of it to show. */
+function zoom(from: number, to: number): void {
+  const site = currentSite();
+  if (!site) return;
+  const range = rangeBetween(from, to);
+  const period = resolve(range, serverNow(), site.time_zone)!;
+  const [finest = "hour"] = intervalsOf(period, serverNow());
+  if (buckets(period, finest, site.time_zone).length > 1) state.set({ range, interval: undefined });
+}
+
 function stateChanged(next: State, before: State): void {
   if (next.site !== before.site) {
     useSite();
     return;
   }
   showState();
-  const same = (["range", "compare", "focus"] as const).every(
+  const same = (["range", "compare", "interval", "focus"] as const).every(
     (key) => JSON.stringify(next[key]) === JSON.stringify(before[key]),
   );
   if (same) return;
@@ -103,8 +134,10 @@ function stateChanged(next: State, before: State): void {
 
 function showState(): void {
   const { range, metric, focus } = state.current;
-  menu.show(range, view);
-  compareBox.checked = state.current.compare;
+  const zone = currentSite()?.time_zone ?? "UTC";
+  const canGo = (by: -1 | 1): boolean => shifted(range, by, serverNow(), zone) !== undefined;
+  menu.show(range, { back: canGo(-1), forth: canGo(1) }, view);
+  compare.show(state.current.compare);
   numbers.choose(metric);
   filters.show(focus, view);
 }
@@ -128,7 +161,7 @@ function useSite(): void {
   );
   setText(zone, fill(strings.zone, { zone: site.time_zone }));
   empty.show(site.site_id, location.origin);
-  strip.use(view);
+  strip.use(site.site_id, site.time_zone, view);
   numbers.clear();
   empty.node.hidden = report.hidden = true;
   showState();
@@ -141,7 +174,7 @@ function useSite(): void {
 function liveAnswer(answer: LiveAnswer): void {
   live = answer;
   clockSkew = Date.now() - answer.now;
-  strip.update(answer);
+  strip.update(answer, numbers.meta);
   const isEmpty = !answer.has_events;
   empty.node.hidden = !isEmpty;
   report.hidden = isEmpty || !numbers.hasAnswer;
@@ -156,16 +189,16 @@ function liveAnswer(answer: LiveAnswer): void {
 }
 
 function alive(): void {
-  if (!light.alive()) return;
-  if (live) strip.update(live);
+  if (!light.alive(view)) return;
+  if (live) strip.update(live, numbers.meta);
   refresh.now();
 }
 
 function failure(error: unknown): void {
   if (!(error instanceof ApiError)) throw error;
   const since = light.lastAnswerAt;
-  light.gone(error.away);
-  if (!error.away) strip.say(fill(strings.failed, { message: error.message }));
+  light.gone(error.away, view);
+  if (!error.away || error.status === 429) strip.say(refusal(error, strings));
   else if (since === undefined) strip.say(strings.awayNever);
   else strip.say(fill(strings.away, { time: view.format.clock(since) }));
 }
@@ -177,9 +210,14 @@ const refresh = refresher(ask, failure);
 async function ask(signal: AbortSignal): Promise<void> {
   const site = currentSite();
   if (!site || (live && !live.has_events)) return;
-  const { range, compare, focus } = state.current;
-  const now = live ? Math.max(live.now, Date.now() - clockSkew) : Date.now();
-  const question = { site: site.site_id, timeZone: site.time_zone, range, compare, focus, now };
+  const now = serverNow();
+  const question = {
+    ...state.current,
+    site: site.site_id,
+    timeZone: site.time_zone,
+    dateRange: apiRange(state.current.range, now, site.time_zone),
+    now,
+  };
   await Promise.all([
     numbers.load(question, view, signal).then(() => {
       if (signal.aborted) return;

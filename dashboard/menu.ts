@@ -1,35 +1,46 @@
 /** Choosing a date range: a button, a list with its shortcut keys, and two date fields. Knows no data. */
 import { el, setText } from "./dom.ts";
 import type { Strings } from "./i18n/en.ts";
-import { customDates, RANGES, type Range, type RangeName } from "./period.ts";
+import { customDates, customTimes, RANGES, type Range, type RangeName } from "./period.ts";
 import type { View } from "./view.ts";
 
 /** One letter a range; the letters are those that peers taught people where they have them. */
 export const RANGE_KEYS: Readonly<Record<RangeName, string>> = {
   realtime: "R",
   day: "D",
-  "24h": "E",
+  yesterday: "E",
+  "24h": "H",
   "7d": "W",
   "28d": "F",
   "30d": "T",
   "91d": "N",
   month: "M",
-  "6mo": "H",
-  "12mo": "L",
+  lastmonth: "P",
   year: "Y",
+  "6mo": "S",
+  "12mo": "L",
   all: "A",
 };
 export const CUSTOM_KEY = "C";
 export const COMPARE_KEY = "X";
+export const STEP_KEYS = { back: "←", forth: "→" } as const;
+
+/** A rule above them: what is now, days, calendar months, long times. */
+const FIRST_OF_GROUP: ReadonlySet<RangeName> = new Set(["7d", "month", "6mo"]);
 
 export interface RangeMenu {
   readonly node: HTMLElement;
-  show(range: Range, view: View): void;
+  /** `canStep` tells whether there is a period before, and one after. */
+  show(range: Range, canStep: { readonly back: boolean; readonly forth: boolean }, view: View): void;
   /** Opens the list with the date fields focused. */
   openCustom(): void;
 }
 
-export function rangeMenu(strings: Strings, pick: (range: Range) => void): RangeMenu {
+export function rangeMenu(
+  strings: Strings,
+  pick: (range: Range) => void,
+  step: (by: -1 | 1) => void,
+): RangeMenu {
   const label = el("span", {});
   const button = el(
     "button",
@@ -45,7 +56,7 @@ export function rangeMenu(strings: Strings, pick: (range: Range) => void): Range
   const items = RANGES.map((range) => {
     const item = el(
       "button",
-      { type: "button", class: "item", "data-range": range },
+      { type: "button", class: FIRST_OF_GROUP.has(range) ? "item first" : "item", "data-range": range },
       el("span", {}, strings[range]),
       el("kbd", { "aria-hidden": "true" }, RANGE_KEYS[range]),
     );
@@ -74,7 +85,18 @@ export function rangeMenu(strings: Strings, pick: (range: Range) => void): Range
     form,
   );
   list.hidden = true;
-  const node = el("div", { class: "range" }, button, list);
+  const arrow = (by: -1 | 1, label: string, sign: string): HTMLButtonElement => {
+    const made = el(
+      "button",
+      { type: "button", class: "button step", "aria-label": label, title: label },
+      el("span", { "aria-hidden": "true" }, sign),
+    );
+    made.addEventListener("click", () => step(by));
+    return made;
+  };
+  const back = arrow(-1, strings.stepBack, "‹");
+  const forth = arrow(1, strings.stepForth, "›");
+  const node = el("div", { class: "range" }, back, button, forth, list);
 
   function open(isOpen: boolean): void {
     list.hidden = !isOpen;
@@ -115,12 +137,15 @@ export function rangeMenu(strings: Strings, pick: (range: Range) => void): Range
 
   return {
     node,
-    show(range, { format }) {
+    show(range, canStep, { format }) {
       const dates = customDates(range);
+      const times = customTimes(range);
       setText(
         label,
-        dates ? `${format.date(dates[0])} – ${format.date(dates[1])}` : strings[range as RangeName],
+        dates ? format.dates(...dates) : times ? format.times(...times) : strings[range as RangeName],
       );
+      back.disabled = !canStep.back;
+      forth.disabled = !canStep.forth;
       for (const item of items) {
         if (item.dataset.range === range) item.setAttribute("aria-current", "true");
         else item.removeAttribute("aria-current");

@@ -1,10 +1,10 @@
 /** Headline and chart together: one report of one question, shown by metric. Knows neither panels nor the live poll. */
-import { ApiError } from "./api.ts";
-import { chart } from "./chart.ts";
+import { ApiError, type QueryMeta } from "./api.ts";
+import { type ChartActions, chart } from "./chart.ts";
 import { el, setText } from "./dom.ts";
 import { headline, isMetric, type Metric } from "./headline.ts";
-import { fill } from "./i18n/strings.ts";
 import type { Period } from "./period.ts";
+import { refusal } from "./refusal.ts";
 import { type Report, type ReportQuestion, reportLoader } from "./report.ts";
 import type { View } from "./view.ts";
 
@@ -14,6 +14,7 @@ export interface NumbersArea {
   readonly hasAnswer: boolean;
   /** What the shown report covers. */
   readonly period: Period | undefined;
+  readonly meta: QueryMeta | undefined;
   /** Rejects with an ApiError when the server is away; a refusal is shown. */
   load(question: ReportQuestion, view: View, signal: AbortSignal): Promise<void>;
   choose(metric: string): void;
@@ -21,10 +22,14 @@ export interface NumbersArea {
   clear(): void;
 }
 
-export function numbersArea(first: View, pick: (metric: Metric) => void): NumbersArea {
+export interface NumbersActions extends ChartActions {
+  metric(chosen: Metric): void;
+}
+
+export function numbersArea(first: View, actions: NumbersActions): NumbersArea {
   const { strings } = first;
-  const tiles = headline(first, pick);
-  const graph = chart(first);
+  const tiles = headline(first, actions.metric);
+  const graph = chart(first, actions);
   const notice = el("p", { class: "notice card", role: "alert" });
   notice.hidden = true;
   const load = reportLoader();
@@ -36,7 +41,7 @@ export function numbersArea(first: View, pick: (metric: Metric) => void): Number
   function show(): void {
     tiles.select(metric);
     if (!report) return;
-    tiles.update(report.numbers, report.before, report.errors, view);
+    tiles.update(report, view);
     const series = report.series(isMetric(metric) ? metric : "visitors");
     tiles.select(series.metric);
     graph.update(series, view);
@@ -50,6 +55,9 @@ export function numbersArea(first: View, pick: (metric: Metric) => void): Number
     get period() {
       return report?.period;
     },
+    get meta() {
+      return report?.meta;
+    },
     async load(question, now, signal) {
       view = now;
       try {
@@ -61,9 +69,9 @@ export function numbersArea(first: View, pick: (metric: Metric) => void): Number
       } catch (error) {
         if (signal.aborted || !(error instanceof ApiError) || error.away) throw error;
         report = undefined;
-        tiles.update(new Map(), undefined, {}, view);
+        tiles.update({ numbers: new Map(), before: undefined, errors: {}, points: () => undefined }, view);
         graph.clear();
-        setText(notice, fill(strings.failed, { message: error.message }));
+        setText(notice, refusal(error, strings));
         notice.hidden = false;
       }
       hasAnswer = true;

@@ -1,14 +1,14 @@
 /** All panels of the page: they are asked together, and one alone when its tab changes. Knows nothing of the chart. */
-import { ApiError, query } from "./api.ts";
+import { ApiError, type QueryRequest, query } from "./api.ts";
 import { el } from "./dom.ts";
 import { type Ask, PANELS, panel } from "./panel.ts";
-import { apiRange, type Range } from "./period.ts";
 import type { Focus } from "./state.ts";
 import type { View } from "./view.ts";
 
 export interface PanelQuestion {
   readonly site: string;
-  readonly range: Range;
+  /** In the API's form. */
+  readonly dateRange: QueryRequest["date_range"];
   readonly focus: Focus | undefined;
 }
 
@@ -27,13 +27,13 @@ export function panelArea(
   let last: { question: PanelQuestion; view: View } | undefined;
 
   const askIn =
-    ({ site, range }: PanelQuestion, signal: AbortSignal): Ask =>
+    ({ site, dateRange }: PanelQuestion, signal: AbortSignal): Ask =>
     (dimension, metrics, limit) =>
       query(
         {
           site_id: site,
           metrics,
-          date_range: apiRange(range),
+          date_range: dateRange,
           dimensions: [dimension],
           pagination: { limit, offset: 0 },
         },

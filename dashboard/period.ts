@@ -6,21 +6,29 @@
 export const RANGES = [
   "realtime",
   "day",
+  "yesterday",
   "24h",
   "7d",
   "28d",
   "30d",
   "91d",
   "month",
+  "lastmonth",
+  "year",
   "6mo",
   "12mo",
-  "year",
   "all",
 ] as const;
 export type RangeName = (typeof RANGES)[number];
-/** A name, or a custom range of two inclusive dates as `2026-01-01..2026-01-31`. */
+/**
+ * A name, or two inclusive dates as `2026-01-01..2026-01-31`, or two times of the site's clock of which the second is
+ * excluded, as `2026-01-01T10:00..2026-01-01T12:30`.
+ */
 export type Range = RangeName | `${string}..${string}`;
-export type Interval = "minute" | "hour" | "day" | "month";
+export const INTERVALS = ["minute", "hour", "day", "week", "month"] as const;
+export type Interval = (typeof INTERVALS)[number];
+/** What a period is compared with. */
+export type Compare = "previous" | "year" | "off";
 
 export interface Period {
   /** Epoch ms, half-open [start, end); `end` may lie in the future. */
@@ -31,19 +39,42 @@ export interface Period {
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
+/** The server keeps minutes for eight days; an hour less, so that nobody asks for what is about to go. */
+const MINUTES_KEPT = 8 * DAY - HOUR;
 const DATE = /^\d{4}-\d{2}-\d{2}$/;
+const TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}$/;
 
-export const customDates = (range: Range): readonly [string, string] | undefined => {
+/** Its two dates, both inclusive; undefined for what is not a range of dates. */
+export function customDates(range: Range): readonly [string, string] | undefined {
   const [from = "", to = ""] = range.split("..");
   return DATE.test(from) && DATE.test(to) && from <= to ? [from, to] : undefined;
-};
-
-export function isRange(text: string): text is Range {
-  return (RANGES as readonly string[]).includes(text) || customDates(text as Range) !== undefined;
 }
 
-/** The API's form of a range. */
-export const apiRange = (range: Range): string | readonly [string, string] => customDates(range) ?? range;
+/** Its two times on the site's clock, the second excluded; undefined for what is not a range of times. */
+export function customTimes(range: Range): readonly [string, string] | undefined {
+  const [from = "", to = ""] = range.split("..");
+  return TIME.test(from) && TIME.test(to) && from < to ? [from, to] : undefined;
+}
+
+export function isRange(text: string): text is Range {
+  return (
+    (RANGES as readonly string[]).includes(text) ||
+    Boolean(customDates(text as Range) ?? customTimes(text as Range))
+  );
+}
+
+const wallOf = (text: string): number => Date.parse(text.length > 10 ? `${text}Z` : `${text}T00:00:00Z`);
+const dateText = (wall: number): string => new Date(wall).toISOString().slice(0, 10);
+const timeText = (wall: number): string => new Date(wall).toISOString().slice(0, 16);
+
+/** The API's form of a range: the names that it knows, else two dates or times of the site's clock. */
+export function apiRange(range: Range, now: number, timeZone: string): string | readonly [string, string] {
+  const times = customTimes(range);
+  if (times) return [`${times[0]}:00`, `${times[1]}:00`];
+  if (range !== "yesterday" && range !== "lastmonth") return customDates(range) ?? range;
+  const { start, end } = wallPeriod(range, now, timeZone)!;
+  return [dateText(start), dateText(end - DAY)];
+}
 
 const clocks = new Map<string, Intl.DateTimeFormat>();
 function clock(timeZone: string): Intl.DateTimeFormat {
@@ -92,6 +123,10 @@ export function addMonths(wall: number, months: number): number {
 const monthStart = (wall: number): number =>
   addMonths(wall - (wall % DAY), 0) - (new Date(wall).getUTCDate() - 1) * DAY;
 
+/** Weeks begin on Monday, as the server's do. */
+const weekStart = (wall: number): number =>
+  wall - (wall % DAY) - ((new Date(wall).getUTCDay() + 6) % 7) * DAY;
+
 /** Epoch ms of an ISO date (midnight in the site's zone) or an ISO time with or without an offset. */
 export function parseIso(text: string, timeZone: string): number {
   if (/(Z|[+-]\d\d:?\d\d)$/.test(text) && text.length > 10) return Date.parse(text);
@@ -112,50 +147,110 @@ export function printIso(ms: number, timeZone: string): string {
 
 /** Edges of a range; undefined for `all`, whose start only the server knows. */
 export function resolve(range: Range, now: number, timeZone: string): Period | undefined {
+  if (range === "realtime") return { start: now - 30 * MINUTE, end: now };
+  if (range === "24h") return { start: now - DAY, end: now };
+  const found = wallPeriod(range, now, timeZone);
+  return found && { start: epochAt(found.start, timeZone), end: epochAt(found.end, timeZone) };
+}
+
+/** The same on the site's clock, for ranges that its calendar makes. */
+function wallPeriod(range: Range, now: number, timeZone: string): Period | undefined {
+  const dates = customDates(range);
+  if (dates) return { start: wallOf(dates[0]), end: wallOf(dates[1]) + DAY };
+  const times = customTimes(range);
+  if (times) return { start: wallOf(times[0]), end: wallOf(times[1]) };
   const wall = wallAt(now, timeZone);
   const today = wall - (wall % DAY);
   const month = monthStart(wall);
-  const at = (start: number, end: number): Period => ({
-    start: epochAt(start, timeZone),
-    end: epochAt(end, timeZone),
-  });
-  const dates = customDates(range);
-  if (dates) return at(Date.parse(`${dates[0]}T00:00:00Z`), Date.parse(`${dates[1]}T00:00:00Z`) + DAY);
   switch (range) {
-    case "realtime":
-      return { start: now - 30 * MINUTE, end: now };
-    case "24h":
-      return { start: now - DAY, end: now };
     case "day":
-      return at(today, today + DAY);
+      return { start: today, end: today + DAY };
+    case "yesterday":
+      return { start: today - DAY, end: today };
     case "month":
-      return at(month, addMonths(month, 1));
+      return { start: month, end: addMonths(month, 1) };
+    case "lastmonth":
+      return { start: addMonths(month, -1), end: month };
     case "6mo":
-      return at(addMonths(month, -5), addMonths(month, 1));
+      return { start: addMonths(month, -5), end: addMonths(month, 1) };
     case "12mo":
-      return at(addMonths(month, -11), addMonths(month, 1));
+      return { start: addMonths(month, -11), end: addMonths(month, 1) };
     case "year": {
       const year = Date.UTC(new Date(wall).getUTCFullYear(), 0, 1);
-      return at(year, addMonths(year, 12));
+      return { start: year, end: addMonths(year, 12) };
     }
     case "all":
       return undefined;
     default:
-      return at(today - (Number.parseInt(range, 10) - 1) * DAY, today + DAY);
+      return { start: today - (Number.parseInt(range, 10) - 1) * DAY, end: today + DAY };
   }
 }
 
-/** Bucket length of the main chart: enough points for a shape, few enough to read. */
-export function intervalOf(range: Range, period: Period | undefined): Interval {
-  if (range === "realtime") return "minute";
-  if (range === "6mo" || range === "12mo" || range === "year" || !period) return "month";
+/** Whole months that a stretch of the site's calendar covers exactly; 0 if it does not. */
+function wholeMonths({ start, end }: Period): number {
+  if (monthStart(start) !== start || monthStart(end) !== end) return 0;
+  const [from, to] = [new Date(start), new Date(end)];
+  return (to.getUTCFullYear() - from.getUTCFullYear()) * 12 + to.getUTCMonth() - from.getUTCMonth();
+}
+
+/** The range one length earlier or later, by its name where it has one; undefined where there is none, or only the future. */
+export function shifted(range: Range, by: -1 | 1, now: number, timeZone: string): Range | undefined {
+  if (range === "realtime" || range === "24h") return undefined;
+  const found = wallPeriod(range, now, timeZone);
+  if (!found) return undefined;
+  const months = wholeMonths(found);
+  const move = (wall: number): number =>
+    months > 0 ? addMonths(wall, by * months) : wall + by * (found.end - found.start);
+  const start = move(found.start);
+  const end = move(found.end);
+  if (start >= wallAt(now, timeZone)) return undefined;
+  const name = (["day", "yesterday", "month", "lastmonth", "year"] as const).find((one) => {
+    const known = wallPeriod(one, now, timeZone);
+    return known?.start === start && known.end === end;
+  });
+  return name ?? rangeBetween(start, end);
+}
+
+/** The custom range over a stretch of the site's clock: dates where it is whole days, else times. */
+export function rangeBetween(start: number, end: number): Range {
+  return start % DAY === 0 && end % DAY === 0
+    ? `${dateText(start)}..${dateText(end - DAY)}`
+    : `${timeText(start)}..${timeText(end)}`;
+}
+
+/** Bucket lengths that make a readable chart of a period, and that the server still has. */
+export function intervalsOf({ start, end }: Period, now: number): readonly Interval[] {
+  const days = (end - start) / DAY;
+  const fits: Readonly<Record<Interval, boolean>> = {
+    minute: days <= 1.1 && start >= now - MINUTES_KEPT,
+    hour: days > 0.1 && days <= 31.1,
+    day: days > 1.1 && days <= 800,
+    week: days > 13,
+    month: days > 45,
+  };
+  const found = INTERVALS.filter((one) => fits[one]);
+  return found.length > 0 ? found : ["hour"];
+}
+
+/** Bucket length of the main chart: what was chosen if it fits, else enough points for a shape, few enough to read. */
+export function intervalOf(
+  range: Range,
+  period: Period | undefined,
+  now: number,
+  chosen: Interval | undefined,
+): Interval {
+  if (!period) return chosen ?? "month";
+  const fitting = intervalsOf(period, now);
+  if (chosen && fitting.includes(chosen)) return chosen;
+  if (range === "6mo" || range === "12mo" || range === "year") return "month";
   const days = (period.end - period.start) / DAY;
+  if (days <= 0.26 && fitting.includes("minute")) return "minute";
   return days <= 2.1 ? "hour" : days <= 100 ? "day" : "month";
 }
 
 const next = (wall: number, interval: Interval): number => {
   if (interval === "month") return addMonths(wall, 1);
-  return wall + (interval === "day" ? DAY : interval === "hour" ? HOUR : MINUTE);
+  return wall + { minute: MINUTE, hour: HOUR, day: DAY, week: 7 * DAY }[interval];
 };
 
 export interface Bucket {
@@ -169,7 +264,12 @@ export interface Bucket {
 export function buckets({ start, end }: Period, interval: Interval, timeZone: string): Bucket[] {
   const first = wallAt(start, timeZone);
   const last = wallAt(end - 1, timeZone);
-  const align = interval === "month" ? monthStart(first) : first - (first % next(0, interval));
+  const align =
+    interval === "month"
+      ? monthStart(first)
+      : interval === "week"
+        ? weekStart(first)
+        : first - (first % next(0, interval));
   const found: Bucket[] = [];
   for (let wall = align; wall <= last; wall = next(wall, interval)) {
     found.push({ wall, start: epochAt(wall, timeZone), end: epochAt(next(wall, interval), timeZone) });
@@ -189,25 +289,33 @@ export interface Previous {
   readonly toDate: Period;
 }
 
-/** The period before; undefined for `all`. Calendar ranges move by whole days or months, so that days stay days. */
+/**
+ * What a period is compared with; undefined for `all`, and where the server has no minutes any more to cut it from.
+ * Calendar ranges move by whole days, months or years, so that days stay days.
+ */
 export function previous(
   range: Range,
   period: Period | undefined,
   now: number,
   timeZone: string,
+  by: Exclude<Compare, "off"> = "previous",
 ): Previous | undefined {
   if (range === "all" || !period) return undefined;
-  const months = { month: 1, "6mo": 6, "12mo": 12, year: 12 }[range as string];
+  const wall = { start: wallAt(period.start, timeZone), end: wallAt(period.end, timeZone) };
+  const months = by === "year" ? 12 : wholeMonths(wall);
   const days = Math.max(1, Math.round((period.end - period.start) / DAY));
-  const rolling = range === "realtime" || range === "24h";
+  const rolling = (range === "realtime" || range === "24h") && by === "previous";
   const back = (ms: number): number => {
     if (rolling) return ms - (period.end - period.start);
-    const wall = wallAt(ms, timeZone);
-    return epochAt(months ? addMonths(wall, -months) : wall - days * DAY, timeZone);
+    const at = wallAt(ms, timeZone);
+    return epochAt(months ? addMonths(at, -months) : at - days * DAY, timeZone);
   };
   const whole = { start: back(period.start), end: back(period.end) };
-  // Minutes are kept for days only; beyond a day an hour more or less does not show, and hours are kept for years.
-  const step = days === 1 || rolling ? MINUTE : HOUR;
+  const hasMinutes = whole.start >= now - MINUTES_KEPT;
+  const isOnHours = [whole.start, whole.end].every((ms) => wallAt(ms, timeZone) % HOUR === 0);
+  if (!hasMinutes && !isOnHours) return undefined;
+  // Beyond a day an hour more or less does not show, and hours are kept for years.
+  const step = hasMinutes && (days === 1 || rolling) ? MINUTE : HOUR;
   const passed = now < period.end ? Math.min(whole.end, Math.ceil(back(now) / step) * step) : whole.end;
   return { whole, toDate: { start: whole.start, end: passed } };
 }

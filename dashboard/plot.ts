@@ -1,14 +1,6 @@
-/** Paints one series and its comparison on a 2D canvas. Knows no DOM beyond the context. */
+/** Draws one series and its comparison as SVG, so that style sheets colour it on screen and on paper. Knows no data source. */
+import { svg } from "./dom.ts";
 import { type Points, thin } from "./scale.ts";
-
-export interface PlotColors {
-  readonly line: string;
-  readonly area: string;
-  readonly past: string;
-  readonly grid: string;
-  readonly text: string;
-  readonly surface: string;
-}
 
 export interface Plot {
   readonly width: number;
@@ -20,14 +12,9 @@ export interface Plot {
   readonly ticks: readonly number[];
   readonly yLabel: (value: number) => string;
   readonly xLabel: (index: number) => string;
-  readonly cursor: number | undefined;
-  readonly font: string;
-  readonly colors: PlotColors;
+  /** Labels of x stand at multiples of it; 1 leaves the choice to the room there is. */
+  readonly labelEvery: number;
 }
-
-const INSET = { top: 12, right: 14, bottom: 26 };
-/** Room for one x label with air around it, CSS pixels. */
-const LABEL_SPACING = 76;
 
 export interface Frame {
   readonly left: number;
@@ -37,6 +24,22 @@ export interface Frame {
   /** The point nearest to a horizontal position. */
   indexAt(x: number): number;
 }
+
+export interface Plotter {
+  readonly node: SVGSVGElement;
+  /** Draws all of it anew. Returns where the points are, for hit tests. */
+  paint(plot: Plot): Frame;
+  /** Marks one point, and a stretch of them; undefined marks none. */
+  mark(index: number | undefined, stretch?: readonly [number, number]): void;
+  clear(): void;
+}
+
+const INSET = { top: 12, right: 14, bottom: 26 };
+/** Room for one x label with air around it, CSS pixels. */
+const LABEL_SPACING = 76;
+/** Widths of 12 px letters: a Korean or Chinese one fills its square, a Latin one or a digit about seven pixels. */
+const widthOf = (text: string): number =>
+  [...text].reduce((sum, one) => sum + (one > "\u1100" ? 12 : 7.2), 0);
 
 /** Where points land, in CSS pixels. `gutter` is the width of the widest y label. */
 export function frame(plot: Pick<Plot, "width" | "height" | "values" | "ticks">, gutter: number): Frame {
@@ -55,145 +58,137 @@ export function frame(plot: Pick<Plot, "width" | "height" | "values" | "ticks">,
   };
 }
 
-/** Paints the whole plot; the context is already scaled to CSS pixels. Returns the frame for hit tests. */
-export function paint(context: CanvasRenderingContext2D, plot: Plot): Frame {
-  context.clearRect(0, 0, plot.width, plot.height);
-  context.font = plot.font;
-  const labels = plot.ticks.map(plot.yLabel);
-  const space = frame(plot, Math.max(...labels.map((text) => context.measureText(text).width)));
-  paintGrid(context, plot, space, labels);
-  if (plot.past) {
-    stroke(context, plot.past, space, {
-      color: plot.colors.past,
-      width: 1.5,
-      dash: [],
-      from: 0,
-      to: Infinity,
-    });
-  }
-  const open = Math.max(0, plot.openFrom - 1); // the dashed part begins at the last final point
-  fillArea(context, plot, space);
-  stroke(context, plot.values, space, {
-    color: plot.colors.line,
-    width: 2,
-    dash: [],
-    from: 0,
-    to: plot.openFrom - 1,
-  });
-  context.globalAlpha = 0.75;
-  stroke(context, plot.values, space, {
-    color: plot.colors.line,
-    width: 2,
-    dash: [3, 5],
-    from: open,
-    to: Infinity,
-  });
-  context.globalAlpha = 1;
-  paintDots(context, plot, space);
-  return space;
-}
+const short = (value: number): string => String(Math.round(value * 10) / 10);
 
-function paintGrid(
-  context: CanvasRenderingContext2D,
-  plot: Plot,
-  space: Frame,
-  labels: readonly string[],
-): void {
-  context.fillStyle = plot.colors.text;
-  context.strokeStyle = plot.colors.grid;
-  context.lineWidth = 1;
-  context.setLineDash([]);
-  context.textBaseline = "middle";
-  context.textAlign = "right";
-  plot.ticks.forEach((value, i) => {
-    const y = Math.round(space.y(value)) + 0.5;
-    context.beginPath();
-    context.moveTo(space.left, y);
-    context.lineTo(space.right, y);
-    context.stroke();
-    context.fillText(labels[i] ?? "", space.left - 8, y);
-  });
-  context.textBaseline = "alphabetic";
-  context.textAlign = "center";
-  const every = Math.max(1, Math.ceil((plot.values.length * LABEL_SPACING) / (space.right - space.left)));
-  for (let i = 0; i < plot.values.length; i += every) {
-    const text = plot.xLabel(i);
-    const half = context.measureText(text).width / 2;
-    // Labels at the edges move inwards rather than be cut.
-    const x = Math.min(Math.max(space.x(i), space.left + half - 8), plot.width - half - 2);
-    context.fillText(text, x, plot.height - 6);
-  }
-}
-
-interface Stroke {
-  readonly color: string;
-  readonly width: number;
-  readonly dash: number[];
-  readonly from: number;
-  readonly to: number;
-}
-
-function stroke(context: CanvasRenderingContext2D, values: Points, space: Frame, how: Stroke): void {
-  context.strokeStyle = how.color;
-  context.lineWidth = how.width;
-  context.lineJoin = "round";
-  context.lineCap = "round";
-  context.setLineDash(how.dash);
-  context.beginPath();
+/** The drawing commands of a line over `values`, broken where one is undefined; only points in [from, to]. */
+export function linePath(values: Points, space: Frame, from = 0, to = Number.POSITIVE_INFINITY): string {
+  let path = "";
   let isDown = false;
-  for (const i of thin(values, space.right - space.left)) {
+  for (const i of thin(values, Math.floor(space.right - space.left))) {
     const value = values[i];
-    if (value === undefined || i < how.from || i > how.to) {
+    if (value === undefined || i < from || i > to) {
       isDown = false;
       continue;
     }
-    if (isDown) context.lineTo(space.x(i), space.y(value));
-    else context.moveTo(space.x(i), space.y(value));
+    path += `${isDown ? "L" : "M"}${short(space.x(i))} ${short(space.y(value))}`;
     isDown = true;
   }
-  context.stroke();
-  context.setLineDash([]);
+  return path;
 }
 
-function fillArea(context: CanvasRenderingContext2D, plot: Plot, space: Frame): void {
-  const drawn = thin(plot.values, space.right - space.left).filter((i) => plot.values[i] !== undefined);
-  const first = drawn[0];
-  const last = drawn.at(-1);
-  if (first === undefined || last === undefined || first === last) return;
-  context.beginPath();
-  context.moveTo(space.x(first), space.y(0));
-  for (const i of drawn) context.lineTo(space.x(i), space.y(plot.values[i] ?? 0));
-  context.lineTo(space.x(last), space.y(0));
-  context.fillStyle = plot.colors.area;
-  context.fill();
+/** The area under a line, from its first to its last point. */
+function areaPath(values: Points, space: Frame): string {
+  const drawn = thin(values, Math.floor(space.right - space.left)).filter((i) => values[i] !== undefined);
+  const [first, last] = [drawn[0], drawn.at(-1)];
+  if (first === undefined || last === undefined || first === last) return "";
+  const floor = short(space.y(0));
+  const points = drawn.map((i) => `L${short(space.x(i))} ${short(space.y(values[i] ?? 0))}`).join("");
+  return `M${short(space.x(first))} ${floor}${points}L${short(space.x(last))} ${floor}Z`;
 }
 
-/** A point between two gaps has no line, and the newest and the read one deserve a mark. */
-function paintDots(context: CanvasRenderingContext2D, plot: Plot, space: Frame): void {
-  const dot = (i: number, values: Points, color: string, radius: number): void => {
-    const value = values[i];
-    if (value === undefined) return;
-    context.beginPath();
-    context.arc(space.x(i), space.y(value), radius, 0, 2 * Math.PI);
-    context.fillStyle = color;
-    context.fill();
-    context.lineWidth = 2;
-    context.strokeStyle = plot.colors.surface;
-    context.stroke();
+export function plotter(): Plotter {
+  const grid = svg("g", { class: "grid" });
+  const stretch = svg("rect", { class: "stretch", y: String(INSET.top) });
+  const area = svg("path", { class: "area" });
+  const past = svg("path", { class: "past-line" });
+  const line = svg("path", { class: "line" });
+  const open = svg("path", { class: "line open" });
+  const dots = svg("g", { class: "dots" });
+  const cursor = svg("g", { class: "cursor" });
+  const node = svg("svg", { "aria-hidden": "true" }, grid, stretch, past, area, line, open, dots, cursor);
+  let shown: { plot: Plot; space: Frame } | undefined;
+
+  const dot = (i: number, value: number | undefined, space: Frame, kind: string): SVGElement[] =>
+    value === undefined
+      ? []
+      : [svg("circle", { class: kind, cx: short(space.x(i)), cy: short(space.y(value)), r: "4" })];
+
+  function drawGrid(plot: Plot, space: Frame): void {
+    const parts: SVGElement[] = [];
+    for (const value of plot.ticks) {
+      const y = String(Math.round(space.y(value)) + 0.5);
+      parts.push(svg("line", { x1: String(space.left), x2: String(space.right), y1: y, y2: y }));
+      parts.push(
+        svg("text", { x: String(space.left - 8), y, dy: "0.35em", "text-anchor": "end" }, plot.yLabel(value)),
+      );
+    }
+    const room = Math.max(1, Math.ceil((plot.values.length * LABEL_SPACING) / (space.right - space.left)));
+    const every = Math.ceil(room / plot.labelEvery) * plot.labelEvery;
+    for (let i = 0; i < plot.values.length; i += every) {
+      const text = plot.xLabel(i);
+      const half = widthOf(text) / 2;
+      // Labels at the edges move inwards rather than be cut.
+      const x = Math.min(Math.max(space.x(i), space.left + half - 8), plot.width - half - 2);
+      parts.push(svg("text", { x: short(x), y: String(plot.height - 6), "text-anchor": "middle" }, text));
+    }
+    grid.replaceChildren(...parts);
+  }
+
+  return {
+    node,
+    paint(plot) {
+      const { width, height, values, openFrom } = plot;
+      for (const [name, value] of [
+        ["viewBox", `0 0 ${width} ${height}`],
+        ["width", String(width)],
+        ["height", String(height)],
+      ] as const)
+        node.setAttribute(name, value);
+      const space = frame(plot, Math.max(...plot.ticks.map((tick) => widthOf(plot.yLabel(tick)))));
+      shown = { plot, space };
+      drawGrid(plot, space);
+      past.setAttribute("d", plot.past ? linePath(plot.past, space) : "");
+      area.setAttribute("d", areaPath(values, space));
+      line.setAttribute("d", linePath(values, space, 0, openFrom - 1));
+      // The dashed part begins at the last final point.
+      open.setAttribute("d", linePath(values, space, Math.max(0, openFrom - 1)));
+      // A point between two gaps has no line, and the newest one deserves a mark.
+      const marked = values.flatMap((value, i) => {
+        const alone = values[i - 1] === undefined && values[i + 1] === undefined;
+        const isNewest = i >= openFrom && values[i + 1] === undefined;
+        return alone || isNewest ? dot(i, value, space, "now") : [];
+      });
+      dots.replaceChildren(...marked);
+      stretch.setAttribute("height", String(height - INSET.top - INSET.bottom));
+      return space;
+    },
+    mark(index, chosen) {
+      stretch.setAttribute("width", "0");
+      cursor.replaceChildren();
+      if (!shown || index === undefined) return;
+      const { plot, space } = shown;
+      if (chosen) {
+        stretch.setAttribute("x", short(space.x(chosen[0])));
+        stretch.setAttribute("width", short(space.x(chosen[1]) - space.x(chosen[0])));
+      }
+      const x = String(Math.round(space.x(index)) + 0.5);
+      cursor.replaceChildren(
+        svg("line", { x1: x, x2: x, y1: String(INSET.top), y2: String(plot.height - INSET.bottom) }),
+        ...dot(index, plot.past?.[index], space, "past"),
+        ...dot(index, plot.values[index], space, "now"),
+      );
+    },
+    clear() {
+      shown = undefined;
+      for (const path of [area, past, line, open]) path.setAttribute("d", "");
+      for (const group of [grid, dots, cursor]) group.replaceChildren();
+      stretch.setAttribute("width", "0");
+    },
   };
-  plot.values.forEach((value, i) => {
-    const alone = plot.values[i - 1] === undefined && plot.values[i + 1] === undefined;
-    const isNewest = i >= plot.openFrom && plot.values[i + 1] === undefined;
-    if (value !== undefined && (alone || isNewest)) dot(i, plot.values, plot.colors.line, 4);
-  });
-  if (plot.cursor === undefined) return;
-  const x = Math.round(space.x(plot.cursor)) + 0.5;
-  context.strokeStyle = plot.colors.past;
-  context.lineWidth = 1;
-  context.beginPath();
-  context.moveTo(x, INSET.top);
-  context.lineTo(x, plot.height - INSET.bottom);
-  context.stroke();
-  if (plot.past) dot(plot.cursor, plot.past, plot.colors.past, 4);
-  dot(plot.cursor, plot.values, plot.colors.line, 5);
+}
+
+/** The commands of a line in a box of 100 by 24 units, for a chart that is only a shape; "" where there is none. */
+export function sparkPath(values: Points): string {
+  const known = values.filter((value) => value !== undefined);
+  if (known.length < 2) return "";
+  const most = Math.max(...known) || 1;
+  const last = values.length - 1;
+  const space = {
+    left: 0,
+    right: 100,
+    x: (i: number) => (i * 100) / last,
+    y: (v: number) => 23 - (v * 22) / most,
+    indexAt: () => 0,
+  };
+  return linePath(values, space);
 }

@@ -19,6 +19,7 @@ export function pollLive(siteId: string, on: PollEvents): () => void {
   const ask = liveClient(siteId);
   const ended = new AbortController();
   let failures = 0;
+  let waitMs = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let isAsking = false;
 
@@ -28,7 +29,7 @@ export function pollLive(siteId: string, on: PollEvents): () => void {
     isAsking = true;
     try {
       const answer = await ask(ended.signal);
-      failures = 0;
+      failures = waitMs = 0;
       if (ended.signal.aborted) return;
       if (answer) on.answer(answer);
       else on.unchanged();
@@ -36,6 +37,7 @@ export function pollLive(siteId: string, on: PollEvents): () => void {
       if (ended.signal.aborted) return;
       if (!(error instanceof ApiError)) throw error;
       failures++;
+      waitMs = error.waitMs;
       on.failure(error);
     } finally {
       isAsking = false;
@@ -45,7 +47,7 @@ export function pollLive(siteId: string, on: PollEvents): () => void {
 
   const pause = (): number => {
     if (document.hidden) return HIDDEN_MS;
-    return failures === 0 ? VISIBLE_MS : Math.min(AWAY_MAX_MS, VISIBLE_MS * failures);
+    return failures === 0 ? VISIBLE_MS : Math.max(waitMs, Math.min(AWAY_MAX_MS, VISIBLE_MS * failures));
   };
   const wake = (): void => {
     if (!document.hidden) void turn();

@@ -1,15 +1,16 @@
 /** The headline and the chart of one period: which questions that takes, and their answers lined up. No DOM. */
-import { type MetricValue, type QueryAnswer, type QueryRequest, query } from "./api.ts";
+import { type MetricValue, type QueryAnswer, type QueryMeta, type QueryRequest, query } from "./api.ts";
 import type { Series } from "./chart.ts";
 import { numberOf } from "./format.ts";
 import { COUNTED, METRICS, type Metric, type Numbers } from "./headline.ts";
 import { filterOf } from "./panel.ts";
 import {
-  apiRange,
   type Bucket,
   buckets,
+  type Compare,
   type Interval,
   intervalOf,
+  intervalsOf,
   type Period,
   parseIso,
   previous,
@@ -18,13 +19,17 @@ import {
   resolve,
   wallOfLabel,
 } from "./period.ts";
+import type { Points } from "./scale.ts";
 import type { Focus } from "./state.ts";
 
 export interface ReportQuestion {
   readonly site: string;
   readonly timeZone: string;
   readonly range: Range;
-  readonly compare: boolean;
+  /** The same in the API's form. */
+  readonly dateRange: QueryRequest["date_range"];
+  readonly compare: Compare;
+  readonly interval: Interval | undefined;
   readonly focus: Focus | undefined;
   /** The server's clock, epoch ms. */
   readonly now: number;
@@ -35,13 +40,18 @@ export interface Report {
   readonly before: Numbers | undefined;
   readonly errors: Readonly<Record<string, number>>;
   readonly period: Period | undefined;
+  /** Of the answer that the headline is made of. */
+  readonly meta: QueryMeta;
+  /** The line of one metric, as far as time has come; undefined where the focus does not have it. */
+  points(metric: Metric): Points | undefined;
   /** Of a metric that the focus does not have, visitors. */
   series(metric: Metric): Series;
 }
 
 interface Past {
   readonly numbers: Numbers;
-  readonly rows: ReadonlyMap<number, Numbers>;
+  /** Undefined where the server has no line to compare with. */
+  readonly rows: ReadonlyMap<number, Numbers> | undefined;
   readonly buckets: readonly Bucket[];
 }
 
@@ -60,12 +70,11 @@ export function reportLoader(): (question: ReportQuestion, signal: AbortSignal) 
   let kept: { key: string; past: Past } | undefined;
 
   return async (question, signal) => {
-    const { site, timeZone, range, focus } = question;
+    const { site, timeZone, range, dateRange, compare, focus } = question;
     const now = question.now;
     const metrics = metricsOf(focus);
     const base = { site_id: site, metrics, filters: filterOf(focus) };
-    const ask = (more: Partial<QueryRequest>) =>
-      query({ ...base, date_range: apiRange(range), ...more }, signal);
+    const ask = (more: Partial<QueryRequest>) => query({ ...base, date_range: dateRange, ...more }, signal);
     const perBucket = (interval: Interval, period?: Period) =>
       ask({
         dimensions: [`time:${interval}`],
@@ -75,28 +84,33 @@ export function reportLoader(): (question: ReportQuestion, signal: AbortSignal) 
 
     // Only "all" has a length that this side cannot know before the server has answered.
     const guess = resolve(range, now, timeZone);
-    const early = guess ? perBucket(intervalOf(range, guess)) : undefined;
+    const early = guess ? perBucket(intervalOf(range, guess, now, question.interval)) : undefined;
     const [total, earlyRows] = await Promise.all([ask({}), early]);
     const period = answeredPeriod(total, timeZone) ?? guess;
-    const interval = intervalOf(range, guess ?? period);
+    const interval = intervalOf(range, guess ?? period, now, question.interval);
     const [rows, past] = await Promise.all([
       earlyRows ?? perBucket(interval),
-      question.compare ? loadPast(period, interval) : undefined,
+      compare === "off" ? undefined : loadPast(period, interval, compare),
     ]);
 
-    async function loadPast(current: Period | undefined, step: Interval): Promise<Past | undefined> {
+    async function loadPast(
+      current: Period | undefined,
+      step: Interval,
+      by: "previous" | "year",
+    ): Promise<Past | undefined> {
       const minuteNow = Math.floor(now / MINUTE) * MINUTE;
-      const before = previous(range, current, minuteNow, timeZone);
+      const before = previous(range, current, minuteNow, timeZone, by);
       if (!before) return undefined;
-      const key = JSON.stringify([site, range, focus, before]);
+      const key = JSON.stringify([site, range, step, focus, before]);
       if (kept?.key === key) return kept.past;
       const [totals, series] = await Promise.all([
         ask({ date_range: isoRange(before.toDate, timeZone) }),
-        perBucket(step, before.whole),
+        // Of a year ago there are no minutes left: the totals are compared, the line is not.
+        intervalsOf(before.whole, now).includes(step) ? perBucket(step, before.whole) : undefined,
       ]);
       const past = {
         numbers: totalsOf(totals, metrics),
-        rows: rowsByWall(series, metrics),
+        rows: series && rowsByWall(series, metrics),
         buckets: buckets(before.whole, step, timeZone),
       };
       kept = { key, past };
@@ -106,20 +120,26 @@ export function reportLoader(): (question: ReportQuestion, signal: AbortSignal) 
     const found = rowsByWall(rows, metrics);
     const line = period ? buckets(period, interval, timeZone) : bucketsOfRows(found);
     const completeUntil = rows.meta.complete_until ?? Number.POSITIVE_INFINITY;
+    const points = (metric: Metric): Points =>
+      line.map(({ wall, start }) => (start > now ? undefined : valueAt(found, wall, metric)));
     return {
       numbers: totalsOf(total, metrics),
       before: past?.numbers,
       errors: total.meta.error ?? {},
       period,
+      meta: total.meta,
+      points: (metric) => (metrics.includes(metric) ? points(metric) : undefined),
       series: (wanted) => {
         const metric = metrics.includes(wanted) ? wanted : "visitors";
+        const before = past?.rows;
         return {
           metric,
           interval,
+          intervals: period ? intervalsOf(period, now) : [interval],
           buckets: line,
-          values: line.map(({ wall, start }) => (start > now ? undefined : valueAt(found, wall, metric))),
+          values: points(metric),
           past:
-            past && line.map((_, i) => past.buckets[i] && valueAt(past.rows, past.buckets[i].wall, metric)),
+            before && line.map((_, i) => past.buckets[i] && valueAt(before, past.buckets[i].wall, metric)),
           completeUntil,
           error: rows.meta.error?.[metric] ?? 0,
         };

@@ -6,9 +6,9 @@ const STEPS = [1, 2, 5, 10];
 /** A clock's round numbers, in seconds; beyond an hour the decimal ones follow from multiples of it. */
 const CLOCK_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 36000];
 
-/** Round axis values from 0 to at least `most`, three to five of them. `whole` keeps counts from showing 0.5 visitors. */
-export function axisTicks(most: number, kind: "whole" | "fraction" | "seconds"): number[] {
-  const wanted = Math.max(most, kind === "fraction" ? 0.1 : 1) / 4;
+/** Round axis values from 0 to at least `most`, about `steps` of them above 0. `whole` keeps counts from showing 0.5 visitors. */
+export function axisTicks(most: number, kind: "whole" | "fraction" | "seconds", steps = 4): number[] {
+  const wanted = Math.max(most, kind === "fraction" ? 0.1 : 1) / steps;
   let step: number;
   const clock = kind === "seconds" ? CLOCK_STEPS.find((one) => one >= wanted) : undefined;
   if (clock) step = clock;

@@ -1,6 +1,7 @@
 /** Single-key shortcuts and the dialog that lists them. They can be switched off, as WCAG 2.1.4 asks. */
 import { el } from "./dom.ts";
 import type { Strings } from "./i18n/en.ts";
+import { store, stored } from "./stored.ts";
 
 export interface Shortcut {
   readonly key: string;
@@ -8,22 +9,20 @@ export interface Shortcut {
   readonly run: () => void;
 }
 
-const STORED = "rivulet-shortcuts";
-
 export interface Shortcuts {
   openHelp(): void;
 }
 
 /** Listens on the whole page until it is closed. `?` opens the list. */
 export function shortcuts(strings: Strings, table: readonly Shortcut[]): Shortcuts {
-  let isOn = remembered() !== "off";
+  let isOn = stored("shortcuts") !== "off";
 
   function openHelp(): void {
     const box = el("input", { type: "checkbox" });
     box.checked = isOn;
     box.addEventListener("change", () => {
       isOn = box.checked;
-      remember(isOn ? "on" : "off");
+      store("shortcuts", isOn ? "on" : "off");
     });
     const close = el("button", { type: "button", class: "button" }, strings.close);
     const dialog = el(
@@ -46,32 +45,17 @@ export function shortcuts(strings: Strings, table: readonly Shortcut[]): Shortcu
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     const target = event.target as Element;
-    if (target.closest("input, select, textarea, dialog")) return;
+    if (target.closest("input, select, textarea, dialog, [role=slider], .menu")) return;
     if (event.key === "?") return openHelp();
     if (!isOn || event.shiftKey) return;
     // A Hangul or other non-Latin layout types its own letters; the physical key still says which was meant.
-    const letter = /^[a-z]$/i.test(event.key) ? event.key.toUpperCase() : event.code.replace(/^Key/, "");
+    const arrow = { ArrowLeft: "←", ArrowRight: "→" }[event.key];
+    const letter =
+      arrow ?? (/^[a-z]$/i.test(event.key) ? event.key.toUpperCase() : event.code.replace(/^Key/, ""));
     const found = table.find(({ key }) => key === letter);
     if (!found) return;
     event.preventDefault();
     found.run();
   });
   return { openHelp };
-}
-
-/** Storage may be forbidden (an embedded page, a strict browser): then the choice lasts as long as the page. */
-function remembered(): string | null {
-  try {
-    return localStorage.getItem(STORED);
-  } catch {
-    return null;
-  }
-}
-
-function remember(value: string): void {
-  try {
-    localStorage.setItem(STORED, value);
-  } catch {
-    // See above.
-  }
 }

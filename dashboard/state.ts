@@ -1,5 +1,5 @@
 /** What the viewer chose, kept in the URL's query so that links, reload and the back button carry it; knows no data. */
-import { isRange, type Range } from "./period.ts";
+import { type Compare, INTERVALS, type Interval, isRange, type Range } from "./period.ts";
 
 export interface Focus {
   readonly dimension: string;
@@ -10,25 +10,36 @@ export interface State {
   /** "" means the first site of the server. */
   readonly site: string;
   readonly range: Range;
-  readonly compare: boolean;
+  readonly compare: Compare;
   readonly metric: string;
+  /** The chart's buckets; undefined leaves it to the page. */
+  readonly interval: Interval | undefined;
   /** One row of one panel that the headline and the chart are narrowed to. */
   readonly focus: Focus | undefined;
 }
 
-const DEFAULTS: State = { site: "", range: "day", compare: true, metric: "visitors", focus: undefined };
+const DEFAULTS: State = {
+  site: "",
+  range: "day",
+  compare: "previous",
+  metric: "visitors",
+  interval: undefined,
+  focus: undefined,
+};
 
 /** Reads a state from a URL query; anything unreadable falls back to its default, so that old links never break. */
 function parseState(search: string): State {
   const query = new URLSearchParams(search);
   const range = query.get("range") ?? "";
+  const compare = query.get("compare");
   const dimension = query.get("dimension");
   const value = query.get("value");
   return {
     site: query.get("site") ?? DEFAULTS.site,
     range: isRange(range) ? range : DEFAULTS.range,
-    compare: query.get("compare") !== "off",
+    compare: compare === "off" || compare === "year" ? compare : DEFAULTS.compare,
     metric: query.get("metric") ?? DEFAULTS.metric,
+    interval: INTERVALS.find((one) => one === query.get("interval")),
     focus: dimension && value !== null ? { dimension, value } : undefined,
   };
 }
@@ -42,7 +53,8 @@ function printState(state: State, search: string): string {
   };
   put("site", state.site, DEFAULTS.site);
   put("range", state.range, DEFAULTS.range);
-  put("compare", state.compare ? "on" : "off", "on");
+  put("compare", state.compare, DEFAULTS.compare);
+  put("interval", state.interval ?? "", "");
   put("metric", state.metric, DEFAULTS.metric);
   query.delete("dimension");
   query.delete("value");

@@ -67,7 +67,7 @@ describe("buckets", () => {
     for (const range of RANGES) {
       const period = resolve(range, NOW, "UTC");
       if (period)
-        expect(buckets(period, intervalOf(range, period), "UTC").length, range).toBeLessThanOrEqual(92);
+        expect(buckets(period, intervalOf(range, period, NOW, undefined), "UTC").length, range).toBeLessThanOrEqual(92);
     }
   });
 });

@@ -1,0 +1,198 @@
+/** How many were here at the same time, over the site's day, with the same day a week ago behind it. Asks for both days once. */
+import { type LiveAnswer, type LiveMinute, query } from "./api.ts";
+import { el, fillTable, setAttribute, setText } from "./dom.ts";
+import { numberOf } from "./format.ts";
+import { fill } from "./i18n/strings.ts";
+import { epochAt, type Period, printIso, wallAt, wallOfLabel } from "./period.ts";
+import { type Frame, plotter } from "./plot.ts";
+import { readable } from "./reading.ts";
+import { axisTicks, type Points } from "./scale.ts";
+import type { View } from "./view.ts";
+
+const MINUTE = 60_000;
+const DAY = 24 * 60 * MINUTE;
+/** Single minutes of a small site jump between 0 and 3; the mean of ten shows the day. */
+const STEP_MINUTES = 10;
+const HEIGHT = 118;
+const STEPS_AN_HOUR = 60 / STEP_MINUTES;
+
+/** The site's day at `now`, and the same day of the week before. */
+export function daysAt(now: number, timeZone: string): { readonly today: Period; readonly before: Period } {
+  const wall = wallAt(now, timeZone);
+  const midnight = wall - (wall % DAY);
+  const day = (start: number): Period => ({
+    start: epochAt(start, timeZone),
+    end: epochAt(start + DAY, timeZone),
+  });
+  return { today: day(midnight), before: day(midnight - 7 * DAY) };
+}
+
+/** Visitors per minute, averaged over each ten minutes of a day up to `now`; undefined has not happened yet. */
+export function means(minutes: ReadonlyMap<number, number>, { start, end }: Period, now: number): Points {
+  const length = STEP_MINUTES * MINUTE;
+  return Array.from({ length: Math.ceil((end - start) / length) }, (_, i) => {
+    const from = start + i * length;
+    // A minute that has only begun would pull the mean down.
+    const count = Math.min(STEP_MINUTES, Math.floor((now - from) / MINUTE));
+    if (count < 1) return undefined;
+    let sum = 0;
+    for (let minute = 0; minute < count; minute++) sum += minutes.get(from + minute * MINUTE) ?? 0;
+    return sum / count;
+  });
+}
+
+export interface DayLine {
+  readonly node: HTMLElement;
+  /** Forgets the site shown so far. */
+  use(siteId: string, timeZone: string, view: View): void;
+  /** Takes the newest minutes; asks for the day when they do not join on to what is known. */
+  update(answer: LiveAnswer): void;
+}
+
+/** `failed` runs with what a question for a day came to. */
+export function dayLine(first: View, failed: (error: unknown) => void): DayLine {
+  const { strings } = first;
+  let view = first;
+  let site = { id: "", timeZone: "UTC" };
+  let days = daysAt(0, "UTC");
+  let today = new Map<number, number>();
+  let before: Points | undefined;
+  let knownUntil = 0;
+  let asking: AbortController | undefined;
+  let shown: { values: Points; before: Points | undefined; openFrom: number } | undefined;
+  let space: Frame | undefined;
+
+  const drawing = plotter();
+  const plot = el("div", { class: "plot small", "aria-label": strings.dayTitle }, drawing.node);
+  const readout = el("span", { class: "readout" });
+  const lastWeek = el("span", { class: "key past" }, strings.lastWeek);
+  lastWeek.hidden = true;
+  const table = el("table", { class: "visually-hidden" });
+  const node = el("div", { class: "day" }, el("h2", {}, strings.dayTitle, lastWeek, readout), plot, table);
+
+  const timeOf = (i: number): string => view.format.minute(days.today.start + i * STEP_MINUTES * MINUTE);
+  const number = (value: number | undefined): string => (value === undefined ? "–" : view.format.rate(value));
+
+  const reading = readable(plot, {
+    count: () => shown?.values.length ?? 0,
+    indexAt: (x) => space?.indexAt(x),
+    start: () => shown?.values.findLastIndex((value) => value !== undefined) ?? 0,
+    read(i) {
+      drawing.mark(i);
+      lastWeek.hidden = i !== undefined || before === undefined;
+      if (i === undefined || !shown) {
+        setText(readout, "");
+        return undefined;
+      }
+      const values = { time: timeOf(i), now: number(shown.values[i]), before: number(shown.before?.[i]) };
+      const words = fill(strings.dayRead, values);
+      setText(readout, words);
+      return words;
+    },
+  });
+
+  function draw(): void {
+    const width = plot.clientWidth;
+    if (!shown || width === 0) return;
+    const most = Math.max(...[...shown.values, ...(shown.before ?? [])].map((value) => value ?? 0));
+    space = drawing.paint({
+      width,
+      height: HEIGHT,
+      values: shown.values,
+      past: shown.before,
+      openFrom: shown.openFrom,
+      ticks: axisTicks(most, "whole", 2),
+      yLabel: (value) => view.format.axis("visitors", value),
+      xLabel: timeOf,
+      labelEvery: 6 * STEPS_AN_HOUR,
+    });
+  }
+
+  function show(now: number, completeUntil: number): void {
+    const values = means(today, days.today, now);
+    const open = days.today.start;
+    const openFrom = Math.max(0, Math.floor((completeUntil - open) / (STEP_MINUTES * MINUTE)));
+    shown = { values, before, openFrom };
+    draw();
+    reading.refresh(true);
+    lastWeek.hidden = before === undefined;
+    const head = [strings.time, strings.visitors, strings.lastWeek];
+    const rows = values.flatMap((value, i) =>
+      i % STEPS_AN_HOUR === 0 ? [[timeOf(i), number(value), number(before?.[i])]] : [],
+    );
+    fillTable(table, head, rows);
+    table.prepend(el("caption", {}, strings.dayTitle));
+  }
+
+  async function ask(period: Period, signal: AbortSignal): Promise<Map<number, number>> {
+    const { id, timeZone } = site;
+    const answer = await query(
+      {
+        site_id: id,
+        metrics: ["visitors"],
+        dimensions: ["time:minute"],
+        date_range: [printIso(period.start, timeZone), printIso(period.end, timeZone)],
+      },
+      signal,
+    );
+    return new Map(
+      answer.results.map(({ metrics: [value], dimensions: [label = ""] }) => [
+        epochAt(wallOfLabel(label), timeZone),
+        numberOf(value) ?? 0,
+      ]),
+    );
+  }
+
+  /** Both days at once; what the live answers bring meanwhile is newer and wins. */
+  async function load(answer: LiveAnswer): Promise<void> {
+    const turn = new AbortController();
+    asking?.abort();
+    asking = turn;
+    days = daysAt(answer.now, site.timeZone);
+    today = new Map();
+    before = undefined;
+    const isShort = answer.now - days.today.start < 2 * MINUTE;
+    const until = Math.floor(answer.now / MINUTE) * MINUTE;
+    try {
+      const [now, past] = await Promise.all([
+        isShort ? new Map<number, number>() : ask({ start: days.today.start, end: until }, turn.signal),
+        ask(days.before, turn.signal),
+      ]);
+      if (turn.signal.aborted) return;
+      today = new Map([...now, ...today]);
+      before = past.size > 0 ? means(past, days.before, days.before.end) : undefined;
+      show(answer.now, answer.complete_until);
+    } catch (error) {
+      if (turn.signal.aborted) return;
+      knownUntil = 0;
+      failed(error);
+    }
+  }
+
+  function take(minutes: readonly LiveMinute[]): void {
+    for (const { start, visitors } of minutes) today.set(start, visitors);
+    knownUntil = (minutes.at(-1)?.start ?? 0) + MINUTE;
+  }
+
+  new ResizeObserver(() => draw()).observe(plot);
+
+  return {
+    node,
+    use(id, timeZone, next) {
+      site = { id, timeZone };
+      view = next;
+      asking?.abort();
+      knownUntil = 0;
+      shown = undefined;
+      drawing.clear();
+      setAttribute(plot, "aria-valuetext", strings.connecting);
+    },
+    update(answer) {
+      if (!answer.has_events) return;
+      const joins = (answer.minutes[0]?.start ?? 0) <= knownUntil && answer.now < days.today.end;
+      if (!joins) void load(answer);
+      take(answer.minutes);
+      if (shown) show(answer.now, answer.complete_until);
+    },
+  };
+}
