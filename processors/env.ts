@@ -14,9 +14,16 @@ export const ENV = {
   requireKey: "RIVULET_REQUIRE_KEY",
   /** How long a minute stays open for events on their way, whole ms. Unset: ALLOWED_LATENESS_MS. */
   lateness: "RIVULET_LATENESS_MS",
+  /** Where the canary clicks and asks: the origin that browsers use, without a slash at its end. */
+  url: "RIVULET_URL",
+  /** Milliseconds within which the canary's click must be in an answer. */
+  canaryMs: "RIVULET_CANARY_MS",
   /** The registered sites, as `formatSites` writes them. */
   sites: "RIVULET_SITES",
 } as const;
+
+/** Counts the clicks that the operator's canary makes. */
+export const CANARY_SITE = "_canary";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 

@@ -18,7 +18,7 @@ export function acknowledge(rivulet: Rivulet): void {
 }
 
 export function acknowledgements(rivulet: Rivulet): Acknowledgement[] {
-  const { aggregation, compaction, serving, ingestion, site } = rivulet;
+  const { aggregation, canary, compaction, serving, ingestion, site } = rivulet;
   const stack = Stack.of(rivulet);
   const arnOf = (bucket: IConstruct): string =>
     `<${stack.getLogicalId(bucket.node.defaultChild as never)}.Arn>`;
@@ -31,7 +31,7 @@ export function acknowledgements(rivulet: Rivulet): Acknowledgement[] {
 
   return [
     ...wildcards(
-      [aggregation.handler, compaction.handler, serving.handler],
+      [aggregation.handler, compaction.handler, serving.handler, ...(canary ? [canary.handler] : [])],
       "X-Ray's two write actions know no resources; AWS documents * as their only value.",
       "Resource::*",
     ),

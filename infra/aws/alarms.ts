@@ -1,22 +1,35 @@
 /** What wakes the operator: a few alarms on the promises of this system, each naming its section of the runbook. */
 import { Duration } from "aws-cdk-lib";
-import { Alarm, ComparisonOperator, type IMetric, TreatMissingData } from "aws-cdk-lib/aws-cloudwatch";
+import {
+  Alarm,
+  ComparisonOperator,
+  type IMetric,
+  MathExpression,
+  Stats,
+  TreatMissingData,
+} from "aws-cdk-lib/aws-cloudwatch";
 import { SnsAction } from "aws-cdk-lib/aws-cloudwatch-actions";
 import { Topic } from "aws-cdk-lib/aws-sns";
 import { EmailSubscription } from "aws-cdk-lib/aws-sns-subscriptions";
 import { Construct } from "constructs";
+import type { RejectReason } from "../../processors/model/event.ts";
 import type { Aggregation } from "./aggregation.ts";
+import type { Canary } from "./canary.ts";
 import type { Compaction } from "./compaction.ts";
 import type { Ingestion } from "./ingestion.ts";
+import { ownMetric } from "./metrics.ts";
 import type { Serving } from "./serving.ts";
 import type { ClickStream } from "./stream.ts";
+import type { AnalyticsTable } from "./table.ts";
 
 export interface AlarmsProps {
+  readonly data: AnalyticsTable;
   readonly clicks: ClickStream;
   readonly ingestion: Ingestion;
   readonly aggregation: Aggregation;
   readonly compaction: Compaction;
   readonly serving: Serving;
+  readonly canary?: Canary | undefined;
   /** Address that is told; it must confirm once. Default: subscribe to the topic yourself. */
   readonly email?: string | undefined;
   /** Where the reader of an alarm finds the runbook; the section's anchor is appended. */
@@ -30,7 +43,7 @@ interface Watch {
   readonly metric: IMetric;
   /** Alarms above this value... */
   readonly above: number;
-  /** ...in this many minutes out of as many. */
+  /** ...in this many of the metric's periods, a minute each unless it says otherwise, out of as many. */
   readonly minutes: number;
 }
 
@@ -58,8 +71,92 @@ export class Alarms extends Construct {
   }
 }
 
-function watches({ clicks, ingestion, aggregation, compaction, serving }: AlarmsProps): Watch[] {
+/** Reasons that say something is wrong with a page or a tag; bots, repeats and what a browser gave up are everyday life. */
+const TELLING: readonly RejectReason[] = [
+  "malformed",
+  "unknown_site",
+  "too_large",
+  "too_old",
+  "from_future",
+  "invalid_url",
+  "invalid_name",
+  "invalid_props",
+  "invalid_revenue",
+];
+
+function watches({
+  data,
+  clicks,
+  ingestion,
+  aggregation,
+  compaction,
+  serving,
+  canary,
+}: AlarmsProps): Watch[] {
+  const rejects = new MathExpression({
+    expression: TELLING.map((reason) => `FILL(${reason},0)`).join("+"),
+    usingMetrics: Object.fromEntries(
+      TELLING.map((reason) => [reason, ownMetric(data, "Rejects", { reason })]),
+    ),
+    period: Duration.minutes(1),
+    label: "rejects",
+  });
+  const operations = ["GetItem", "BatchGetItem", "Query", "UpdateItem", "DeleteItem", "BatchWriteItem"];
+  const throttled = new MathExpression({
+    expression: operations.map((name) => `FILL(${name.toLowerCase()},0)`).join("+"),
+    usingMetrics: Object.fromEntries(
+      operations.map((Operation) => [
+        Operation.toLowerCase(),
+        data.table.metric("ThrottledRequests", {
+          dimensionsMap: { TableName: data.table.tableName, Operation },
+          statistic: Stats.SUM,
+          period: Duration.minutes(1),
+        }),
+      ]),
+    ),
+    period: Duration.minutes(1),
+    label: "throttled requests",
+  });
   return [
+    {
+      section: "clicks-waiting",
+      says: "Clicks have been waiting in the stream for more than a minute, whether or not the consumer runs.",
+      metric: ownMetric(data, "Lag", { statistic: Stats.MAXIMUM }),
+      above: Duration.minutes(1).toMilliseconds(),
+      minutes: 3,
+    },
+    {
+      section: "many-rejects",
+      says: "More than a hundred events a minute are refused for what is in them.",
+      metric: rejects,
+      above: 100,
+      minutes: 10,
+    },
+    {
+      section: "commit-conflicts",
+      says: "Two workers of one shard keep overtaking each other; counts stay exact, but work is done twice.",
+      metric: ownMetric(data, "Conflicts"),
+      above: 5,
+      minutes: 10,
+    },
+    {
+      section: "table-throttled",
+      says: "DynamoDB refuses requests; they are tried again, and freshness suffers.",
+      metric: throttled,
+      above: 0,
+      minutes: 5,
+    },
+    ...(canary
+      ? [
+          {
+            section: "canary-failing",
+            says: "A click of our own was not in the answers in time, twice within a quarter of an hour.",
+            metric: canary.handler.function.metricErrors({ period: Duration.minutes(15) }),
+            above: 1,
+            minutes: 1,
+          },
+        ]
+      : []),
     {
       section: "consumer-behind",
       says: "The counts trail the clicks by more than a minute.",

@@ -3,7 +3,7 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Duration, RemovalPolicy } from "aws-cdk-lib";
+import { Duration, RemovalPolicy, Stack } from "aws-cdk-lib";
 import type { Metric } from "aws-cdk-lib/aws-cloudwatch";
 import { PolicyStatement, Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
 import { Architecture, Code, Function as LambdaFunction, Runtime, Tracing } from "aws-cdk-lib/aws-lambda";
@@ -22,7 +22,7 @@ const UNUSED_CREDENTIALS = [
 
 export interface HandlerProps {
   /** Name of the file in processors/handlers that exports `handler`. */
-  readonly handler: "aggregate" | "compact" | "query";
+  readonly handler: "aggregate" | "canary" | "compact" | "query";
   readonly description: string;
   readonly timeout: Duration;
   /** MB; the share of a CPU grows with it (1769 = one). */
@@ -51,7 +51,10 @@ export class Handler extends Construct {
 
     this.function = new LambdaFunction(this, "Function", {
       description: props.description,
-      code: Code.fromAsset(bundled(props.handler)),
+      // Commands that only list or destroy ask for no code.
+      code: Stack.of(this).bundlingRequired
+        ? Code.fromAsset(bundled(props.handler))
+        : Code.fromInline("// not bundled"),
       handler: "index.handler",
       runtime: Runtime.NODEJS_24_X,
       architecture: Architecture.ARM_64,

@@ -2,12 +2,21 @@
 import { CfnOutput, Duration } from "aws-cdk-lib";
 import type { ICertificate } from "aws-cdk-lib/aws-certificatemanager";
 import { Construct } from "constructs";
-import { ENV, formatSites, latenessOf, parseSites, type SiteSetting } from "../../processors/env.ts";
+import {
+  CANARY_SITE,
+  ENV,
+  formatSites,
+  latenessOf,
+  parseSites,
+  type SiteSetting,
+} from "../../processors/env.ts";
 import { Aggregation } from "./aggregation.ts";
 import { Alarms } from "./alarms.ts";
+import { Canary } from "./canary.ts";
 import { Compaction } from "./compaction.ts";
 import { builtSiteFiles } from "./files.ts";
 import { Ingestion } from "./ingestion.ts";
+import { Observability } from "./observability.ts";
 import { Serving } from "./serving.ts";
 import { Site, type SiteFiles } from "./site.ts";
 import { type Capacity, ClickStream } from "./stream.ts";
@@ -35,6 +44,11 @@ export interface RivuletProps {
   readonly requireKey?: boolean;
   /** Own name, with a certificate of us-east-1. */
   readonly domain?: { readonly name: string; readonly certificate: ICertificate };
+  /**
+   * Clicks every few minutes, and alarms when the click is not in an answer in time. It reads as anybody may, so it is
+   * off where readers need a key. Default: true.
+   */
+  readonly canary?: boolean;
   /** Who is told of alarms. */
   readonly alarmEmail?: string;
   /** Where the runbook can be read. Default: docs/runbook.md of the repository. */
@@ -57,12 +71,18 @@ export class Rivulet extends Construct {
   readonly compaction: Compaction;
   readonly serving: Serving;
   readonly site: Site;
+  readonly canary: Canary | undefined;
   readonly alarms: Alarms;
+  readonly observability: Observability;
 
   constructor(scope: Construct, id: string, props: RivuletProps) {
     super(scope, id);
     const { stream = { shards: 1 }, retention = Duration.hours(24), reserveConcurrency = false } = props;
-    const sites = checkedSites(props.sites);
+    const hasCanary = (props.canary ?? true) && !props.requireKey;
+    const sites = checkedSites([
+      ...props.sites,
+      ...(hasCanary ? [{ id: CANARY_SITE, timeZone: "UTC" }] : []),
+    ]);
     const keep = (executions: number): number | undefined => (reserveConcurrency ? executions : undefined);
 
     // The same for both: an answer must not call final what the consumer still takes for timely.
@@ -100,7 +120,11 @@ export class Rivulet extends Construct {
       files: props.files ?? builtSiteFiles({ demo: props.sites.some((site) => site.id === "demo") }),
       domain: props.domain,
     });
+    const url = `https://${props.domain?.name ?? this.site.distribution.distributionDomainName}`;
+    this.canary = hasCanary ? new Canary(this, "Canary", { data: this.data, url }) : undefined;
     this.alarms = new Alarms(this, "Alarms", {
+      data: this.data,
+      canary: this.canary,
       clicks: this.clicks,
       ingestion: this.ingestion,
       aggregation: this.aggregation,
@@ -109,8 +133,8 @@ export class Rivulet extends Construct {
       email: props.alarmEmail,
       runbook: props.runbook ?? "docs/runbook.md",
     });
+    this.observability = new Observability(this, "Observability", this);
 
-    const url = `https://${props.domain?.name ?? this.site.distribution.distributionDomainName}`;
     new CfnOutput(this, "Dashboard", { value: `${url}/`, description: "Dashboard" });
     new CfnOutput(this, "Snippet", {
       value: `<script defer src="${url}/c.js" data-site="${props.sites[0]!.id}"></script>`,
@@ -123,6 +147,11 @@ export class Rivulet extends Construct {
     new CfnOutput(this, "FailedBatches", {
       value: this.aggregation.failures.bucketName,
       description: "Batches that were given up",
+    });
+    new CfnOutput(this, "TableName", { value: this.data.table.tableName, description: "Everything counted" });
+    new CfnOutput(this, "StreamName", {
+      value: this.clicks.stream.streamName,
+      description: "Clicks of the last day",
     });
   }
 }

@@ -5,6 +5,7 @@ import { ENV, latenessOf, requireEnv } from "../env.ts";
 import { kinesisStream } from "../streams/kinesis.ts";
 import { xrayTracer } from "../tracing.ts";
 import { shardBatch } from "./batch.ts";
+import { tellBatch } from "./metrics.ts";
 import { clock, sitesRegistered, store } from "./services.ts";
 import { shardWorkers } from "./workers.ts";
 
@@ -30,5 +31,9 @@ export async function handler(event: KinesisStreamEvent): Promise<void> {
   const { shard, records } = shardBatch(event);
   await sitesRegistered();
   const worker = await workerOf(shard);
-  await worker.process(records);
+  const before = await worker.counters();
+  const summary = await worker.process(records);
+  const at = clock.now();
+  const oldest = records[0]?.arrivalAt ?? at;
+  tellBatch(before, await worker.counters(), summary, { at, delayMs: Math.max(0, at - oldest) });
 }

@@ -7,6 +7,7 @@ import { ENV, requireEnv } from "../env.ts";
 import { compact } from "../pipeline/compact.ts";
 import { noteFreshness } from "../pipeline/freshness.ts";
 import { kinesisStream } from "../streams/kinesis.ts";
+import { tell } from "./metrics.ts";
 import { clock, sitesRegistered, store } from "./services.ts";
 
 const stream = kinesisStream({ stream: requireEnv(process.env, ENV.stream) });
@@ -30,6 +31,9 @@ export async function handler(
     total.commits += commits;
     total.items += items;
   }
-  await noted;
+  const freshness = await noted;
+  const waiting = Object.values(freshness?.waiting ?? {});
+  // Nothing is told when a shard did not say: a missing value is no good news.
+  if (freshness) tell({ Lag: freshness.at - Math.min(freshness.at, ...waiting) }, clock.now());
   return total;
 }

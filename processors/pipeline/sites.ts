@@ -21,6 +21,9 @@ export interface SiteSetting {
 }
 
 const PK = "site";
+/** Whether a list of sites for readers names it: sites of the operator's own begin with "_". */
+export const isListed = ({ id }: Site): boolean => !id.startsWith("_");
+
 /** A site added or removed elsewhere is noticed within this time. */
 const REFRESH_MS = 5_000;
 

@@ -133,7 +133,9 @@ export const ZONES: readonly Zone[] = [
   {
     name: "AWS infrastructure",
     files: /^infra\/aws\//,
-    local: /^(infra\/(aws\/|[^/]+\.ts$)|processors\/(env|errors)\.ts$|(collector|dashboard)\/build\.ts$)/,
+    local:
+      /^(infra\/(aws\/|[^/]+\.ts$)|processors\/(env|errors|telemetry)\.ts$|(collector|dashboard)\/build\.ts$)/,
+    localTypes: /^processors\/model\//,
     packages: /^(node:|aws-cdk-lib$|constructs$|cdk-nag$|esbuild$)/,
   },
   {
@@ -142,6 +144,12 @@ export const ZONES: readonly Zone[] = [
     local:
       /^(infra\/(local\/|[^/]+\.ts$)|processors\/(?!handlers\/)|(collector|dashboard)\/build\.ts$|test\/kit\/)/,
     packages: /^(node:|velocityjs$|commander$|esbuild$)/,
+  },
+  {
+    name: "the package's making",
+    files: /^infra\/package\//,
+    local: NOTHING,
+    packages: /^node:/,
   },
   {
     name: "the API document",

@@ -137,7 +137,8 @@ export const none: RivuletProps = {};
   });
 
   it("names the same entries for the test kit as its sources do", async () => {
-    const [packaged, source] = await Promise.all([import("../kit/testing.js"), import("../kit/testing.ts")]);
+    const entry = new URL("../kit/testing.js", import.meta.url).href;
+    const [packaged, source] = await Promise.all([import(entry), import("../kit/testing.ts")]);
     expect(Object.keys(packaged).sort()).toEqual(Object.keys(source).sort());
   });
 });

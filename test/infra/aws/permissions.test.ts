@@ -45,6 +45,7 @@ const JUSTIFIED: readonly (readonly [role: string, wildcard: RegExp, reason: str
   ["RivuletAggregationAggregateRole", /^resource "\*" of xray:/, "X-Ray's write actions know no resources"],
   ["RivuletCompactionCompactRole", /^resource "\*" of xray:/, "X-Ray's write actions know no resources"],
   ["RivuletServingQueryRole", /^resource "\*" of xray:/, "X-Ray's write actions know no resources"],
+  ["RivuletCanaryRole", /^resource "\*" of xray:/, "X-Ray's write actions know no resources"],
   [
     "RivuletAggregationAggregateRole",
     /Failures.*\/aws\/lambda\/\*.* of s3:PutObject$/,
@@ -97,6 +98,7 @@ describe("permissions", () => {
         "kinesis:ListShards",
       ],
     },
+    { role: "RivuletCanaryRole", may: "do nothing that a browser may not", actions: [] },
     { role: "RivuletIngestionPutRole", may: "only put single records", actions: ["kinesis:PutRecord"] },
   ])("$role may $may", ({ role, actions }) => {
     const common = /^(logs:(CreateLogStream|PutLogEvents)|xray:Put\w+)$/;

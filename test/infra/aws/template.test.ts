@@ -2,7 +2,8 @@ import { readFileSync, rmSync } from "node:fs";
 import { Match } from "aws-cdk-lib/assertions";
 import { afterAll, describe, expect, it } from "vitest";
 import { CONTENT_SECURITY_POLICY } from "../../../infra/local/gateway/http.ts";
-import { type Json, synthesise } from "./synth.ts";
+import { METRICS, NAMESPACE } from "../../../processors/telemetry.ts";
+import { type Json, type Resource, synthesise } from "./synth.ts";
 
 const cloud = synthesise();
 const { template } = cloud;
@@ -24,9 +25,10 @@ afterAll(() => {
 const ours = (type: string) => cloud.of(type).filter(([id]) => id.startsWith("Rivulet"));
 
 describe("functions", () => {
-  it("are three, run Node 24 on arm64, trace, and name their memory, timeout and log group", () => {
+  it("run Node 24 on arm64, trace, and name their memory, timeout and log group", () => {
     const functions = ours("AWS::Lambda::Function");
-    expect(functions).toHaveLength(3);
+    const entries = functions.map(([, { Properties }]) => Properties.Description).toSorted();
+    expect(new Set(entries).size).toBeGreaterThanOrEqual(4);
     for (const [id, { Properties }] of functions) {
       expect(Properties, id).toMatchObject({
         Runtime: "nodejs24.x",
@@ -342,7 +344,7 @@ describe("the distribution", () => {
 describe("logs", () => {
   it("are kept for a month, all of them", () => {
     const groups = cloud.of("AWS::Logs::LogGroup");
-    expect(groups).toHaveLength(5);
+    expect(groups.length).toBeGreaterThan(ours("AWS::Lambda::Function").length);
     for (const [id, { Properties }] of groups) expect(Properties.RetentionInDays, id).toBe(30);
   });
 });
@@ -367,21 +369,46 @@ describe("alarms", () => {
     expect(anchors.toSorted()).toEqual(sections.filter((title) => /^[a-z-]+$/.test(title)).toSorted());
   });
 
-  it("watch freshness, failures, lost batches, a full stream and 5xx", () => {
-    const watched = alarms.map(([, { Properties }]) => `${Properties.Namespace} ${Properties.MetricName}`);
-    expect(watched.toSorted()).toEqual([
-      "AWS/ApiGateway 5XXError",
-      "AWS/Kinesis WriteProvisionedThroughputExceeded",
-      "AWS/Lambda Errors",
-      "AWS/Lambda Errors",
-      "AWS/Lambda Errors",
-      "AWS/Lambda IteratorAge",
-      "AWS/Lambda OnFailureDestinationDeliveredEventCount",
-    ]);
+  /** What an alarm looks at: its own metric, or those that its formula adds up. */
+  const metricsOf = ({ Properties }: Resource): Json[] =>
+    Properties.Metrics?.flatMap(({ MetricStat }: Json) => MetricStat?.Metric ?? []) ?? [Properties];
+
+  it("watch freshness, failures, lost batches, a full stream, throttling, rejects, conflicts and 5xx", () => {
+    const watched = alarms.flatMap(([, alarm]) =>
+      metricsOf(alarm).map(({ Namespace, MetricName }) => `${Namespace} ${MetricName}`),
+    );
+    expect([...new Set(watched)].toSorted()).toEqual(
+      expect.arrayContaining([
+        "AWS/ApiGateway 5XXError",
+        "AWS/DynamoDB ThrottledRequests",
+        "AWS/Kinesis WriteProvisionedThroughputExceeded",
+        "AWS/Lambda Errors",
+        "AWS/Lambda IteratorAge",
+        "AWS/Lambda OnFailureDestinationDeliveredEventCount",
+        "Rivulet Conflicts",
+        "Rivulet Lag",
+        "Rivulet Rejects",
+      ]),
+    );
   });
 
   it("name dimensions, because a metric without them belongs to the whole account", () => {
-    for (const [id, { Properties }] of alarms) expect(Properties.Dimensions, id).toHaveLength(1);
+    for (const [id, alarm] of alarms)
+      for (const { MetricName, Dimensions } of metricsOf(alarm))
+        expect(Dimensions?.length, `${id} ${MetricName}`).toBeGreaterThan(0);
+  });
+
+  it("look at metrics that the functions tell, under the table's name", () => {
+    const own = alarms
+      .flatMap(([, alarm]) => metricsOf(alarm))
+      .filter(({ Namespace }) => Namespace === NAMESPACE);
+    for (const { MetricName, Dimensions } of own) {
+      expect(Object.keys(METRICS)).toContain(MetricName);
+      expect(Dimensions).toContainEqual({
+        Name: "Table",
+        Value: { Ref: cloud.of("AWS::DynamoDB::GlobalTable")[0]![0] },
+      });
+    }
   });
 
   it("write to the address that was given", () => {
@@ -389,6 +416,40 @@ describe("alarms", () => {
       Protocol: "email",
       Endpoint: "ops@example.com",
     });
+  });
+});
+
+describe("observability", () => {
+  it("shows freshness, rejects, conflicts, failures and units on one page", () => {
+    const [[, { Properties }]] = cloud.of("AWS::CloudWatch::Dashboard") as [[string, Resource]];
+    const body = JSON.stringify(Properties.DashboardBody);
+    for (const text of [
+      "Freshness",
+      "Rejects by reason",
+      "Conflicts",
+      "Visible",
+      "ConsumedWriteCapacityUnits",
+    ])
+      expect(body).toContain(text);
+  });
+
+  it("gathers this deployment's traces, and samples each second one and a twentieth of the rest", () => {
+    expect(cloud.of("AWS::XRay::Group")).toHaveLength(1);
+    expect(cloud.only("AWS::XRay::SamplingRule").SamplingRule).toMatchObject({
+      ReservoirSize: 1,
+      FixedRate: 0.05,
+    });
+  });
+
+  it("clicks on a site of its own where readers need no key, and not at all where they do", () => {
+    const canaries = (of: typeof cloud) =>
+      of
+        .of("AWS::Lambda::Function")
+        .filter(([, { Properties }]) => /clicks, and asks/.test(Properties.Description));
+    expect(canaries(cloud)).toHaveLength(1);
+    const closed = synthesise({ context: { requireKey: "true" } });
+    expect(canaries(closed)).toHaveLength(0);
+    rmSync(closed.outdir, { recursive: true, force: true });
   });
 });
 
@@ -429,8 +490,8 @@ describe("sites", () => {
     expect(variable(chosen)).toEqual(Array(2).fill("shop.example@Asia/Seoul,blog.example@UTC"));
   });
 
-  it("are demo in UTC when none is named, as on one machine", () => {
-    expect(variable(cloud)).toEqual(Array(2).fill("demo@UTC"));
+  it("are demo in UTC when none is named, as on one machine, and the one of the canary", () => {
+    expect(variable(cloud)).toEqual(Array(2).fill("demo@UTC,_canary@UTC"));
   });
 
   it("stop the synthesis when a time zone does not exist or the list is too long for a function", () => {

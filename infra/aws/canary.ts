@@ -1,0 +1,56 @@
+/** A click that is made every few minutes and must be in an answer within seconds: the whole path, as its users take it. */
+import { Duration } from "aws-cdk-lib";
+import { type Metric, Stats } from "aws-cdk-lib/aws-cloudwatch";
+import { Rule, Schedule } from "aws-cdk-lib/aws-events";
+import { LambdaFunction } from "aws-cdk-lib/aws-events-targets";
+import { Construct } from "constructs";
+import { ENV } from "../../processors/env.ts";
+import { Handler } from "./function.ts";
+import { ownMetric } from "./metrics.ts";
+import type { AnalyticsTable } from "./table.ts";
+
+export interface CanaryProps {
+  readonly data: AnalyticsTable;
+  /** Origin that browsers use. */
+  readonly url: string;
+  /** Default: every five minutes. */
+  readonly every?: Duration;
+  /** By when a click must be in the answers. Default: 15 s, which allows for cold starts. */
+  readonly within?: Duration;
+}
+
+export class Canary extends Construct {
+  readonly handler: Handler;
+  readonly #data: AnalyticsTable;
+
+  constructor(scope: Construct, id: string, props: CanaryProps) {
+    super(scope, id);
+    const { data, url, every = Duration.minutes(5), within = Duration.seconds(15) } = props;
+    this.#data = data;
+    this.handler = new Handler(this, "Canary", {
+      handler: "canary",
+      description: "Rivulet: clicks, and asks until the click is counted",
+      timeout: within.plus(Duration.seconds(20)),
+      memory: 256,
+      environment: {
+        // It only names the metrics: the canary may do nothing that a browser may not.
+        [ENV.table]: data.table.tableName,
+        [ENV.url]: url,
+        [ENV.canaryMs]: String(within.toMilliseconds()),
+      },
+    });
+    this.handler.function.configureAsyncInvoke({ retryAttempts: 0, maxEventAge: Duration.minutes(1) });
+    new Rule(this, "Schedule", {
+      description: "Rivulet: canary",
+      schedule: Schedule.rate(every),
+      targets: [
+        new LambdaFunction(this.handler.function, { retryAttempts: 0, maxEventAge: Duration.minutes(1) }),
+      ],
+    });
+  }
+
+  /** Milliseconds from a click until it was in an answer. */
+  visible(): Metric {
+    return ownMetric(this.#data, "Visible", { statistic: Stats.MAXIMUM, period: Duration.minutes(5) });
+  }
+}

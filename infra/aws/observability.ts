@@ -1,0 +1,142 @@
+/** What an operator looks at: one page of graphs, and the traces of this deployment as a group with a rate of its own. */
+import { Duration, Names, Stack } from "aws-cdk-lib";
+import {
+  Dashboard,
+  GraphWidget,
+  type IMetric,
+  MathExpression,
+  type Metric,
+  Stats,
+} from "aws-cdk-lib/aws-cloudwatch";
+import { CfnGroup, CfnSamplingRule } from "aws-cdk-lib/aws-xray";
+import { Construct } from "constructs";
+import { type MetricName, NAMESPACE } from "../../processors/telemetry.ts";
+import type { Aggregation } from "./aggregation.ts";
+import type { Canary } from "./canary.ts";
+import type { Compaction } from "./compaction.ts";
+import type { Ingestion } from "./ingestion.ts";
+import { ownMetric } from "./metrics.ts";
+import type { Serving } from "./serving.ts";
+import type { ClickStream } from "./stream.ts";
+import type { AnalyticsTable } from "./table.ts";
+
+export interface ObservabilityProps {
+  readonly data: AnalyticsTable;
+  readonly clicks: ClickStream;
+  readonly ingestion: Ingestion;
+  readonly aggregation: Aggregation;
+  readonly compaction: Compaction;
+  readonly serving: Serving;
+  readonly canary?: Canary | undefined;
+}
+
+export class Observability extends Construct {
+  readonly dashboard: Dashboard;
+
+  constructor(scope: Construct, id: string, props: ObservabilityProps) {
+    super(scope, id);
+    this.dashboard = new Dashboard(this, "Dashboard", { defaultInterval: Duration.hours(3) });
+    for (const row of rows(props)) {
+      const width = 24 / row.length;
+      this.dashboard.addWidgets(
+        ...row.map(([title, ...left]) => new GraphWidget({ title, left, width, height: 6 })),
+      );
+    }
+    const { api } = props.ingestion;
+    // Every trace of a click begins at this API.
+    new CfnGroup(this, "Traces", {
+      groupName: Names.uniqueResourceName(this, { maxLength: 32 }),
+      filterExpression: `service(id(name: "${api.restApiName}/${api.deploymentStage.stageName}", type: "AWS::ApiGateway::Stage"))`,
+      insightsConfiguration: { insightsEnabled: false, notificationsEnabled: false },
+    });
+    // One a second and a twentieth of the rest: enough to see each hop, at a cost that does not grow with fame.
+    new CfnSamplingRule(this, "Sampling", {
+      samplingRule: {
+        ruleName: Names.uniqueResourceName(this, { maxLength: 32 }),
+        version: 1,
+        priority: 1000,
+        reservoirSize: 1,
+        fixedRate: 0.05,
+        host: "*",
+        httpMethod: "*",
+        resourceArn: Stack.of(this).formatArn({
+          service: "apigateway",
+          account: "",
+          resource: "/restapis",
+          resourceName: `${api.restApiId}/stages/${api.deploymentStage.stageName}`,
+        }),
+        serviceName: "*",
+        serviceType: "*",
+        urlPath: "*",
+      },
+    });
+  }
+}
+
+/** Rejects by reason, all reasons that there are. */
+const rejects = (data: AnalyticsTable): MathExpression =>
+  new MathExpression({
+    expression: `SEARCH('{${NAMESPACE},Table,Reason} MetricName="Rejects" Table="${data.table.tableName}"', 'Sum', 60)`,
+    label: "",
+    period: Duration.minutes(1),
+  });
+
+type Graph = readonly [title: string, ...metrics: IMetric[]];
+
+function rows({
+  data,
+  clicks,
+  ingestion,
+  aggregation,
+  compaction,
+  serving,
+  canary,
+}: ObservabilityProps): Graph[][] {
+  const minute = { period: Duration.minutes(1) };
+  const own = (name: MetricName, statistic?: string): Metric =>
+    ownMetric(data, name, statistic ? { statistic } : {});
+  return [
+    [
+      [
+        "Freshness: from a click to the count (ms)",
+        own("Delay", Stats.p(50)),
+        own("Delay", Stats.p(99)),
+        own("Lag", Stats.MAXIMUM),
+        ...(canary ? [canary.visible()] : []),
+      ],
+      ["Events", own("Events"), own("Late")],
+    ],
+    [
+      ["Rejects by reason", rejects(data)],
+      ["Commits lost to another worker", own("Conflicts")],
+      ["Batches given up, shards full", aggregation.givenUp(), clicks.throttles()],
+    ],
+    [
+      [
+        "API: requests and failures",
+        ingestion.api.metricCount({ ...minute, statistic: "Sum" }),
+        ingestion.api.metricClientError({ ...minute, statistic: "Sum" }),
+        ingestion.api.metricServerError({ ...minute, statistic: "Sum" }),
+      ],
+      [
+        "API: latency (ms)",
+        ingestion.api.metricLatency({ ...minute, statistic: Stats.p(50) }),
+        ingestion.api.metricLatency({ ...minute, statistic: Stats.p(99) }),
+      ],
+    ],
+    [
+      [
+        "Functions: duration (ms, p99)",
+        ...[aggregation, compaction, serving].map(({ handler }) =>
+          handler.function.metricDuration({ ...minute, statistic: Stats.p(99) }),
+        ),
+      ],
+      ["Functions: errors", ...[aggregation, compaction, serving].map(({ handler }) => handler.errors())],
+      [
+        "Table: units",
+        data.table.metricConsumedWriteCapacityUnits(minute),
+        data.table.metricConsumedReadCapacityUnits(minute),
+      ],
+    ],
+  ];
+}

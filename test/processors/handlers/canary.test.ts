@@ -1,0 +1,55 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { CANARY_SITE, ENV } from "../../../processors/env.ts";
+import { type ServerProcess, startServer } from "../../kit/server.ts";
+
+const data = mkdtempSync(join(tmpdir(), "rivulet-canary-"));
+let server: ServerProcess;
+
+beforeAll(async () => {
+  server = await startServer({ data, args: ["--site", CANARY_SITE, "--site", "example.com"] });
+});
+afterAll(async () => {
+  await server.stop();
+  rmSync(data, { recursive: true, force: true });
+});
+
+/** The handler as Lambda loads it, and all that it writes to its log. */
+async function canary(
+  url: string,
+  withinMs: number,
+): Promise<{ run: () => Promise<{ visibleMs: number }>; log: string[] }> {
+  vi.resetModules();
+  Object.assign(process.env, { [ENV.table]: "clicks", [ENV.url]: url, [ENV.canaryMs]: String(withinMs) });
+  const log: string[] = [];
+  vi.spyOn(process.stdout, "write").mockImplementation((line) => log.push(String(line)) > 0);
+  const { handler } = await import("../../../processors/handlers/canary.ts");
+  return { run: () => handler().finally(() => vi.restoreAllMocks()), log };
+}
+
+describe("the canary", () => {
+  it("clicks, finds its click in the answers, and tells how long that took as a metric", async () => {
+    const { run, log } = await canary(server.url, 20_000);
+    const { visibleMs } = await run();
+    const line = JSON.parse(log.join(""));
+    expect(line).toMatchObject({ Table: "clicks", Visible: visibleMs });
+    expect(line._aws.CloudWatchMetrics).toEqual([
+      { Namespace: "Rivulet", Dimensions: [["Table"]], Metrics: [{ Name: "Visible", Unit: "Milliseconds" }] },
+    ]);
+  });
+
+  it("fails, so that its alarm goes off, when nobody takes the click", async () => {
+    const { run, log } = await canary(`${server.url}/nowhere`, 20_000);
+    await expect(run()).rejects.toThrow("POST /v1/events was answered 404");
+    expect(log).toEqual([]);
+  });
+
+  it("is on no reader's list of sites", async () => {
+    const { sites } = (await (await fetch(`${server.url}/api/v2/sites`)).json()) as {
+      sites: { site_id: string }[];
+    };
+    expect(sites.map(({ site_id }) => site_id)).toEqual(["example.com"]);
+  });
+});
