@@ -92,7 +92,7 @@ export const responseSchemas: Readonly<Record<string, Schema>> = {
     complete_until: completeUntil,
     lag_ms: lagMs,
     error: byMetric({ type: "number" }, "Relative standard error of each metric; 0 is exact."),
-    source: { type: "string", enum: ["rollup"], description: "What was read." },
+    source: { type: "string", enum: ["rollup", "archive"], description: "What was read." },
     late,
     "reconciled?": ref("Reconciled"),
     "time_labels?": list({ type: "string" }, "Every label of the time dimension, also the empty ones."),

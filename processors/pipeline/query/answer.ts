@@ -1,14 +1,15 @@
 /** From what was counted to what is answered: values by row, counterparts to compare with, and the query as understood. */
 import { OTHER } from "../../model/dimensions.ts";
-import type { Measures } from "../../model/measures.ts";
+import type { EpochMs } from "../../model/time.ts";
 import type { Site } from "../sites.ts";
+import { tableDimension } from "./answerable.ts";
 import { emptyRow, type Row } from "./breakdown.ts";
 import { changeOf } from "./compare.ts";
 import { predicate, tableOf } from "./filter.ts";
-import { type MetricValue, metricError, metricValue, visitorsOf } from "./metrics.ts";
+import { type MetricValue, metricError, metricValue } from "./metrics.ts";
 import { effectiveOrder } from "./order.ts";
 import { type Bucket, type cut, isoLocal, type Range } from "./range.ts";
-import type { Cell, Snapshot } from "./reader.ts";
+import type { Cell, NewestCommit } from "./reader.ts";
 import type { Metric, QueryRequest } from "./request.ts";
 
 /** Events of these cells that came after their window had closed. */
@@ -32,28 +33,36 @@ export interface ResultRow {
 export interface Question {
   readonly site: Site;
   readonly request: QueryRequest;
-  /** The dimension broken down, or else the one filtered by. */
-  readonly dimension: string | undefined;
   readonly time: Parameters<typeof cut>[0] | undefined;
 }
 
-export interface Counted extends Snapshot {
+export interface Counted {
   readonly rows: readonly Row[];
-  /** All of the range, unfiltered. */
-  readonly all: Measures;
+  /** Distinct visitors of all of the range, unfiltered, and whether that has no error. */
+  readonly all: { readonly visitors: number; readonly isExact: boolean };
   readonly buckets: readonly Bucket[];
+  readonly late: number;
+  /** Whether a filter met values that are together in "(other)". */
+  readonly metOther: boolean;
+  /** Of each shard that has a commit. */
+  readonly newest: readonly NewestCommit[];
+  /** Set where an archive answered: what was received before is in the rows. */
+  readonly archivedUntil?: EpochMs;
 }
 
 /** A row's metrics and dimensions, in the order asked for. */
 export function valuesOf(
   row: Row,
   { all }: Counted,
-  { request, dimension }: Question,
+  { request }: Question,
 ): { metrics: MetricValue[]; dimensions: string[] } {
-  const context = { dimension, entry: row.entry, allVisitors: visitorsOf(all, undefined) };
+  const isPage = tableDimension(request) === "event:page";
+  const context = { isPage, entry: row.entry, allVisitors: all.visitors };
   return {
-    metrics: request.metrics.map((metric) => metricValue(metric, row.measures, context)),
-    dimensions: request.dimensions.map((name) => (name === request.dimension ? row.value : row.bucket.label)),
+    metrics: request.metrics.map((metric) => metricValue(metric, row.tally, context)),
+    dimensions: request.dimensions.map(
+      (name) => row.values[request.breakdown.indexOf(name)] ?? row.bucket.label,
+    ),
   };
 }
 
@@ -62,12 +71,12 @@ export function comparer(
   past: Counted,
   question: Question,
 ): (row: Row, metrics: readonly MetricValue[]) => NonNullable<ResultRow["comparison"]> | null {
-  const key = (at: number, value: string): string => `${at} ${value}`;
-  const known = new Map(past.rows.map((row) => [key(row.at, row.value), row]));
-  return ({ at, value }, current) => {
+  const key = (at: number, values: readonly string[]): string => JSON.stringify([at, ...values]);
+  const known = new Map(past.rows.map((row) => [key(row.at, row.values), row]));
+  return ({ at, values }, current) => {
     const bucket = past.buckets[at];
     if (!bucket) return null;
-    const before = valuesOf(known.get(key(at, value)) ?? emptyRow(at, bucket, value), past, question);
+    const before = valuesOf(known.get(key(at, values)) ?? emptyRow(at, bucket, values), past, question);
     const change = question.request.metrics.map((metric, i) =>
       changeOf(metric, current[i] ?? null, before.metrics[i] ?? null),
     );
@@ -76,16 +85,14 @@ export function comparer(
 }
 
 /** Relative standard error of each metric over all rows of all ranges; a share is also as rough as what it divides by. */
-export function errorsOf(
-  { request, dimension }: Question,
-  counts: readonly Counted[],
-): Record<string, number> {
-  const errorOf = (metric: Metric, { rows, all }: Counted): number => {
-    const whole = metric === "percentage" || metric === "conversion_rate" ? [all] : [];
-    return metricError(metric, [...rows.map(({ measures }) => measures), ...whole], dimension);
+export function errorsOf({ request }: Question, counts: readonly Counted[]): Record<string, number> {
+  const exact = counts.map(({ rows }) => rows.every(({ tally }) => tally.isExact));
+  const errorOf = (metric: Metric, { all }: Counted, i: number): number => {
+    const isShare = metric === "percentage" || metric === "conversion_rate";
+    return metricError(metric, exact[i] === true && (!isShare || all.isExact));
   };
   return Object.fromEntries(
-    request.metrics.map((metric) => [metric, Math.max(...counts.map((one) => errorOf(metric, one)))]),
+    request.metrics.map((metric) => [metric, Math.max(...counts.map((one, i) => errorOf(metric, one, i)))]),
   );
 }
 
@@ -137,7 +144,7 @@ function filterEcho(filter: QueryRequest["filters"][number]): unknown {
     const plain = [filter.operator, filter.dimension, filter.values];
     return filter.caseSensitive ? plain : [...plain, { case_sensitive: false }];
   }
-  return filter.kind === "not"
-    ? ["not", filterEcho(filter.filter)]
+  return "filter" in filter
+    ? [filter.kind, filterEcho(filter.filter)]
     : [filter.kind, filter.filters.map(filterEcho)];
 }

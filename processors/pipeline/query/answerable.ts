@@ -1,7 +1,7 @@
-/** Which questions rollups can answer: each dimension by itself, and of each dimension only the metrics it has. */
-import { ClickstreamError } from "../../errors.ts";
+/** Which questions have an answer, and which of them rollups hold: each dimension by itself, with the metrics it has. */
 import { EXIT_PAGE } from "../../model/dimensions.ts";
-import { tableOf } from "./filter.ts";
+import { bad } from "./fields.ts";
+import { asksBehaviour, filteredDimensions, tableOf } from "./filter.ts";
 import type { Metric, QueryRequest } from "./request.ts";
 
 /** Metrics of a visit as a whole; a custom event or property has none. */
@@ -19,40 +19,71 @@ const EXIT_UNKNOWN: ReadonlySet<Metric> = new Set([
   "total_revenue",
   "average_revenue",
 ]);
+/** Dimensions whose rows have web vitals in rollups. */
+export const WITH_VITALS: ReadonlySet<string> = new Set(["event:page", "visit:device", "visit:country"]);
 
-const bad = (message: string): never => {
-  throw new ClickstreamError("bad_request", message);
-};
+const isOfEvents = (dimension: string): boolean => dimension.startsWith("event:");
+export const isVital = (metric: Metric): boolean => /_p(75|95)$/.test(metric);
 
-/** `filtered` is the one dimension that the filters test. Throws `bad_request` with a message that names the field. */
-export function checkAnswerable(request: QueryRequest, filtered: string | undefined): void {
-  const { dimension } = request;
-  if (filtered && dimension && tableOf(filtered) !== tableOf(dimension)) {
-    bad(
-      `filters: ${filtered} while breaking down by ${dimension} cannot be answered from rollups; filter by the same dimension`,
-    );
-  }
-  for (const [i, metric] of request.metrics.entries()) {
-    const problem = problemOf(metric, request, filtered);
-    if (problem) bad(`metrics[${i}]: ${problem}`);
+/** The dimension whose table answers: the one broken down, or else the one filtered by. Of a question that rollups hold. */
+export const tableDimension = ({ breakdown, filters }: QueryRequest): string | undefined =>
+  breakdown[0] ?? filteredDimensions(filters)[0];
+
+/** Throws `bad_request` with a message that names the field, for what nothing could answer. */
+export function checkMeaning(request: QueryRequest): void {
+  const { breakdown, time, metrics } = request;
+  const filtered = filteredDimensions(request.filters);
+  const shown = [...breakdown, ...filtered];
+  for (const [i, metric] of metrics.entries()) {
+    if (metric === "percentage" && shown.length === 0 && !time)
+      bad(`metrics[${i}]: percentage needs a dimension`);
+    if (metric === "conversion_rate" && !shown.some(isOfEvents))
+      bad(`metrics[${i}]: conversion_rate needs event:goal, event:page or event:props:*`);
+    const event = breakdown.find(isOfEvents);
+    const isEntry = breakdown.length === 1 && event === "event:page" && ENTRY_METRICS.has(metric);
+    if (event && VISIT_METRICS.has(metric) && !isEntry)
+      bad(`metrics[${i}]: ${metric} belongs to visits and cannot be broken down by ${event}`);
   }
 }
 
-function problemOf(metric: Metric, request: QueryRequest, filtered: string | undefined): string | undefined {
-  const { dimension, time } = request;
-  const shown = dimension ?? filtered;
-  if (metric === "percentage" && !shown && !time) return "percentage needs a dimension";
-  if (metric === "conversion_rate" && !shown?.startsWith("event:"))
-    return "conversion_rate needs event:goal, event:page or event:props:*";
+/** Why rollups cannot answer a question that has a meaning, beginning with the field; undefined where they can. */
+export function beyondRollups(request: QueryRequest): string | undefined {
+  const { breakdown, filters, metrics } = request;
+  if (breakdown.length > 1)
+    return `dimensions: ${breakdown.join(" with ")} cannot be combined from rollups; ask for one besides time`;
+  if (asksBehaviour(filters))
+    return "filters: has_done and has_not_done ask what else happened in a visit, which rollups do not hold";
+  const filtered = filteredDimensions(filters);
+  if (filtered.length > 1)
+    return `filters: ${filtered.join(" with ")} cannot be answered from rollups; filter by one dimension`;
+  const [dimension] = breakdown;
+  const [test] = filtered;
+  if (dimension && test && tableOf(test) !== tableOf(dimension))
+    return `filters: ${test} while breaking down by ${dimension} cannot be answered from rollups; filter by the same dimension`;
+  for (const [i, metric] of metrics.entries()) {
+    const problem = unheld(metric, request);
+    if (problem) return `metrics[${i}]: ${problem}`;
+  }
+  return undefined;
+}
+
+function unheld(metric: Metric, request: QueryRequest): string | undefined {
+  const shown = tableDimension(request);
   if (!shown) return undefined;
   const isEntry = shown === "event:page" && ENTRY_METRICS.has(metric);
-  if (shown.startsWith("event:") && VISIT_METRICS.has(metric) && !isEntry)
-    return `${metric} belongs to visits and cannot be broken down by ${shown}`;
+  if (isOfEvents(shown) && VISIT_METRICS.has(metric) && !isEntry)
+    return `${metric} belongs to visits; rollups do not hold the visits in which ${shown} had a value`;
   if (shown === EXIT_PAGE && EXIT_UNKNOWN.has(metric)) return `${metric} is not known by ${EXIT_PAGE}`;
-  const merges = filtered?.startsWith("event:") && !dimension && !isOneValue(request);
+  const merges = request.breakdown.length === 0 && isOfEvents(shown) && !isOneValue(request);
   if (metric === "visits" && merges)
-    return `visits over several values of ${filtered} would count a visit once for each; filter for one value`;
+    return `visits over several values of ${shown} would count a visit once for each; filter for one value`;
   return undefined;
+}
+
+/** Whether rollups answer with less than an archive has: null for web vitals that they do not keep by this dimension. */
+export function isBetterArchived(request: QueryRequest): boolean {
+  const shown = tableDimension(request);
+  return shown !== undefined && !WITH_VITALS.has(shown) && request.metrics.some(isVital);
 }
 
 const isOneValue = ({ filters }: QueryRequest): boolean =>

@@ -3,6 +3,7 @@ import { Measures } from "../../model/measures.ts";
 import { boundTable, type Table } from "../../model/rollup.ts";
 import { ENTRY_METRICS } from "./answerable.ts";
 import { holds, predicate, tableOf } from "./filter.ts";
+import { MergedTally, type Tally } from "./metrics.ts";
 import type { Bucket } from "./range.ts";
 import type { Cell } from "./reader.ts";
 import type { QueryRequest } from "./request.ts";
@@ -14,11 +15,11 @@ export interface Row {
   /** Index of the bucket among all buckets of the range. */
   readonly at: number;
   readonly bucket: Bucket;
-  /** Of the dimension broken down; "" without one. */
-  readonly value: string;
-  readonly measures: Measures;
+  /** Of the dimensions broken down, in order. */
+  readonly values: readonly string[];
+  readonly tally: Tally;
   /** Of pages: the visits that entered there. */
-  readonly entry: Measures | undefined;
+  readonly entry: Tally | undefined;
 }
 
 /**
@@ -34,6 +35,8 @@ export function breakDown(
   const passes = predicate(request.filters);
   const needsEntry =
     dimension === "event:page" && request.metrics.some((metric) => ENTRY_METRICS.has(metric));
+  const tallied = (measures: Measures): Tally => new MergedTally(measures, dimension);
+  const isBrokenDown = request.breakdown.length > 0;
   const rows: Row[] = [];
   let next = 0;
   for (const [at, bucket] of buckets.entries()) {
@@ -42,7 +45,7 @@ export function breakDown(
     if (!dimension) {
       const measures = mergeTotals(own);
       if (!request.time || !measures.isZero())
-        rows.push({ at, bucket, value: "", measures, entry: undefined });
+        rows.push({ at, bucket, values: [], tally: tallied(measures), entry: undefined });
       continue;
     }
     const keep = (value: string): boolean =>
@@ -51,9 +54,12 @@ export function breakDown(
     const entries = needsEntry
       ? mergeTables(own, "visit:entry_page", (value) => table.has(value))
       : undefined;
-    if (request.dimension) {
-      for (const [value, measures] of table)
-        if (!measures.isZero()) rows.push({ at, bucket, value, measures, entry: entries?.get(value) });
+    if (isBrokenDown) {
+      for (const [value, measures] of table) {
+        if (measures.isZero()) continue;
+        const entry = entries?.get(value);
+        rows.push({ at, bucket, values: [value], tally: tallied(measures), entry: entry && tallied(entry) });
+      }
       continue;
     }
     // Filtered without a breakdown: the rows that pass, as one.
@@ -64,17 +70,20 @@ export function breakDown(
       const entered = entries?.get(value);
       if (entered) entry.merge(entered);
     }
-    if (!request.time || !measures.isZero()) rows.push({ at, bucket, value: "", measures, entry });
+    if (!request.time || !measures.isZero())
+      rows.push({ at, bucket, values: [], tally: tallied(measures), entry: tallied(entry) });
   }
   return rows;
 }
 
-/** The row of a bucket and value in which nothing happened. */
-export const emptyRow = (at: number, bucket: Bucket, value: string): Row => ({
+const NOTHING: Tally = new MergedTally(new Measures());
+
+/** The row of a bucket and values in which nothing happened. */
+export const emptyRow = (at: number, bucket: Bucket, values: readonly string[]): Row => ({
   at,
   bucket,
-  value,
-  measures: new Measures(),
+  values,
+  tally: NOTHING,
   entry: undefined,
 });
 
@@ -84,7 +93,7 @@ export function withoutGaps(rows: readonly Row[], buckets: readonly Bucket[], no
   return buckets.flatMap((bucket, at) => {
     const row = known.get(at);
     if (row) return [row];
-    return bucket.from <= now ? [emptyRow(at, bucket, "")] : [];
+    return bucket.from <= now ? [emptyRow(at, bucket, [])] : [];
   });
 }
 

@@ -14,7 +14,7 @@ import type { FeedEntry } from "../fold.ts";
 import { type Freshness, quietUntil, waitingMs } from "../freshness.ts";
 import type { Reconciled } from "../reconcile.ts";
 import { isKept } from "../rollups.ts";
-import { type Site, SiteDirectory } from "../sites.ts";
+import { isListed, type Site, SiteDirectory } from "../sites.ts";
 import {
   type Counted,
   comparer,
@@ -26,11 +26,12 @@ import {
   type ResultRow,
   valuesOf,
 } from "./answer.ts";
-import { checkAnswerable } from "./answerable.ts";
+import { beyondRollups, checkMeaning, isBetterArchived, tableDimension } from "./answerable.ts";
+import type { QueryArchive } from "./archive.ts";
 import { breakDown, mergeTotals, withoutGaps } from "./breakdown.ts";
 import { comparisonRange } from "./compare.ts";
-import { filteredDimension } from "./filter.ts";
-import { metricError, visitorsOf } from "./metrics.ts";
+import { bad } from "./fields.ts";
+import { MergedTally, metricError } from "./metrics.ts";
 import { sorted } from "./order.ts";
 import { type Bucket, cut, parseRange, type Range, resolveTime } from "./range.ts";
 import { type NewestCommit, RollupReader } from "./reader.ts";
@@ -44,7 +45,7 @@ export interface QueryMeta {
   readonly lag_ms: number;
   /** Relative standard error of each metric in this answer; 0 is exact. */
   readonly error: Record<string, number>;
-  readonly source: "rollup";
+  readonly source: "rollup" | "archive";
   /** Events in the range that came after their window had closed; they are counted. */
   readonly late: number;
   /** Live numbers against a recount of the stream; absent where nothing is recounted. */
@@ -103,6 +104,8 @@ export interface QueryDeps {
   readonly allowedLatenessMs?: number;
   /** The newest recount of a site; without it answers say nothing of one. */
   readonly reconciled?: (siteId: string) => Reconciled | undefined;
+  /** Answers what rollups cannot; without it such a question is refused. */
+  readonly archive?: QueryArchive;
 }
 
 /** What is known of the stream before the data are read. */
@@ -142,9 +145,7 @@ export class QueryEngine {
     const now = this.#deps.clock.now();
     const first = request.dateRange === "all" ? await this.#firstInstant(site, now) : now;
     const range = parseRange(request.dateRange, site.timeZone, now, first);
-    const filtered = filteredDimension(request.filters);
-    const dimension = request.dimension ?? filtered;
-    checkAnswerable(request, filtered);
+    checkMeaning(request);
     const past =
       request.include.comparison &&
       comparisonRange(request.include.comparison, range, request.dateRange, {
@@ -157,15 +158,19 @@ export class QueryEngine {
     const question = {
       site,
       request,
-      dimension,
       time: request.time && resolveTime(request.time, range, request.dateRange),
     };
-    const main = await this.#count(question, range);
-    const other = past && (await this.#countPast(question, past));
-    const freshness = this.#freshness(main.newest, known, now);
+    const isArchived = this.#goesToArchive(request);
+    const count = (span: Range): Promise<Counted> =>
+      isArchived ? this.#countArchived(question, span) : this.#count(question, span);
+    const main = await count(range);
+    const other = past && (await comparable(() => count(past)));
+    const { archivedUntil = Number.POSITIVE_INFINITY } = main;
+    const live = this.#freshness(main.newest, known, now);
+    const freshness = { ...live, complete_until: Math.min(live.complete_until, archivedUntil) };
 
     // A bucket without anything still has something to be compared with.
-    const isGapless = question.time && !request.dimension && (isSeries || past);
+    const isGapless = question.time && request.breakdown.length === 0 && (isSeries || past);
     const rows = isGapless ? withoutGaps(main.rows, main.buckets, now) : main.rows;
     const results = sorted(
       rows.map((row) => ({ row, from: row.bucket.from, ...valuesOf(row, main, question) })),
@@ -176,10 +181,11 @@ export class QueryEngine {
     const error = errorsOf(question, other ? [main, other] : [main]);
     const warnings = warningsOf({
       request,
-      dimension,
+      dimension: isArchived ? request.breakdown[0] : tableDimension(request),
       rows: main.rows,
       range: { from: range.from, to: Math.max(range.from + 1, Math.min(range.to, now)) },
-      metOther: request.filters.length > 0 && holdsOther(main.cells, dimension, request),
+      metOther: main.metOther,
+      isArchived,
     });
     return {
       results: page.map(({ row, metrics, dimensions }) => ({
@@ -190,8 +196,8 @@ export class QueryEngine {
       meta: {
         ...freshness,
         error,
-        source: "rollup",
-        late: lateEvents(main.cells),
+        source: isArchived ? "archive" : "rollup",
+        late: main.late,
         ...this.#reconciled(site),
         ...(request.include.timeLabels
           ? {
@@ -208,8 +214,43 @@ export class QueryEngine {
     };
   }
 
+  /** Whether the archive answers. Throws `bad_request` where it would have to and there is none. */
+  #goesToArchive(request: QueryRequest): boolean {
+    const beyond = beyondRollups(request);
+    if (!this.#deps.archive) return beyond === undefined ? false : bad(beyond);
+    return beyond !== undefined || isBetterArchived(request);
+  }
+
+  async #countArchived({ site, request, time }: Question, range: Range): Promise<Counted> {
+    const { archive } = this.#deps;
+    if (!archive) throw new ClickstreamError("invariant", "asked of an archive that is not there");
+    const buckets = time ? cut(time, range, site.timeZone) : [{ label: "", ...range }];
+    // Before the archive is asked: what is complete then stays complete.
+    const newest = await this.#reader.newest();
+    const { rows, allVisitors, late, archivedUntil } = await archive.answer({
+      site,
+      request,
+      range,
+      buckets,
+    });
+    const isTotal = !time && request.breakdown.length === 0;
+    return {
+      rows:
+        isTotal && rows.length === 0
+          ? withoutGaps([], buckets, range.from)
+          : rows.map((row) => ({ ...row, bucket: buckets[row.at]!, entry: row.entry })),
+      all: { visitors: allVisitors, isExact: true },
+      buckets,
+      late,
+      metOther: false,
+      newest,
+      archivedUntil,
+    };
+  }
+
   /** All rows of a range. */
-  async #count({ site, request, dimension, time }: Question, range: Range): Promise<Counted> {
+  async #count({ site, request, time }: Question, range: Range): Promise<Counted> {
+    const dimension = tableDimension(request);
     const now = this.#deps.clock.now();
     const buckets: Bucket[] = time ? cut(time, range, site.timeZone) : [{ label: "", ...range }];
     const coarsest = time === "time:minute" ? "minute" : time === "time:hour" ? "hour" : "day";
@@ -220,21 +261,12 @@ export class QueryEngine {
     const { cells, newest } = await this.#reader.read(site, [aligned], coarsest);
     return {
       rows: breakDown(buckets, cells, request, dimension),
-      all: mergeTotals(cells),
+      all: new MergedTally(mergeTotals(cells)),
       buckets,
-      cells,
+      late: lateEvents(cells),
+      metOther: request.filters.length > 0 && holdsOther(cells, dimension, request),
       newest,
     };
-  }
-
-  /** The same for the range compared with, whose refusals must not blame date_range. */
-  async #countPast(question: Question, range: Range): Promise<Counted> {
-    try {
-      return await this.#count(question, range);
-    } catch (cause) {
-      if (!(cause instanceof ClickstreamError) || cause.code !== "bad_request") throw cause;
-      throw new ClickstreamError("bad_request", `include.compare: ${cause.message}`, { cause });
-    }
   }
 
   /** Throws `not_found`. */
@@ -249,18 +281,18 @@ export class QueryEngine {
       "minute",
     );
     const freshness = this.#freshness(newest, known, now);
-    const current = mergeTotals(cells.slice(-CURRENT_MINUTES));
+    const current = new MergedTally(mergeTotals(cells.slice(-CURRENT_MINUTES)));
     return {
       site_id: site.id,
       time_zone: site.timeZone,
       now,
-      current_visitors: visitorsOf(current, undefined),
+      current_visitors: current.visitors,
       has_events: (await this.#firstHour(site)) !== undefined || this.#reader.feed(site.id).length > 0,
       minutes: cells.map((cell) => {
-        const totals = mergeTotals([cell]);
+        const totals = new MergedTally(mergeTotals([cell]));
         return {
           start: cell.from,
-          visitors: visitorsOf(totals, undefined),
+          visitors: totals.visitors,
           pageviews: totals.pageviews,
           events: totals.events,
           provisional: cell.to > freshness.complete_until,
@@ -270,12 +302,12 @@ export class QueryEngine {
       ...freshness,
       late: lateEvents(cells),
       ...this.#reconciled(site),
-      error: { visitors: metricError("visitors", [current], undefined) },
+      error: { visitors: metricError("visitors", current.isExact) },
     };
   }
 
   async sites(): Promise<SitesResponse> {
-    const sites = [...(await this.#sites.all()).values()];
+    const sites = [...(await this.#sites.all()).values()].filter(isListed);
     return { sites: sites.map(({ id, timeZone }) => ({ site_id: id, time_zone: timeZone })) };
   }
 
@@ -311,5 +343,15 @@ export class QueryEngine {
     const quiet = lagMs === 0 ? now - allowedLatenessMs : noted ? quietUntil(noted, allowedLatenessMs) : 0;
     const waiting = noted ? waitingMs(noted, newest, now) : 0;
     return { complete_until: Math.max(watermark, quiet), lag_ms: lagMs ?? Math.max(delay, waiting) };
+  }
+}
+
+/** Refusals of the range compared with must not blame date_range. */
+async function comparable<T>(count: () => Promise<T>): Promise<T> {
+  try {
+    return await count();
+  } catch (cause) {
+    if (!(cause instanceof ClickstreamError) || cause.code !== "bad_request") throw cause;
+    throw new ClickstreamError("bad_request", `include.compare: ${cause.message}`, { cause });
   }
 }

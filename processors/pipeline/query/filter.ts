@@ -1,25 +1,26 @@
 /** Filters as predicates over the values of one dimension, which is all that a rollup's table can answer. */
-import { ClickstreamError } from "../../errors.ts";
+import { invariant } from "../../errors.ts";
 import { GOAL } from "../../model/dimensions.ts";
 import { PAGEVIEW } from "../../model/event.ts";
 import type { Filter } from "./request.ts";
 
-/** The one dimension that all filters test, or undefined without filters. Throws `bad_request` when they test several. */
-export function filteredDimension(filters: readonly Filter[]): string | undefined {
-  const names = new Set(filters.flatMap(dimensionsOf));
-  if (names.size > 1) {
-    throw new ClickstreamError(
-      "bad_request",
-      `filters: ${[...names].join(" with ")} cannot be answered from rollups; filter by one dimension`,
-    );
-  }
-  return [...names][0];
-}
+/** The dimensions that filters test, each once. */
+export const filteredDimensions = (filters: readonly Filter[]): string[] => [
+  ...new Set(filters.flatMap(dimensionsOf)),
+];
 
 function dimensionsOf(filter: Filter): string[] {
   if (filter.kind === "test") return [filter.dimension];
-  return filter.kind === "not" ? dimensionsOf(filter.filter) : filter.filters.flatMap(dimensionsOf);
+  return "filter" in filter ? dimensionsOf(filter.filter) : filter.filters.flatMap(dimensionsOf);
 }
+
+/** Whether any asks what else happened in a visit. */
+export const asksBehaviour = (filters: readonly Filter[]): boolean =>
+  filters.some(
+    (filter) =>
+      filter.kind === "has_done" ||
+      (filter.kind !== "test" && asksBehaviour("filter" in filter ? [filter.filter] : filter.filters)),
+  );
 
 /** The table that holds a dimension: goals are event names other than page views. */
 export const tableOf = (dimension: string): string => (dimension === GOAL ? "event:name" : dimension);
@@ -37,6 +38,7 @@ function compile(filter: Filter): (value: string) => boolean {
     const inner = compile(filter.filter);
     return (value) => !inner(value);
   }
+  invariant(filter.kind !== "has_done", () => "has_done: a value has no other events, only its visit has");
   if (filter.kind !== "test") {
     const inner = filter.filters.map(compile);
     return filter.kind === "and"

@@ -81,6 +81,13 @@ export class RollupReader {
     return this.#feeds.get(site) ?? [];
   }
 
+  /** The newest commit of each shard that has one. */
+  newest(): Promise<readonly NewestCommit[]> {
+    const turn = this.#reading.then(async () => this.#readTails(await readCursors(this.#store)));
+    this.#reading = turn.catch(() => {});
+    return turn;
+  }
+
   async #read(site: Site, ranges: readonly Range[], coarsest: Granularity): Promise<Snapshot> {
     const cursors = await readCursors(this.#store);
     const plan = planCover(site.timeZone, ranges, coarsest, this.#clock.now());

@@ -49,7 +49,7 @@ const TABLE_DIMENSIONS: ReadonlySet<string> = new Set([
 export const OPERATORS = ["is", "is_not", "contains", "contains_not", "matches", "matches_not"] as const;
 export type Operator = (typeof OPERATORS)[number];
 
-/** Of the Stats API, but about several events of one visit, which rollups do not hold. */
+/** About other events of the visit. */
 const BEHAVIOURS: ReadonlySet<unknown> = new Set(["has_done", "has_not_done"]);
 /** Of the Stats API, but never recorded here. */
 const NOT_RECORDED =
@@ -64,7 +64,9 @@ export type Filter =
       readonly caseSensitive: boolean;
     }
   | { readonly kind: "and" | "or"; readonly filters: readonly Filter[] }
-  | { readonly kind: "not"; readonly filter: Filter };
+  | { readonly kind: "not"; readonly filter: Filter }
+  /** Of a visit: some event of it passes. */
+  | { readonly kind: "has_done"; readonly filter: Filter };
 
 export interface QueryRequest {
   readonly siteId: string;
@@ -72,8 +74,8 @@ export interface QueryRequest {
   /** As sent; range.ts reads it, because that needs the site's time zone. */
   readonly dateRange: string | readonly [string, string];
   readonly time: TimeDimension | undefined;
-  /** The dimension broken down, besides time. */
-  readonly dimension: string | undefined;
+  /** The dimensions broken down, besides time, in order. */
+  readonly breakdown: readonly string[];
   /** As sent, in order. */
   readonly dimensions: readonly string[];
   readonly filters: readonly Filter[];
@@ -84,6 +86,7 @@ export interface QueryRequest {
 }
 
 const MAX_LIMIT = 10_000;
+const MAX_DIMENSIONS = 4;
 const MAX_FILTER_VALUES = 1_000;
 const MAX_FILTER_DEPTH = 8;
 
@@ -110,13 +113,11 @@ export function parseRequest(body: unknown): QueryRequest {
   );
   if (metrics.length === 0) bad("metrics: name at least one");
   noneTwice(metrics, "metrics");
-  const dimensions = list(raw.dimensions ?? [], "dimensions", 2).map(parseDimension);
+  const dimensions = list(raw.dimensions ?? [], "dimensions", MAX_DIMENSIONS).map(parseDimension);
   const times = dimensions.filter(isTime);
   const tables = dimensions.filter((name) => !isTime(name));
   noneTwice(dimensions, "dimensions");
   if (times.length > 1) bad("dimensions: only one time dimension at once");
-  if (tables.length > 1)
-    bad(`dimensions: ${tables.join(" with ")} cannot be combined from rollups; ask for one besides time`);
   const filters = list(raw.filters ?? [], "filters", 20).map((filter, i) =>
     parseFilter(filter, `filters[${i}]`, 0),
   );
@@ -129,7 +130,7 @@ export function parseRequest(body: unknown): QueryRequest {
     metrics,
     dateRange: parseDateRange(raw.date_range),
     time: times[0] as TimeDimension | undefined,
-    dimension: tables[0],
+    breakdown: tables,
     dimensions,
     filters,
     orderBy: parseOrder(raw.order_by, metrics, dimensions),
@@ -178,10 +179,7 @@ function parseFilter(value: unknown, field: string, depth: number): Filter {
   if (!Array.isArray(value)) return bad(`${field}: an array such as ["is", "visit:source", ["Google"]]`);
   if (depth > MAX_FILTER_DEPTH) bad(`${field}: nested deeper than ${MAX_FILTER_DEPTH}`);
   const [operator, first, values, options] = value as [unknown, unknown, unknown, unknown];
-  if (BEHAVIOURS.has(operator))
-    return bad(
-      `${field}[0]: ${String(operator)} asks what else happened in a visit, which rollups do not hold; the operators are and, or, not, ${OPERATORS.join(", ")}`,
-    );
+  if (BEHAVIOURS.has(operator)) return parseBehaviour(value, field, depth);
   const takes = operator === "and" || operator === "or" || operator === "not" ? 2 : 4;
   if (value.length > takes) bad(`${field}: at most ${takes} elements`);
   if (operator === "and" || operator === "or") {
@@ -206,6 +204,21 @@ function parseFilter(value: unknown, field: string, depth: number): Filter {
   if (operator === "matches" || operator === "matches_not")
     for (const [i, text] of texts.entries()) checkPattern(text, `${field}[2][${i}]`);
   return { kind: "test", operator: operator as Operator, dimension: first, values: texts, caseSensitive };
+}
+
+function parseBehaviour([operator, inner, ...more]: unknown[], field: string, depth: number): Filter {
+  if (more.length > 0) bad(`${field}: at most 2 elements`);
+  const filter = parseFilter(inner, `${field}[1]`, depth + 1);
+  if (!isAboutEvents(filter))
+    bad(`${field}[1]: ${String(operator)} takes filters on event: dimensions, and no other behaviour`);
+  const done: Filter = { kind: "has_done", filter };
+  return operator === "has_done" ? done : { kind: "not", filter: done };
+}
+
+function isAboutEvents(filter: Filter): boolean {
+  if (filter.kind === "test") return filter.dimension.startsWith("event:");
+  if (filter.kind === "has_done") return false;
+  return filter.kind === "not" ? isAboutEvents(filter.filter) : filter.filters.every(isAboutEvents);
 }
 
 function unfilterable(name: unknown): string {

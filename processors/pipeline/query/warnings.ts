@@ -1,6 +1,7 @@
 /** Where a number means something special: short remarks by metric, beside the numbers. */
 import { EXIT_PAGE, OTHER } from "../../model/dimensions.ts";
 import { DAY_MS } from "../../model/time.ts";
+import { isVital, WITH_VITALS } from "./answerable.ts";
 import type { Row } from "./breakdown.ts";
 import type { Range } from "./range.ts";
 import type { Metric, QueryRequest } from "./request.ts";
@@ -21,8 +22,6 @@ export interface Warning {
 
 const VISITOR_METRICS: ReadonlySet<Metric> = new Set(["visitors", "percentage", "conversion_rate"]);
 const MONEY_METRICS: ReadonlySet<Metric> = new Set(["total_revenue", "average_revenue"]);
-/** Dimensions that have web vitals. */
-const WITH_VITALS: ReadonlySet<string> = new Set(["event:page", "visit:device", "visit:country"]);
 
 export interface Answered {
   readonly request: QueryRequest;
@@ -33,6 +32,8 @@ export interface Answered {
   readonly range: Range;
   /** Whether a filter met values that are together in "(other)". */
   readonly metOther: boolean;
+  /** An archive keeps more, and counts the visitors of exit pages one by one. */
+  readonly isArchived: boolean;
 }
 
 /** At most one remark for a metric, the one that matters most. Metrics without one are absent. */
@@ -45,8 +46,11 @@ export function warningsOf(answered: Answered): Partial<Record<Metric, Warning>>
   return found;
 }
 
-function warningOf(metric: Metric, { dimension, rows, range, metOther }: Answered): Warning | undefined {
-  if (/_p(75|95)$/.test(metric) && dimension && !WITH_VITALS.has(dimension))
+function warningOf(
+  metric: Metric,
+  { dimension, rows, range, metOther, isArchived }: Answered,
+): Warning | undefined {
+  if (!isArchived && isVital(metric) && dimension && !WITH_VITALS.has(dimension))
     return {
       code: "vitals_not_kept",
       warning: `Web vitals are kept in total and by ${[...WITH_VITALS].join(", ")}; by ${dimension} they are null.`,
@@ -57,7 +61,7 @@ function warningOf(metric: Metric, { dimension, rows, range, metOther }: Answere
       warning: `A window keeps the 1,000 most visited values of ${dimension}; a filter does not see those that are together in ${OTHER}.`,
     };
   if (MONEY_METRICS.has(metric)) {
-    const several = rows.some(({ measures }) => (measures.revenue?.size ?? 0) > 1);
+    const several = rows.some(({ tally }) => (tally.revenue?.size ?? 0) > 1);
     if (several)
       return {
         code: "other_currencies",
@@ -65,13 +69,13 @@ function warningOf(metric: Metric, { dimension, rows, range, metOther }: Answere
       };
   }
   const spansDays = Math.floor(range.from / DAY_MS) !== Math.floor((range.to - 1) / DAY_MS);
-  if (VISITOR_METRICS.has(metric) && spansDays && dimension !== EXIT_PAGE)
+  if (VISITOR_METRICS.has(metric) && spansDays && (isArchived || dimension !== EXIT_PAGE))
     return {
       code: "visitor_days",
       warning:
         "Cookieless visitors get a new pseudonym at midnight UTC: over several days each day's visitors are added up.",
     };
-  if (VISITOR_METRICS.has(metric) && dimension === EXIT_PAGE)
+  if (VISITOR_METRICS.has(metric) && dimension === EXIT_PAGE && !isArchived)
     return {
       code: "first_exit_only",
       warning:

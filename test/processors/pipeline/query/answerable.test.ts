@@ -1,12 +1,14 @@
 /** Which questions rollups answer, and in whose name they refuse the others. */
 import { describe, expect, it } from "vitest";
-import { checkAnswerable } from "../../../../processors/pipeline/query/answerable.ts";
-import { filteredDimension } from "../../../../processors/pipeline/query/filter.ts";
+import { ClickstreamError } from "../../../../processors/errors.ts";
+import { beyondRollups, checkMeaning } from "../../../../processors/pipeline/query/answerable.ts";
 import { parseRequest } from "../../../../processors/pipeline/query/request.ts";
 
 function check(asked: object): void {
   const request = parseRequest({ site_id: "shop", metrics: ["visitors"], date_range: "7d", ...asked });
-  checkAnswerable(request, filteredDimension(request.filters));
+  checkMeaning(request);
+  const beyond = beyondRollups(request);
+  if (beyond !== undefined) throw new ClickstreamError("bad_request", beyond);
 }
 const page = (operator: string, values: string[], ...more: unknown[]) => [
   operator,
@@ -68,6 +70,13 @@ describe("rollups cannot answer", () => {
       "pages of a source",
       "filters",
       { dimensions: ["event:page"], filters: [["is", "visit:source", ["a"]]] },
+    ],
+    ["pages with sources", "dimensions", { dimensions: ["event:page", "visit:source"] }],
+    ["what visits have done", "filters", { filters: [["has_not_done", ["is", "event:goal", ["signup"]]]] }],
+    [
+      "how long visits with a goal took",
+      "metrics[0]",
+      { metrics: ["visit_duration"], filters: [["is", "event:goal", ["signup"]]] },
     ],
     [
       "filters on two dimensions",

@@ -273,8 +273,13 @@ describe("a comparison over recorded data", () => {
 describe("a request's filters and extras", () => {
   const good = { site_id: "shop", metrics: ["visitors"], date_range: "7d" };
   it.each<[string, RegExp, unknown]>([
-    ["filters[0][0]", /has_done/, { filters: [["has_done", ["is", "event:goal", ["signup"]]]] }],
-    ["filters[0][0]", /has_not_done/, { filters: [["has_not_done", ["is", "event:goal", ["signup"]]]] }],
+    ["filters[0][1]", /event:/, { filters: [["has_done", ["is", "visit:source", ["Google"]]]] }],
+    [
+      "filters[0][1]",
+      /no other behaviour/,
+      { filters: [["has_done", ["has_done", ["is", "event:goal", ["signup"]]]]] },
+    ],
+    ["filters[0]", /at most/, { filters: [["has_not_done", ["is", "event:goal", ["signup"]], {}]] }],
     ["filters[0][1]", /segment/, { filters: [["is", "segment", [1]]] }],
     ["filters[0][1]", /date_range/, { filters: [["is", "time:day", ["2026-01-01"]]] }],
     ["filters[0][1]", /not recorded/, { filters: [["is", "visit:city", ["1"]]] }],

@@ -5,6 +5,7 @@ import { OTHER } from "../../../../processors/model/dimensions.ts";
 import { Measures } from "../../../../processors/model/measures.ts";
 import { Rollup } from "../../../../processors/model/rollup.ts";
 import { holdsOther } from "../../../../processors/pipeline/query/answer.ts";
+import { MergedTally } from "../../../../processors/pipeline/query/metrics.ts";
 import { parseRequest } from "../../../../processors/pipeline/query/request.ts";
 import { WARNING_CODES, warningsOf } from "../../../../processors/pipeline/query/warnings.ts";
 
@@ -35,8 +36,9 @@ function codes({
   const measures = new Measures();
   for (const currency of currencies) measures.addRevenue(currency, 100);
   const range = { from: NOON, to: NOON + hours * HOUR };
-  const row = { at: 0, bucket: { label: "", ...range }, value: "", measures, entry: undefined };
-  const found = warningsOf({ request, dimension, rows: [row], range, metOther });
+  const tally = new MergedTally(measures);
+  const row = { at: 0, bucket: { label: "", ...range }, values: [], tally, entry: undefined };
+  const found = warningsOf({ request, dimension, rows: [row], range, metOther, isArchived: false });
   return Object.fromEntries(Object.entries(found).map(([metric, { code }]) => [metric, code]));
 }
 
