@@ -69,8 +69,22 @@ export class Measures {
     sketch.add(value);
   }
 
+  /** Adds the integers of `other` alone. */
+  addCounts(other: Readonly<Record<Count, number>>): void {
+    this.events += other.events;
+    this.pageviews += other.pageviews;
+    this.visits += other.visits;
+    this.bounces += other.bounces;
+    this.durationMs += other.durationMs;
+    this.engagedMs += other.engagedMs;
+    this.reads += other.reads;
+    this.scrollSum += other.scrollSum;
+    this.scrolls += other.scrolls;
+    this.exitVisitors += other.exitVisitors;
+  }
+
   merge(other: Measures): void {
-    for (const name of COUNTS) this[name] += other[name];
+    this.addCounts(other);
     if (other.visitors) {
       if (this.visitors) this.visitors.merge(other.visitors);
       else this.visitors = other.visitors.clone();
@@ -86,52 +100,80 @@ export class Measures {
 
   /** True when nothing is left to say; such rows are not encoded, so that +1 and -1 leave no trace. */
   isZero(): boolean {
+    return this.#countMask() === 0 && !this.#isSketched() && !this.#hasMoney() && !this.#hasVitals();
+  }
+
+  /** A bit for each count that is not zero. Every row of every commit asks: no loop over names. */
+  #countMask(): number {
     return (
-      COUNTS.every((name) => this[name] === 0) &&
-      (this.visitors?.isEmpty ?? true) &&
-      ![...(this.revenue?.values() ?? [])].some((money) => money.minor !== 0 || money.count !== 0) &&
-      ![...(this.vitals?.values() ?? [])].some((sketch) => !sketch.isEmpty)
+      (this.events !== 0 ? 1 : 0) |
+      (this.pageviews !== 0 ? 2 : 0) |
+      (this.visits !== 0 ? 4 : 0) |
+      (this.bounces !== 0 ? 8 : 0) |
+      (this.durationMs !== 0 ? 16 : 0) |
+      (this.engagedMs !== 0 ? 32 : 0) |
+      (this.reads !== 0 ? 64 : 0) |
+      (this.scrollSum !== 0 ? 128 : 0) |
+      (this.scrolls !== 0 ? 256 : 0) |
+      (this.exitVisitors !== 0 ? 512 : 0)
     );
+  }
+
+  #isSketched(): boolean {
+    return this.visitors !== undefined && !this.visitors.isEmpty;
+  }
+
+  #hasMoney(): boolean {
+    if (this.revenue)
+      for (const { minor, count } of this.revenue.values()) if (minor !== 0 || count !== 0) return true;
+    return false;
+  }
+
+  #hasVitals(): boolean {
+    if (this.vitals) for (const sketch of this.vitals.values()) if (!sketch.isEmpty) return true;
+    return false;
   }
 
   /** Canonical: equal content gives equal bytes. A bit mask says which fields follow. */
   encode(writer: ByteWriter): void {
-    const visitors = this.visitors && !this.visitors.isEmpty ? this.visitors : undefined;
-    const revenue = [...(this.revenue ?? [])].filter(([, m]) => m.minor !== 0 || m.count !== 0).sort(byKey);
-    const vitals = VITALS.filter((name) => this.vitals?.get(name)?.isEmpty === false);
-    let mask = 0;
-    COUNTS.forEach((name, bit) => {
-      if (this[name] !== 0) mask |= 1 << bit;
-    });
-    if (visitors) mask |= VISITORS_BIT;
-    if (revenue.length > 0) mask |= REVENUE_BIT;
-    if (vitals.length > 0) mask |= VITALS_BIT;
-    writer.varint(mask);
-    for (const name of COUNTS) if (this[name] !== 0) writer.signed(saturated(this[name]));
-    visitors?.encode(writer);
-    if (revenue.length > 0) {
-      writer.varint(revenue.length);
-      for (const [currency, money] of revenue) {
-        writer.text(currency);
-        writer.signed(saturated(money.minor));
-        writer.signed(saturated(money.count));
-      }
+    const counts = this.#countMask();
+    const isSketched = this.#isSketched();
+    const hasMoney = this.#hasMoney();
+    const hasVitals = this.#hasVitals();
+    writer.varint(
+      counts | (isSketched ? VISITORS_BIT : 0) | (hasMoney ? REVENUE_BIT : 0) | (hasVitals ? VITALS_BIT : 0),
+    );
+    for (let bit = 0; counts >> bit !== 0; bit++)
+      if ((counts >> bit) & 1) writer.signed(saturated(this[COUNTS[bit]!]));
+    if (isSketched) this.visitors!.encode(writer);
+    if (hasMoney) this.#encodeRevenue(writer);
+    if (hasVitals) this.#encodeVitals(writer);
+  }
+
+  #encodeRevenue(writer: ByteWriter): void {
+    const revenue = [...this.revenue!].filter(([, m]) => m.minor !== 0 || m.count !== 0).sort(byKey);
+    writer.varint(revenue.length);
+    for (const [currency, money] of revenue) {
+      writer.text(currency);
+      writer.signed(saturated(money.minor));
+      writer.signed(saturated(money.count));
     }
-    if (vitals.length > 0) {
-      writer.varint(vitals.length);
-      for (const name of vitals) {
-        writer.byte(VITALS.indexOf(name));
-        this.vitals?.get(name)?.encode(writer);
-      }
+  }
+
+  #encodeVitals(writer: ByteWriter): void {
+    const vitals = VITALS.filter((name) => this.vitals!.get(name)?.isEmpty === false);
+    writer.varint(vitals.length);
+    for (const name of vitals) {
+      writer.byte(VITALS.indexOf(name));
+      this.vitals!.get(name)!.encode(writer);
     }
   }
 
   static decode(reader: ByteReader): Measures {
     const measures = new Measures();
     const mask = reader.varint();
-    COUNTS.forEach((name, bit) => {
-      if (mask & (1 << bit)) measures[name] = reader.signed();
-    });
+    for (let bit = 0; bit < COUNTS.length; bit++)
+      if ((mask >> bit) & 1) measures[COUNTS[bit]!] = reader.signed();
     if (mask & VISITORS_BIT) measures.visitors = UltraLogLog.decode(reader);
     if (mask & REVENUE_BIT) {
       for (let left = reader.varint(); left > 0; left--)

@@ -117,7 +117,9 @@ export class Rollup {
     const table = this.#tables.get(dimension);
     if (table instanceof Uint8Array) return table;
     const writer = new ByteWriter();
-    for (const [value, measures] of [...(table ?? [])].sort(byKey)) {
+    // Texts sort by code unit as they are, which is much faster than comparing entries.
+    for (const value of [...(table?.keys() ?? [])].sort()) {
+      const measures = table!.get(value)!;
       if (measures.isZero()) continue;
       writer.text(value);
       measures.encode(writer);

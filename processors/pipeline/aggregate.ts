@@ -45,6 +45,8 @@ export interface CommitSummary {
  * A single record may still exceed it; the store then splits the value.
  */
 const MAX_COMMIT_BYTES = 350_000;
+/** What a commit is planned for: records differ, and one that turns out too large has to be folded again. */
+const LIKELY_COMMIT_BYTES = 280_000;
 /**
  * A worker that has not written for this long asks for the newest commit before it trusts its memory. Commits are
  * kept for at least LOG_GRACE_MS, so a slot that it believes free cannot be one that was cleaned up.
@@ -62,6 +64,8 @@ export class ShardWorker {
   readonly #sites: SiteDirectory;
   #state: ShardState | undefined;
   #trustedAt = Number.NEGATIVE_INFINITY;
+  /** Of the newest commit; what comes next is likely to be as large. */
+  #bytesPerRecord = 0;
   #snapshotBytes = 0;
   #loggedBytes = 0;
   #snapshotN = 0;
@@ -128,7 +132,8 @@ export class ShardWorker {
       await this.#salts.load(daysOf(decoded));
       return this.#knownSites(decoded);
     });
-    let most = decoded.length;
+    // Folding too many costs twice, as the commit is too large: so not many more than filled the last one.
+    let most = Math.max(1, Math.floor(LIKELY_COMMIT_BYTES / this.#bytesPerRecord));
     for (;;) {
       const state = await this.#current();
       const fresh = decoded.filter(({ record }) => compareSequences(record.sequence, state.to) > 0);
@@ -136,6 +141,7 @@ export class ShardWorker {
       const chosen = fresh.slice(0, most);
       const folded = trace.step("fold", () => this.#fold(state, chosen, sites));
       const bytes = folded.encode(this.#deps.clock.now());
+      this.#bytesPerRecord = bytes.length / chosen.length;
       if (bytes.length > MAX_COMMIT_BYTES && chosen.length > 1) {
         most = Math.ceil(chosen.length / 2);
         continue;

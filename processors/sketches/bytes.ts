@@ -34,12 +34,26 @@ export class ByteWriter {
     if (!Number.isSafeInteger(value) || value < 0)
       throw new RangeError(`varint of ${value}: needs a safe integer >= 0`);
     this.#reserve(8);
+    const bytes = this.#bytes;
+    let at = this.#length;
     let rest = value;
-    while (rest >= 0x80) {
-      this.#bytes[this.#length++] = (rest % 0x80) | 0x80;
-      rest = Math.floor(rest / 0x80);
+    // Nearly all are small: 28 bits at a time stay within 32-bit arithmetic.
+    while (rest >= 0x10000000) {
+      const low = rest % 0x10000000;
+      bytes[at] = (low & 0x7f) | 0x80;
+      bytes[at + 1] = ((low >>> 7) & 0x7f) | 0x80;
+      bytes[at + 2] = ((low >>> 14) & 0x7f) | 0x80;
+      bytes[at + 3] = (low >>> 21) | 0x80;
+      at += 4;
+      rest = Math.floor(rest / 0x10000000);
     }
-    this.#bytes[this.#length++] = rest;
+    let small = rest | 0;
+    while (small >= 0x80) {
+      bytes[at++] = (small & 0x7f) | 0x80;
+      small >>>= 7;
+    }
+    bytes[at++] = small;
+    this.#length = at;
   }
 
   /** A safe integer of either sign: 0, -1, 1, -2, ... become 0, 1, 2, 3, ... Range ±2^52. */
