@@ -3,6 +3,7 @@ import { Command, Option } from "commander";
 import { ClickstreamError } from "../../processors/errors.ts";
 import type { SiteSetting } from "../../processors/pipeline/sites.ts";
 import { describe } from "./consumer.ts";
+import { addCost } from "./cost/command.ts";
 import { playDemo } from "./demo.ts";
 import { duration, ownPath, port, rate, rateLimitOf, sites, speed } from "./flags.ts";
 import { addManagement } from "./manage.ts";
@@ -25,6 +26,7 @@ interface StartFlags {
   scriptPath?: string;
   ingestPath?: string;
   lateness?: number;
+  archive: boolean;
 }
 
 const program = new Command("rivulet")
@@ -55,6 +57,7 @@ const withServerFlags = (command: Command, data: string): Command =>
     .option("--rate-limit <number>", "queries a second for each reader; 0 is no limit", rate, 100)
     .option("--script-path <path>", "offer the collector under this path too, e.g. /stats/s.js", ownPath)
     .option("--ingest-path <path>", "take its reports under this path too, e.g. /stats/e", ownPath)
+    .option("--no-archive", "do not keep single events in Parquet files, only what is counted of them")
     .option(
       "--trust-proxy",
       "take the visitor's address from X-Forwarded-For: only behind your own proxy",
@@ -116,6 +119,7 @@ program
 
 addManagement(program, log);
 addSnippet(program);
+addCost(program);
 
 function start(flags: StartFlags): Promise<Runtime> {
   const options: RuntimeOptions = {
@@ -127,6 +131,7 @@ function start(flags: StartFlags): Promise<Runtime> {
     requireKey: flags.requireKey,
     rateLimit: rateLimitOf(flags.rateLimit),
     trustProxy: flags.trustProxy,
+    keepsArchive: flags.archive,
     scriptPath: flags.scriptPath,
     ingestPath: flags.ingestPath,
     log,

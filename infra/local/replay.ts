@@ -72,7 +72,8 @@ export async function replayFile(
   return summary;
 }
 
-async function* linesOf(file: string): AsyncGenerator<string> {
+/** The lines of a text file. Throws `config` when it cannot be read. */
+export async function* linesOf(file: string): AsyncGenerator<string> {
   const input = createReadStream(file, "utf8");
   try {
     yield* createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });

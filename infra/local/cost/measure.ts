@@ -1,0 +1,162 @@
+/**
+ * Plays a recorded stream through the real consumer and the real compaction at the rate of a given month, and counts what
+ * AWS would bill: requests, puts, invocations, milliseconds, write and read units. Knows no price.
+ */
+import { setImmediate as breathe } from "node:timers/promises";
+import { keyedHash, randomBytes } from "../../../processors/crypto.ts";
+import { PAGEVIEW } from "../../../processors/model/event.ts";
+import { partitionKeyOf, type StreamLine } from "../../../processors/model/streamfile.ts";
+import { type EpochMs, MINUTE_MS, SECOND_MS } from "../../../processors/model/time.ts";
+import { ShardWorker } from "../../../processors/pipeline/aggregate.ts";
+import { compact } from "../../../processors/pipeline/compact.ts";
+import { decodeRecord } from "../../../processors/pipeline/records.ts";
+import { registerSites } from "../../../processors/pipeline/sites.ts";
+import { memoryStore } from "../../../processors/stores/memory.ts";
+import { memoryStream } from "../../../processors/streams/memory.ts";
+import { MONTH_SECONDS } from "./prices.ts";
+import { meteredStore, noUnits, type StoreUnits } from "./units.ts";
+
+/** What one function did. */
+export interface FunctionUse {
+  invocations: number;
+  /** Processor milliseconds on this machine, one core. */
+  cpuMs: number;
+  units: StoreUnits;
+}
+
+/** All of it for the views that were played. */
+export interface Usage {
+  readonly pageviews: number;
+  /** POSTs of browsers. */
+  readonly requests: number;
+  /** Bytes of their bodies, and of the records made of them. */
+  readonly bodyBytes: number;
+  readonly recordBytes: number;
+  /** Puts of up to 25 KB. */
+  readonly putUnits: number;
+  readonly seconds: number;
+  readonly aggregate: FunctionUse;
+  readonly compact: FunctionUse;
+  /** In the table at the end, without what expires. */
+  readonly storedBytes: number;
+}
+
+/** As infra/aws/aggregation.ts sets the event source: a batch is handed over after this long, or when it is full. */
+const WINDOW_MS = SECOND_MS;
+const BATCH_RECORDS = 1_000;
+const PUT_UNIT_BYTES = 25 * 1_024;
+
+/**
+ * The recording's arrivals are stretched or pressed evenly so that its page views come at `viewsPerMonth`; each keeps its
+ * place among the others. Throws what the pipeline throws; a recording without page views is a RangeError.
+ */
+export async function measure(
+  lines: readonly StreamLine[],
+  { viewsPerMonth, shards }: { readonly viewsPerMonth: number; readonly shards: number },
+): Promise<Usage> {
+  const recorded = lines.toSorted((a, b) => a.arrival - b.arrival);
+  const { pageviews, sites } = contents(recorded);
+  if (pageviews === 0) throw new RangeError("the recording holds no page view");
+  const seconds = (pageviews / viewsPerMonth) * MONTH_SECONDS;
+  const first = recorded[0]!.arrival;
+  const span = Math.max(1, recorded.at(-1)!.arrival - first);
+  const startedAt = Math.ceil(first / MINUTE_MS) * MINUTE_MS;
+
+  let now: EpochMs = startedAt;
+  const clock = { now: () => now };
+  const store = memoryStore({ clock });
+  await registerSites(
+    store,
+    clock,
+    sites.map((id) => ({ id, timeZone: "UTC" })),
+  );
+  const stream = memoryStream({ clock, shards });
+  const use = { aggregate: idle(), compact: idle() };
+  const deps = { clock, hash: keyedHash, randomBytes, country: () => "" };
+  const behind = meteredStore(store, use.aggregate.units);
+  const workers = new Map<string, ShardWorker>();
+  const read = new Map<string, string>();
+  const usage = { requests: 0, bodyBytes: 0, recordBytes: 0, putUnits: 0 };
+
+  const timed = async (of: FunctionUse, work: () => Promise<unknown>): Promise<void> => {
+    const before = process.cpuUsage();
+    await work();
+    const { user, system } = process.cpuUsage(before);
+    of.invocations += 1;
+    of.cpuMs += (user + system) / 1_000;
+  };
+  const handOver = async (): Promise<void> => {
+    for (const { id, parents } of await stream.shards()) {
+      for (;;) {
+        const { records } = await stream.read(id, read.get(id) ?? "", BATCH_RECORDS);
+        if (records.length === 0) break;
+        read.set(id, records.at(-1)!.sequence);
+        let worker = workers.get(id);
+        if (!worker) {
+          worker = new ShardWorker({ ...deps, store: behind }, { id, parents });
+          workers.set(id, worker);
+        }
+        await timed(use.aggregate, () => worker.process(records));
+      }
+    }
+  };
+  const fold = (): Promise<void> =>
+    timed(use.compact, () => compact({ store: meteredStore(store, use.compact.units), clock }));
+
+  let windowEnds = startedAt + WINDOW_MS;
+  let minuteEnds = startedAt + MINUTE_MS;
+  for (const { arrival, envelope } of recorded) {
+    const at = Math.round(startedAt + ((arrival - first) / span) * seconds * SECOND_MS);
+    while (at >= minuteEnds) {
+      now = minuteEnds;
+      await handOver();
+      await fold();
+      minuteEnds += MINUTE_MS;
+      await breathe();
+    }
+    if (at >= windowEnds) {
+      now = windowEnds;
+      await handOver();
+      windowEnds = at + WINDOW_MS;
+    }
+    now = at;
+    const data = new TextEncoder().encode(JSON.stringify({ ...envelope, at }));
+    await stream.put({ partitionKey: partitionKeyOf(envelope), data });
+    usage.requests += 1;
+    usage.bodyBytes += Math.floor((envelope.body64.length * 3) / 4);
+    usage.recordBytes += data.length;
+    usage.putUnits += Math.ceil(data.length / PUT_UNIT_BYTES);
+  }
+  now = windowEnds;
+  await handOver();
+  now = minuteEnds;
+  await fold();
+  return { pageviews, seconds, ...usage, ...use, storedBytes: await storedBytes(store, sites) };
+}
+
+const idle = (): FunctionUse => ({ invocations: 0, cpuMs: 0, units: noUnits() });
+
+/** Page views and sites of a recording. */
+function contents(lines: readonly StreamLine[]): { pageviews: number; sites: string[] } {
+  const sites = new Set<string>();
+  let pageviews = 0;
+  for (const { envelope, arrival } of lines) {
+    const data = new TextEncoder().encode(JSON.stringify(envelope));
+    const { batches } = decodeRecord({ sequence: "1", partitionKey: "", arrivalAt: arrival, data });
+    for (const { site, events } of batches) {
+      sites.add(site);
+      pageviews += events.filter(({ name }) => name === PAGEVIEW).length;
+    }
+  }
+  return { pageviews, sites: [...sites] };
+}
+
+/** Rollups only: commits, salts and visitors' states come and go. */
+async function storedBytes(store: ReturnType<typeof memoryStore>, sites: readonly string[]): Promise<number> {
+  let bytes = 0;
+  for (const site of sites)
+    for (const granularity of ["minute", "hour", "day"])
+      for (const item of await store.list(`${granularity}/${site}`))
+        bytes += item.value.length + item.sk.length;
+  return bytes;
+}
