@@ -50,7 +50,7 @@ export const flush = (): void => {
     s: dataset.site!,
     b: uniqueId(),
     // biome-ignore lint/suspicious/noAssignInExpressions: every byte here travels with every page
-    v: dataset.identity === "local" ? (store.rivuletId = store.rivuletId || uniqueId()) : undefined,
+    v: dataset.identity === "local" ? (store.rivuletId ||= uniqueId()) : undefined,
     c: { w: innerWidth, l: navigator.language },
     e: events,
     d: refused,

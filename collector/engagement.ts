@@ -4,8 +4,6 @@ import { on } from "./guard.ts";
 
 /** After this long without a sign of life the visitor counts as gone; a screen of text is read in about that. */
 const IDLE_MS = 60_000;
-/** Layout is read this long after a scroll and never in its handler, where it could force a reflow. */
-const SETTLE_MS = 200;
 
 /** Less than this waits for the next report: hiding a page is told twice (hidden, pagehide) a few milliseconds apart. */
 const MIN_MS = 100;
@@ -15,26 +13,30 @@ let seenAt = 0;
 let isEngaged = false;
 let deepest = 0;
 let reported = 0;
-let timer: number | undefined;
+/** Of the whole page; what has not been laid out yet has no depth. */
+let height = 1;
+
+/** Runs right after the browser has laid out a frame, so that what it reads is there and no reflow is forced. */
+const observer = new ResizeObserver(() => {
+  // One that stays would be told of what the page's own observers change, and of that browsers tell the page in an error.
+  observer.disconnect();
+  height = document.documentElement.scrollHeight;
+  deepest = Math.max(scrollY + innerHeight, deepest);
+});
+/** Asks for a look at how far down the page is, with the next frame. */
 
 const tick = (): void => {
+  observer.observe(document.documentElement);
   const now = performance.now();
   engagedMs += +isEngaged && Math.min(now - seenAt, IDLE_MS);
   seenAt = now;
   isEngaged = !document.hidden && document.hasFocus();
 };
 
-const measure = (): void => {
-  timer = 0;
-  deepest = Math.max(deepest, scrollY + innerHeight);
-};
-
 /** Call once. */
 export const watchEngagement = (): void => {
-  on("focus blur visibilitychange pointermove pointerdown keydown scroll", ({ type }) => {
-    tick();
-    if (type === "scroll") timer = timer || setTimeout(measure, SETTLE_MS);
-  });
+  on("focus blur pointermove pointerdown keydown scroll load visibilitychange", tick);
+  // With the page and with each of its images; no sign of life, but the page may have grown.
 };
 
 /** A new page view begins. */
@@ -46,9 +48,8 @@ export const resetEngagement = (): void => {
 /** Reports the time since the last report (ms) and the deepest scroll of this page view (percent), if there is anything new. */
 export const reportEngagement = (): void => {
   tick();
-  measure();
   const ms = engagedMs;
-  const sd = (deepest / document.documentElement.scrollHeight) * 100;
+  const sd = (deepest / height) * 100;
   if (ms < MIN_MS && sd <= reported) return;
   engagedMs = 0;
   reported = sd;

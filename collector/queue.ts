@@ -20,7 +20,7 @@ let isDraining: boolean | undefined;
 export const deliver = (batch: Unsent): void => {
   if (isDraining) keep(batch);
   // Not after the visitor has said no meanwhile.
-  else post(batch).then(guard((isDone) => isDone || !isAllowed() || keep(batch)));
+  else post(JSON.stringify(batch)).then(guard((isDone) => isDone || !isAllowed() || keep(batch)));
 };
 
 /** Leaves nothing of ours in the store: no batch, no identity. */
@@ -37,10 +37,11 @@ const kept = (prefix = PREFIX): string[] =>
 const keep = (batch: Unsent): void => {
   const keys = kept();
   if (keys.length >= MAX_KEPT) {
-    // What gives way is counted, and so is what had given way to it.
-    const { e, d } = JSON.parse(store[keys[0]!]!) as Unsent;
-    batch.d += d + e.length;
+    // What gives way is counted, and so is what had given way to it. Others write here too: it goes before it is read.
+    const text = store[keys[0]!]!;
     delete store[keys[0]!];
+    const { e, d } = JSON.parse(text) as Unsent;
+    batch.d += d + e.length;
   }
   store[PREFIX + uniqueId()] = JSON.stringify(batch);
   drain();
@@ -60,7 +61,7 @@ export const drain = async (): Promise<void> => {
       });
       const [key] = kept();
       if (!key) break;
-      if (await post(JSON.parse(store[key]!))) {
+      if (await post(store[key]!)) {
         delete store[key];
         delayMs = 0;
       } else delayMs = Math.min(delayMs * 2 + FIRST_DELAY_MS, MAX_DELAY_MS);

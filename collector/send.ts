@@ -12,12 +12,12 @@ export type Unsent = WireBatch & { d: number };
 export const MAX_CHARS = 16_000;
 
 /**
- * Resolves to true if the answer is final, to anything else if the batch has to be sent again: offline, no answer, 429
+ * Sends the JSON of an `Unsent`; of anything else the server says so, which is final too. Resolves to true if the answer is final, to anything else if the batch has to be sent again: offline, no answer, 429
  * or 5xx. Never rejects.
  */
-export const post = async (batch: Unsent): Promise<unknown> => {
+export const post = async (batch: string): Promise<unknown> => {
   try {
-    const body = JSON.stringify({ ...batch, t: Date.now() });
+    const body = `{"t":${Date.now()},${batch.slice(1)}`;
     // Firefox before 133 cancels a fetch with its page.
     if (document.hidden && !("keepalive" in Request.prototype)) return navigator.sendBeacon(api, body);
     // Offline there is no status; not even tried, because the console would tell of it.
@@ -28,7 +28,7 @@ export const post = async (batch: Unsent): Promise<unknown> => {
         body,
         credentials: "omit",
         // The few batches beyond the limit would be refused at once with it.
-        keepalive: body.length < MAX_CHARS + 500,
+        keepalive: batch.length < MAX_CHARS,
       }))) as Response;
     return status < 500 && status !== 429;
   } catch {}

@@ -409,6 +409,20 @@ it("lets a page that reports in an endless loop send 600 events at once, and say
   expect(count("loop")).toBeLessThan(620);
 });
 
+it("is not held up by anything else that stands where its queue waits", async () => {
+  await hurry();
+  await open();
+  await receiver.until("the page view", () => count("pageview") === 1);
+  await tab.evaluate(`
+    const prefix = "rivulet " + location.origin + "/v1/events ";
+    for (const [i, text] of ["", "{", "garbage", "null", "[1]", "5"].entries())
+      localStorage[prefix + i] = text;`);
+  receiver.answers.push(503);
+  await tab.evaluate(`rivulet("kept")`);
+  await tab.waitForFunction("!Object.keys(localStorage).length");
+  expect(count("kept")).toBe(1);
+});
+
 it("drops the oldest of a full queue, and says how many events that were, those it had dropped before included", async () => {
   await hurry();
   await open();

@@ -54,6 +54,16 @@ export const TAG = '<script defer src="/c.js" data-site="shop.example"></script>
 export const page = (body = "", { tag = TAG, head = "" } = {}): string =>
   `<!doctype html><html lang="en"><head><title>t</title><link rel="icon" href="data:,">${head}${tag}</head><body>${body}</body></html>`;
 
+/** Undefined for what the server would refuse. */
+function read(body: Buffer): WireBatch | undefined {
+  try {
+    const batch = JSON.parse(body.toString()) as WireBatch;
+    return Array.isArray(batch.e) ? batch : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 export async function startReceiver({ collector, csp, files }: ReceiverOptions): Promise<Receiver> {
   const attempts: Attempt[] = [];
   const answers: Answer[] = [];
@@ -82,8 +92,12 @@ export async function startReceiver({ collector, csp, files }: ReceiverOptions):
     request.on("data", (chunk) => chunks.push(chunk));
     request.on("end", () => {
       const body = Buffer.concat(chunks);
+      const batch = read(body);
+      if (!batch) {
+        response.writeHead(400, { "access-control-allow-origin": "*" }).end();
+        return;
+      }
       const answer = answers.shift() ?? 204;
-      const batch = JSON.parse(body.toString()) as WireBatch;
       attempts.push({ batch, bytes: body.length, answer, headers: request.headers });
       const reply = (status: number) =>
         response.writeHead(status, { "access-control-allow-origin": "*" }).end();
