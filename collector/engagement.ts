@@ -36,7 +36,7 @@ const tick = (): void => {
 /** Call once. */
 export const watchEngagement = (): void => {
   on("focus blur pointermove pointerdown keydown scroll load visibilitychange", tick);
-  // With the page and with each of its images; no sign of life, but the page may have grown.
+  // `load` comes with the page and each of its images: it may have grown.
 };
 
 /** A new page view begins. */
