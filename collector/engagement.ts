@@ -23,9 +23,9 @@ const observer = new ResizeObserver(() => {
   height = document.documentElement.scrollHeight;
   deepest = Math.max(scrollY + innerHeight, deepest);
 });
-/** Asks for a look at how far down the page is, with the next frame. */
 
 const tick = (): void => {
+  // How far down the page is: known with the next frame.
   observer.observe(document.documentElement);
   const now = performance.now();
   engagedMs += +isEngaged && Math.min(now - seenAt, IDLE_MS);
@@ -35,8 +35,8 @@ const tick = (): void => {
 
 /** Call once. */
 export const watchEngagement = (): void => {
-  on("focus blur pointermove pointerdown keydown scroll load visibilitychange", tick);
   // `load` comes with the page and each of its images: it may have grown.
+  on("focus blur pointermove pointerdown keydown scroll load visibilitychange", tick);
 };
 
 /** A new page view begins. */
