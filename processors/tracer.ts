@@ -1,8 +1,8 @@
 /** The tracing port: what the pipeline may tell about the work on one batch. Pure types and a silent tracer; knows no vendor. */
 import type { EpochMs } from "./model/time.ts";
 
-/** The four stations of a batch; each becomes one bar of the waterfall. */
-export type StepName = "decode" | "enrich" | "fold" | "commit";
+/** The stations of a batch; each becomes one bar of the waterfall. */
+export type StepName = "decode" | "enrich" | "fold" | "archive" | "commit";
 
 export interface BatchInfo {
   readonly shard: string;

@@ -1,6 +1,7 @@
 /** One machine's Rivulet: stream, store, consumer, compaction, queries and HTTP, started together and stopped in order. */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { fileArchive } from "../../processors/archives/files.ts";
 import { keyedHash, randomBytes, secrets, systemClock } from "../../processors/crypto.ts";
 import { ClickstreamError } from "../../processors/errors.ts";
 import { countryLookup } from "../../processors/geo/country.ts";
@@ -11,6 +12,7 @@ import { sqliteStore } from "../../processors/stores/sqlite.ts";
 import type { Store } from "../../processors/stores/store.ts";
 import { sqliteStream } from "../../processors/streams/sqlite.ts";
 import type { Stream } from "../../processors/streams/stream.ts";
+import { startArchiving } from "./archive.ts";
 import { startCompaction } from "./compaction.ts";
 import { Consumer } from "./consumer.ts";
 import { isLoopback } from "./gateway/client.ts";
@@ -41,6 +43,8 @@ export interface RuntimeOptions {
   readonly ingestPath?: string | undefined;
   /** Events whose minute ended longer than this before they were received are late. Default ALLOWED_LATENESS_MS. */
   readonly allowedLatenessMs?: number;
+  /** Keeps every event in Parquet files beside the store. Default: true, where the store is a file. */
+  readonly keepsArchive?: boolean;
   readonly log: (line: string) => void;
 }
 
@@ -91,7 +95,13 @@ async function open(options: RuntimeOptions, opened: AsyncDisposableStack): Prom
   opened.defer(() => tracing.close());
   const lateness =
     options.allowedLatenessMs === undefined ? {} : { allowedLatenessMs: options.allowedLatenessMs };
+  const archive =
+    options.store === undefined && options.keepsArchive !== false
+      ? await fileArchive({ directory: archiveFolder(options.dataDirectory), clock })
+      : undefined;
+  if (archive) opened.defer(() => archive.close());
   const aggregate = {
+    archive,
     store,
     clock,
     hash: keyedHash,
@@ -109,6 +119,10 @@ async function open(options: RuntimeOptions, opened: AsyncDisposableStack): Prom
   });
   opened.defer(() => consumer.close());
   await consumer.start();
+  if (archive) {
+    const archiving = startArchiving({ archive, clock, log });
+    opened.defer(() => archiving.stop());
+  }
   const compaction = startCompaction({ store, clock, consumer, log });
   opened.defer(() => compaction.stop());
   const reconciliation = await startReconciliation({ store, stream, clock, consumer, log });
@@ -119,6 +133,7 @@ async function open(options: RuntimeOptions, opened: AsyncDisposableStack): Prom
     clock,
     lagMs: async () => consumer.lagMs(),
     reconciled: (site) => reconciler.of(site),
+    tellsTraces: !isKeyRequired,
     ...lateness,
   });
   const gateway = createServer({
@@ -152,6 +167,9 @@ async function open(options: RuntimeOptions, opened: AsyncDisposableStack): Prom
     isKeyRequired,
   };
 }
+
+/** Where a data directory holds its archive. */
+export const archiveFolder = (dataDirectory: string): string => join(dataDirectory, "archive");
 
 export async function openDirectory(path: string): Promise<void> {
   try {

@@ -2,7 +2,9 @@
  * The consumer of one shard: decode, enrich, sessionize, fold, and one commit that holds all of it. Exactly once in
  * effect, because the commit is put-if-absent and is its own checkpoint; see docs/decisions/0002.
  */
+import type { Archive } from "../archives/archive.ts";
 import { ClickstreamError } from "../errors.ts";
+import type { ArchiveRow } from "../model/archive.ts";
 import { type Clock, type EpochMs, MINUTE_MS } from "../model/time.ts";
 import type { Store } from "../stores/store.ts";
 import { compareSequences, type StreamRecord } from "../streams/stream.ts";
@@ -27,6 +29,8 @@ export interface AggregateDeps extends FoldDeps {
   readonly clock: Clock;
   readonly randomBytes: (length: number) => Uint8Array;
   readonly tracer?: Tracer;
+  /** Gets the rows of each commit before it is written: so rows may come twice and are never lost. */
+  readonly archive?: Archive | undefined;
 }
 
 export interface CommitSummary {
@@ -139,13 +143,15 @@ export class ShardWorker {
       const fresh = decoded.filter(({ record }) => compareSequences(record.sequence, state.to) > 0);
       if (fresh.length === 0) return summary;
       const chosen = fresh.slice(0, most);
-      const folded = trace.step("fold", () => this.#fold(state, chosen, sites));
+      const rows: ArchiveRow[] = [];
+      const folded = trace.step("fold", () => this.#fold(state, chosen, sites, rows));
       const bytes = folded.encode(this.#deps.clock.now());
       this.#bytesPerRecord = bytes.length / chosen.length;
       if (bytes.length > MAX_COMMIT_BYTES && chosen.length > 1) {
         most = Math.ceil(chosen.length / 2);
         continue;
       }
+      if (rows.length > 0) await trace.step("archive", async () => this.#deps.archive?.write(rows));
       const won = await trace.step("commit", () =>
         appendCommit(this.#deps.store, this.#shard.id, folded.change.n, bytes),
       );
@@ -235,8 +241,17 @@ export class ShardWorker {
     return this.#sites.all();
   }
 
-  #fold(state: ShardState, decoded: readonly Decoded[], sites: ReadonlyMap<string, Site>): RecordFold {
-    const folded = new RecordFold(this.#deps, state, this.#salts);
+  #fold(
+    state: ShardState,
+    decoded: readonly Decoded[],
+    sites: ReadonlyMap<string, Site>,
+    rows: ArchiveRow[],
+  ): RecordFold {
+    const archive = this.#deps.archive && {
+      shard: this.#shard.id,
+      sink: (row: ArchiveRow): void => void rows.push(row),
+    };
+    const folded = new RecordFold(this.#deps, state, this.#salts, archive);
     for (const item of decoded) folded.add(item, sites);
     return folded;
   }

@@ -88,7 +88,8 @@ export const ZONES: readonly Zone[] = [
     name: "archive drivers",
     files: /^processors\/archives\//,
     local: new RegExp(String.raw`^(processors/archives/|processors/aws\.ts$|${INNER})`),
-    packages: /^(node:|@aws-sdk\/client-(s3|firehose|athena)$|@smithy\/node-http-handler$)/,
+    packages:
+      /^(node:|hyparquet(-writer)?$|@duckdb\/node-api$|@aws-sdk\/client-(s3|firehose|athena)$|@smithy\/node-http-handler$)/,
   },
   {
     name: "country driver",

@@ -1,0 +1,45 @@
+/** Keeps the files of the local archive while the server runs: journals become Parquet each minute, small files larger ones each hour. */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { FileArchive } from "../../processors/archives/files.ts";
+import { type Clock, HOUR_MS } from "../../processors/model/time.ts";
+import { describe } from "./consumer.ts";
+
+const LOOK_EVERY_MS = 1_000;
+const AFTER_FAILURE_MS = 30_000;
+
+export interface ArchivingOptions {
+  readonly archive: FileArchive;
+  readonly clock: Clock;
+  readonly log: (line: string) => void;
+}
+
+/** Starts at once and returns; `stop` resolves when nothing of it touches the files any more. What is not rolled then stays in the journal. */
+export function startArchiving({ archive, clock, log }: ArchivingOptions): { stop(): Promise<void> } {
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const run = async (): Promise<void> => {
+    let compactedAt = clock.now();
+    let waitMs = LOOK_EVERY_MS;
+    while (!signal.aborted) {
+      await sleep(waitMs, undefined, { signal }).catch(() => {});
+      if (signal.aborted) return;
+      waitMs = LOOK_EVERY_MS;
+      try {
+        if (clock.now() - compactedAt >= HOUR_MS) {
+          compactedAt = clock.now();
+          await archive.compact();
+        } else if (archive.isDue()) await archive.roll();
+      } catch (error) {
+        log(`archive: ${describe(error)}; again in ${AFTER_FAILURE_MS / 1000} s`);
+        waitMs = AFTER_FAILURE_MS;
+      }
+    }
+  };
+  const running = run();
+  return {
+    async stop() {
+      stopping.abort();
+      await running;
+    },
+  };
+}

@@ -1,0 +1,12 @@
+/** The archive port: takes a row for every event that is counted, before it is counted. One conformance suite defines "correct". */
+import type { ArchiveRow } from "../model/archive.ts";
+
+export interface Archive {
+  /**
+   * Resolves when all rows are kept for good. The same rows may be written again, because whoever counts hands them over
+   * before the commit that counts them, and folds again after a crash between; readers drop repeats by their identity.
+   * Throws `unavailable` or `throttled` on an outage: some of the rows may be in.
+   */
+  write(rows: readonly ArchiveRow[]): Promise<void>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,181 @@
+/**
+ * The archive on a local disk. Rows are durable in a journal when `write` resolves; a thread of its own turns journals
+ * into Parquet files now and then, so that neither counting nor answering waits for it.
+ */
+import { randomBytes } from "node:crypto";
+import { type FileHandle, mkdir, open } from "node:fs/promises";
+import { join } from "node:path";
+import { Worker } from "node:worker_threads";
+import { ClickstreamError } from "../errors.ts";
+import { ARCHIVE_COLUMNS, type ArchiveRow } from "../model/archive.ts";
+import type { Clock, EpochMs } from "../model/time.ts";
+import type { Archive } from "./archive.ts";
+import { closedJournals } from "./journals.ts";
+import type { KeepingOrder, KeepingReport } from "./keeping.ts";
+import { journalFolder } from "./layout.ts";
+
+export interface FileArchiveOptions {
+  /** Made if it does not exist; readable by its owner only. */
+  readonly directory: string;
+  readonly clock: Clock;
+  /** A journal is turned into Parquet when it is this old or this long. Default: a minute, 8 MiB. */
+  readonly rollMs?: number;
+  readonly rollBytes?: number;
+}
+
+export interface FileArchive extends Archive {
+  /** Whether a journal is old or long enough to be rolled. */
+  isDue(): boolean;
+  /** Turns all rows written so far into Parquet files. Safe to abandon anywhere: what is left is done next time. */
+  roll(): Promise<KeepingReport>;
+  /** The same, and merges the small files of hours that are over. */
+  compact(): Promise<KeepingReport>;
+}
+
+const ROLL_MS = 60_000;
+const ROLL_BYTES = 8 << 20;
+/** Of the thread that writes Parquet; a journal of 8 MiB takes about a quarter of it. */
+const THREAD_HEAP_MB = 256;
+
+interface Journal {
+  readonly handle: FileHandle;
+  readonly openedAt: EpochMs;
+  bytes: number;
+}
+
+interface Waiting {
+  readonly text: string;
+  done(): void;
+  fail(error: unknown): void;
+}
+
+/** Throws `config` when the directory cannot be made. */
+export async function fileArchive(options: FileArchiveOptions): Promise<FileArchive> {
+  const { directory, clock, rollMs = ROLL_MS, rollBytes = ROLL_BYTES } = options;
+  try {
+    await mkdir(journalFolder(directory), { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw new ClickstreamError("config", `archive ${directory}: cannot be made or written`, { cause });
+  }
+  let journal: Journal | undefined;
+  /** A journal was closed that no roll has taken yet, by this process or one before. */
+  let hasClosed = true;
+  let waiting: Waiting[] = [];
+  let turn: Promise<void> = Promise.resolve();
+  let keeping: Promise<unknown> = Promise.resolve();
+
+  const openJournal = async (): Promise<Journal> => {
+    const now = clock.now();
+    const name = `${String(now).padStart(13, "0")}-${process.pid}-${randomBytes(4).toString("hex")}.ndjson`;
+    return { handle: await open(join(journalFolder(directory), name), "ax", 0o600), openedAt: now, bytes: 0 };
+  };
+
+  const closeJournal = async (): Promise<void> => {
+    const closing = journal;
+    journal = undefined;
+    if (!closing) return;
+    hasClosed = true;
+    await closing.handle.close();
+  };
+
+  /** Everything that waits goes out with one sync. */
+  const flush = async (): Promise<void> => {
+    const batch = waiting;
+    waiting = [];
+    if (batch.length === 0) return;
+    try {
+      journal ??= await openJournal();
+      const bytes = Buffer.from(batch.map(({ text }) => text).join(""));
+      await journal.handle.appendFile(bytes);
+      await journal.handle.datasync();
+      journal.bytes += bytes.length;
+      if (journal.bytes >= rollBytes) await closeJournal();
+    } catch (cause) {
+      // What stands in it may end in half a line: nothing may follow.
+      await closeJournal().catch(() => {});
+      const error = new ClickstreamError("unavailable", `archive ${directory}: rows could not be written`, {
+        cause,
+      });
+      for (const { fail } of batch) fail(error);
+      return;
+    }
+    for (const { done } of batch) done();
+  };
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const result = turn.then(work);
+    turn = result.then(
+      () => {},
+      () => {},
+    );
+    return result;
+  };
+
+  const keep = (order: Pick<KeepingOrder, "compact" | "now">): Promise<KeepingReport> => {
+    const run = keeping.then(async () => {
+      // Listed before the next write can open another: the thread must not take away what is written to.
+      const journals = await inTurn(async () => {
+        await closeJournal();
+        hasClosed = false;
+        return closedJournals(directory);
+      });
+      if (journals.length === 0 && !order.compact) return { files: 0, rows: 0 };
+      return runThread({ directory, journals, ...order }).catch((error: unknown) => {
+        hasClosed = true;
+        throw error;
+      });
+    });
+    keeping = run.catch(() => {});
+    return run;
+  };
+
+  return {
+    write(rows) {
+      if (rows.length === 0) return Promise.resolve();
+      const text = `${rows.map(line).join("\n")}\n`;
+      const written = new Promise<void>((done, fail) => {
+        waiting.push({ text, done, fail });
+      });
+      void inTurn(flush);
+      return written;
+    },
+    isDue() {
+      if (hasClosed) return true;
+      return journal !== undefined && clock.now() - journal.openedAt >= rollMs;
+    },
+    roll: () => keep({ compact: false }),
+    compact: () => keep({ compact: true, now: clock.now() }),
+    async close() {
+      await inTurn(closeJournal);
+      await keeping;
+    },
+  };
+}
+
+const line = (row: ArchiveRow): string => JSON.stringify(ARCHIVE_COLUMNS.map(({ name }) => row[name]));
+
+/** A checkout has sources; a package what was compiled from them. */
+const THREAD = new URL(`./thread.${import.meta.url.endsWith(".ts") ? "ts" : "js"}`, import.meta.url);
+
+/** Parquet is made beside the event loop, and the memory for it is given back afterwards. */
+function runThread(order: KeepingOrder): Promise<KeepingReport> {
+  return new Promise((done, fail) => {
+    const thread = new Worker(THREAD, {
+      workerData: order,
+      resourceLimits: { maxOldGenerationSizeMb: THREAD_HEAP_MB },
+    });
+    thread.once("message", (report: KeepingReport) => done(report));
+    thread.once("error", (cause) =>
+      fail(
+        new ClickstreamError("unavailable", `archive ${order.directory}: files could not be made`, { cause }),
+      ),
+    );
+    thread.once("exit", (code) =>
+      fail(
+        new ClickstreamError(
+          "unavailable",
+          `archive ${order.directory}: the thread that makes files ended (${code})`,
+        ),
+      ),
+    );
+  });
+}

@@ -1,0 +1,175 @@
+/**
+ * Keeps the files of a local archive: journals become Parquet, small files become larger ones, single rows are taken out.
+ * Each file appears whole under its name or not at all. What is replaced goes after what replaces it is durable; dying in
+ * between leaves rows twice, which readers drop.
+ */
+import { randomBytes } from "node:crypto";
+import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { compareRows } from "../model/archive.ts";
+import { type EpochMs, HOUR_MS } from "../model/time.ts";
+import { readJournal } from "./journals.ts";
+import { journalFolder, partitionFolder, placeOf, temporaryFolder, type Values } from "./layout.ts";
+import { withLock } from "./lock.ts";
+import { decodeParquet, encodeParquet } from "./parquet.ts";
+
+export interface KeepingOrder {
+  readonly directory: string;
+  /** As `closedJournals` names them. */
+  readonly journals: readonly string[];
+  /** Merge the small files of hours that are over, as of `now`. */
+  readonly compact: boolean;
+  readonly now?: EpochMs;
+}
+
+export interface KeepingReport {
+  /** Parquet files written. */
+  readonly files: number;
+  /** Rows in them. */
+  readonly rows: number;
+}
+
+/** A file of this many rows is merged no further. */
+const MAX_ROWS = 100_000;
+/** An hour is merged when nothing came for this long: late events come in clusters. */
+const SETTLE_MS = HOUR_MS;
+/** A busy hour is merged before it is over. */
+const MANY_FILES = 30;
+
+const [SITE, SHARD, SEQUENCE, INDEX, AT] = (["site", "shard", "sequence", "index", "at"] as const).map(
+  placeOf,
+) as [number, number, number, number, number];
+
+/** Throws what the file system throws; calling again goes on where it ended. */
+export async function keepFiles(order: KeepingOrder): Promise<KeepingReport> {
+  return withLock(order.directory, async () => {
+    const rolled = await rollJournals(order);
+    if (!order.compact) return rolled;
+    const merged = await mergeFiles(order.directory, order.now ?? 0);
+    return { files: rolled.files + merged.files, rows: rolled.rows + merged.rows };
+  });
+}
+
+// ---- journals
+
+async function rollJournals({ directory, journals }: KeepingOrder): Promise<KeepingReport> {
+  let files = 0;
+  let rows = 0;
+  for (const name of journals) {
+    const path = join(journalFolder(directory), name);
+    // Another process may have rolled it while this one waited for the lock.
+    if (!(await exists(path))) continue;
+    const byFolder = Map.groupBy(await readJournal(path), (row) =>
+      partitionFolder(row[SITE] as string, row[AT] as number),
+    );
+    for (const [folder, values] of byFolder) {
+      const sorted = sortedOnce(values);
+      // Named after the journal, so that rolling it again after a crash replaces what was made of it before.
+      const file = join(directory, folder, `${basename(name, ".ndjson")}.parquet`);
+      await writeWhole(directory, file, encodeParquet(sorted));
+      files++;
+      rows += sorted.length;
+    }
+    await rm(path);
+  }
+  return { files, rows };
+}
+
+const exists = (path: string): Promise<boolean> =>
+  stat(path).then(
+    () => true,
+    () => false,
+  );
+
+const identityOf = (row: Values): { shard: string; sequence: string; index: number } => ({
+  shard: row[SHARD] as string,
+  sequence: row[SEQUENCE] as string,
+  index: row[INDEX] as number,
+});
+
+/** In the order of the fold, each row once. */
+export function sortedOnce(rows: readonly Values[]): Values[] {
+  const sorted = rows.map((row) => ({ row, id: identityOf(row) })).sort((a, b) => compareRows(a.id, b.id));
+  return sorted
+    .filter(({ id }, i) => i === 0 || compareRows(sorted[i - 1]!.id, id) !== 0)
+    .map(({ row }) => row);
+}
+
+// ---- files
+
+/** Every Parquet file below a directory, by path. */
+export async function parquetFiles(directory: string): Promise<string[]> {
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true }).catch(() => []);
+  return entries
+    .filter((entry) => entry.isFile() && entry.name.endsWith(".parquet"))
+    .map((entry) => join(entry.parentPath, entry.name))
+    .filter((path) => !path.startsWith(temporaryFolder(directory)))
+    .sort();
+}
+
+async function mergeFiles(directory: string, now: EpochMs): Promise<KeepingReport> {
+  let files = 0;
+  let rows = 0;
+  for (const [folder, paths] of Map.groupBy(await parquetFiles(directory), dirname)) {
+    if (paths.length < 2) continue;
+    const changedAt = Math.max(...(await Promise.all(paths.map((path) => stat(path)))).map((s) => s.mtimeMs));
+    if (paths.length < MANY_FILES && now - changedAt < SETTLE_MS) continue;
+    let held: Values[] = [];
+    let merged: string[] = [];
+    const give = async (): Promise<void> => {
+      if (merged.length > 1) {
+        const sorted = sortedOnce(held);
+        const name = `${now}-${process.pid}-${randomBytes(4).toString("hex")}.parquet`;
+        await writeWhole(directory, join(folder, name), encodeParquet(sorted));
+        for (const path of merged) await rm(path);
+        files++;
+        rows += sorted.length;
+      }
+      held = [];
+      merged = [];
+    };
+    for (const path of paths) {
+      const values = await decodeParquet(await readFile(path));
+      if (values.length >= MAX_ROWS) continue;
+      if (held.length + values.length > MAX_ROWS) await give();
+      held = held.concat(values);
+      merged.push(path);
+    }
+    await give();
+  }
+  return { files, rows };
+}
+
+/** Takes the rows out of a file that `isWanted` refuses; returns how many. The rest keeps its name. */
+export async function rewriteFile(
+  directory: string,
+  path: string,
+  isWanted: (row: Values) => boolean,
+): Promise<number> {
+  const rows = await decodeParquet(await readFile(path));
+  const kept = rows.filter(isWanted);
+  if (kept.length === rows.length) return 0;
+  if (kept.length === 0) await rm(path);
+  else await writeWhole(directory, path, encodeParquet(kept));
+  return rows.length - kept.length;
+}
+
+/** The file appears with all its bytes on the disk, or not at all. */
+async function writeWhole(directory: string, path: string, bytes: Uint8Array): Promise<void> {
+  const temporary = join(temporaryFolder(directory), randomBytes(8).toString("hex"));
+  await mkdir(temporaryFolder(directory), { recursive: true, mode: 0o700 });
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  const handle = await open(temporary, "wx", 0o600);
+  try {
+    await handle.writeFile(bytes);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await rename(temporary, path);
+  // The name is durable when its folder is, and the folder when those above it are.
+  for (let folder = dirname(path); folder.length >= directory.length; folder = dirname(folder)) {
+    const above = await open(folder, "r");
+    await above.sync().finally(() => above.close());
+  }
+}

@@ -1,0 +1,41 @@
+/** Where the local archive keeps what: journals of rows as they came, and Parquet files by site and hour. */
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { ARCHIVE_COLUMNS, type ArchiveRow, type Column, partitionOf } from "../model/archive.ts";
+
+export const journalFolder = (directory: string): string => join(directory, "journal");
+export const temporaryFolder = (directory: string): string => join(directory, "tmp");
+
+/** A file name holds 255 bytes. */
+const MAX_SITE_CHARS = 180;
+
+/** Folder of a site: its id, escaped as in a URL; a very long one is cut and told apart by its hash. */
+export function siteFolder(site: string): string {
+  const escaped = encodeURIComponent(site);
+  if (escaped.length <= MAX_SITE_CHARS) return `site=${escaped}`;
+  const hash = createHash("sha256").update(site).digest("hex").slice(0, 16);
+  return `site=${escaped.slice(0, MAX_SITE_CHARS)}~${hash}`;
+}
+
+/** `site=ID/dt=YYYY-MM-DD/hour=HH`, by event time in UTC. */
+export function partitionFolder(site: string, at: number): string {
+  const { dt, hour } = partitionOf(at);
+  return join(siteFolder(site), `dt=${dt}`, `hour=${hour}`);
+}
+
+/** A row as a journal holds it: its values in the order of ARCHIVE_COLUMNS. */
+export type Values = readonly unknown[];
+
+export const valuesOf = (row: ArchiveRow): Values => ARCHIVE_COLUMNS.map(({ name }) => row[name]);
+
+export function rowOf(values: Values): ArchiveRow {
+  const row: Record<string, unknown> = {};
+  ARCHIVE_COLUMNS.forEach(({ name, nullable }, i) => {
+    row[name] = values[i] ?? (nullable ? null : undefined);
+  });
+  return row as unknown as ArchiveRow;
+}
+
+/** Place of a column in `Values`. */
+export const placeOf = (name: Column["name"]): number =>
+  ARCHIVE_COLUMNS.findIndex((column) => column.name === name);

@@ -1,0 +1,133 @@
+import { appendFile, readdir, readFile, utimes, writeFile } from "node:fs/promises";
+import { join, relative } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type FileArchive, fileArchive } from "../../../processors/archives/files.ts";
+import { keepFiles, parquetFiles, rewriteFile } from "../../../processors/archives/keeping.ts";
+import { journalFolder, placeOf, rowOf, siteFolder } from "../../../processors/archives/layout.ts";
+import { decodeParquet } from "../../../processors/archives/parquet.ts";
+import type { ArchiveRow } from "../../../processors/model/archive.ts";
+import { archiveConformance, onceInOrder, row } from "../../conformance/archive.ts";
+import { temporaryDirectory } from "../../conformance/files.ts";
+import { type ManualClock, manualClock } from "../../kit/clock.ts";
+import { HOUR, NOON } from "../pipeline/lines.ts";
+
+const stored = async (directory: string): Promise<ArchiveRow[]> => {
+  const rows: ArchiveRow[] = [];
+  for (const path of await parquetFiles(directory))
+    rows.push(...(await decodeParquet(await readFile(path))).map(rowOf));
+  return onceInOrder(rows);
+};
+
+const root = temporaryDirectory();
+let number = 0;
+const freshDirectory = (): string => join(root, String(++number));
+
+archiveConformance("in local files", async () => {
+  const path = freshDirectory();
+  const archive = await fileArchive({ directory: path, clock: manualClock(NOON), rollBytes: 100_000 });
+  return {
+    archive,
+    stored: async () => {
+      await archive.roll();
+      return stored(path);
+    },
+    close: () => archive.close(),
+  };
+});
+
+describe("a local archive", () => {
+  let directory: string;
+  let clock: ManualClock;
+  let archive: FileArchive;
+  beforeEach(async () => {
+    directory = freshDirectory();
+    clock = manualClock(NOON);
+    archive = await fileArchive({ directory, clock });
+  });
+  afterEach(() => archive.close());
+
+  it("has a file for each site and hour of event time", async () => {
+    await archive.write([row(1), row(2, { at: NOON - 1 }), row(3, { site: "../x y" })]);
+    await archive.roll();
+    const folders = (await parquetFiles(directory)).map((path) => relative(directory, join(path, "..")));
+    expect(folders.sort()).toEqual([
+      "site=..%2Fx%20y/dt=2026-01-15/hour=12",
+      "site=example.com/dt=2026-01-15/hour=11",
+      "site=example.com/dt=2026-01-15/hour=12",
+    ]);
+  });
+
+  it("is due when its journal is a minute old, and not before", async () => {
+    await archive.roll();
+    await archive.write([row(1)]);
+    clock.advance(59_999);
+    expect(archive.isDue()).toBe(false);
+    clock.advance(1);
+    expect(archive.isDue()).toBe(true);
+    await archive.roll();
+    expect(archive.isDue()).toBe(false);
+  });
+
+  it("finds what a process left that died in the middle of a line", async () => {
+    await archive.write([row(1), row(2)]);
+    await archive.close();
+    const [name = ""] = await readdir(journalFolder(directory));
+    await appendFile(join(journalFolder(directory), name), '["example.com","sh');
+    archive = await fileArchive({ directory, clock });
+    expect(archive.isDue()).toBe(true);
+    await archive.roll();
+    expect(await stored(directory)).toEqual([row(1), row(2)]);
+  });
+
+  it("makes the same file again of a journal that outlived it", async () => {
+    await archive.write([row(1), row(2)]);
+    await archive.close();
+    const [name = ""] = await readdir(journalFolder(directory));
+    const path = join(journalFolder(directory), name);
+    const journal = await readFile(path);
+    await keepFiles({ directory, journals: [name], compact: false });
+    const before = await parquetFiles(directory);
+    await writeFile(path, journal);
+    await keepFiles({ directory, journals: [name], compact: false });
+    expect(await parquetFiles(directory)).toEqual(before);
+    expect(await stored(directory)).toEqual([row(1), row(2)]);
+  });
+
+  it("merges the files of an hour that is over, each row once", async () => {
+    for (const n of [3, 1, 2]) {
+      await archive.write([row(n), row(2)]);
+      await archive.roll();
+    }
+    const files = await parquetFiles(directory);
+    expect(files).toHaveLength(3);
+    for (const path of files) await utimes(path, NOON / 1000, NOON / 1000);
+    clock.advance(HOUR - 1);
+    await archive.compact();
+    expect(await parquetFiles(directory)).toHaveLength(3);
+    clock.advance(1);
+    expect(await archive.compact()).toEqual({ files: 1, rows: 3 });
+    const [path = ""] = await parquetFiles(directory);
+    expect((await decodeParquet(await readFile(path))).map(rowOf)).toEqual([row(1), row(2), row(3)]);
+  });
+
+  it("takes single rows out of a file, and the file when it holds no other", async () => {
+    await archive.write([row(1), row(2)]);
+    await archive.roll();
+    const [path = ""] = await parquetFiles(directory);
+    const isNot = (page: string) => (values: readonly unknown[]) => values[placeOf("page")] !== page;
+    expect(await rewriteFile(directory, path, isNot("/3"))).toBe(0);
+    expect(await rewriteFile(directory, path, isNot("/1"))).toBe(1);
+    expect(await stored(directory)).toEqual([row(2)]);
+    expect(await rewriteFile(directory, path, isNot("/2"))).toBe(1);
+    expect(await parquetFiles(directory)).toEqual([]);
+  });
+});
+
+describe("the folder of a site", () => {
+  it("fits a file system and is another for another site", () => {
+    const long = "한".repeat(253);
+    expect(siteFolder(long).length).toBeLessThanOrEqual(255);
+    expect(siteFolder(long)).not.toBe(siteFolder(`${long.slice(1)}x`));
+    expect(siteFolder("..")).toBe("site=..");
+  });
+});
