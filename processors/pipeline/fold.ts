@@ -4,10 +4,10 @@
  */
 import { EXIT_PAGE, PROPS_PREFIX, VISIT_DIMENSIONS } from "../model/dimensions.ts";
 import { type ClickEvent, ENGAGEMENT, PAGEVIEW, VITALS, WEB_VITALS } from "../model/event.ts";
-import type { Count, Measures } from "../model/measures.ts";
+import { Measures } from "../model/measures.ts";
 import { Rollup } from "../model/rollup.ts";
 import { type EpochMs, MINUTE_MS, windowStart } from "../model/time.ts";
-import { hash53 } from "./hash.ts";
+import { type HashState, hash53, hashPrefix } from "./hash.ts";
 import { MAX_SEEN, MAX_SESSIONS, SESSION_GAP_MS, type Session, type VisitorState } from "./state.ts";
 
 /** An event as the live feed shows it; nothing in it tells who it was. */
@@ -24,16 +24,148 @@ export const MAX_FEED = 20;
 
 /** One commit's share for one site: minute -> rollup, and the newest events for the feed. */
 export class Partial {
-  readonly windows = new Map<EpochMs, Rollup>();
+  readonly #windows = new Map<EpochMs, Rollup>();
   readonly feed: FeedEntry[] = [];
+  /** What was folded and is not in the rollups yet. */
+  readonly #shares = new Map<Rollup, Map<readonly string[], VisitShare>>();
+  #open: OpenVisit | undefined;
+
+  /** Everything folded so far. Asking often is slow: what visits have in common is only counted once here. */
+  get windows(): Map<EpochMs, Rollup> {
+    this.#settle();
+    for (const [rollup, shares] of this.#shares) for (const share of shares.values()) share.addTo(rollup);
+    this.#shares.clear();
+    return this.#windows;
+  }
 
   window(start: EpochMs): Rollup {
-    let rollup = this.windows.get(start);
+    let rollup = this.#windows.get(start);
     if (!rollup) {
       rollup = new Rollup();
-      this.windows.set(start, rollup);
+      this.#windows.set(start, rollup);
     }
     return rollup;
+  }
+
+  /** To count once what counts for a visit's minute as a whole and under each of its attributes. */
+  share(rollup: Rollup, { attributes }: Pick<Session, "attributes">): VisitShare {
+    let shares = this.#shares.get(rollup);
+    if (!shares) {
+      shares = new Map();
+      this.#shares.set(rollup, shares);
+    }
+    let share = shares.get(attributes);
+    if (!share) {
+      share = new VisitShare(attributes);
+      shares.set(attributes, share);
+    }
+    return share;
+  }
+
+  /** Call before a visit is changed; what it is counted as follows the change, at the latest when another is opened. */
+  open(session: Session, visitor: VisitorState, isNew: boolean): void {
+    if (this.#open?.session === session) return;
+    this.#settle();
+    this.#open = { session, visitor, was: isNew ? undefined : visitSoFar(session) };
+  }
+
+  /** Counts a visit as what it is now instead of what it was: its bounce, duration and exit in the minute where it began. */
+  #settle(): void {
+    if (!this.#open) return;
+    const { session, visitor, was } = this.#open;
+    this.#open = undefined;
+    const now = visitSoFar(session);
+    this.#countVisit(now, 1);
+    if (was) this.#countVisit(was, -1);
+    if (was?.exitPage === now.exitPage && was.window === now.window) return;
+    // A visitor counts once for a page however many of their visits end there.
+    const isElsewhere = (page: string): boolean =>
+      visitor.sessions.some((other) => other !== session && other.exitPage === page);
+    const addExit = ({ window, exitPage }: VisitSoFar, count: number): void => {
+      const row = isElsewhere(exitPage) ? undefined : this.window(window).row(EXIT_PAGE, exitPage);
+      if (row) row.exitVisitors += count;
+    };
+    if (was) addExit(was, -1);
+    addExit(now, 1);
+  }
+
+  #countVisit(visit: VisitSoFar, sign: 1 | -1): void {
+    const home = this.window(visit.window);
+    for (const row of [this.share(home, visit), home.row(EXIT_PAGE, visit.exitPage)]) {
+      if (!row) continue;
+      row.visits += sign;
+      row.bounces += sign * visit.bounces;
+      row.durationMs += sign * visit.durationMs;
+    }
+    const exit = home.row(EXIT_PAGE, visit.exitPage);
+    if (!exit) return;
+    exit.pageviews += sign * visit.pageviews;
+    exit.events += sign * visit.events;
+    exit.engagedMs += sign * visit.engagedMs;
+  }
+}
+
+/** What a visit has been counted as. */
+type VisitSoFar = Pick<
+  Session,
+  "window" | "attributes" | "exitPage" | "pageviews" | "events" | "engagedMs"
+> & {
+  readonly bounces: number;
+  readonly durationMs: number;
+};
+
+const visitSoFar = (session: Session): VisitSoFar => ({
+  window: session.window,
+  attributes: session.attributes,
+  exitPage: session.exitPage,
+  pageviews: session.pageviews,
+  events: session.events,
+  engagedMs: session.engagedMs,
+  bounces: session.interactive <= 1 ? 1 : 0,
+  durationMs: session.last - session.first,
+});
+
+interface OpenVisit {
+  readonly session: Session;
+  readonly visitor: VisitorState;
+  /** Before it was opened; undefined for a visit that began then. */
+  readonly was: VisitSoFar | undefined;
+}
+
+/** What one visit adds to one minute: to its totals and to each of its attributes alike. */
+class VisitShare extends Measures {
+  readonly #attributes: readonly string[];
+  /** The event's own dimensions that were counted last: most events of a visit have the same. */
+  hostname = "";
+  name = "";
+  /** The visitor id's 64 bits, once an event of theirs is in this minute. */
+  #hi: number | undefined;
+  #lo = 0;
+
+  constructor(attributes: readonly string[]) {
+    super();
+    this.#attributes = attributes;
+  }
+
+  override addVisitor(hi: number, lo: number): void {
+    this.#hi = hi;
+    this.#lo = lo;
+  }
+
+  addTo(rollup: Rollup): void {
+    this.#addToRow(rollup.totals);
+    for (let i = 0; i < VISIT_DIMENSIONS.length; i++) {
+      const value = this.#attributes[i];
+      if (value) this.#addToRow(rollup.row(VISIT_DIMENSIONS[i]!, value));
+    }
+  }
+
+  #addToRow(row: Measures | undefined): void {
+    if (!row) return;
+    row.addCounts(this);
+    if (this.#hi !== undefined) row.addVisitor(this.#hi, this.#lo);
+    if (this.revenue)
+      for (const [currency, { minor, count }] of this.revenue) row.addRevenue(currency, minor, count);
   }
 }
 
@@ -69,14 +201,22 @@ export function foldEvent(event: ClickEvent, context: FoldContext): boolean {
       : context.visitor.sessions.find(({ born }) => born === context.visit);
   context.session = found;
   if (isReport) {
-    report(event, here, found);
-    if (found) advance(event, found, context, false);
+    if (found) context.partial.open(found, context.visitor, false);
+    report(event, here, found, context.partial);
+    if (found) advance(event, found, true);
     return late;
   }
   const session = found ?? begin(event, minute, context);
   context.session = session;
-  if (event.at < session.first) moveStart(event, minute, session, context);
-  advance(event, session, context, !found);
+  context.partial.open(session, context.visitor, !found);
+  if (event.at < session.first) {
+    // An event that overtook it on the way turns out to be the visit's first: the visit moves to the minute, entry page
+    // and source where it really began. What was counted for single events stays where it was: a sketch of visitors
+    // cannot give anybody back.
+    session.window = minute;
+    session.attributes = context.attributes(event);
+  }
+  advance(event, session, false);
   countEvent(event, here, session, context);
   if (!context.isPast) feed(event, session, context.partial);
   return late;
@@ -107,122 +247,65 @@ function begin(event: ClickEvent, minute: EpochMs, { visitor, attributes, visit 
   return session;
 }
 
-/**
- * An event that overtook it on the way turns out to be the visit's first: the visit, with its bounce, duration and exit,
- * moves to the minute, entry page and source where it really began. What was counted for single events stays where it
- * was: a sketch of visitors cannot give anybody back.
- */
-function moveStart(event: ClickEvent, minute: EpochMs, session: Session, context: FoldContext): void {
-  const count = (sign: 1 | -1): void => {
-    const home = context.partial.window(session.window);
-    const whole = visitSoFar(session);
-    const { visits, bounces, durationMs } = whole;
-    const visit: Delta = { visits, bounces, durationMs };
-    add(home.totals, visit, sign);
-    eachAttribute(session, (dimension, value) => add(home.row(dimension, value), visit, sign));
-    const exit = home.row(EXIT_PAGE, session.exitPage);
-    add(exit, whole, sign);
-    if (!otherExits(session, context).includes(session.exitPage)) add(exit, { exitVisitors: 1 }, sign);
-  };
-  count(-1);
-  session.window = minute;
-  session.attributes = context.attributes(event);
-  count(1);
-}
-
-/** Exit pages of the visitor's other visits: a visitor counts once for a page however many of their visits end there. */
-const otherExits = (session: Session, { visitor }: FoldContext): string[] =>
-  visitor.sessions.filter((other) => other !== session).map((other) => other.exitPage);
-
-type Delta = { [name in Count]?: number | undefined };
-
-const add = (row: Measures | undefined, delta: Delta, sign = 1): void => {
-  if (row) for (const name in delta) row[name as Count] += sign * (delta[name as Count] ?? 0);
-};
-
-/** Moves a visit on by one event: what that changes is counted in the minute where the visit began. */
-function advance(event: ClickEvent, session: Session, context: FoldContext, isNew: boolean): void {
-  const before = isNew ? {} : visitSoFar(session);
-  const isReport = event.name === ENGAGEMENT || event.name === WEB_VITALS;
+/** Moves a visit on by one event. */
+function advance(event: ClickEvent, session: Session, isReport: boolean): void {
   // A report about a page says how long its visit lasted, never when it began; a vitals report says neither.
   if (!isReport) session.first = Math.min(session.first, event.at);
   if (event.name !== WEB_VITALS) session.last = Math.max(session.last, event.at);
-  if (!isReport) {
-    session.events++;
-    if (event.name === PAGEVIEW) session.pageviews++;
-    if (event.interactive) session.interactive++;
-  }
   session.engagedMs += event.engagedMs ?? 0;
-  const after = visitSoFar(session);
-  const change = {
-    visits: (after.visits ?? 0) - (before.visits ?? 0),
-    bounces: (after.bounces ?? 0) - (before.bounces ?? 0),
-    durationMs: (after.durationMs ?? 0) - (before.durationMs ?? 0),
-  };
-  const home = context.partial.window(session.window);
-  if (change.visits !== 0 || change.bounces !== 0 || change.durationMs !== 0) {
-    add(home.totals, change);
-    eachAttribute(session, (dimension, value) => add(home.row(dimension, value), change));
-  }
-  const oldExit = session.exitPage;
-  const movesExit = !isReport && (oldExit === "" || (event.name === PAGEVIEW && event.at >= session.exitAt));
-  if (movesExit) {
+  if (isReport) return;
+  session.events++;
+  if (event.name === PAGEVIEW) session.pageviews++;
+  if (event.interactive) session.interactive++;
+  if (session.exitPage === "" || (event.name === PAGEVIEW && event.at >= session.exitAt)) {
     session.exitPage = event.url.path;
     session.exitAt = event.at;
   }
-  if (oldExit !== "") add(home.row(EXIT_PAGE, oldExit), before, -1);
-  if (session.exitPage !== "") add(home.row(EXIT_PAGE, session.exitPage), after);
-  if (oldExit === session.exitPage) return;
-  const others = otherExits(session, context);
-  if (oldExit !== "" && !others.includes(oldExit)) add(home.row(EXIT_PAGE, oldExit), { exitVisitors: -1 });
-  if (!others.includes(session.exitPage)) add(home.row(EXIT_PAGE, session.exitPage), { exitVisitors: 1 });
 }
 
-/** What a visit has been counted as so far, as its exit page's row holds it. */
-function visitSoFar(session: Session): Delta {
-  return {
-    visits: 1,
-    bounces: session.interactive <= 1 ? 1 : 0,
-    durationMs: session.last - session.first,
-    pageviews: session.pageviews,
-    events: session.events,
-    engagedMs: session.engagedMs,
-  };
-}
-
-function eachAttribute(session: Session, visit: (dimension: string, value: string) => void): void {
-  VISIT_DIMENSIONS.forEach((dimension, index) => {
-    const value = session.attributes[index];
-    if (value) visit(dimension, value);
-  });
-}
+/** Of a visit, what vitals are kept for. */
+const VITALS_DIMENSIONS = ["visit:device", "visit:country"] as const;
 
 /** Counts a page view or custom event in its own minute, under every dimension. */
-function countEvent(event: ClickEvent, here: Rollup, session: Session, { hi, lo }: FoldContext): void {
-  const isPageview = event.name === PAGEVIEW;
-  const count = (row: Measures | undefined): void => {
-    if (!row) return;
+function countEvent(event: ClickEvent, here: Rollup, session: Session, context: FoldContext): void {
+  const { partial, hi, lo } = context;
+  const { hostname, path } = event.url;
+  const share = partial.share(here, session);
+  const count = (row: Measures | undefined): Measures | undefined => {
+    if (!row) return undefined;
     row.events++;
-    if (isPageview) row.pageviews++;
-    row.addVisitor(hi, lo);
+    if (event.name === PAGEVIEW) row.pageviews++;
     if (event.revenue) row.addRevenue(event.revenue.currency, event.revenue.minor);
+    return row;
   };
-  count(here.totals);
-  eachAttribute(session, (dimension, value) => count(here.row(dimension, value)));
-  const rows: [string, string][] = [
-    ["event:page", event.url.path],
-    ["event:hostname", event.url.hostname],
-    ["event:name", event.name],
-  ];
-  for (const [key, value] of event.props) rows.push([PROPS_PREFIX + key, value]);
-  for (const [dimension, value] of rows) {
-    const row = here.row(dimension, value);
-    count(row);
-    if (row && isFirstInVisit(session, dimension, value)) row.visits++;
-  }
+  /** `isRepeated`: this visitor and visit are in that row already. */
+  const countValue = (dimension: string, value: string, isRepeated: boolean): void => {
+    const row = count(here.row(dimension, value));
+    if (!row || isRepeated) return;
+    row.addVisitor(hi, lo);
+    if (isFirstInVisit(session, dimension, value)) row.visits++;
+  };
+  count(share)?.addVisitor(hi, lo);
+  countValue("event:page", path, false);
+  countValue("event:hostname", hostname, share.hostname === hostname);
+  countValue("event:name", event.name, share.name === event.name);
+  for (const [key, value] of event.props) countValue(PROPS_PREFIX + key, value, false);
+  share.hostname = hostname;
+  share.name = event.name;
 }
 
-const mark = (dimension: string, value: string): number => hash53(`${dimension}\u0000${value}`);
+/** Of "event:page\0/path": the dimension is part of it. */
+const mark = (dimension: string, value: string): number => hash53(value, hashState(dimension));
+
+const states = new Map<string, HashState>();
+/** The dimensions of events are few, but for those of properties, which are not kept. */
+function hashState(dimension: string): HashState {
+  const known = states.get(dimension);
+  if (known) return known;
+  const state = hashPrefix(`${dimension}\u0000`);
+  if (!dimension.startsWith(PROPS_PREFIX)) states.set(dimension, state);
+  return state;
+}
 
 /** What a visit remembers of a value: whether it occurred, was read, and how deep it was scrolled, plus one. */
 const OCCURRED = 1;
@@ -242,15 +325,13 @@ function isFirstInVisit(session: Session, dimension: string, value: string): boo
 }
 
 /** Engaged time, scroll depth and vitals describe a page view: they add to its page, not to the number of events. */
-function report(event: ClickEvent, here: Rollup, session: Session | undefined): void {
+function report(event: ClickEvent, here: Rollup, session: Session | undefined, partial: Partial): void {
   const page = here.row("event:page", event.url.path);
   if (event.name === WEB_VITALS) {
     const rows = [here.totals, page];
-    if (session) {
-      eachAttribute(session, (dimension, value) => {
-        if (dimension === "visit:device" || dimension === "visit:country")
-          rows.push(here.row(dimension, value));
-      });
+    for (const dimension of VITALS_DIMENSIONS) {
+      const value = session?.attributes[VISIT_DIMENSIONS.indexOf(dimension)];
+      if (value) rows.push(here.row(dimension, value));
     }
     for (const name of VITALS) {
       const value = event.vitals?.[name];
@@ -258,7 +339,8 @@ function report(event: ClickEvent, here: Rollup, session: Session | undefined): 
     }
     return;
   }
-  const delta: Delta = { engagedMs: event.engagedMs ?? 0 };
+  const rows = [page, session ? partial.share(here, session) : here.totals];
+  for (const row of rows) if (row) row.engagedMs += event.engagedMs ?? 0;
   if (session) {
     const hash = mark("event:page", event.url.path);
     const marks = marksOf(session, hash);
@@ -266,15 +348,15 @@ function report(event: ClickEvent, here: Rollup, session: Session | undefined): 
       const depth = event.scrollDepth;
       const before = Math.floor(marks / DEPTH_UNIT);
       const deepest = Math.max(before, depth === undefined ? 0 : depth + 1);
-      if (!(marks & READ)) delta.reads = 1;
-      if (before === 0 && deepest > 0) delta.scrolls = 1;
-      delta.scrollSum = Math.max(0, deepest - 1) - Math.max(0, before - 1);
+      for (const row of rows) {
+        if (!row) continue;
+        if (!(marks & READ)) row.reads++;
+        if (before === 0 && deepest > 0) row.scrolls++;
+        row.scrollSum += Math.max(0, deepest - 1) - Math.max(0, before - 1);
+      }
       session.seen.set(hash, deepest * DEPTH_UNIT + ((marks & OCCURRED) | READ));
     }
   }
-  add(here.totals, delta);
-  add(page, delta);
-  if (session) eachAttribute(session, (dimension, value) => add(here.row(dimension, value), delta));
 }
 
 function feed(event: ClickEvent, session: Session, partial: Partial): void {
