@@ -46,6 +46,7 @@ const feedEntry = exact({
   country: text(""),
   device: text(""),
   browser: text(""),
+  "trace?": text("Id of its trace, where that was sampled and can be read."),
 });
 const values = list(ref("MetricValue"), "In the order that was asked for.");
 const dimensions = list({ type: "string" }, "In the order that was asked for.");
@@ -149,6 +150,7 @@ export const responseSchemas: Readonly<Record<string, Schema>> = {
     complete_until: completeUntil,
     lag_ms: lagMs,
     late,
+    rejected: byMetric({ type: "integer" }, "What was refused in these minutes, by reason."),
     "reconciled?": ref("Reconciled"),
     error: exact({ visitors: number("Relative standard error of current_visitors.") }),
   }),

@@ -6,7 +6,8 @@ import { generate } from "../../test/kit/generate.ts";
 import { describe } from "./consumer.ts";
 import type { Runtime } from "./runtime.ts";
 
-const HISTORY_DAYS = 6; // what happened longer than a week before it arrives is refused as too old
+/** The day a week ago too, which the dashboard draws behind today. */
+const HISTORY_DAYS = 8;
 /** About 13,000 events; the rest are reports of engagement. */
 const HISTORY_EVENTS = 30_000;
 /** About one event a second, at any time of day. */

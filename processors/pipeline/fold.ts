@@ -19,6 +19,8 @@ export interface FeedEntry {
   readonly country: string;
   readonly device: string;
   readonly browser: string;
+  /** Id of the trace that its request is part of, where that was sampled. */
+  readonly trace?: string;
 }
 export const MAX_FEED = 20;
 
@@ -181,6 +183,8 @@ export interface FoldContext {
   readonly closedUntil: EpochMs;
   /** Imported history: counted like all else, but no news for the live feed. */
   readonly isPast?: boolean;
+  /** For the feed. */
+  readonly trace?: string | undefined;
   /** The visit that the event belongs to, by the time it was born with, where that was decided before: in a rebuild. */
   readonly visit?: EpochMs | undefined;
   /** Answer: the visit that the event was counted under. */
@@ -218,7 +222,7 @@ export function foldEvent(event: ClickEvent, context: FoldContext): boolean {
   }
   advance(event, session, false);
   countEvent(event, here, session, context);
-  if (!context.isPast) feed(event, session, context.partial);
+  if (!context.isPast) feed(event, session, context);
   return late;
 }
 
@@ -359,7 +363,7 @@ function report(event: ClickEvent, here: Rollup, session: Session | undefined, p
   }
 }
 
-function feed(event: ClickEvent, session: Session, partial: Partial): void {
+function feed(event: ClickEvent, session: Session, { partial, trace }: FoldContext): void {
   const attribute = (dimension: (typeof VISIT_DIMENSIONS)[number]): string =>
     session.attributes[VISIT_DIMENSIONS.indexOf(dimension)] ?? "";
   partial.feed.push({
@@ -370,6 +374,7 @@ function feed(event: ClickEvent, session: Session, partial: Partial): void {
     country: attribute("visit:country"),
     device: attribute("visit:device"),
     browser: attribute("visit:browser"),
+    ...(trace === undefined ? {} : { trace }),
   });
   if (partial.feed.length > MAX_FEED) partial.feed.shift();
 }

@@ -7,10 +7,11 @@ import type { ArchiveRow } from "../model/archive.ts";
 import type { Envelope } from "../model/envelope.ts";
 import type { Batch, ClickEvent, Reject, RejectReason } from "../model/event.ts";
 import { ALLOWED_LATENESS_MS, type EpochMs, MINUTE_MS, windowStart } from "../model/time.ts";
+import { parseTraceHeader } from "../model/trace.ts";
 import { compareSequences, type StreamRecord } from "../streams/stream.ts";
 import { eventRow, type RowIdentity, rejectRow } from "./archiverow.ts";
 import { encodeCommit } from "./commit.ts";
-import { base64Header } from "./decode/base64.ts";
+import { base64Header, base64Text } from "./decode/base64.ts";
 import { decodeBatches } from "./decode/decode.ts";
 import { decodeEnvelope } from "./decode/envelope.ts";
 import { decodeImported, type Imported, isImported } from "./decode/imported.ts";
@@ -61,6 +62,13 @@ interface Origin extends Pick<Envelope, "at" | "ip" | "country"> {
   readonly agentText: string;
   readonly agent: Agent;
   readonly isPast: boolean;
+  /** The trace of the request, if it is one that is kept. */
+  readonly trace?: string | undefined;
+}
+
+function traceOf({ trace64 }: Envelope): string | undefined {
+  const header = trace64 === "" ? undefined : parseTraceHeader(base64Text(trace64) ?? "");
+  return header?.sampled ? header.root : undefined;
 }
 
 /** Takes a row for each event and reject that is counted, in the order of the fold. */
@@ -122,7 +130,15 @@ export class RecordFold {
     if (imported) this.#addImported(imported, sites);
     if (!envelope) return;
     const { at, ip, country } = envelope;
-    const origin = { at, ip, country, agentText, agent: parseAgent(agentText), isPast: false };
+    const origin = {
+      at,
+      ip,
+      country,
+      agentText,
+      agent: parseAgent(agentText),
+      isPast: false,
+      trace: traceOf(envelope),
+    };
     for (const batch of batches) {
       const all = batch.events.length + batch.rejects.length;
       if (!sites.has(batch.site)) {
@@ -162,7 +178,7 @@ export class RecordFold {
   }
 
   #addBatch(batch: Batch, origin: Origin): void {
-    const { at, agent, isPast } = origin;
+    const { at, agent, isPast, trace } = origin;
     const partial = this.#partial(batch.site);
     const refuse = (reason: RejectReason, count: number, when = at): void => {
       if (count === 0) return;
@@ -194,7 +210,7 @@ export class RecordFold {
     // History has no time of receipt: none of it is late, and it says nothing about how far the present has come.
     const closedUntil = isPast ? 0 : Math.max(0, at - (this.#deps.allowedLatenessMs ?? ALLOWED_LATENESS_MS));
     for (const event of [...batch.events].sort((a, b) => a.at - b.at)) {
-      const context: FoldContext = { partial, visitor, hi, lo, attributes, closedUntil, isPast };
+      const context: FoldContext = { partial, visitor, hi, lo, attributes, closedUntil, isPast, trace };
       const late = foldEvent(event, context);
       if (late) this.#counters.late++;
       this.#sink?.(

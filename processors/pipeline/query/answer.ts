@@ -17,6 +17,15 @@ export function lateEvents(cells: readonly Cell[]): number {
   return cells.flatMap(({ parts }) => parts).reduce((sum, { late }) => sum + late, 0);
 }
 
+/** What was refused in these cells, by reason; reasons without any are left out. */
+export function rejectsIn(cells: readonly Cell[]): Record<string, number> {
+  const found: Record<string, number> = {};
+  for (const { parts } of cells)
+    for (const { rejects } of parts)
+      for (const [reason, count] of rejects) found[reason] = (found[reason] ?? 0) + count;
+  return found;
+}
+
 export interface ResultRow {
   readonly metrics: MetricValue[];
   readonly dimensions: string[];

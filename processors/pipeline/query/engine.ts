@@ -24,6 +24,7 @@ import {
   lateEvents,
   type Question,
   type ResultRow,
+  rejectsIn,
   valuesOf,
 } from "./answer.ts";
 import { beyondRollups, checkMeaning, isBetterArchived, tableDimension } from "./answerable.ts";
@@ -85,6 +86,8 @@ export interface LiveResponse {
   readonly lag_ms: number;
   /** Late events in these minutes. */
   readonly late: number;
+  /** What was refused in these minutes, by reason. */
+  readonly rejected: Readonly<Record<string, number>>;
   readonly reconciled?: Reconciled;
   readonly error: { visitors: number };
 }
@@ -104,6 +107,8 @@ export interface QueryDeps {
   readonly allowedLatenessMs?: number;
   /** The newest recount of a site; without it answers say nothing of one. */
   readonly reconciled?: (siteId: string) => Reconciled | undefined;
+  /** The latest events name their traces: only where a reader may open them. */
+  readonly tellsTraces?: boolean;
   /** Answers what rollups cannot; without it such a question is refused. */
   readonly archive?: QueryArchive;
 }
@@ -298,9 +303,12 @@ export class QueryEngine {
           provisional: cell.to > freshness.complete_until,
         };
       }),
-      latest: this.#reader.feed(site.id),
+      latest: this.#deps.tellsTraces
+        ? this.#reader.feed(site.id)
+        : this.#reader.feed(site.id).map(({ trace: _, ...entry }) => entry),
       ...freshness,
       late: lateEvents(cells),
+      rejected: rejectsIn(cells),
       ...this.#reconciled(site),
       error: { visitors: metricError("visitors", current.isExact) },
     };
