@@ -24,6 +24,7 @@ const FEED_ROWS = 20;
 export function liveStrip(first: View, failed: (error: unknown) => void): LiveStrip {
   let view = first;
   let shown: LiveAnswer | undefined;
+  let hasDay = false;
   const { strings } = view;
 
   const current = el("strong", { class: "current", id: "current" }, "–");
@@ -139,6 +140,7 @@ export function liveStrip(first: View, failed: (error: unknown) => void): LiveSt
     use(siteId, timeZone, next) {
       view = next;
       shown = undefined;
+      hasDay = false;
       setText(current, "–");
       facts.say(strings.connecting);
       drawBars([]);
@@ -157,8 +159,10 @@ export function liveStrip(first: View, failed: (error: unknown) => void): LiveSt
       setText(error, margin);
       setAttribute(error, "title", margin ? fill(strings.errorHint, { error: margin }) : undefined);
       facts.update(answer, meta, view);
-      if (minutesChanged) {
-        drawBars(answer.minutes);
+      if (minutesChanged) drawBars(answer.minutes);
+      // Two days of minutes are much to ask: the headline comes first.
+      if (meta && (minutesChanged || !hasDay)) {
+        hasDay = true;
         day.update(answer);
       }
       rows.forEach((row, i) => {

@@ -2,15 +2,19 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
   addMonths,
+  apiRange,
   buckets,
   epochAt,
   intervalOf,
+  intervalsOf,
   isRange,
   parseIso,
   previous,
   printIso,
   RANGES,
+  rangeBetween,
   resolve,
+  shifted,
   wallAt,
 } from "../../dashboard/period.ts";
 
@@ -29,6 +33,14 @@ describe("a range", () => {
     },
     { range: "7d", zone: "Asia/Seoul", from: "2026-03-04T00:00:00+09:00", to: "2026-03-11T00:00:00+09:00" },
     { range: "month", zone: "UTC", from: "2026-03-01T00:00:00+00:00", to: "2026-04-01T00:00:00+00:00" },
+    { range: "yesterday", zone: "UTC", from: "2026-03-09T00:00:00+00:00", to: "2026-03-10T00:00:00+00:00" },
+    { range: "lastmonth", zone: "UTC", from: "2026-02-01T00:00:00+00:00", to: "2026-03-01T00:00:00+00:00" },
+    {
+      range: "2026-03-09T10:00..2026-03-09T12:30",
+      zone: "Asia/Seoul",
+      from: "2026-03-09T10:00:00+09:00",
+      to: "2026-03-09T12:30:00+09:00",
+    },
     { range: "6mo", zone: "UTC", from: "2025-10-01T00:00:00+00:00", to: "2026-04-01T00:00:00+00:00" },
     { range: "year", zone: "UTC", from: "2026-01-01T00:00:00+00:00", to: "2027-01-01T00:00:00+00:00" },
     {
@@ -44,7 +56,16 @@ describe("a range", () => {
 
   it("is refused when it is neither a name nor two dates in order", () => {
     expect(RANGES.every(isRange)).toBe(true);
-    expect(["", "today", "2026-02-03..2026-02-01", "2026-2-1..2026-2-3"].some(isRange)).toBe(false);
+    expect(
+      [
+        "",
+        "today",
+        "2026-02-03..2026-02-01",
+        "2026-2-1..2026-2-3",
+        "2026-02-01T10:00..2026-02-01",
+        "2026-02-01T10:00..2026-02-01T10:00",
+      ].some(isRange),
+    ).toBe(false);
   });
 });
 
@@ -67,7 +88,10 @@ describe("buckets", () => {
     for (const range of RANGES) {
       const period = resolve(range, NOW, "UTC");
       if (period)
-        expect(buckets(period, intervalOf(range, period, NOW, undefined), "UTC").length, range).toBeLessThanOrEqual(92);
+        expect(
+          buckets(period, intervalOf(range, period, NOW, undefined), "UTC").length,
+          range,
+        ).toBeLessThanOrEqual(92);
     }
   });
 });
@@ -123,5 +147,87 @@ describe("the site's clock", () => {
   it("clamps to the last day of a shorter month", () => {
     expect(addMonths(at("2026-03-31T05:00:00Z"), -1)).toBe(at("2026-02-28T05:00:00Z"));
     expect(addMonths(at("2026-01-15T00:00:00Z"), 12)).toBe(at("2027-01-15T00:00:00Z"));
+  });
+});
+
+describe("stepping through time", () => {
+  it.each([
+    { range: "day", back: "yesterday", forth: undefined },
+    { range: "yesterday", back: "2026-03-08..2026-03-08", forth: "day" },
+    { range: "7d", back: "2026-02-25..2026-03-03", forth: undefined },
+    { range: "month", back: "lastmonth", forth: undefined },
+    { range: "lastmonth", back: "2026-01-01..2026-01-31", forth: "month" },
+    { range: "2026-01-01..2026-01-31", back: "2025-12-01..2025-12-31", forth: "lastmonth" },
+    { range: "2024-02-01..2024-02-29", back: "2024-01-01..2024-01-31", forth: "2024-03-01..2024-03-31" },
+    { range: "year", back: "2025-01-01..2025-12-31", forth: undefined },
+    {
+      range: "2026-03-09T10:00..2026-03-09T12:00",
+      back: "2026-03-09T08:00..2026-03-09T10:00",
+      forth: "2026-03-09T12:00..2026-03-09T14:00",
+    },
+    { range: "realtime", back: undefined, forth: undefined },
+    { range: "all", back: undefined, forth: undefined },
+  ] as const)("from $range leads back to $back and on to $forth", ({ range, back, forth }) => {
+    expect(shifted(range, -1, NOW, "UTC")).toBe(back);
+    expect(shifted(range, 1, NOW, "UTC")).toBe(forth);
+  });
+
+  it("the period before ends where this one begins, whatever was chosen", () => {
+    const date = fc.date({ min: new Date("2020-01-01"), max: new Date("2025-12-01"), noInvalidDate: true });
+    fc.assert(
+      fc.property(date, fc.integer({ min: 0, max: 60 }), (from, days) => {
+        const start = Math.floor(from.getTime() / 86_400_000) * 86_400_000;
+        const range = rangeBetween(start, start + (days + 1) * 86_400_000);
+        expect(isRange(range)).toBe(true);
+        const back = shifted(range, -1, NOW, "UTC")!;
+        expect(isRange(back)).toBe(true);
+        expect(resolve(back, NOW, "UTC")!.end).toBe(start);
+      }),
+    );
+  });
+});
+
+describe("what the API is asked", () => {
+  it.each([
+    { range: "7d", asked: "7d" },
+    { range: "yesterday", asked: ["2026-03-09", "2026-03-09"] },
+    { range: "lastmonth", asked: ["2026-02-01", "2026-02-28"] },
+    { range: "2026-03-09T10:00..2026-03-09T12:30", asked: ["2026-03-09T10:00:00", "2026-03-09T12:30:00"] },
+  ] as const)("for $range is $asked", ({ range, asked }) => {
+    expect(apiRange(range, NOW, "Asia/Seoul")).toEqual(asked);
+  });
+});
+
+describe("the buckets on offer", () => {
+  it.each([
+    { range: "realtime", offered: ["minute"] },
+    { range: "day", offered: ["minute", "hour"] },
+    { range: "7d", offered: ["hour", "day"] },
+    { range: "28d", offered: ["hour", "day", "week"] },
+    { range: "91d", offered: ["day", "week", "month"] },
+    { range: "2026-01-01..2026-01-01", offered: ["hour"] }, // its minutes are gone
+  ] as const)("of $range are $offered", ({ range, offered }) => {
+    expect(intervalsOf(resolve(range, NOW, "UTC")!, NOW)).toEqual(offered);
+  });
+
+  it("of weeks begin on Monday", () => {
+    const found = buckets(resolve("28d", NOW, "UTC")!, "week", "UTC");
+    expect(found.every(({ wall }) => new Date(wall).getUTCDay() === 1)).toBe(true);
+    expect(found).toHaveLength(5);
+  });
+
+  it("is never one that was chosen for another range", () => {
+    expect(intervalOf("12mo", resolve("12mo", NOW, "UTC"), NOW, "minute")).toBe("month");
+    expect(intervalOf("12mo", resolve("12mo", NOW, "UTC"), NOW, "week")).toBe("week");
+  });
+});
+
+describe("a year ago", () => {
+  it("is the same dates, by whole hours, and nothing where only minutes could say", () => {
+    const of = (range: Parameters<typeof resolve>[0]) =>
+      previous(range, resolve(range, NOW, "UTC"), NOW, "UTC", "year");
+    expect(iso(of("month")!.whole.start, "UTC")).toBe("2025-03-01T00:00:00+00:00");
+    expect(iso(of("day")!.toDate.end, "UTC")).toBe("2025-03-10T04:00:00+00:00");
+    expect(of("realtime")).toBeUndefined();
   });
 });

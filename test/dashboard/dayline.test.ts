@@ -1,0 +1,54 @@
+import { describe, expect, it } from "vitest";
+import { daysAt, means } from "../../dashboard/dayline.ts";
+
+const at = (iso: string): number => Date.parse(iso);
+const MINUTE = 60_000;
+
+describe("the two days", () => {
+  it.each([
+    {
+      zone: "UTC",
+      now: "2026-03-10T03:30:00Z",
+      today: "2026-03-10T00:00:00Z",
+      hours: 24,
+      before: "2026-03-03T00:00:00Z",
+    },
+    {
+      zone: "Asia/Seoul",
+      now: "2026-03-10T15:00:00Z",
+      today: "2026-03-10T15:00:00Z",
+      hours: 24,
+      before: "2026-03-03T15:00:00Z",
+    },
+    // The clocks of New York go forward on 8 March: the day has 23 hours, a week before it had 24.
+    {
+      zone: "America/New_York",
+      now: "2026-03-08T12:00:00Z",
+      today: "2026-03-08T05:00:00Z",
+      hours: 23,
+      before: "2026-03-01T05:00:00Z",
+    },
+  ])("are the site's own, in $zone", ({ zone, now, today, hours, before }) => {
+    const days = daysAt(at(now), zone);
+    expect(new Date(days.today.start)).toEqual(new Date(today));
+    expect(days.today.end - days.today.start).toBe(hours * 60 * MINUTE);
+    expect(new Date(days.before.start)).toEqual(new Date(before));
+  });
+});
+
+describe("visitors per minute over a day", () => {
+  const day = { start: 0, end: 24 * 60 * MINUTE };
+  const minutes = new Map(Array.from({ length: 20 }, (_, i) => [i * MINUTE, i < 10 ? 4 : 1] as const));
+
+  it("are the mean of each ten minutes, and nothing where no minute is over yet", () => {
+    const line = means(minutes, day, 25 * MINUTE);
+    expect(line).toHaveLength(144);
+    expect(line.slice(0, 4)).toEqual([4, 1, 0, undefined]);
+  });
+
+  it("leave out the minute that has only begun, and count a minute without anything as none", () => {
+    expect(means(minutes, day, 10.9 * MINUTE)[1]).toBeUndefined();
+    expect(means(minutes, day, 12 * MINUTE)[1]).toBe(1);
+    expect(means(new Map([[0, 5]]), day, 10 * MINUTE)[0]).toBe(0.5);
+  });
+});
