@@ -8,8 +8,18 @@ import type { KeyedHash } from "./pipeline/visitor.ts";
  * addresses. A plain prefix is enough where HMAC would be needed elsewhere: the key has a fixed length, and of a cut
  * digest nobody can compute another one. (HMAC takes 25 times as long here: Node wraps the key anew for every call.)
  */
-export const keyedHash: KeyedHash = (key, text) =>
-  hash("sha256", Buffer.from(key).toString("hex") + text, "hex").slice(0, 16);
+export const keyedHash: KeyedHash = (key, text) => hash("sha256", hexOf(key) + text, "hex").slice(0, 16);
+
+/** A day's salt is asked for with every batch. */
+const hexes = new WeakMap<Uint8Array, string>();
+function hexOf(key: Uint8Array): string {
+  let hex = hexes.get(key);
+  if (hex === undefined) {
+    hex = Buffer.from(key).toString("hex");
+    hexes.set(key, hex);
+  }
+  return hex;
+}
 
 export const randomBytes = (length: number): Uint8Array => nodeRandomBytes(length);
 

@@ -93,6 +93,11 @@ export class Rollup {
   /** Canonical bytes: sorted, zero rows left out, version first. */
   encode(): Uint8Array<ArrayBuffer> {
     const writer = new ByteWriter(1024);
+    this.encodeTo(writer);
+    return writer.finish();
+  }
+
+  encodeTo(writer: ByteWriter): void {
     writer.byte(VERSION);
     this.totals.encode(writer);
     writer.varint(this.late);
@@ -102,29 +107,12 @@ export class Rollup {
       writer.byte(REJECT_REASONS.indexOf(reason));
       writer.varint(this.rejects.get(reason) ?? 0);
     }
-    const tables = this.dimensions
-      .map((dimension) => [dimension, this.#encodeTable(dimension)] as const)
-      .filter(([, bytes]) => bytes.length > 0);
-    writer.varint(tables.length);
-    for (const [dimension, bytes] of tables) {
+    const dimensions = this.dimensions.filter((dimension) => isFilled(this.#tables.get(dimension)));
+    writer.varint(dimensions.length);
+    for (const dimension of dimensions) {
       writer.text(dimension);
-      writer.block(bytes);
+      writer.measured(() => encodeTable(this.#tables.get(dimension)!, writer));
     }
-    return writer.finish();
-  }
-
-  #encodeTable(dimension: string): Uint8Array {
-    const table = this.#tables.get(dimension);
-    if (table instanceof Uint8Array) return table;
-    const writer = new ByteWriter();
-    // Texts sort by code unit as they are, which is much faster than comparing entries.
-    for (const value of [...(table?.keys() ?? [])].sort()) {
-      const measures = table!.get(value)!;
-      if (measures.isZero()) continue;
-      writer.text(value);
-      measures.encode(writer);
-    }
-    return writer.finish();
   }
 
   static decode(bytes: Uint8Array): Rollup {
@@ -164,6 +152,26 @@ export function boundTable(table: Table, maxRows: number): void {
 }
 
 const weight = (measures: Measures): number => measures.visits + measures.events + measures.pageviews;
+
+function isFilled(table: Table | Uint8Array | undefined): boolean {
+  if (table instanceof Uint8Array) return table.length > 0;
+  if (table) for (const measures of table.values()) if (!measures.isZero()) return true;
+  return false;
+}
+
+function encodeTable(table: Table | Uint8Array, writer: ByteWriter): void {
+  if (table instanceof Uint8Array) {
+    writer.bytes(table);
+    return;
+  }
+  // Texts sort by code unit as they are, which is much faster than comparing entries.
+  for (const value of [...table.keys()].sort()) {
+    const measures = table.get(value)!;
+    if (measures.isZero()) continue;
+    writer.text(value);
+    measures.encode(writer);
+  }
+}
 
 function decodeTable(bytes: Uint8Array): Table {
   const reader = new ByteReader(bytes);

@@ -39,7 +39,7 @@ export function encodeCommit(
   partials: ReadonlyMap<string, Partial>,
   change: StateChange,
 ): Uint8Array<ArrayBuffer> {
-  const writer = new ByteWriter(16 * 1024);
+  const writer = new ByteWriter(64 * 1024);
   writer.byte(STATE_VERSION);
   writer.varint(change.n);
   writer.text(header.from);
@@ -47,24 +47,23 @@ export function encodeCommit(
   writer.varint(header.committedAt);
   writer.varint(header.arrivedAt);
   writer.varint(change.watermark);
-  writer.block(encodePartials(partials));
+  writer.measured(() => encodePartials(partials, writer));
   encodeChange(change, writer);
   return writer.finish();
 }
 
-function encodePartials(partials: ReadonlyMap<string, Partial>): Uint8Array {
-  const writer = new ByteWriter(8 * 1024);
+function encodePartials(partials: ReadonlyMap<string, Partial>, writer: ByteWriter): void {
   writer.varint(partials.size);
   for (const [site, partial] of [...partials].sort(([a], [b]) => (a < b ? -1 : 1))) {
     writer.text(site);
-    writer.varint(partial.windows.size);
-    for (const [start, rollup] of [...partial.windows].sort(([a], [b]) => a - b)) {
+    const { windows } = partial;
+    writer.varint(windows.size);
+    for (const [start, rollup] of [...windows].sort(([a], [b]) => a - b)) {
       writer.varint(start);
-      writer.block(rollup.encode());
+      writer.measured(() => rollup.encodeTo(writer));
     }
     writer.text(JSON.stringify(partial.feed));
   }
-  return writer.finish();
 }
 
 function decodePartials(bytes: Uint8Array): Map<string, Partial> {

@@ -95,10 +95,10 @@ export function encodeVisitor(state: VisitorState, writer: ByteWriter): void {
     writer.varint(session.events);
     writer.varint(session.engagedMs);
     writer.varint(session.seen.size);
-    for (const [hash, mark] of session.seen) {
+    session.seen.forEach((mark, hash) => {
       writer.varint(hash);
       writer.varint(mark);
-    }
+    });
   }
 }
 

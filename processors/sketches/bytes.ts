@@ -73,6 +73,26 @@ export class ByteWriter {
     this.bytes(value);
   }
 
+  /** What `write` writes, length-prefixed: as `block`, without bytes of its own that have to be copied. */
+  measured(write: () => void): void {
+    const start = this.#length;
+    this.#reserve(1);
+    this.#length++; // most are short; a longer length moves what was written
+    write();
+    const length = this.#length - start - 1;
+    if (length < 0x80) {
+      this.#bytes[start] = length;
+      return;
+    }
+    let size = 1;
+    for (let rest = length; rest >= 0x80; rest = Math.floor(rest / 0x80)) size++;
+    this.#reserve(size);
+    this.#bytes.copyWithin(start + size, start + 1, this.#length);
+    this.#length = start;
+    this.varint(length);
+    this.#length = start + size + length;
+  }
+
   /** Length-prefixed UTF-8. */
   text(value: string): void {
     // Most texts are short ASCII; calling the encoder for each would cost more than copying them.

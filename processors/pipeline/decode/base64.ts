@@ -3,24 +3,22 @@
 const strictUtf8 = new TextDecoder("utf-8", { fatal: true });
 const lenientUtf8 = new TextDecoder("utf-8");
 
-/** Bytes of standard base64, or undefined when `encoded` is not base64. */
-function base64Bytes(encoded: string): Uint8Array | undefined {
-  const binary = binaryString(encoded);
-  return binary === undefined ? undefined : toBytes(binary);
-}
-
 /** Text of base64 that must hold valid UTF-8, or undefined when either is broken. */
 export function base64Text(encoded: string): string | undefined {
   const binary = binaryString(encoded);
   if (binary === undefined) return undefined;
-  const bytes = toBytes(binary);
-  return utf8Text(bytes);
+  // Nearly all that browsers send is ASCII, and then the bytes are the text.
+  return NOT_ASCII.test(binary) ? utf8Text(toBytes(binary)) : binary;
 }
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: it is what the range begins with
+const NOT_ASCII = /[^\x00-\x7f]/;
 
 /** Text of a header: broken bytes become U+FFFD, because a header that cannot be read must not cost the batch. */
 export function base64Header(encoded: string): string {
-  const bytes = base64Bytes(encoded);
-  return bytes === undefined ? "" : lenientUtf8.decode(bytes);
+  const binary = binaryString(encoded);
+  if (binary === undefined) return "";
+  return NOT_ASCII.test(binary) ? lenientUtf8.decode(toBytes(binary)) : binary;
 }
 
 /** Strict UTF-8 to text, without a byte order mark; undefined when the bytes are not UTF-8. */

@@ -21,7 +21,9 @@ export const isObject = (value: unknown): value is Record<string, unknown> =>
 export const isReject = (value: unknown): value is Reject =>
   typeof value === "object" && value !== null && "reason" in value;
 
-const CONTROL = /\p{Cc}/u;
+// The characters of \p{Cc}, which a pattern by code point would test at three times the time.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const CONTROL = /[\x00-\x1f\x7f-\x9f]/;
 /** Longest vital that a browser could mean: an hour, and a layout that shifted a thousand screens. */
 const MAX_VITAL: Readonly<Record<Vital, number>> = {
   lcp: 3_600_000,

@@ -101,17 +101,18 @@ function decodeEvent(raw: unknown, field: string, shared: Shared): ClickEvent | 
   if (isReject(engagement)) return engagement;
   const measured = name === WEB_VITALS ? vitals(raw.m, `${field}.m`) : undefined;
   if (isReject(measured)) return measured;
-  return {
+  const event: { -readonly [Key in keyof ClickEvent]: ClickEvent[Key] } = {
     name,
     at,
     url,
     referrer,
     props,
     interactive: interactive && !isReport,
-    ...(money && { revenue: money }),
-    ...engagement,
-    ...(measured && { vitals: measured }),
   };
+  if (money) event.revenue = money;
+  if (engagement) Object.assign(event, engagement);
+  if (measured) event.vitals = measured;
+  return event;
 }
 
 function decodeEngagement(

@@ -1,5 +1,6 @@
 /** Takes a page's URL apart into what is counted, and forgets the rest: query strings hold names, tokens and mail addresses. */
 import { LIMITS, type PageUrl, QUERY_KEYS, type QueryKey, type Reject } from "../../model/event.ts";
+import { Recent } from "../recent.ts";
 import { reject } from "./checks.ts";
 
 /** In order of certainty where a URL carries several: the search engines' ids first. */
@@ -10,6 +11,11 @@ const GCLID_ALIASES = ["gbraid", "wbraid"] as const;
 /** Longer than web servers take a request line (8 to 16 KB), so no page was ever served from it; parsing it would be work for nothing. */
 const MAX_RAW_CHARS = 16_384;
 
+/** With what they are parsed into, these URLs take 4 MB. Addresses with campaigns or click ids are longer, and few come twice. */
+const MAX_KEPT = 4_096;
+const MAX_KEPT_CHARS = 256;
+const parsed = new Recent<string, PageUrl>(MAX_KEPT);
+
 const CONTROL = /\p{Cc}/u;
 const CONTROLS = /\p{Cc}/gu;
 
@@ -18,6 +24,16 @@ const CONTROLS = /\p{Cc}/gu;
  * sites whose router lives there.
  */
 export function pageUrl(raw: unknown, field: string, withFragment = false): PageUrl | Reject {
+  // A site's pages are few, and parsing one takes longer than all the rest of its event.
+  const isKept = typeof raw === "string" && !withFragment && raw.length <= MAX_KEPT_CHARS;
+  const known = isKept ? parsed.get(raw) : undefined;
+  if (known !== undefined) return known;
+  const url = parsePageUrl(raw, field, withFragment);
+  if (isKept && !("reason" in url)) parsed.set(raw, url);
+  return url;
+}
+
+function parsePageUrl(raw: unknown, field: string, withFragment: boolean): PageUrl | Reject {
   if (raw === undefined || raw === null || raw === "") return reject("invalid_url", `${field}: required`);
   if (typeof raw !== "string") return reject("malformed", `${field}: not a string`);
   if (raw.length > MAX_RAW_CHARS) return reject("too_large", `${field}: over ${MAX_RAW_CHARS} characters`);
