@@ -18,6 +18,8 @@ export const ENV = {
   url: "RIVULET_URL",
   /** Milliseconds within which the canary's click must be in an answer. */
   canaryMs: "RIVULET_CANARY_MS",
+  /** Name of the delivery stream that takes the archive's rows. */
+  archive: "RIVULET_ARCHIVE",
   /** The registered sites, as `formatSites` writes them. */
   sites: "RIVULET_SITES",
 } as const;

@@ -9,6 +9,7 @@ import { type Clock, type EpochMs, MINUTE_MS } from "../model/time.ts";
 import type { Store } from "../stores/store.ts";
 import { compareSequences, type StreamRecord } from "../streams/stream.ts";
 import { type BatchTrace, noTracer, type Tracer } from "../tracer.ts";
+import { forgetCommits } from "./archive.ts";
 import {
   appendCommit,
   LOG_GRACE_MS,
@@ -31,6 +32,8 @@ export interface AggregateDeps extends FoldDeps {
   readonly tracer?: Tracer;
   /** Gets the rows of each commit before it is written: so rows may come twice and are never lost. */
   readonly archive?: Archive | undefined;
+  /** The commits hold position and state alone: for a consumer whose only product is the archive. */
+  readonly countsNothing?: boolean;
 }
 
 export interface CommitSummary {
@@ -145,7 +148,7 @@ export class ShardWorker {
       const chosen = fresh.slice(0, most);
       const rows: ArchiveRow[] = [];
       const folded = trace.step("fold", () => this.#fold(state, chosen, sites, rows));
-      const bytes = folded.encode(this.#deps.clock.now());
+      const bytes = folded.encode(this.#deps.clock.now(), this.#deps.countsNothing);
       this.#bytesPerRecord = bytes.length / chosen.length;
       if (bytes.length > MAX_COMMIT_BYTES && chosen.length > 1) {
         most = Math.ceil(chosen.length / 2);
@@ -230,6 +233,7 @@ export class ShardWorker {
     this.#snapshotBytes = await writeSnapshot(this.#deps.store, this.#shard.id, state);
     this.#loggedBytes = 0;
     this.#snapshotN = state.n;
+    if (this.#deps.countsNothing) await forgetCommits(this.#deps.store, this.#deps.clock, this.#shard.id);
   }
 
   async #knownSites(decoded: readonly Decoded[]): Promise<ReadonlyMap<string, Site>> {

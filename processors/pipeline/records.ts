@@ -307,10 +307,11 @@ export class RecordFold {
     };
   }
 
-  encode(committedAt: EpochMs): Uint8Array {
+  /** The commit; without what was counted where somebody else counts. */
+  encode(committedAt: EpochMs, countsNothing = false): Uint8Array {
     return encodeCommit(
       { from: this.#base.to, committedAt, arrivedAt: this.#arrivedAt },
-      this.#partials,
+      countsNothing ? new Map() : this.#partials,
       this.change,
     );
   }
