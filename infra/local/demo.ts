@@ -8,10 +8,10 @@ import type { Runtime } from "./runtime.ts";
 
 /** The day a week ago too, which the dashboard draws behind today. */
 const HISTORY_DAYS = 8;
-/** About 13,000 events; the rest are reports of engagement. */
-const HISTORY_EVENTS = 30_000;
-/** About one event a second, at any time of day. */
-const LIVE_EVENTS_AN_HOUR = 3_600;
+/** About 18,000 events; the rest are reports of engagement. */
+const HISTORY_EVENTS = 40_000;
+/** About one every three seconds, at any time of day: alive at a glance, and not so many that the days before look empty. */
+const LIVE_EVENTS_AN_HOUR = 1_200;
 /** Live traffic begins a little in the past: then people are in the middle of their visits, and not all on their first page. */
 const WARM_UP_MS = 3 * MINUTE_MS;
 const CHUNK = 250;
