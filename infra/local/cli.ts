@@ -6,6 +6,7 @@ import { describe } from "./consumer.ts";
 import { addCost } from "./cost/command.ts";
 import { playDemo } from "./demo.ts";
 import { duration, ownPath, port, rate, rateLimitOf, sites, speed } from "./flags.ts";
+import { addImport } from "./importcommand.ts";
 import { addManagement } from "./manage.ts";
 import { redrive } from "./redrive.ts";
 import { replayFile } from "./replay.ts";
@@ -117,6 +118,7 @@ program
     }
   });
 
+addImport(program, log);
 addManagement(program, log);
 addSnippet(program);
 addCost(program);

@@ -5,6 +5,7 @@ import { fileArchive } from "../../processors/archives/files.ts";
 import { keyedHash, randomBytes, secrets, systemClock } from "../../processors/crypto.ts";
 import { ClickstreamError } from "../../processors/errors.ts";
 import { countryLookup } from "../../processors/geo/country.ts";
+import { webhookNotifier } from "../../processors/notifiers/webhook.ts";
 import { AccessControl } from "../../processors/pipeline/access.ts";
 import { QueryEngine } from "../../processors/pipeline/query/engine.ts";
 import { activeSites, listSites, registerSites, type Site } from "../../processors/pipeline/sites.ts";
@@ -12,11 +13,13 @@ import { sqliteStore } from "../../processors/stores/sqlite.ts";
 import type { Store } from "../../processors/stores/store.ts";
 import { sqliteStream } from "../../processors/streams/sqlite.ts";
 import type { Stream } from "../../processors/streams/stream.ts";
+import { startAlerting } from "./alerting.ts";
 import { startArchiving } from "./archive.ts";
 import { startCompaction } from "./compaction.ts";
 import { Consumer } from "./consumer.ts";
 import { isLoopback } from "./gateway/client.ts";
 import type { RateLimit } from "./gateway/rate.ts";
+import { lockCounting } from "./lock.ts";
 import { startReconciliation } from "./reconciliation.ts";
 import { createServer } from "./server.ts";
 import { startTracing } from "./traces/tracing.ts";
@@ -58,7 +61,8 @@ export interface Runtime {
   close(): Promise<void>;
 }
 
-const LOCAL_POLL_MS = 1_000;
+/** What another process put, an import for one, is not announced. Looking takes some 50 µs. */
+const LOCAL_POLL_MS = 100;
 /** Kinesis allows five reads a second and shard, for all readers together. */
 const KINESIS_POLL_MS = 250;
 const DEMO_SITE = { id: "demo", timeZone: "UTC" };
@@ -76,13 +80,32 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   }
 }
 
+export type CountingOptions = Pick<
+  RuntimeOptions,
+  "dataDirectory" | "stream" | "store" | "sites" | "allowedLatenessMs" | "keepsArchive" | "log"
+>;
+
+/** All of a server but its answers: reads the stream, counts, compacts, recounts and archives, until closed. */
+export async function startCounting(options: CountingOptions): Promise<{ close(): Promise<void> }> {
+  const opened = new AsyncDisposableStack();
+  try {
+    await openCounting(options, opened, await startTracing());
+    return { close: () => opened.disposeAsync() };
+  } catch (error) {
+    await opened.disposeAsync();
+    throw error;
+  }
+}
+
 /** Each part says how it is closed as soon as it is open; they close in the opposite order. */
-async function open(options: RuntimeOptions, opened: AsyncDisposableStack): Promise<Omit<Runtime, "close">> {
-  const { host, log } = options;
+async function openCounting(
+  options: CountingOptions,
+  opened: AsyncDisposableStack,
+  tracing: Awaited<ReturnType<typeof startTracing>>,
+) {
+  const { log } = options;
   const clock = systemClock;
-  if (options.isPublic && options.requireKey)
-    throw new ClickstreamError("config", "--public and --require-key say the opposite: choose one");
-  const isKeyRequired = options.requireKey || (!isLoopback(host) && !options.isPublic);
+  opened.defer(() => tracing.close());
   if (!options.stream || !options.store) await openDirectory(options.dataDirectory);
   const store = await openStore(options, clock);
   opened.defer(() => store.close());
@@ -90,9 +113,11 @@ async function open(options: RuntimeOptions, opened: AsyncDisposableStack): Prom
   opened.defer(() => stream.close());
   await registerSites(store, clock, options.sites);
   if ((await listSites(store)).length === 0) await registerSites(store, clock, [DEMO_SITE]);
+  if (!options.stream && !options.store) {
+    const lock = lockCounting(options.dataDirectory);
+    opened.defer(() => lock?.release());
+  }
 
-  const tracing = await startTracing();
-  opened.defer(() => tracing.close());
   const lateness =
     options.allowedLatenessMs === undefined ? {} : { allowedLatenessMs: options.allowedLatenessMs };
   const archive =
@@ -127,7 +152,17 @@ async function open(options: RuntimeOptions, opened: AsyncDisposableStack): Prom
   opened.defer(() => compaction.stop());
   const reconciliation = await startReconciliation({ store, stream, clock, consumer, log });
   opened.defer(() => reconciliation.stop());
-  const { reconciler } = reconciliation;
+  return { store, stream, consumer, lateness, reconciler: reconciliation.reconciler };
+}
+
+async function open(options: RuntimeOptions, opened: AsyncDisposableStack): Promise<Omit<Runtime, "close">> {
+  const { host, log } = options;
+  const clock = systemClock;
+  if (options.isPublic && options.requireKey)
+    throw new ClickstreamError("config", "--public and --require-key say the opposite: choose one");
+  const isKeyRequired = options.requireKey || (!isLoopback(host) && !options.isPublic);
+  const tracing = await startTracing();
+  const { store, stream, consumer, lateness, reconciler } = await openCounting(options, opened, tracing);
   const engine = new QueryEngine({
     store,
     clock,
@@ -143,7 +178,11 @@ async function open(options: RuntimeOptions, opened: AsyncDisposableStack): Prom
     engine,
     clock,
     tracing,
-    access: new AccessControl({ store, clock, secrets }, { isKeyRequired }),
+    access: new AccessControl(
+      { store, clock, secrets },
+      { isKeyRequired, isOwnMachine: isLoopback(host) && !options.isPublic },
+    ),
+    grants: { store, clock, secrets, randomBytes },
     isKeyRequired,
     rateLimit: options.rateLimit,
     isPrivate: isLoopback(host),
@@ -159,8 +198,11 @@ async function open(options: RuntimeOptions, opened: AsyncDisposableStack): Prom
     throw new ClickstreamError("config", `cannot listen on ${host}:${options.port}`, { cause });
   });
   opened.defer(() => gateway.close());
+  const url = `http://${address.host.includes(":") ? `[${address.host}]` : address.host}:${address.port}`;
+  const alerting = startAlerting({ store, clock, engine, notifier: webhookNotifier(), url, log });
+  opened.defer(() => alerting.stop());
   return {
-    url: `http://${address.host.includes(":") ? `[${address.host}]` : address.host}:${address.port}`,
+    url,
     sites: await activeSites(store),
     stream,
     consumer,
@@ -196,8 +238,8 @@ export async function openStore(
   return dynamoStore({ table, clock });
 }
 
-async function openStream(
-  { stream, dataDirectory, log }: RuntimeOptions,
+export async function openStream(
+  { stream, dataDirectory, log }: Pick<RuntimeOptions, "stream" | "dataDirectory" | "log">,
   clock: typeof systemClock,
 ): Promise<Stream> {
   if (!stream) return sqliteStream({ path: join(dataDirectory, "stream.db"), clock });

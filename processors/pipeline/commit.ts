@@ -227,3 +227,14 @@ export const registerShard = async (
 ): Promise<void> => {
   await store.put({ pk: "shard", sk: shard, value: new TextEncoder().encode(JSON.stringify(parents)) }, 0);
 };
+
+/** The last sequence number that is in the log of a shard, "" before the first; reads no more of the commit than that. */
+export async function committedTo(store: Store, shard: string): Promise<string> {
+  const [item] = await store.list(logKey(shard), { reverse: true, limit: 1 });
+  if (!item) return "";
+  const reader = new ByteReader(item.value);
+  reader.byte();
+  reader.varint();
+  reader.text();
+  return reader.text();
+}

@@ -1,0 +1,156 @@
+/** The command `import`: reads its flags, shows how far it is, and says in the end what came of the file. */
+import { readFile } from "node:fs/promises";
+import cliProgress from "cli-progress";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { systemClock } from "../../processors/crypto.ts";
+import { ClickstreamError } from "../../processors/errors.ts";
+import { FORMATS, type ImportFormat } from "../../processors/pipeline/import/detect.ts";
+import type { ImportResult } from "../../processors/pipeline/import/importer.ts";
+import { type Mapping, parseMapping } from "../../processors/pipeline/import/table.ts";
+import { listSites, registerSites, type SiteSetting } from "../../processors/pipeline/sites.ts";
+import { site as siteFlag } from "./flags.ts";
+import { runImport } from "./importing.ts";
+import { openDirectory, openStore } from "./runtime.ts";
+
+interface ImportFlags {
+  readonly site: SiteSetting & { readonly isZoned: boolean };
+  readonly data: string;
+  readonly format: ImportFormat | "auto";
+  readonly all: boolean;
+  readonly map?: string;
+  readonly hostname?: string;
+  readonly stream?: string;
+  readonly store?: string;
+}
+
+export function addImport(program: Command, log: (line: string) => void): void {
+  program
+    .command("import <file>")
+    .description("count an access log or a file of events, into the data of a running or a stopped server")
+    .requiredOption("--site <id[@timezone]>", "the site that it is of", (text: string) => ({
+      ...siteFlag(text),
+      isZoned: text.includes("@"),
+    }))
+    .option("--data <directory>", "where the data are kept", "./data")
+    .addOption(
+      new Option("--format <format>", "what the file is").choices(["auto", ...FORMATS]).default("auto"),
+    )
+    .option("--all", "count every request of a log, whatever its method, status and path", false)
+    .option("--map <file>", 'JSON that names the columns, e.g. {"time": "When", "url": "Page"}')
+    .option("--hostname <name>", "host name of pages whose lines name none (default: the site)", hostname)
+    .addOption(
+      new Option("--stream <kinesis:name>", "put the records into a Kinesis stream instead of a file"),
+    )
+    .addOption(new Option("--store <dynamodb:table>", "the DynamoDB table that counts it"))
+    .action(async (file: string, flags: ImportFlags) => {
+      const mapping = flags.map === undefined ? undefined : await readMapping(flags.map);
+      await register(flags, log);
+      const progress = showProgress();
+      try {
+        const startedAt = performance.now();
+        const result = await runImport(file, {
+          site: flags.site.id,
+          dataDirectory: flags.data,
+          format: flags.format,
+          all: flags.all,
+          hostname: flags.hostname ?? hostOf(flags.site.id),
+          mapping,
+          stream: flags.stream,
+          store: flags.store,
+          log,
+          onRead: progress.read,
+          onProgress: ({ counts }) => progress.counted(counts.events),
+        });
+        progress.stop();
+        console.log(summaryOf(file, flags.site.id, result, (performance.now() - startedAt) / 1_000));
+      } finally {
+        progress.stop();
+      }
+    });
+}
+
+function hostname(text: string): string {
+  if (!URL.canParse(`https://${text}/`) || /[/?#@]/.test(text))
+    throw new InvalidArgumentError("a host name such as example.com");
+  return text;
+}
+
+/** A site is often called like its host; where it is called otherwise, the name still has to stand in a URL. */
+const hostOf = (site: string): string =>
+  URL.canParse(`https://${site}/`) && !/[/?#@]/.test(site) ? site : "localhost";
+
+async function readMapping(path: string): Promise<Mapping> {
+  const text = await readFile(path, "utf8").catch((cause: unknown) => {
+    throw new ClickstreamError("config", `--map ${path}: cannot be read`, { cause });
+  });
+  return parseMapping(text);
+}
+
+/** A site that is not counted yet is registered, as `start --site` does. */
+async function register(flags: ImportFlags, log: (line: string) => void): Promise<void> {
+  const wanted = { dataDirectory: flags.data, log, ...(flags.store ? { store: flags.store } : {}) };
+  if (!flags.store) await openDirectory(flags.data);
+  const store = await openStore(wanted, systemClock, { mayCreateTable: false });
+  try {
+    const { id, timeZone, isZoned } = flags.site;
+    const known = (await listSites(store)).find((one) => one.id === id);
+    if (known && known.removedAt === undefined && !isZoned) return;
+    await registerSites(store, systemClock, [
+      { id, timeZone: isZoned ? timeZone : (known?.timeZone ?? timeZone) },
+    ]);
+    if (!known) log(`site ${id} is registered, with days of ${timeZone}`);
+  } finally {
+    await store.close();
+  }
+}
+
+/** A bar on a terminal; nothing where nobody watches. */
+function showProgress(): {
+  read(bytes: number, of: number): void;
+  counted(events: number): void;
+  stop(): void;
+} {
+  if (!process.stderr.isTTY) return { read: () => {}, counted: () => {}, stop: () => {} };
+  const bar = new cliProgress.SingleBar({
+    format: "  {bar} {percentage}% | {megabytes} MB | {events} events | {eta_formatted} left",
+    stream: process.stderr,
+    hideCursor: true,
+  });
+  bar.start(1, 0, { megabytes: "0", events: "0" });
+  let events = 0;
+  return {
+    read(bytes, of) {
+      bar.setTotal(of);
+      bar.update(bytes, { megabytes: (bytes / 1e6).toFixed(0), events: events.toLocaleString("en") });
+    },
+    counted(count) {
+      events = count;
+    },
+    stop: () => bar.stop(),
+  };
+}
+
+const number = (value: number): string => value.toLocaleString("en");
+
+function summaryOf(
+  file: string,
+  site: string,
+  { entry, events, from }: ImportResult,
+  seconds: number,
+): string {
+  const { counts, lines } = entry;
+  const isOld = events === 0 && from === entry.position && from > 0;
+  const skipped = Object.entries(counts.skipped).map(([reason, count]) => `${number(count)} ${reason}`);
+  const rate =
+    events > 0 ? ` in ${seconds.toFixed(1)} s (${number(Math.round(events / seconds))} a second)` : "";
+  return [
+    isOld
+      ? `${file} has been imported into ${site} before: nothing is counted twice. What came of it then:`
+      : `${file}: ${number(events)} events of ${site}${rate}${from > 0 ? "; what was imported before is not counted again" : ""}`,
+    `  lines      ${number(lines)}`,
+    `  counted    ${number(counts.events - counts.bots)}`,
+    `  bots       ${number(counts.bots)}  (set apart: counted as rejects, not as visitors)`,
+    `  left out   ${skipped.length === 0 ? "0" : skipped.join(", ")}`,
+    `  bad        ${number(counts.bad)}${counts.bad > 0 ? `  (each with its line and reason in ${file}.report.ndjson)` : ""}`,
+  ].join("\n");
+}

@@ -1,0 +1,187 @@
+/**
+ * Puts a file's records into the stream of a running or a stopped server, no faster than they are counted: so live events
+ * wait for a few chunks at most, and memory stays small. Without a server it has them counted itself.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { Worker } from "node:worker_threads";
+import { systemClock } from "../../processors/crypto.ts";
+import { ClickstreamError } from "../../processors/errors.ts";
+import { committedTo } from "../../processors/pipeline/commit.ts";
+import { type ImportResult, importFile } from "../../processors/pipeline/import/importer.ts";
+import type { ImportEntry } from "../../processors/pipeline/import/ledger.ts";
+import type { ImportRecord } from "../../processors/pipeline/import/record.ts";
+import type { Store } from "../../processors/stores/store.ts";
+import { compareSequences, type Stream } from "../../processors/streams/stream.ts";
+import { type FileSettings, fileReport, fileSource, writeSummary } from "./importfile.ts";
+import { lockCounting } from "./lock.ts";
+import { openStore, openStream } from "./runtime.ts";
+
+export interface ImportingOptions extends FileSettings {
+  readonly site: string;
+  readonly dataDirectory: string;
+  /** `kinesis:NAME` and `dynamodb:TABLE` instead of files. */
+  readonly stream?: string | undefined;
+  readonly store?: string | undefined;
+  readonly log: (line: string) => void;
+  readonly onProgress?: (entry: ImportEntry) => void;
+}
+
+/** Chunks put and not counted yet. Beside live traffic, what waits is what a live event may have to wait for. */
+const CHUNKS_AHEAD = { beside: 6, alone: 24 };
+/** With one shard all go there; with more, a chunk is spread over so many records. */
+const LANES = 8;
+const LOOK_MS = 20;
+/** Whoever counts has died or been stopped when nothing moves for so long. */
+const STILL_MS = 3_000;
+
+/** Resolves when all of the file is counted. Throws `config` for what the caller can mend; running it again goes on where it stopped. */
+export async function runImport(path: string, options: ImportingOptions): Promise<ImportResult> {
+  const source = await fileSource(path, options);
+  const { dataDirectory, log } = options;
+  const places = {
+    dataDirectory,
+    log,
+    ...(options.stream ? { stream: options.stream } : {}),
+    ...(options.store ? { store: options.store } : {}),
+  };
+  await using opened = new AsyncDisposableStack();
+  const store = await openStore(places, systemClock, { mayCreateTable: false });
+  opened.defer(() => store.close());
+  const stream = await openStream(places, systemClock);
+  opened.defer(() => stream.close());
+  const shards = (await stream.shards()).filter(({ closed }) => !closed).length;
+  const counter = new Counter(options);
+  opened.defer(() => counter.close());
+  await counter.countIfNobodyDoes();
+  const ahead = new Ahead(store, stream, counter);
+  const report = fileReport(path);
+  opened.defer(() => report.close());
+  const result = await importFile(
+    {
+      store,
+      clock: systemClock,
+      report,
+      put: (records) => ahead.put(records),
+      progress: (entry) => options.onProgress?.(entry),
+    },
+    source,
+    { site: options.site, lanes: shards === 1 ? 1 : LANES },
+  );
+  await ahead.settle(0);
+  const { settings, counts, startedAt, updatedAt, lines } = result.entry;
+  await writeSummary(path, {
+    file: source.name,
+    site: options.site,
+    settings: JSON.parse(settings) as unknown,
+    from: new Date(startedAt).toISOString(),
+    to: new Date(updatedAt).toISOString(),
+    lines,
+    ...counts,
+    report: counts.bad > 0 ? `${source.name}.report.ndjson` : null,
+  }).catch((cause: unknown) => log(`${path}.report.json: cannot be written (${String(cause)})`));
+  return result;
+}
+
+/** Has the stream counted in a thread, where no other process does. */
+class Counter {
+  readonly #options: ImportingOptions;
+  #worker: Worker | undefined;
+
+  constructor(options: ImportingOptions) {
+    this.#options = options;
+  }
+
+  get isAlone(): boolean {
+    return this.#worker !== undefined;
+  }
+
+  /** On AWS the functions count. */
+  async countIfNobodyDoes(): Promise<void> {
+    const { dataDirectory, stream, store, log } = this.#options;
+    if (this.#worker || stream || store) return;
+    const lock = lockCounting(dataDirectory);
+    if (!lock) return;
+    lock.release();
+    const url = new URL(`importcounter.${import.meta.url.split(".").at(-1)}`, import.meta.url);
+    const worker = new Worker(url, { workerData: { dataDirectory, sites: [] } });
+    this.#worker = worker;
+    await new Promise<void>((resolve, reject) => {
+      worker.once("error", reject);
+      worker.on("message", (message: "ready" | { readonly log: string }) => {
+        if (message === "ready") resolve();
+        else log(message.log);
+      });
+    });
+    worker.removeAllListeners("error");
+    worker.on("error", (error) => log(`counting stopped: ${error.message}`));
+    worker.once("exit", () => {
+      this.#worker = undefined;
+    });
+  }
+
+  async close(): Promise<void> {
+    const worker = this.#worker;
+    if (!worker) return;
+    const gone = new Promise((resolve) => worker.once("exit", resolve));
+    worker.postMessage("close");
+    await gone;
+  }
+}
+
+/** What is put and not counted yet. */
+class Ahead {
+  readonly #store: Store;
+  readonly #stream: Stream;
+  readonly #counter: Counter;
+  /** Last sequence number of each chunk by shard, oldest first. */
+  #chunks: Map<string, string>[] = [];
+
+  constructor(store: Store, stream: Stream, counter: Counter) {
+    this.#store = store;
+    this.#stream = stream;
+    this.#counter = counter;
+  }
+
+  async put(records: readonly ImportRecord[]): Promise<void> {
+    const last = new Map<string, string>();
+    for (const { shard, sequence } of await Promise.all(records.map((record) => this.#putOne(record))))
+      if (compareSequences(sequence, last.get(shard) ?? "") > 0) last.set(shard, sequence);
+    this.#chunks.push(last);
+    await this.settle((this.#counter.isAlone ? CHUNKS_AHEAD.alone : CHUNKS_AHEAD.beside) - 1);
+  }
+
+  /** A stream that is full or locked for a moment is asked again; giving a record twice is harmless. */
+  async #putOne(record: ImportRecord): Promise<{ shard: string; sequence: string }> {
+    for (let waitMs = 100; ; waitMs *= 2) {
+      try {
+        return await this.#stream.put(record);
+      } catch (error) {
+        const passes =
+          error instanceof ClickstreamError && (error.code === "throttled" || error.code === "unavailable");
+        if (!passes || waitMs > 30_000) throw error;
+        await sleep(waitMs);
+      }
+    }
+  }
+
+  /** Waits until at most `most` chunks are not counted. */
+  async settle(most: number): Promise<void> {
+    let movedAt = performance.now();
+    while (this.#chunks.length > most) {
+      const shards = new Set(this.#chunks.flatMap((chunk) => [...chunk.keys()]));
+      const counted = new Map<string, string>();
+      for (const shard of shards) counted.set(shard, await committedTo(this.#store, shard));
+      const left = this.#chunks.filter((chunk) =>
+        [...chunk].some(([shard, sequence]) => compareSequences(sequence, counted.get(shard) ?? "") > 0),
+      );
+      if (left.length < this.#chunks.length) movedAt = performance.now();
+      this.#chunks = left;
+      if (left.length <= most) return;
+      if (performance.now() - movedAt > STILL_MS) {
+        await this.#counter.countIfNobodyDoes();
+        movedAt = performance.now();
+      }
+      await sleep(LOOK_MS);
+    }
+  }
+}

@@ -1,0 +1,150 @@
+/**
+ * Cuts a text into chunks that end where a line ends, and names each by everything up to its end: so the same part of the
+ * same text has the same name whenever and from wherever it is read. Knows no format but whether quotes may hold lines.
+ */
+
+/** A running digest of bytes, handed in because hashing is not pure. */
+export interface Digest {
+  update(bytes: Uint8Array): void;
+  /** Of all bytes so far, hexadecimal; more may follow. */
+  current(): string;
+}
+
+export interface ByteChunk {
+  readonly bytes: Uint8Array;
+  /** Where it ends, bytes from the beginning of the text. */
+  readonly end: number;
+  /** Digest of the text up to its end. */
+  readonly digest: string;
+  /** It ends where the text ends, not where chunks do: if the text grows, it would be another. */
+  readonly atEnd: boolean;
+}
+
+/** About 2,500 lines of a log: a record of some hundred KB, folded in some ten ms, during which live events wait. */
+export const CHUNK_BYTES = 512 * 1024;
+/** A line without end is cut here: it is no text, and memory is bounded. */
+const MAX_LINE_BYTES = 8 * 1024 * 1024;
+
+const NEWLINE = 10;
+const QUOTE = 34;
+
+export interface ChunkSettings {
+  /** Line breaks within double quotes end no chunk. */
+  readonly quoted: boolean;
+  /** Where to begin; what is before is only digested. */
+  readonly from: number;
+  /** Where a chunk has to end, if the text goes that far. */
+  readonly cut?: number | undefined;
+  readonly chunkBytes?: number;
+}
+
+/** Chunks from `from` on; the same for the same text and settings, however the source portions its bytes. */
+export async function* chunksOf(
+  source: AsyncIterable<Uint8Array>,
+  digest: Digest,
+  { quoted, from, cut, chunkBytes = CHUNK_BYTES }: ChunkSettings,
+): AsyncGenerator<ByteChunk> {
+  let position = 0;
+  let waiting: Uint8Array[] = [];
+  let waitingBytes = 0;
+  const limit = (): number =>
+    cut !== undefined && cut > position ? Math.min(chunkBytes, cut - position) : chunkBytes;
+  const take = (isEnd: boolean): ByteChunk | undefined => {
+    const all = joined(waiting);
+    const most = limit();
+    const isCut = cut !== undefined && position + most === cut && all.length >= most;
+    const isRest = isEnd && all.length <= most;
+    let length = isRest ? all.length : isCut ? most : endOfLines(all, most, quoted);
+    if ((length === 0 || length > MAX_LINE_BYTES) && all.length >= MAX_LINE_BYTES) length = MAX_LINE_BYTES;
+    if (length === 0 && isEnd) length = all.length;
+    if (length === 0) {
+      waiting = [all];
+      return undefined;
+    }
+    const bytes = all.subarray(0, length);
+    waiting = [all.subarray(length)];
+    waitingBytes -= length;
+    position += length;
+    digest.update(bytes);
+    return { bytes, end: position, digest: digest.current(), atEnd: isEnd && waitingBytes === 0 };
+  };
+
+  for await (let bytes of source) {
+    if (position < from) {
+      const skipped = bytes.subarray(0, from - position);
+      digest.update(skipped);
+      position += skipped.length;
+      bytes = bytes.subarray(skipped.length);
+    }
+    if (bytes.length === 0) continue;
+    waiting.push(bytes);
+    waitingBytes += bytes.length;
+    // One byte more than a chunk: then the chunk is not the last.
+    while (waitingBytes > limit()) {
+      const before = waitingBytes;
+      const chunk = take(false);
+      if (chunk) yield chunk;
+      if (waitingBytes === before) break;
+    }
+  }
+  while (waitingBytes > 0) {
+    const chunk = take(true);
+    if (chunk) yield chunk;
+  }
+}
+
+/** Digests of the text up to each of these positions, where it goes that far. */
+export async function digestsAt(
+  source: AsyncIterable<Uint8Array>,
+  digest: Digest,
+  positions: readonly number[],
+): Promise<Map<number, string>> {
+  const found = new Map<number, string>();
+  const left = [...new Set(positions)].filter((position) => position > 0).sort((a, b) => a - b);
+  let position = 0;
+  for await (let bytes of source) {
+    while (left.length > 0 && position + bytes.length >= left[0]!) {
+      const part = bytes.subarray(0, left[0]! - position);
+      digest.update(part);
+      position += part.length;
+      bytes = bytes.subarray(part.length);
+      found.set(left.shift()!, digest.current());
+    }
+    if (left.length === 0) return found;
+    digest.update(bytes);
+    position += bytes.length;
+  }
+  return found;
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  if (parts.length === 1) return parts[0]!;
+  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
+
+/**
+ * Bytes up to the last line end within `most`; 0 when there is none. Beyond `most`, the first line end after it, so that
+ * a long line is a chunk of its own however much of the text has been read.
+ */
+function endOfLines(bytes: Uint8Array, most: number, quoted: boolean): number {
+  if (!quoted) {
+    const end = bytes.lastIndexOf(NEWLINE, Math.min(most, bytes.length) - 1) + 1;
+    return end > 0 ? end : bytes.indexOf(NEWLINE, Math.max(0, most - 1)) + 1;
+  }
+  // Quotes inside quoted cells are doubled, so an even number of them means: outside.
+  let end = 0;
+  let isInside = false;
+  for (let i = 0; i < bytes.length; i++) {
+    if (i >= most && end > 0) return end;
+    const byte = bytes[i];
+    if (byte === QUOTE) isInside = !isInside;
+    else if (byte === NEWLINE && !isInside) end = i + 1;
+  }
+  return end;
+}

@@ -1,0 +1,95 @@
+/** Reads JSON lines: batches of our own collector, reports in Plausible's form, GA4 events as BigQuery exports them, and rows with named fields. */
+import { LIMITS, type WireBatch } from "../../model/event.ts";
+import { isObject, parseJson } from "../decode/checks.ts";
+import { type ChunkParser, eachLine, type ImportOptions, type RowSink } from "./row.ts";
+import { type Columns, columnsOf, type Mapping, takeRow, timeOf } from "./table.ts";
+
+/** `mapping` names fields of the objects; nested ones as `a.b`. */
+export function ndjsonParser(options: ImportOptions, mapping?: Mapping): ChunkParser {
+  // Lines of one file have few sets of fields.
+  const known = new Map<string, Columns>();
+  const columns = (names: readonly string[]): Columns => {
+    const key = names.join("\u0000");
+    let found = known.get(key);
+    if (!found) {
+      found = columnsOf(names, mapping);
+      if (known.size < 1_000) known.set(key, found);
+    }
+    return found;
+  };
+  return (chunk, sink) => {
+    eachLine(chunk, (line, number) => {
+      const raw = parseJson(line);
+      if (!isObject(raw)) {
+        sink.bad(number, "line: not a JSON object");
+        return;
+      }
+      if (!mapping && Array.isArray(raw.e) && typeof raw.s === "string")
+        return takeBatch(number, raw as unknown as WireBatch, sink);
+      const flat = flattened(raw);
+      const names = Object.keys(flat);
+      try {
+        takeRow(number, columns(names), (name) => flat[name], options, sink);
+      } catch (error) {
+        sink.bad(number, (error as Error).message);
+      }
+    });
+  };
+}
+
+/** A batch of our own collector. Its events need times: there is no server's clock that could correct them. */
+function takeBatch(line: number, batch: WireBatch, sink: RowSink): void {
+  if (batch.e.length > LIMITS.eventsPerBatch) {
+    sink.bad(line, `e: over ${LIMITS.eventsPerBatch} events`);
+    return;
+  }
+  for (const [i, event] of batch.e.entries()) {
+    const at = timeOf(event?.t ?? batch.t);
+    if (at === undefined) {
+      sink.bad(line, `e[${i}].t: not a time in epoch milliseconds`);
+      continue;
+    }
+    const { $, ms, sd, m } = event;
+    const hasExtra = $ != null || ms != null || sd != null || m != null;
+    sink.row(line, {
+      at,
+      ip: "",
+      agent: "",
+      url: event.u ?? batch.c?.u ?? "",
+      referrer: event.r ?? batch.c?.r ?? "",
+      kind: {
+        n: event.n,
+        ...(event.p ? { p: event.p } : {}),
+        ...(event.i === undefined ? {} : { i: event.i }),
+      },
+      visitor: batch.v ?? "",
+      language: batch.c?.l ?? "",
+      width: batch.c?.w ?? 0,
+      extra: hasExtra
+        ? { ...($ && { $ }), ...(ms != null && { ms }), ...(sd != null && { sd }), ...(m && { m }) }
+        : undefined,
+    });
+  }
+}
+
+/** Nested objects as `a.b`, and BigQuery's lists of parameters (`[{key, value: {string_value}}]`) by their keys. */
+function flattened(
+  raw: Record<string, unknown>,
+  prefix = "",
+  into: Record<string, unknown> = {},
+): Record<string, unknown> {
+  for (const [key, value] of Object.entries(raw)) {
+    if (Array.isArray(value)) takeParameters(value, into);
+    else if (isObject(value)) flattened(value, `${prefix}${key}.`, into);
+    else into[prefix + key] = value;
+  }
+  return into;
+}
+
+function takeParameters(list: readonly unknown[], into: Record<string, unknown>): void {
+  for (const item of list) {
+    if (!isObject(item) || typeof item.key !== "string" || !isObject(item.value)) continue;
+    const value = Object.values(item.value).find((one) => one !== null && one !== undefined);
+    into[item.key] ??= value;
+  }
+}

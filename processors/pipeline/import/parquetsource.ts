@@ -1,0 +1,69 @@
+/** A Parquet file as the importer reads it: rows with named columns, some thousand at a time. Knows no disk and no bucket. */
+import { type AsyncBuffer, parquetMetadataAsync, parquetReadObjects } from "hyparquet";
+import { compressors } from "hyparquet-compressors";
+import { ClickstreamError } from "../../errors.ts";
+import type { Digest } from "./chunks.ts";
+import type { ImportSource } from "./importer.ts";
+import type { ImportOptions } from "./row.ts";
+import { columnsOf, type Mapping, takeRow } from "./table.ts";
+
+export interface ParquetSettings extends ImportOptions {
+  readonly name: string;
+  readonly file: AsyncBuffer;
+  readonly newDigest: () => Digest;
+  readonly mapping?: Mapping | undefined;
+}
+
+/** Rows of one chunk, and rows decoded at once: pages and row groups are larger than chunks. */
+const CHUNK_ROWS = 2_500;
+const ROWS_AT_ONCE = 20 * CHUNK_ROWS;
+/** A file is read in pieces of this size to be digested. */
+const DIGEST_BYTES = 4 * 1024 * 1024;
+
+/** Reads the footer and digests the file. Throws `config` for what is no Parquet, or has no columns that are known. */
+export async function parquetSource(settings: ParquetSettings): Promise<ImportSource> {
+  const { name, file, newDigest, mapping, all, hostname } = settings;
+  const metadata = await parquetMetadataAsync(file).catch((cause: unknown) => {
+    throw new ClickstreamError("config", `${name}: not a Parquet file`, { cause });
+  });
+  const names = metadata.schema.slice(1).map((column) => column.name);
+  const columns = columnsOf(names, mapping);
+  const content = newDigest();
+  for (let at = 0; at < file.byteLength; at += DIGEST_BYTES)
+    content.update(new Uint8Array(await file.slice(at, Math.min(at + DIGEST_BYTES, file.byteLength))));
+  const head = content.current().slice(0, 32);
+  const rows = Number(metadata.num_rows);
+  const digestOf = (row: number): string => {
+    const digest = newDigest();
+    digest.update(new TextEncoder().encode(`${head}/${row}`));
+    return digest.current();
+  };
+  return {
+    name,
+    head,
+    settings: JSON.stringify({ format: "parquet", all, hostname, ...(mapping ? { mapping } : {}) }),
+    libraries: true,
+    digestsAt: async (positions) => new Map(positions.map((row) => [row, digestOf(row)])),
+    async *chunks({ position }) {
+      let first = position - (position % ROWS_AT_ONCE);
+      for (; first < rows; first += ROWS_AT_ONCE) {
+        const rowEnd = Math.min(first + ROWS_AT_ONCE, rows);
+        const read = await parquetReadObjects({ file, metadata, compressors, rowStart: first, rowEnd });
+        for (let start = Math.max(first, position); start < rowEnd; start += CHUNK_ROWS) {
+          const end = Math.min(start + CHUNK_ROWS, rowEnd);
+          const part = read.slice(start - first, end - first);
+          yield {
+            end,
+            digest: digestOf(end),
+            lines: end - start,
+            atEnd: end === rows,
+            parse: (sink) => {
+              for (const [i, row] of part.entries())
+                takeRow(start + i + 1, columns, (column) => row[column], { all, hostname }, sink);
+            },
+          };
+        }
+      }
+    },
+  };
+}

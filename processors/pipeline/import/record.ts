@@ -1,0 +1,201 @@
+/** Packs the rows of one chunk into records: by lane, so that a visitor stays on one shard, and by sender, so that each is looked up once. */
+import { LIMITS, MAX_SKEW_MS, type Reject } from "../../model/event.ts";
+import { DAY_MS, type EpochMs } from "../../model/time.ts";
+import { identifier, isReject, referrerText } from "../decode/checks.ts";
+import {
+  decodeExtra,
+  decodeKind,
+  EARLIEST_MS,
+  type ImportExtra,
+  type ImportKind,
+  type ImportPost,
+  type ImportWire,
+} from "../decode/imported.ts";
+import { pageUrl } from "../decode/url.ts";
+import { agentParser } from "../enrich/agent.ts";
+import { hash53 } from "../hash.ts";
+import type { ImportRow } from "./row.ts";
+
+export interface ImportRecord {
+  readonly partitionKey: string;
+  readonly data: Uint8Array;
+}
+
+/** Below Kinesis' 1 MiB with its key. */
+const MAX_RECORD_BYTES = 900_000;
+/** Different values checked before the memory of them is begun anew. */
+const MAX_KNOWN = 20_000;
+
+interface Sender {
+  readonly row: ImportRow;
+  readonly rows: ImportRow[];
+}
+
+export interface PackSettings {
+  readonly site: string;
+  readonly lanes: number;
+  /** Tools and libraries count as visitors. */
+  readonly libraries: boolean;
+}
+
+/** Checks and packs rows, a chunk at a time. Remembers what it has checked from chunk to chunk. */
+export class Packer {
+  readonly #settings: PackSettings;
+  readonly #parseAgent = agentParser({ maxEntries: 10_000 });
+  readonly #urls = new Map<string, Reject | undefined>();
+  readonly #kinds = new WeakMap<ImportKind, Reject | "fine">();
+  #senders = new Map<string, Sender>();
+
+  constructor(settings: PackSettings) {
+    this.#settings = settings;
+  }
+
+  /** Takes a row; answers whether a robot sent it, or why it cannot be counted. */
+  add(row: ImportRow, now: EpochMs): "counted" | "bot" | Reject {
+    const problem = this.#problemOf(row, now);
+    if (problem) return problem;
+    // A cookieless visitor has another id each day, so a post holds one day.
+    const day = row.visitor ? "" : Math.floor(row.at / DAY_MS);
+    const key = `${day}\u0000${row.visitor ?? ""}\u0000${row.ip}\u0000${row.agent}\u0000${row.country ?? ""}`;
+    const sender = this.#senders.get(key);
+    if (sender) sender.rows.push(row);
+    else this.#senders.set(key, { row, rows: [row] });
+    const { bot, library } = this.#parseAgent(row.agent);
+    return bot && !(library && this.#settings.libraries) ? "bot" : "counted";
+  }
+
+  #problemOf({ at, url, referrer, kind, extra, ip, visitor }: ImportRow, now: EpochMs): Reject | undefined {
+    if (!(at >= EARLIEST_MS))
+      return { reason: "malformed", message: "time: before 2001-09-09, which windows cannot name" };
+    if (at > now + MAX_SKEW_MS) return { reason: "from_future", message: "time: still to come" };
+    if (!this.#urls.has(url)) {
+      if (this.#urls.size >= MAX_KNOWN) this.#urls.clear();
+      const page = pageUrl(url, "url");
+      this.#urls.set(url, isReject(page) ? page : undefined);
+    }
+    const badUrl = this.#urls.get(url);
+    if (badUrl) return badUrl;
+    if (referrer.length > LIMITS.urlChars) {
+      const cut = referrerText(referrer, "referrer");
+      if (isReject(cut)) return cut;
+    }
+    const known = this.#kinds.get(kind);
+    if (known === undefined) {
+      const decoded = decodeKind(kind, 0);
+      this.#kinds.set(kind, isReject(decoded) ? renamed(decoded) : "fine");
+      if (isReject(decoded)) return renamed(decoded);
+    } else if (known !== "fine") return known;
+    if (extra) {
+      const more = decodeExtra(extra, kind.n, "event");
+      if (isReject(more)) return more;
+    }
+    const who = identifier(visitor, "visitor", LIMITS.idChars);
+    if (isReject(who)) return who;
+    const address = identifier(ip, "ip", 100);
+    return isReject(address) ? address : undefined;
+  }
+
+  /** The records of all rows since the last call; `id` names the chunk. Equal rows and id give equal records. */
+  pack(id: string): ImportRecord[] {
+    const lanes = new Map<number, Sender[]>();
+    for (const sender of this.#senders.values()) {
+      const { visitor, ip, agent } = sender.row;
+      // Of the visitor alone, so that a visit over midnight stays where it is.
+      const lane =
+        this.#settings.lanes === 1
+          ? 0
+          : hash53(visitor ? `v${visitor}` : `${ip}|${agent}`) % this.#settings.lanes;
+      const senders = lanes.get(lane) ?? [];
+      if (senders.length === 0) lanes.set(lane, senders);
+      senders.push(sender);
+    }
+    this.#senders = new Map();
+    return [...lanes]
+      .sort(([a], [b]) => a - b)
+      .flatMap(([lane, senders]) =>
+        this.#encode(`${id}/${lane}`, senders).map((data) => ({ partitionKey: `import-${lane}`, data })),
+      );
+  }
+
+  #encode(id: string, senders: readonly Sender[]): Uint8Array[] {
+    const data = new TextEncoder().encode(JSON.stringify(this.#wire(id, senders)));
+    if (data.length <= MAX_RECORD_BYTES) return [data];
+    const [first, second] = halves(senders);
+    return [...this.#encode(`${id}a`, first), ...this.#encode(`${id}b`, second)];
+  }
+
+  #wire(id: string, senders: readonly Sender[]): ImportWire {
+    const urls = new Numbered<string>();
+    const referrers = new Numbered<string>();
+    const agents = new Numbered<string>();
+    const kinds = new Numbered<ImportKind>();
+    const posts = senders.map(({ row, rows }): ImportPost => {
+      const sorted = [...rows].sort((a, b) => a.at - b.at);
+      const at = sorted[0]!.at;
+      const e: number[] = [];
+      const x: Record<string, ImportExtra> = {};
+      for (const [i, one] of sorted.entries()) {
+        e.push(one.at - at, urls.of(one.url), referrers.of(one.referrer), kinds.of(one.kind));
+        if (one.extra) x[i] = one.extra;
+      }
+      return {
+        ip: row.ip,
+        a: agents.of(row.agent),
+        ...(row.visitor && { v: row.visitor }),
+        ...(row.country && { c: row.country }),
+        ...(row.language && { l: row.language }),
+        ...(row.width && { w: row.width }),
+        at,
+        e,
+        ...(Object.keys(x).length > 0 && { x }),
+      };
+    });
+    return {
+      import: 1,
+      site: this.#settings.site,
+      id,
+      libraries: this.#settings.libraries,
+      urls: urls.values,
+      referrers: referrers.values,
+      agents: agents.values,
+      kinds: kinds.values,
+      posts,
+    };
+  }
+}
+
+/** Checks speak of `kinds[0].p`; the file's owner knows it as the event. */
+const renamed = ({ reason, message }: Reject): Reject => ({
+  reason,
+  message: message.replace("kinds[0]", "event"),
+});
+
+/** Gives values numbers in the order in which they first come. */
+class Numbered<T> {
+  readonly values: T[] = [];
+  readonly #numbers = new Map<T, number>();
+
+  of(value: T): number {
+    let number = this.#numbers.get(value);
+    if (number === undefined) {
+      number = this.values.push(value) - 1;
+      this.#numbers.set(value, number);
+    }
+    return number;
+  }
+}
+
+/** Two halves of what is to be sent; one sender's rows are parted where there is only one. */
+function halves(senders: readonly Sender[]): [Sender[], Sender[]] {
+  const [only] = senders;
+  if (senders.length === 1 && only) {
+    const middle = Math.ceil(only.rows.length / 2);
+    const sorted = [...only.rows].sort((a, b) => a.at - b.at);
+    return [
+      [{ row: only.row, rows: sorted.slice(0, middle) }],
+      [{ row: only.row, rows: sorted.slice(middle) }],
+    ];
+  }
+  const middle = Math.ceil(senders.length / 2);
+  return [senders.slice(0, middle), senders.slice(middle)];
+}

@@ -1,0 +1,73 @@
+/** The rule by which requests in an access log become page views. Knows no log format. */
+import { PAGEVIEW } from "../../model/event.ts";
+import type { EpochMs } from "../../model/time.ts";
+import type { ImportKind } from "../decode/imported.ts";
+import type { ImportOptions, RowSink } from "./row.ts";
+
+/** One request as a log tells it; "" where it does not say. */
+export interface LogRequest {
+  readonly at: EpochMs;
+  readonly ip: string;
+  readonly method: string;
+  /** Path with its query string, or an absolute URL. */
+  readonly target: string;
+  readonly host: string;
+  readonly status: number;
+  readonly referrer: string;
+  readonly agent: string;
+}
+
+/** What a page loads besides itself. Documents (html, pdf, txt, xml, json, zip) are none: somebody asked for them. */
+export const ASSET_EXTENSIONS: ReadonlySet<string> = new Set(
+  (
+    "css js mjs map wasm webmanifest " +
+    "png apng jpg jpeg jfif gif webp avif jxl svg ico cur bmp tif tiff heic " +
+    "woff woff2 ttf otf eot " +
+    "mp3 m4a aac ogg oga opus wav flac weba mp4 m4v webm ogv mov avi mkv ts m3u8 vtt swf"
+  ).split(" "),
+);
+
+/** Whether the last part of the path ends like a file that pages load. */
+export function isAsset(target: string): boolean {
+  const query = target.search(/[?#;]/);
+  const path = query < 0 ? target : target.slice(0, query);
+  const dot = path.lastIndexOf(".");
+  return dot > path.lastIndexOf("/") && ASSET_EXTENSIONS.has(path.slice(dot + 1).toLowerCase());
+}
+
+/** Hands the request on as a page view with its status (and with `all` its method) as properties, or says why it is none. */
+export function takeRequest(line: number, request: LogRequest, options: ImportOptions, sink: RowSink): void {
+  const { at, ip, method, target, status, referrer, agent } = request;
+  if (!options.all) {
+    if (method !== "GET") {
+      sink.skip("method");
+      return;
+    }
+    if (!((status >= 200 && status < 300) || status === 304)) {
+      sink.skip("status");
+      return;
+    }
+    if (isAsset(target)) {
+      sink.skip("asset");
+      return;
+    }
+  }
+  const url = /^https?:\/\//i.test(target)
+    ? target
+    : `https://${request.host || options.hostname}${target.startsWith("/") ? "" : "/"}${target}`;
+  sink.row(line, { at, ip, agent, url, referrer, kind: kindOf(status, options.all ? method : "") });
+}
+
+const kinds = new Map<string, ImportKind>();
+
+/** One object for each status and method: records write what events share once. */
+function kindOf(status: number, method: string): ImportKind {
+  const key = `${status} ${method}`;
+  let kind = kinds.get(key);
+  if (!kind) {
+    kind = { n: PAGEVIEW, p: { status: String(status), ...(method === "" ? {} : { method }) } };
+    // A log may claim any method; what nobody uses must not pile up.
+    if (kinds.size < 1_000) kinds.set(key, kind);
+  }
+  return kind;
+}

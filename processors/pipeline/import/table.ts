@@ -1,0 +1,292 @@
+/** Reads rows with named columns, whatever file they come from: by synonyms of the names, or by a mapping that somebody wrote. */
+import { ClickstreamError } from "../../errors.ts";
+import { ENGAGEMENT, PAGEVIEW } from "../../model/event.ts";
+import type { EpochMs } from "../../model/time.ts";
+import { isObject } from "../decode/checks.ts";
+import type { ImportExtra } from "../decode/imported.ts";
+import { takeRequest } from "./request.ts";
+import type { ImportOptions, RowSink } from "./row.ts";
+
+/** What a column can mean. */
+export const FIELDS = [
+  "time",
+  "url",
+  "hostname",
+  "path",
+  "query",
+  "name",
+  "referrer",
+  "ip",
+  "agent",
+  "visitor",
+  "country",
+  "language",
+  "width",
+  "amount",
+  "currency",
+  "engaged_ms",
+  "scroll_depth",
+  "method",
+  "status",
+] as const;
+export type Field = (typeof FIELDS)[number];
+
+/** Column names by what they mean. A mapping file is JSON of this form. */
+export interface Mapping extends Readonly<Partial<Record<Field, string>>> {
+  /** Property name -> column name. */
+  readonly props?: Readonly<Record<string, string>>;
+}
+
+/** Names as they are written elsewhere, in lower case and without anything but letters and digits. Best first. */
+const SYNONYMS: Readonly<Record<Field, string>> = {
+  time: "time timestamp datetime eventtime eventtimestamp occurredat createdat at ts date timeiso8601 timelocal msec",
+  url: "url pageurl pagelocation location fullurl currenturl href u",
+  hostname: "hostname host domain httphost servername",
+  path: "path pathname pagepath page requesturi uri",
+  query: "query querystring args",
+  name: "name event eventname eventtype n action",
+  referrer: "referrer referer pagereferrer httpreferer httpreferrer r",
+  ip: "ip ipaddress clientip remoteaddr remoteip ipaddr address",
+  agent: "useragent agent httpuseragent ua",
+  visitor: "visitor visitorid userpseudoid clientid anonymousid distinctid deviceid userid",
+  country: "country countrycode countryiso",
+  language: "language lang locale browserlanguage",
+  width: "width screenwidth viewportwidth windowwidth",
+  amount: "amount revenue revenueamount purchaserevenue",
+  currency: "currency revenuecurrency currencycode",
+  engaged_ms: "engagedms engagementtime engagementtimemsec",
+  scroll_depth: "scrolldepth percentscrolled",
+  method: "method requestmethod httpmethod",
+  status: "status statuscode responsestatus httpstatus",
+};
+
+const PROPERTY = /^(?:props?|properties|params?)[.:_/](.+)$/i;
+const UTM = /^utm[_ ]?(source|medium|campaign|term|content)$/i;
+
+/** How GA4 and others name what has a meaning here. */
+const PAGEVIEW_NAMES: ReadonlySet<string> = new Set([
+  "pageview",
+  "page_view",
+  "page view",
+  "$pageview",
+  "page",
+]);
+/** GA4 writes these by itself beside what people do. */
+const BOOKKEEPING: ReadonlySet<string> = new Set(["session_start", "first_visit", "first_open"]);
+
+/** Gives a cell by the column's name; undefined when it is empty or missing. */
+export type Cell = (column: string) => unknown;
+
+export interface Columns {
+  readonly fields: Readonly<Partial<Record<Field, string>>>;
+  readonly props: readonly (readonly [property: string, column: string])[];
+  /** `utm_source`... -> column. */
+  readonly utm: readonly (readonly [parameter: string, column: string])[];
+}
+
+/** What the columns of a file mean. Throws `config` when none tells the time, or none the page. */
+export function columnsOf(names: readonly string[], mapping: Mapping = {}): Columns {
+  const byName = new Map<string, string>();
+  for (const name of names) {
+    const plain = name.toLowerCase().replace(/[^a-z0-9]/g, "");
+    if (!byName.has(plain)) byName.set(plain, name);
+  }
+  const fields: Partial<Record<Field, string>> = {};
+  for (const field of FIELDS) {
+    const wanted = mapping[field];
+    if (wanted !== undefined && !names.includes(wanted))
+      throw new ClickstreamError(
+        "config",
+        `mapping: ${field} is to be column "${wanted}", which the file lacks`,
+      );
+    const found =
+      wanted ??
+      SYNONYMS[field]
+        .split(" ")
+        .map((name) => byName.get(name))
+        .find(Boolean);
+    if (found !== undefined) fields[field] = found;
+  }
+  if (fields.time === undefined)
+    throw new ClickstreamError(
+      "config",
+      `no column tells the time among ${listed(names)}: name it with --map`,
+    );
+  if (fields.url === undefined && fields.path === undefined)
+    throw new ClickstreamError(
+      "config",
+      `no column tells the page among ${listed(names)}: name it with --map`,
+    );
+  const props = mapping.props
+    ? Object.entries(mapping.props)
+    : names.flatMap((name) => {
+        const property = PROPERTY.exec(name)?.[1];
+        return property === undefined ? [] : [[property, name] as const];
+      });
+  const utm = names.flatMap((name) => {
+    const word = UTM.exec(name)?.[1];
+    return word === undefined ? [] : [[`utm_${word.toLowerCase()}`, name] as const];
+  });
+  return { fields, props, utm };
+}
+
+const listed = (names: readonly string[]): string =>
+  names.slice(0, 12).join(", ") + (names.length > 12 ? "..." : "");
+
+/** A mapping file's content. Throws `config` with what is wrong in it. */
+export function parseMapping(text: string): Mapping {
+  let raw: unknown;
+  try {
+    raw = JSON.parse(text);
+  } catch (cause) {
+    throw new ClickstreamError("config", "mapping: not JSON", { cause });
+  }
+  if (!isObject(raw)) throw new ClickstreamError("config", "mapping: not an object");
+  for (const [key, value] of Object.entries(raw)) {
+    const isProps =
+      key === "props" && isObject(value) && Object.values(value).every((name) => typeof name === "string");
+    if (!isProps && !(typeof value === "string" && (FIELDS as readonly string[]).includes(key)))
+      throw new ClickstreamError(
+        "config",
+        `mapping.${key}: give the name of a column for one of ${FIELDS.join(", ")}, or {"property": "column"} as props`,
+      );
+  }
+  return raw as Mapping;
+}
+
+/** One row as an event, or as a request where it has a method and a status. */
+export function takeRow(
+  line: number,
+  columns: Columns,
+  cell: Cell,
+  options: ImportOptions,
+  sink: RowSink,
+): void {
+  const { fields, props, utm } = columns;
+  const text = (field: Field): string =>
+    textOf(fields[field] === undefined ? undefined : cell(fields[field]!));
+  const at = timeOf(fields.time === undefined ? undefined : cell(fields.time));
+  if (at === undefined) {
+    sink.bad(line, "time: neither ISO 8601 nor seconds, ms or µs since 1970");
+    return;
+  }
+  const ip = text("ip");
+  const agent = text("agent");
+  const referrer = text("referrer");
+  const query = text("query").replace(/^\?/, "");
+  const target = text("url") || text("path") + (query === "" ? "" : `?${query}`);
+  if (target === "") {
+    sink.bad(line, "url: empty");
+    return;
+  }
+  const status = text("status");
+  const method = text("method").toUpperCase();
+  if (/^\d{3}$/.test(status) && method !== "" && text("name") === "") {
+    const host = text("hostname");
+    takeRequest(
+      line,
+      { at, ip, method, target, host, status: Number(status), referrer, agent },
+      options,
+      sink,
+    );
+    return;
+  }
+  const sent = text("name") || PAGEVIEW;
+  if (BOOKKEEPING.has(sent)) {
+    sink.skip("bookkeeping");
+    return;
+  }
+  const name = PAGEVIEW_NAMES.has(sent.toLowerCase())
+    ? PAGEVIEW
+    : sent === "user_engagement"
+      ? ENGAGEMENT
+      : sent;
+  const properties: Record<string, string> = {};
+  for (const [property, column] of props) {
+    const value = textOf(cell(column));
+    if (value !== "") properties[property] = value;
+  }
+  sink.row(line, {
+    at,
+    ip,
+    agent,
+    url: withCampaign(absolute(target, text("hostname") || options.hostname), utm, cell),
+    referrer,
+    kind: props.length === 0 ? { n: name } : { n: name, p: properties },
+    visitor: text("visitor"),
+    country: text("country"),
+    language: text("language"),
+    width: Number(text("width")) || 0,
+    extra: extraOf(text, name),
+  });
+}
+
+function extraOf(text: (field: Field) => string, name: string): ImportExtra | undefined {
+  if (name === ENGAGEMENT) {
+    const engaged = text("engaged_ms");
+    const depth = text("scroll_depth");
+    return {
+      ...(engaged === "" ? {} : { ms: Number(engaged) }),
+      ...(depth === "" ? {} : { sd: Number(depth) }),
+    };
+  }
+  const amount = text("amount");
+  return amount === "" ? undefined : { $: { amount, currency: text("currency") } };
+}
+
+const absolute = (target: string, hostname: string): string =>
+  /^[a-z][a-z0-9+.-]*:\/\//i.test(target)
+    ? target
+    : `https://${hostname}${target.startsWith("/") ? "" : "/"}${target}`;
+
+/** Campaign columns become parameters, where the URL has none of its own. */
+function withCampaign(url: string, utm: Columns["utm"], cell: Cell): string {
+  let result = url;
+  for (const [parameter, column] of utm) {
+    const value = textOf(cell(column));
+    if (value === "" || value === "(not set)" || url.includes(`${parameter}=`)) continue;
+    const [page = "", fragment] = result.split(/(#.*)/s);
+    result = `${page}${page.includes("?") ? "&" : "?"}${parameter}=${encodeURIComponent(value)}${fragment ?? ""}`;
+  }
+  return result;
+}
+
+/** A scalar as text; what is none, and what exports write for nothing, is "". */
+function textOf(value: unknown): string {
+  if (value === null || value === undefined) return "";
+  if (value instanceof Date) return value.toISOString();
+  if (typeof value === "object") return "";
+  const text = String(value).trim();
+  return text === "-" || text === "\\N" ? "" : text;
+}
+
+const ZONED = /(?:Z|[+-]\d{2}:?\d{2})$/i;
+const DAY_AND_TIME = /^\d{4}-\d{2}-\d{2}[T ]\d{1,2}:\d{2}/;
+
+/**
+ * ISO 8601 (UTC where it names no zone), seconds (10 digits, with a fraction), ms (13) or µs (16) since 1970. A day
+ * alone is no time: rows that have nothing else are totals.
+ */
+export function timeOf(raw: unknown): EpochMs | undefined {
+  if (raw instanceof Date) return Number.isNaN(raw.getTime()) ? undefined : raw.getTime();
+  const text = typeof raw === "string" ? raw.trim() : typeof raw === "bigint" ? String(raw) : raw;
+  const number =
+    typeof text === "number"
+      ? text
+      : /^\d{10,19}(?:\.\d+)?$/.test(text as string)
+        ? Number(text)
+        : Number.NaN;
+  if (!Number.isNaN(number)) {
+    if (number >= 1e9 && number < 1e11) return Math.floor(number * 1_000);
+    if (number >= 1e12 && number < 1e14) return Math.floor(number);
+    if (number >= 1e15 && number < 1e17) return Math.floor(number / 1_000);
+    if (number >= 1e18 && number < 1e20) return Math.floor(number / 1_000_000);
+    return undefined;
+  }
+  if (typeof text !== "string") return undefined;
+  const plain = text.replace(/ UTC$/, "Z");
+  if (!DAY_AND_TIME.test(plain)) return undefined;
+  const iso = plain.replace(" ", "T").replace(/ (?=[+-]\d)/, "");
+  const at = Date.parse(ZONED.test(iso) ? iso : `${iso}Z`);
+  return Number.isNaN(at) ? undefined : Math.floor(at);
+}
