@@ -31,13 +31,15 @@ export function daysAt(now: number, timeZone: string): { readonly today: Period;
 export function means(minutes: ReadonlyMap<number, number>, { start, end }: Period, now: number): Points {
   const length = STEP_MINUTES * MINUTE;
   return Array.from({ length: Math.ceil((end - start) / length) }, (_, i) => {
-    const from = start + i * length;
-    // A minute that has only begun would pull the mean down.
-    const count = Math.min(STEP_MINUTES, Math.floor((now - from) / MINUTE));
-    if (count < 1) return undefined;
+    // A minute that has only begun would pull the mean down, and the mean of one or two jumps: the newest point
+    // takes the ten whole minutes up to now.
+    const whole = Math.floor((now - start) / MINUTE) * MINUTE + start;
+    if (whole <= start + i * length) return undefined;
+    const to = Math.min(start + (i + 1) * length, whole);
+    const from = Math.max(start, to - length);
     let sum = 0;
-    for (let minute = 0; minute < count; minute++) sum += minutes.get(from + minute * MINUTE) ?? 0;
-    return sum / count;
+    for (let minute = from; minute < to; minute += MINUTE) sum += minutes.get(minute) ?? 0;
+    return sum / ((to - from) / MINUTE);
   });
 }
 
