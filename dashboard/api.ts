@@ -8,11 +8,17 @@ export interface QueryRequest {
   readonly date_range: string | readonly [string, string];
   readonly dimensions?: readonly string[];
   readonly filters?: readonly Filter[];
-  readonly include?: { readonly time_labels?: boolean };
+  readonly order_by?: readonly (readonly [by: string, direction: "asc" | "desc"])[];
+  readonly include?: { readonly time_labels?: boolean; readonly total_rows?: boolean };
   readonly pagination?: { readonly limit: number; readonly offset: number };
 }
 
-export type Filter = readonly [operator: string, dimension: string, values: readonly string[]];
+export type Filter = readonly [
+  operator: string,
+  dimension: string,
+  values: readonly string[],
+  modifiers?: { readonly case_sensitive: boolean },
+];
 
 export interface QueryMeta {
   /** Event time, epoch ms, up to which windows are final. */
@@ -21,6 +27,8 @@ export interface QueryMeta {
   /** Relative standard error by metric; absent or 0 means exact. */
   readonly error?: Readonly<Record<string, number>>;
   readonly time_labels?: readonly string[];
+  /** Rows before pagination, where they were asked for. */
+  readonly total_rows?: number;
   /** Events of the range that came after their minute was final; they are counted. */
   readonly late?: number;
   /** What answered: rollups, or the archive of all events. */
@@ -195,4 +203,151 @@ export function liveClient(siteId: string): (signal: AbortSignal) => Promise<Liv
     tag = response.headers.get("etag");
     return answer;
   };
+}
+
+/** The address of a query's answer as CSV, all rows of it. */
+export function csvAddress({
+  site_id,
+  date_range,
+  metrics,
+  dimensions,
+  filters,
+  order_by,
+}: QueryRequest): string {
+  const query = new URLSearchParams({
+    site_id,
+    date_range: typeof date_range === "string" ? date_range : date_range.join(","),
+    metrics: metrics.join(","),
+  });
+  if (dimensions?.length) query.set("dimensions", JSON.stringify(dimensions));
+  if (filters?.length) query.set("filters", JSON.stringify(filters));
+  if (order_by) query.set("order_by", JSON.stringify(order_by));
+  return shared(`/api/v2/export.csv?${query}`);
+}
+
+// --- what a site's owner keeps on the server --------------------------------------------------------------------------
+
+export type Goal = { readonly name?: string } & ({ readonly event: string } | { readonly page: string });
+export type FunnelStep = { readonly goal: string } | { readonly page: string };
+export interface Funnel {
+  readonly name: string;
+  readonly steps: readonly FunnelStep[];
+}
+
+export interface SiteSettings {
+  readonly site_id: string;
+  /** Of the settings; a change names the one that it is based on. */
+  readonly version: number;
+  readonly goals: readonly Goal[];
+  readonly funnels: readonly Funnel[];
+  /** Whether this page may change them, and make share links. */
+  readonly may_write: boolean;
+}
+
+export interface SiteAbout extends SiteSettings {
+  /** Keys of the properties that events had lately. */
+  readonly properties: readonly string[];
+  /** Input refused in the last 30 minutes, by reason. */
+  readonly rejected: Readonly<Record<string, number>>;
+  /** Names that requests gave and no site has; only for who may write, and only where the server sees requests. */
+  readonly unknown_sites?: readonly { readonly site_id: string; readonly at: number }[];
+  /** When the last request for this site came, whatever became of it; null for none since the server started. */
+  readonly last_request_at?: number | null;
+}
+
+const WRITE_HEADERS = { "content-type": "application/json" };
+/** Several tabs ask at once; an answer this young serves them all. */
+const ABOUT_MS = 5_000;
+const abouts = new Map<string, { readonly at: number; readonly answer: Promise<SiteAbout> }>();
+
+/** What is known of a site besides its numbers; kept for a few seconds. */
+export function aboutSite(siteId: string): Promise<SiteAbout> {
+  const known = abouts.get(siteId);
+  if (known && performance.now() - known.at < ABOUT_MS) return known.answer;
+  const answer = (async () =>
+    json<SiteAbout>(await request(`/api/v2/site?site_id=${encodeURIComponent(siteId)}`, {})))();
+  abouts.set(siteId, { at: performance.now(), answer });
+  answer.catch(() => abouts.delete(siteId));
+  return answer;
+}
+
+/** Makes the next `aboutSite` ask again. */
+export function forgetSite(siteId: string): void {
+  abouts.delete(siteId);
+}
+
+export async function saveSettings(settings: Omit<SiteSettings, "may_write">): Promise<SiteSettings> {
+  const init = { method: "PUT", headers: WRITE_HEADERS, body: JSON.stringify(settings) };
+  const saved = await json<SiteSettings>(await request("/api/v2/site", init));
+  forgetSite(settings.site_id);
+  return saved;
+}
+
+export interface ShareLink {
+  readonly id: string;
+  readonly label: string;
+  readonly created_at: number;
+  readonly expires_at: number;
+}
+
+export async function shareLinks(siteId: string): Promise<readonly ShareLink[]> {
+  const path = `/api/v2/shares?site_id=${encodeURIComponent(siteId)}`;
+  return (await json<{ shares: readonly ShareLink[] }>(await request(path, {}))).shares;
+}
+
+/** The token is told once, here. */
+export async function addShareLink(
+  siteId: string,
+  days: number,
+  label: string,
+): Promise<ShareLink & { readonly token: string }> {
+  const body = JSON.stringify({ site_id: siteId, days, ...(label ? { label } : {}) });
+  return json(await request("/api/v2/shares", { method: "POST", headers: WRITE_HEADERS, body }));
+}
+
+export async function removeShareLink(siteId: string, id: string): Promise<void> {
+  const query = new URLSearchParams({ site_id: siteId, id });
+  await request(`/api/v2/shares?${query}`, { method: "DELETE", headers: WRITE_HEADERS });
+}
+
+// --- funnels and the map ----------------------------------------------------------------------------------------------
+
+export type FunnelQuestion = Pick<QueryRequest, "site_id" | "date_range" | "filters">;
+
+export interface FunnelAnswer {
+  readonly steps: readonly {
+    readonly label: string;
+    readonly visitors: number;
+    readonly conversion_rate: number;
+    readonly drop_off: number;
+  }[];
+  readonly meta: QueryMeta;
+}
+
+export async function funnel(question: FunnelQuestion, steps: readonly FunnelStep[]): Promise<FunnelAnswer> {
+  const body = JSON.stringify({ ...question, steps });
+  try {
+    return await json(await request("/api/v2/funnel", { method: "POST", headers: WRITE_HEADERS, body }));
+  } catch (error) {
+    // A server from before funnels has no such path.
+    if (error instanceof ApiError && error.status === 404)
+      throw new ApiError("archive", false, { status: 400 });
+    throw error;
+  }
+}
+
+/** As dashboard/world.ts makes it. */
+export interface WorldMap {
+  readonly width: number;
+  readonly height: number;
+  readonly shapes: Readonly<Record<string, string>>;
+  readonly points: Readonly<Record<string, readonly [x: number, y: number]>>;
+}
+
+export async function world(): Promise<WorldMap> {
+  try {
+    return (await (await fetch("/world.json")).json()) as WorldMap;
+  } catch (cause) {
+    throw new ApiError("", true, { cause });
+  }
 }

@@ -2,19 +2,26 @@
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { buildWorld } from "./world.ts";
 
 export interface StaticFile {
   readonly type: string;
   readonly body: Uint8Array;
 }
 
+/** The same page for frames of other sites: served under a policy that lets them, and with nothing to press that changes something. */
+export const EMBED_PATH = "/embed/";
+/** Of all files, so that a server can offer them before they are built. */
+export const PATHS: readonly string[] = ["/", EMBED_PATH, "/app.js", "/app.css", "/world.json", "/icon.svg"];
+
 const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 
 /** All files of the dashboard by URL path, "/" being the page itself. Rejects when a source does not compile. */
 export async function buildDashboard(): Promise<Map<string, StaticFile>> {
-  const [page, icon, bundle] = await Promise.all([
+  const [page, icon, world, bundle] = await Promise.all([
     readFile(here("index.html")),
     readFile(here("icon.svg")),
+    buildWorld(),
     build({
       entryPoints: { app: here("main.ts"), style: here("style.css") },
       outdir: "/",
@@ -35,8 +42,10 @@ export async function buildDashboard(): Promise<Map<string, StaticFile>> {
   };
   return new Map([
     ["/", { type: "text/html; charset=utf-8", body: page }],
+    [EMBED_PATH, { type: "text/html; charset=utf-8", body: page }],
     ["/app.js", { type: "text/javascript; charset=utf-8", body: output(".js") }],
     ["/app.css", { type: "text/css; charset=utf-8", body: output(".css") }],
+    ["/world.json", { type: "application/json", body: new TextEncoder().encode(JSON.stringify(world)) }],
     ["/icon.svg", { type: "image/svg+xml", body: icon }],
   ]);
 }

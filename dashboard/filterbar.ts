@@ -1,38 +1,109 @@
-/** What the numbers are narrowed to, and the way back. Knows no data. */
-import { el, setText } from "./dom.ts";
+/** What the numbers are narrowed to: a chip for each condition, to change or to take away, and one more to add. Knows no data. */
+import { DIMENSIONS, dimensionLabel, valueLabel } from "./breakdowns.ts";
+import { dialog } from "./dialog.ts";
+import { el } from "./dom.ts";
+import { type Condition, OPERATORS, type Operator } from "./filters.ts";
 import type { Strings } from "./i18n/en.ts";
 import { fill } from "./i18n/strings.ts";
-import { dimensionLabel, valueLabel } from "./panel.ts";
-import type { Focus } from "./state.ts";
 import type { View } from "./view.ts";
+
+/** Next to the letters of the ranges. */
+export const FILTER_KEY = "I";
 
 export interface FilterBar {
   readonly node: HTMLElement;
-  show(focus: Focus | undefined, view: View): void;
+  /** Opens the dialog for a new condition. */
+  readonly add: HTMLElement;
+  show(conditions: readonly Condition[], view: View): void;
 }
 
-/** `clear` runs when the viewer wants everything again. */
-export function filterBar(strings: Strings, clear: () => void): FilterBar {
-  const text = el("span", {});
-  const chip = el(
-    "button",
-    { type: "button", class: "chip", title: strings.unfocus },
-    text,
-    el("span", { "aria-hidden": "true" }, "×"),
-  );
-  const node = el("p", { class: "focus-bar" }, chip);
+/** `change` runs with all conditions as the viewer wants them. */
+export function filterBar(strings: Strings, change: (conditions: readonly Condition[]) => void): FilterBar {
+  const node = el("div", { class: "focus-bar", role: "group", "aria-label": strings.filters });
+  const add = el("button", { type: "button", class: "button", "data-key": "filter" }, strings.filter);
+  let shown: readonly Condition[] = [];
+  let view: View | undefined;
   node.hidden = true;
-  chip.addEventListener("click", clear);
+
+  const without = (at: number): Condition[] => shown.filter((_, i) => i !== at);
+  add.addEventListener("click", () => open(undefined));
+
+  function open(at: number | undefined): void {
+    const known = at === undefined ? undefined : shown[at];
+    const box = dialog(strings.filter, "filter", strings);
+    const dimension = el("select", { class: "field", "aria-label": strings.dimension });
+    const names =
+      known && !DIMENSIONS.includes(known.dimension) ? [...DIMENSIONS, known.dimension] : DIMENSIONS;
+    for (const name of names) dimension.append(el("option", { value: name }, dimensionLabel(name, strings)));
+    const operator = el("select", { class: "field", "aria-label": strings.operator });
+    for (const name of OPERATORS) operator.append(el("option", { value: name }, strings[name]));
+    const values = el("textarea", {
+      class: "field",
+      rows: "3",
+      "aria-label": strings.values,
+      required: "",
+      maxlength: "4000",
+    });
+    if (known) {
+      dimension.value = known.dimension;
+      operator.value = known.operator;
+      values.value = known.values.join("\n");
+    }
+    const form = el(
+      "form",
+      { class: "filter-form" },
+      dimension,
+      operator,
+      values,
+      el("p", { class: "quiet" }, strings.valuesHelp),
+      el("button", { type: "submit", class: "button primary" }, strings.apply),
+    );
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      const wanted = values.value
+        .split("\n")
+        .map((text) => text.trim())
+        .filter((text) => text !== "");
+      if (wanted.length === 0) return;
+      const next = { operator: operator.value as Operator, dimension: dimension.value, values: wanted };
+      box.close();
+      change(at === undefined ? [...shown, next] : shown.map((one, i) => (i === at ? next : one)));
+    });
+    box.body.append(form);
+    values.focus();
+  }
+
   return {
     node,
-    show(focus, view) {
-      node.hidden = focus === undefined;
-      if (!focus) return;
-      const dimension = dimensionLabel(focus.dimension, strings);
-      setText(
-        text,
-        fill(strings.focused, { dimension, value: valueLabel(focus.dimension, focus.value, view) }),
+    add,
+    show(conditions, now) {
+      if (view === now && JSON.stringify(conditions) === JSON.stringify(shown)) return;
+      // Where the keyboard's focus was on a chip that goes, the next best thing takes it.
+      const held = node.contains(document.activeElement);
+      shown = conditions;
+      view = now;
+      node.hidden = conditions.length === 0;
+      node.replaceChildren(
+        ...conditions.map((condition, i) => {
+          const { operator, dimension } = condition;
+          const label = dimensionLabel(dimension, strings);
+          const values = condition.values.map((value) => valueLabel(dimension, value, now)).join(", ");
+          const text =
+            operator === "is"
+              ? fill(strings.focused, { dimension: label, value: values })
+              : `${label} ${strings[operator]} ${values}`;
+          const edit = el("button", { type: "button", class: "chip-text", title: strings.editFilter }, text);
+          const remove = el(
+            "button",
+            { type: "button", class: "chip-remove", "aria-label": fill(strings.unfocus, { filter: text }) },
+            "×",
+          );
+          edit.addEventListener("click", () => open(i));
+          remove.addEventListener("click", () => change(without(i)));
+          return el("span", { class: "chip" }, edit, remove);
+        }),
       );
+      if (held) (node.querySelector<HTMLElement>("button") ?? add).focus();
     },
   };
 }

@@ -17,6 +17,10 @@ export interface Formatter {
   age(ms: number): string;
   /** A mean of counts: "3.4". */
   rate(value: number): string;
+  /** A duration as web vitals have them: "940 ms", "2.4 s". */
+  milliseconds(ms: number): string;
+  /** A small ratio: "0.08". */
+  decimal(value: number): string;
   clock(ms: number): string;
   minute(ms: number): string;
   /** A chart bucket on its axis and in its read-out; `wall` as in period.ts. */
@@ -24,6 +28,8 @@ export interface Formatter {
   bucket(wall: number, interval: Interval): string;
   /** Two inclusive dates, as short as they can be said: "Jan 1 – 31, 2026"; whole months and years by their names. */
   dates(from: string, to: string): string;
+  /** The date of a moment, in the site's zone. */
+  day(ms: number): string;
   /** Two times of the site's clock. */
   times(from: string, to: string): string;
   country(code: string): string;
@@ -48,6 +54,13 @@ export function formatter(locale: string, timeZone: string): Formatter {
   const ratio = number({ minimumFractionDigits: 1, maximumFractionDigits: 2 });
   const rate = number({ minimumFractionDigits: 1, maximumFractionDigits: 1 });
   const percent = number({ style: "percent", maximumFractionDigits: 0 });
+  const small = number({ minimumFractionDigits: 2, maximumFractionDigits: 2 });
+  const millis = number({
+    style: "unit",
+    unit: "millisecond",
+    unitDisplay: "short",
+    maximumFractionDigits: 0,
+  });
   const fine = number({ style: "percent", maximumFractionDigits: 1 });
   const unit = (name: string, digits = 0) =>
     number({
@@ -80,6 +93,7 @@ export function formatter(locale: string, timeZone: string): Formatter {
   const date = at({ year: "numeric", month: "short", day: "numeric" }, "UTC");
   const weekday = at({ weekday: "short", year: "numeric", month: "short", day: "numeric" }, "UTC");
   const moment = at({ month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" }, "UTC");
+  const dayOf = at({ year: "numeric", month: "short", day: "numeric" }, timeZone);
   const year = at({ year: "numeric" }, "UTC");
   const regions = new Intl.DisplayNames(locale, { type: "region", fallback: "code" });
   const languages = new Intl.DisplayNames(locale, { type: "language", fallback: "code" });
@@ -118,6 +132,7 @@ export function formatter(locale: string, timeZone: string): Formatter {
       if (n === undefined) return "–";
       if (name === "visit_duration") return span(n);
       if (name === "bounce_rate") return percent.format(n / 100);
+      if (name === "conversion_rate") return fine.format(n / 100);
       if (name === "views_per_visit") return ratio.format(n);
       if (name === "total_revenue") {
         const currency = typeof value === "object" && value !== null ? value.currency : undefined;
@@ -136,6 +151,8 @@ export function formatter(locale: string, timeZone: string): Formatter {
     age: (ms) => span(ms < 60_000 ? ms / 1000 : 60 * Math.floor(ms / 60_000)),
     rate: (value) => rate.format(value),
     lag: (ms) => (ms < 60_000 ? seconds.format(Math.max(0, ms) / 1000) : span(ms / 1000)),
+    milliseconds: (ms) => (ms < 1_000 ? millis.format(ms) : seconds.format(ms / 1_000)),
+    decimal: (value) => small.format(value),
     clock: (ms) => clock.format(ms),
     minute: (ms) => minute.format(ms),
     tick: (ms, interval) => wall[interval].format(ms),
@@ -147,6 +164,7 @@ export function formatter(locale: string, timeZone: string): Formatter {
       if (from.endsWith("-01-01") && to === `${from.slice(0, 4)}-12-31`) return year.format(first);
       return from === to ? weekday.format(first) : date.formatRange(first, last);
     },
+    day: (ms) => dayOf.format(ms),
     times: (from, to) => moment.formatRange(Date.parse(`${from}Z`), Date.parse(`${to}Z`)),
     country: (code) => known(regions, code),
     language: (tag) => known(languages, tag),

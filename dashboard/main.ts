@@ -1,8 +1,9 @@
 /** Wires the page: the URL's state, the live poll and the questions feed the parts. The only module that knows them all. */
-import { ApiError, type LiveAnswer, type Site, sites, useShareLink } from "./api.ts";
+import { ApiError, csvAddress, type LiveAnswer, type Site, sites, useShareLink } from "./api.ts";
 import { compareSelect } from "./compare.ts";
 import { el, setText } from "./dom.ts";
-import { filterBar } from "./filterbar.ts";
+import { FILTER_KEY, filterBar } from "./filterbar.ts";
+import { filtersOf, toggled } from "./filters.ts";
 import { formatter } from "./format.ts";
 import { header } from "./header.ts";
 import { fill, languageFor } from "./i18n/strings.ts";
@@ -15,6 +16,8 @@ import { pollLive } from "./poll.ts";
 import { presence } from "./presence.ts";
 import { refresher } from "./refresher.ts";
 import { refusal } from "./refusal.ts";
+import { metricsOf } from "./report.ts";
+import { openShare } from "./share.ts";
 import { shortcuts } from "./shortcuts.ts";
 import { type State, urlState } from "./state.ts";
 import { themeButton } from "./theme.ts";
@@ -24,6 +27,7 @@ import { welcome } from "./welcome.ts";
 /** Between tries to learn which sites there are, while the server is away. */
 const RETRY_MS = 1_000;
 
+const query = new URLSearchParams(location.search);
 useShareLink(location.search);
 const { strings, locale } = languageFor(location.search, navigator.languages);
 document.documentElement.lang = locale;
@@ -48,16 +52,18 @@ const numbers = numbersArea(view, {
 });
 const panels = panelArea(
   view,
-  (focus) => {
-    const { current } = state;
-    const same = current.focus?.dimension === focus.dimension && current.focus.value === focus.value;
-    state.set({ focus: same ? undefined : focus });
-  },
+  (dimension, value) => state.set({ filters: toggled(state.current.filters, dimension, value) }),
   failure,
 );
-const filters = filterBar(strings, () => state.set({ focus: undefined }));
+const filters = filterBar(strings, (wanted) => state.set({ filters: wanted }));
 const empty = welcome(strings);
 const menu = rangeMenu(strings, (range) => state.set({ range, interval: undefined }), step);
+const isEmbedded = location.pathname.startsWith("/embed/");
+const share = el("button", { type: "button", class: "button share-button" }, strings.share);
+share.addEventListener("click", () => {
+  const site = currentSite();
+  if (site) openShare(site.site_id, chartCsv(site), view);
+});
 const compare = compareSelect(strings, (chosen) => state.set({ compare: chosen }));
 const help = el(
   "button",
@@ -68,14 +74,19 @@ const zone = el("p", { class: "quiet zone" });
 const report = el("div", { class: "numbers" }, filters.node, ...numbers.nodes, panels.node, zone);
 const main = el("main", { id: "main" }, strip.node, empty.node, report);
 const light = presence(view, main);
-const top = header(strings, light.node, [compare.node, menu.node, themeButton(strings), help], (site) =>
-  state.set({ site, focus: undefined }),
+const top = header(
+  strings,
+  light.node,
+  [filters.add, compare.node, menu.node, share, themeButton(strings), help],
+  (site) => state.set({ site, filters: [] }),
 );
 document.body.append(el("a", { href: "#main", class: "skip" }, strings.skip), top.node, main);
 // Nothing is shown before it can be right, so that nothing has to move when it is.
 for (const part of [empty.node, report]) part.hidden = true;
 
-document.documentElement.classList.toggle("wall", new URLSearchParams(location.search).has("wall"));
+document.documentElement.classList.toggle("embed", isEmbedded);
+document.documentElement.classList.toggle("clear", isEmbedded && query.has("transparent"));
+document.documentElement.classList.toggle("wall", query.has("wall"));
 const keys = shortcuts(strings, [
   ...RANGES.map((range) => ({
     key: RANGE_KEYS[range],
@@ -88,6 +99,7 @@ const keys = shortcuts(strings, [
     label: strings.compareHint,
     run: () => state.set({ compare: state.current.compare === "off" ? "previous" : "off" }),
   },
+  { key: FILTER_KEY, label: strings.filter, run: () => filters.add.click() },
   { key: STEP_KEYS.back, label: strings.stepBack, run: () => step(-1) },
   { key: STEP_KEYS.forth, label: strings.stepForth, run: () => step(1) },
 ]);
@@ -123,7 +135,7 @@ function stateChanged(next: State, before: State): void {
     return;
   }
   showState();
-  const same = (["range", "compare", "interval", "focus"] as const).every(
+  const same = (["range", "compare", "interval", "filters"] as const).every(
     (key) => JSON.stringify(next[key]) === JSON.stringify(before[key]),
   );
   if (same) return;
@@ -133,13 +145,13 @@ function stateChanged(next: State, before: State): void {
 }
 
 function showState(): void {
-  const { range, metric, focus } = state.current;
+  const { range, metric } = state.current;
   const zone = currentSite()?.time_zone ?? "UTC";
   const canGo = (by: -1 | 1): boolean => shifted(range, by, serverNow(), zone) !== undefined;
   menu.show(range, { back: canGo(-1), forth: canGo(1) }, view);
   compare.show(state.current.compare);
   numbers.choose(metric);
-  filters.show(focus, view);
+  filters.show(state.current.filters, view);
 }
 
 /** Starts over with the site of the state: new poll, new formats, nothing shown of the site before. */
@@ -228,9 +240,23 @@ async function ask(signal: AbortSignal): Promise<void> {
   ]);
 }
 
+/** The chart's numbers and the headline's metrics, by the chart's own buckets. */
+function chartCsv({ site_id, time_zone }: Site): string {
+  const { range, filters: conditions, interval } = state.current;
+  return csvAddress({
+    site_id,
+    date_range: apiRange(range, serverNow(), time_zone),
+    metrics: metricsOf(conditions),
+    dimensions: [interval ? `time:${interval}` : "time"],
+    filters: filtersOf(conditions),
+  });
+}
+
 // --- start --------------------------------------------------------------------------------------------------------
 
 async function start(): Promise<void> {
+  // A frame of another site must show nothing that this browser may read without a link.
+  if (isEmbedded && !query.has("share")) return strip.say(strings.embedNeedsShare);
   try {
     known = await sites();
     useSite();

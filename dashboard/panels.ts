@@ -1,15 +1,25 @@
 /** All panels of the page: they are asked together, and one alone when its tab changes. Knows nothing of the chart. */
-import { ApiError, type QueryRequest, query } from "./api.ts";
+import { ApiError, csvAddress, forgetSite, type QueryRequest, query, type SiteSettings } from "./api.ts";
+import type { AskOptions, PanelContext } from "./body.ts";
+import { PANELS } from "./breakdowns.ts";
+import { openDetails } from "./details.ts";
 import { el } from "./dom.ts";
-import { type Ask, PANELS, panel } from "./panel.ts";
-import type { Focus } from "./state.ts";
+import { editFunnels, editGoals } from "./editor.ts";
+import { type Condition, filtersOf } from "./filters.ts";
+import { funnelsBody } from "./funnels.ts";
+import { goalsBody } from "./goals.ts";
+import { mapBody } from "./map.ts";
+import { type Panel, type PanelActions, panel } from "./panel.ts";
+import { propertiesBody } from "./properties.ts";
+import { refusal } from "./refusal.ts";
 import type { View } from "./view.ts";
+import { vitalsPanel } from "./vitals.ts";
 
 export interface PanelQuestion {
   readonly site: string;
   /** In the API's form. */
   readonly dateRange: QueryRequest["date_range"];
-  readonly focus: Focus | undefined;
+  readonly filters: readonly Condition[];
 }
 
 export interface PanelArea {
@@ -21,48 +31,96 @@ export interface PanelArea {
 /** `pick` runs with the row that the viewer chose; `failed` with an outage while a single panel was asked. */
 export function panelArea(
   first: View,
-  pick: (focus: Focus) => void,
+  pick: (dimension: string, value: string) => void,
   failed: (error: ApiError) => void,
 ): PanelArea {
+  const { strings } = first;
   let last: { question: PanelQuestion; view: View } | undefined;
 
-  const askIn =
-    ({ site, dateRange }: PanelQuestion, signal: AbortSignal): Ask =>
-    (dimension, metrics, limit) =>
-      query(
-        {
-          site_id: site,
-          metrics,
-          date_range: dateRange,
-          dimensions: [dimension],
-          pagination: { limit, offset: 0 },
-        },
-        signal,
-      );
+  /** What only single events can tell is answered from the archive: a server without one says so of rollups. */
+  const why = (failure: unknown): string | undefined => {
+    if (!(failure instanceof ApiError) || failure.away) return undefined;
+    return failure.status === 400 && /rollups|archive/.test(failure.message)
+      ? strings.needsArchive
+      : refusal(failure, strings);
+  };
 
-  const panels = PANELS.map((definition) =>
-    panel(definition, first, {
-      pick,
-      async changed(one) {
-        if (!last) return;
-        try {
-          const ask = askIn(last.question, new AbortController().signal);
-          await one.refresh(ask, last.view, last.question.focus);
-        } catch (error) {
-          if (!(error instanceof ApiError)) throw error;
-          failed(error);
-        }
-      },
-      refusal: (failure) => (failure instanceof ApiError && !failure.away ? failure.message : undefined),
-    }),
-  );
+  function contextOf({ question, view }: NonNullable<typeof last>, signal: AbortSignal): PanelContext {
+    const { site, dateRange, filters } = question;
+    const request = ({
+      dimension,
+      metrics,
+      limit,
+      offset = 0,
+      only = [],
+      order,
+      countRows,
+    }: AskOptions): QueryRequest => ({
+      site_id: site,
+      metrics,
+      date_range: dateRange,
+      ...(dimension ? { dimensions: [dimension] } : {}),
+      filters: [...filtersOf(filters), ...only],
+      ...(order ? { order_by: order } : {}),
+      ...(countRows ? { include: { total_rows: true } } : {}),
+      ...(limit === undefined ? {} : { pagination: { limit, offset } }),
+    });
+    return {
+      site,
+      question: { site_id: site, date_range: dateRange, filters: filtersOf(filters) },
+      ask: (options) => query(request(options), signal),
+      csv: (options) => csvAddress(request(options)),
+      view,
+      conditions: filters,
+    };
+  }
+
+  async function refreshOne(one: Panel): Promise<void> {
+    if (!last) return;
+    try {
+      await one.refresh(contextOf(last, new AbortController().signal));
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      failed(error);
+    }
+  }
+
+  const actions: PanelActions = {
+    pick,
+    changed: (one) => void refreshOne(one),
+    refusal: why,
+    openAll(name, tab, asked, context) {
+      openDetails(name, tab, asked, context, {
+        pick: (value) => pick(asked.dimension ?? tab.dimension, value),
+        refusal: why,
+      });
+    },
+  };
+
+  const panels = PANELS.map((definition): Panel => {
+    const again = (): void => void refreshOne(self);
+    const saved = ({ site_id }: SiteSettings): void => {
+      forgetSite(site_id);
+      again();
+    };
+    const self = panel(definition, first, actions, {
+      map: () => mapBody(first, (country) => pick("visit:country", country)),
+      properties: () => propertiesBody(first, definition.rows, pick, again),
+      goals: () =>
+        goalsBody(first, definition.rows, { pick, edit: (settings) => editGoals(settings, strings, saved) }),
+      funnels: () =>
+        funnelsBody(first, { changed: again, edit: (settings) => editFunnels(settings, strings, saved) }),
+    });
+    return self;
+  });
+  panels.push(vitalsPanel(first, actions));
 
   return {
     node: el("div", { class: "panels" }, ...panels.map(({ node }) => node)),
     async refresh(question, view, signal) {
       last = { question, view };
-      const ask = askIn(question, signal);
-      await Promise.all(panels.map((one) => one.refresh(ask, view, question.focus)));
+      const context = contextOf(last, signal);
+      await Promise.all(panels.map((one) => one.refresh(context)));
     },
   };
 }

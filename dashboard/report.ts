@@ -1,9 +1,9 @@
 /** The headline and the chart of one period: which questions that takes, and their answers lined up. No DOM. */
 import { type MetricValue, type QueryAnswer, type QueryMeta, type QueryRequest, query } from "./api.ts";
 import type { Series } from "./chart.ts";
+import { type Condition, filtersOf } from "./filters.ts";
 import { numberOf } from "./format.ts";
 import { COUNTED, METRICS, type Metric, type Numbers } from "./headline.ts";
-import { filterOf } from "./panel.ts";
 import {
   type Bucket,
   buckets,
@@ -20,7 +20,6 @@ import {
   wallOfLabel,
 } from "./period.ts";
 import type { Points } from "./scale.ts";
-import type { Focus } from "./state.ts";
 
 export interface ReportQuestion {
   readonly site: string;
@@ -30,7 +29,7 @@ export interface ReportQuestion {
   readonly dateRange: QueryRequest["date_range"];
   readonly compare: Compare;
   readonly interval: Interval | undefined;
-  readonly focus: Focus | undefined;
+  readonly filters: readonly Condition[];
   /** The server's clock, epoch ms. */
   readonly now: number;
 }
@@ -42,9 +41,9 @@ export interface Report {
   readonly period: Period | undefined;
   /** Of the answer that the headline is made of. */
   readonly meta: QueryMeta;
-  /** The line of one metric, as far as time has come; undefined where the focus does not have it. */
+  /** The line of one metric, as far as time has come; undefined where the filters do not have it. */
   points(metric: Metric): Points | undefined;
-  /** Of a metric that the focus does not have, visitors. */
+  /** Of a metric that the filters do not have, visitors. */
   series(metric: Metric): Series;
 }
 
@@ -56,13 +55,20 @@ interface Past {
 }
 
 const MINUTE = 60_000;
-/** What the API can tell about one value of a dimension: visits as a whole do not belong to a page or an event. */
-function metricsOf(focus: Focus | undefined): readonly Metric[] {
-  const dimension = focus?.dimension ?? "";
+/**
+ * What rollups tell about one value of a dimension: visits as a whole do not belong to a page or an event. Several
+ * conditions are the archive's to answer, and it has everything.
+ */
+export function metricsOf(filters: readonly Condition[]): readonly Metric[] {
+  const [first, ...others] = filters;
+  if (!first || others.some(({ dimension }) => dimension !== first.dimension)) return METRICS;
+  const { dimension } = first;
   if (dimension === "visit:exit_page") return METRICS.filter((name) => name !== "total_revenue");
-  if (dimension === "event:page") return METRICS.filter((name) => name !== "views_per_visit");
-  if (dimension.startsWith("event:")) return ["visitors", "visits", "pageviews", "events", "total_revenue"];
-  return METRICS;
+  const isOne = filters.length === 1 && first.operator === "is" && first.values.length === 1;
+  const some = METRICS.filter((name) => isOne || name !== "visits");
+  if (dimension === "event:page") return some.filter((name) => name !== "views_per_visit");
+  const ofEvents: readonly Metric[] = ["visitors", "visits", "pageviews", "events", "total_revenue"];
+  return dimension.startsWith("event:") ? some.filter((name) => ofEvents.includes(name)) : METRICS;
 }
 
 /** Loads reports one after the other and keeps the comparison, which changes once a minute at most. */
@@ -70,10 +76,10 @@ export function reportLoader(): (question: ReportQuestion, signal: AbortSignal) 
   let kept: { key: string; past: Past } | undefined;
 
   return async (question, signal) => {
-    const { site, timeZone, range, dateRange, compare, focus } = question;
+    const { site, timeZone, range, dateRange, compare, filters } = question;
     const now = question.now;
-    const metrics = metricsOf(focus);
-    const base = { site_id: site, metrics, filters: filterOf(focus) };
+    const metrics = metricsOf(filters);
+    const base = { site_id: site, metrics, filters: filtersOf(filters) };
     const ask = (more: Partial<QueryRequest>) => query({ ...base, date_range: dateRange, ...more }, signal);
     const perBucket = (interval: Interval, period?: Period) =>
       ask({
@@ -101,7 +107,7 @@ export function reportLoader(): (question: ReportQuestion, signal: AbortSignal) 
       const minuteNow = Math.floor(now / MINUTE) * MINUTE;
       const before = previous(range, current, minuteNow, timeZone, by);
       if (!before) return undefined;
-      const key = JSON.stringify([site, range, step, focus, before]);
+      const key = JSON.stringify([site, range, step, filters, before]);
       if (kept?.key === key) return kept.past;
       const [totals, series] = await Promise.all([
         ask({ date_range: isoRange(before.toDate, timeZone) }),

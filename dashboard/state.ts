@@ -1,10 +1,6 @@
 /** What the viewer chose, kept in the URL's query so that links, reload and the back button carry it; knows no data. */
+import { type Condition, parseConditions, printConditions } from "./filters.ts";
 import { type Compare, INTERVALS, type Interval, isRange, type Range } from "./period.ts";
-
-export interface Focus {
-  readonly dimension: string;
-  readonly value: string;
-}
 
 export interface State {
   /** "" means the first site of the server. */
@@ -14,8 +10,8 @@ export interface State {
   readonly metric: string;
   /** The chart's buckets; undefined leaves it to the page. */
   readonly interval: Interval | undefined;
-  /** One row of one panel that the headline and the chart are narrowed to. */
-  readonly focus: Focus | undefined;
+  /** What all numbers are narrowed to. */
+  readonly filters: readonly Condition[];
 }
 
 const DEFAULTS: State = {
@@ -24,7 +20,7 @@ const DEFAULTS: State = {
   compare: "previous",
   metric: "visitors",
   interval: undefined,
-  focus: undefined,
+  filters: [],
 };
 
 /** Reads a state from a URL query; anything unreadable falls back to its default, so that old links never break. */
@@ -32,15 +28,13 @@ function parseState(search: string): State {
   const query = new URLSearchParams(search);
   const range = query.get("range") ?? "";
   const compare = query.get("compare");
-  const dimension = query.get("dimension");
-  const value = query.get("value");
   return {
     site: query.get("site") ?? DEFAULTS.site,
     range: isRange(range) ? range : DEFAULTS.range,
     compare: compare === "off" || compare === "year" ? compare : DEFAULTS.compare,
     metric: query.get("metric") ?? DEFAULTS.metric,
     interval: INTERVALS.find((one) => one === query.get("interval")),
-    focus: dimension && value !== null ? { dimension, value } : undefined,
+    filters: parseConditions(query),
   };
 }
 
@@ -56,12 +50,7 @@ function printState(state: State, search: string): string {
   put("compare", state.compare, DEFAULTS.compare);
   put("interval", state.interval ?? "", "");
   put("metric", state.metric, DEFAULTS.metric);
-  query.delete("dimension");
-  query.delete("value");
-  if (state.focus) {
-    query.set("dimension", state.focus.dimension);
-    query.set("value", state.focus.value);
-  }
+  printConditions(state.filters, query);
   const text = query.toString();
   return text ? `?${text}` : "";
 }

@@ -1,46 +1,58 @@
-/** What a site without any event shows: the line to paste, and that somebody is watching. */
+/** What a site without any event shows: what to paste, that somebody is watching, and what is wrong if nothing comes. */
+import { copyLine } from "./copy.ts";
 import { el, setText } from "./dom.ts";
 import type { Strings } from "./i18n/en.ts";
 import { fill } from "./i18n/strings.ts";
+import { installCheck } from "./install.ts";
+import { snippets } from "./snippets.ts";
 
 export interface Welcome {
   readonly node: HTMLElement;
+  /** Also begins to look for what is wrong, until it is hidden. */
   show(site: string, origin: string): void;
 }
 
-/** The script tag for a site; the id is escaped, because it lands in somebody's HTML. */
-export function snippet(site: string, origin: string): string {
-  const escaped = site.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
-  return `<script defer src="${origin}/c.js" data-site="${escaped}"></script>`;
-}
+const LOOK_MS = 3_000;
 
 export function welcome(strings: Strings): Welcome {
-  const code = el("code", { tabindex: "0" });
-  const copy = el("button", { type: "button", class: "button primary" }, strings.copy);
   const text = el("p", {});
+  const line = copyLine(strings, strings.snippet);
+  const tabs = el("div", { class: "tabs", role: "group", "aria-label": strings.snippet });
+  const check = installCheck(strings);
   const node = el(
     "section",
     { class: "card welcome" },
     el("h2", {}, el("span", { class: "pulse", "aria-hidden": "true" }), strings.welcome),
     text,
-    el("div", { class: "snippet" }, code, copy),
+    tabs,
+    line.node,
     el("p", { class: "quiet" }, strings.welcomeCheck),
+    check.node,
   );
-  copy.addEventListener("click", async () => {
-    try {
-      await navigator.clipboard.writeText(code.textContent ?? "");
-      setText(copy, strings.copied);
-      setTimeout(() => setText(copy, strings.copy), 2_000);
-    } catch {
-      // No clipboard on plain HTTP or without permission: select the line, so that one keystroke copies it.
-      getSelection()?.selectAllChildren(code);
-    }
-  });
+  let timer: ReturnType<typeof setInterval> | undefined;
+
   return {
     node,
     show(site, origin) {
-      setText(code, snippet(site, origin));
+      const all = snippets(site, origin);
+      const choose = (chosen: string): void => {
+        line.show(all.find(({ name }) => name === chosen)?.code ?? "");
+        for (const tab of tabs.children) tab.setAttribute("aria-pressed", String(tab.textContent === chosen));
+      };
+      tabs.replaceChildren(
+        ...all.map(({ name }) => {
+          const tab = el("button", { type: "button" }, name);
+          tab.addEventListener("click", () => choose(name));
+          return tab;
+        }),
+      );
+      choose(all[0]!.name);
       setText(text, fill(strings.welcomeText, { site }));
+      void check.look(site);
+      clearInterval(timer);
+      timer = setInterval(() => {
+        if (!node.hidden && !document.hidden) void check.look(site);
+      }, LOOK_MS);
     },
   };
 }

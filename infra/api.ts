@@ -80,6 +80,8 @@ export function apiDocument(options: ApiOptions): ApiDocument {
       "/api/v2/live": { get: live(options) },
       "/api/v2/sites": { get: sites(options) },
       "/api/v2/export.csv": { get: exportCsv(options) },
+      "/api/v2/site": { get: aboutSite(options), put: saveSettings(options) },
+      "/api/v2/shares": { get: shares(options), post: addShare(options), delete: removeShare(options) },
     },
     components: { schemas },
     "x-amazon-apigateway-request-validators": {
@@ -388,6 +390,75 @@ function exportCsv(options: ApiOptions): Operation {
       },
       ...readErrors,
     },
+    "x-amazon-apigateway-integration": lambda(options),
+  };
+}
+
+// --- what an owner defines ----------------------------------------------------------------------------------------
+
+const siteParameter = (): Parameter => parameter("site_id", "A registered site.", true);
+const jsonBody = (schema: string) => ({
+  required: true,
+  content: { "application/json": { schema: { $ref: `#/components/schemas/${schema}` } } },
+});
+
+function aboutSite(options: ApiOptions): Operation {
+  return {
+    operationId: "aboutSite",
+    summary: "Goals, funnels, property keys and what was refused lately",
+    tags: ["query"],
+    parameters: [siteParameter(), share],
+    responses: { 200: json("What is known of a site besides its numbers.", "AboutSite"), ...readErrors },
+    "x-amazon-apigateway-integration": lambda(options),
+  };
+}
+
+const writeNote = "Needs a key that may write, or on one's own machine nothing; a share link never serves.";
+
+function saveSettings(options: ApiOptions): Operation {
+  return {
+    operationId: "saveSettings",
+    summary: "Define a site's goals and funnels",
+    description: `Replaces all of them. ${writeNote}`,
+    tags: ["query"],
+    requestBody: jsonBody("SiteSettings"),
+    responses: { 200: json("As saved.", "AboutSite"), ...readErrors },
+    "x-amazon-apigateway-integration": lambda(options),
+  };
+}
+
+function shares(options: ApiOptions): Operation {
+  return {
+    operationId: "shares",
+    summary: "The share links that work",
+    description: writeNote,
+    tags: ["query"],
+    parameters: [siteParameter()],
+    responses: { 200: json("Without their secrets.", "Shares"), ...readErrors },
+    "x-amazon-apigateway-integration": lambda(options),
+  };
+}
+
+function addShare(options: ApiOptions): Operation {
+  return {
+    operationId: "addShare",
+    summary: "Make a share link",
+    description: `Its token is in this answer and nowhere else. ${writeNote}`,
+    tags: ["query"],
+    requestBody: jsonBody("NewShare"),
+    responses: { 200: json("The link.", "MadeShare"), ...readErrors },
+    "x-amazon-apigateway-integration": lambda(options),
+  };
+}
+
+function removeShare(options: ApiOptions): Operation {
+  return {
+    operationId: "removeShare",
+    summary: "Take a share link back",
+    description: `It stops working within five seconds. ${writeNote}`,
+    tags: ["query"],
+    parameters: [siteParameter(), parameter("id", "Of the link.", true)],
+    responses: { 200: json("Nothing.", "Nothing"), ...readErrors },
     "x-amazon-apigateway-integration": lambda(options),
   };
 }

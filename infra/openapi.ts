@@ -1,6 +1,6 @@
 /** The part of OpenAPI 3.0, with API Gateway's extensions, that the API document uses. Types only. */
 
-export type Method = "get" | "post" | "options";
+export type Method = "get" | "post" | "put" | "delete" | "options";
 
 /** The part of JSON Schema that both gateways check. */
 export interface Schema {

@@ -58,6 +58,13 @@ const range: Schema = {
   description: "First and last second, ISO 8601 with the site's offset.",
 };
 
+const shareFields = {
+  id: text("Names it; no secret."),
+  label: text("What it is for."),
+  created_at: integer("Epoch milliseconds."),
+  expires_at: integer("Epoch milliseconds."),
+};
+
 export const responseSchemas: Readonly<Record<string, Schema>> = {
   Money: exact({
     currency: text("ISO 4217."),
@@ -154,6 +161,27 @@ export const responseSchemas: Readonly<Record<string, Schema>> = {
     "reconciled?": ref("Reconciled"),
     error: exact({ visitors: number("Relative standard error of current_visitors.") }),
   }),
+  AboutSite: exact({
+    site_id: text(""),
+    version: integer("Of the settings; a change names the one that it is based on."),
+    goals: list(ref("Goal"), ""),
+    funnels: list(ref("Funnel"), ""),
+    may_write: flag("Whether who asked may change them."),
+    properties: list({ type: "string" }, "Keys of the properties that events had lately."),
+    rejected: byMetric({ type: "integer" }, "Input refused in the last 30 minutes, by reason."),
+    "unknown_sites?": list(
+      exact({ site_id: text("As the request named it."), at: integer("Epoch milliseconds.") }),
+      "Site ids of requests that no site has, newest first; only for who may write, on one machine.",
+    ),
+    "last_request_at?": {
+      ...integer("When the last request for the site came; null for none since the start. On one machine."),
+      nullable: true,
+    },
+  }),
+  Shares: exact({ shares: list(ref("Share"), "Oldest first.") }),
+  Share: exact(shareFields),
+  MadeShare: exact({ ...shareFields, token: text("Put it into ?share= of the dashboard's address.") }),
+  Nothing: exact({}),
   Sites: exact({
     sites: list(
       exact({ site_id: text(""), time_zone: text("IANA name.") }),

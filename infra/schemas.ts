@@ -125,6 +125,44 @@ const query: Schema = {
   },
 };
 
+const goal = object(
+  {
+    name: text("Shown in place of the event or page."),
+    event: text("Name of an event; or else page."),
+    page: text("Path of a page."),
+  },
+  "An event or a page that matters.",
+);
+const funnel = object(
+  {
+    name: text("At most 100 characters, each once."),
+    steps: list(
+      object({ goal: text("Name of an event; or else page."), page: text("Path of a page.") }),
+      "2 to 8.",
+    ),
+  },
+  "Steps that visitors should take in this order.",
+);
+const settings: Schema = {
+  type: "object",
+  required: ["site_id", "version", "goals", "funnels"],
+  properties: {
+    site_id: text("A registered site."),
+    version: { type: "integer", description: "The one that was read; 0 at first." },
+    goals: list({ $ref: "#/components/schemas/Goal" }, "At most 30."),
+    funnels: list({ $ref: "#/components/schemas/Funnel" }, "At most 10."),
+  },
+};
+const newShare: Schema = {
+  type: "object",
+  required: ["site_id", "days"],
+  properties: {
+    site_id: text("A registered site."),
+    days: { type: "integer", description: "How long it works, 1 to 3,660." },
+    label: text("What it is for."),
+  },
+};
+
 /** Every schema of the document, by name. API Gateway takes letters and digits only. */
 export const schemas: Readonly<Record<string, Schema>> = {
   Batch: batch,
@@ -133,5 +171,9 @@ export const schemas: Readonly<Record<string, Schema>> = {
   TextBody: described("The same JSON text that application/json would carry."),
   Problem: object({ message: text("What is wrong.") }),
   Query: query,
+  Goal: goal,
+  Funnel: funnel,
+  SiteSettings: settings,
+  NewShare: newShare,
   ...Object.fromEntries(Object.entries(responseSchemas).map(([name, schema]) => [name, deployable(schema)])),
 };

@@ -1,7 +1,5 @@
 /** Commands that manage sites, keys and share links, on the data of a running or a stopped server alike. */
-import { existsSync } from "node:fs";
-import { join } from "node:path";
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 import { randomBytes, secrets, systemClock } from "../../processors/crypto.ts";
 import { ClickstreamError } from "../../processors/errors.ts";
 import {
@@ -12,50 +10,24 @@ import {
   removeGrant,
 } from "../../processors/pipeline/access.ts";
 import { activeSites, listSites, registerSites, removeSite } from "../../processors/pipeline/sites.ts";
-import type { Store } from "../../processors/stores/store.ts";
+import { addAlerts } from "./alerts.ts";
+import { type DataFlags, type Open, opener, withData } from "./data.ts";
 import { days, site } from "./flags.ts";
-import { openDirectory, openStore } from "./runtime.ts";
 
-interface DataFlags {
-  readonly data: string;
-  readonly store?: string;
-}
 interface GrantFlags extends DataFlags {
   readonly site: string;
   readonly label?: string;
+  readonly mayWrite?: boolean;
 }
 
-/** Adds `sites`, `keys` and `share` to the program. A running server notices changes within five seconds. */
+/** Adds `sites`, `keys`, `share` and `alerts` to the program. A running server notices changes within five seconds. */
 export function addManagement(program: Command, log: (line: string) => void): void {
   const open = opener(log);
   addSites(program, open);
   addGrants(program, open, "key");
   addGrants(program, open, "share");
+  addAlerts(program, open);
 }
-
-type Open = <T>(flags: DataFlags, mayCreate: boolean, work: (store: Store) => Promise<T>) => Promise<T>;
-
-/** Opens the store for one piece of work. What only reads or removes needs data that are there: a typo must not make any. */
-const opener =
-  (log: (line: string) => void): Open =>
-  async (flags, mayCreate, work) => {
-    if (flags.store === undefined && !mayCreate && !existsSync(join(flags.data, "store.db")))
-      throw new ClickstreamError("config", `--data ${flags.data}: no data of Rivulet there`);
-    if (flags.store === undefined) await openDirectory(flags.data);
-    const wanted = { dataDirectory: flags.data, log, ...(flags.store ? { store: flags.store } : {}) };
-    // A table is made by a server or a deployment, never by a command that may have mistyped its name.
-    const store = await openStore(wanted, systemClock, { mayCreateTable: false });
-    try {
-      return await work(store);
-    } finally {
-      await store.close();
-    }
-  };
-
-const withData = (command: Command): Command =>
-  command
-    .option("--data <directory>", "where the data are kept", "./data")
-    .addOption(new Option("--store <dynamodb:table>", "the DynamoDB table that holds them instead"));
 
 // --- sites --------------------------------------------------------------------------------------------------------
 
@@ -106,6 +78,7 @@ function addGrants(program: Command, open: Open, kind: GrantKind): void {
   const add = withSite("add")
     .description(`make a ${one}; it is shown once`)
     .option("--label <text>", "what it is for");
+  if (kind === "key") add.option("--may-write", "it may also change goals and funnels, and make share links");
   if (kind === "share")
     add
       .option("--days <number>", "how long it works", days, days("30"))
@@ -120,6 +93,7 @@ function addGrants(program: Command, open: Open, kind: GrantKind): void {
           kind,
           site: flags.site,
           ...(flags.label === undefined ? {} : { label: flags.label }),
+          ...(flags.mayWrite === undefined ? {} : { mayWrite: flags.mayWrite }),
           ...(flags.days === undefined ? {} : { lifeMs: flags.days }),
         },
       );
@@ -150,11 +124,12 @@ function addGrants(program: Command, open: Open, kind: GrantKind): void {
 
 const isoDate = (at: number): string => new Date(at).toISOString().slice(0, 10);
 
-const describe = ({ id, createdAt, expiresAt, label }: Grant): string =>
+const describe = ({ id, createdAt, expiresAt, label, mayWrite }: Grant): string =>
   [
     id,
     `made ${isoDate(createdAt)}`,
     ...(expiresAt === undefined ? [] : [`until ${new Date(expiresAt).toISOString().slice(0, 16)}Z`]),
+    ...(mayWrite ? ["may write"] : []),
     ...(label === undefined ? [] : [label]),
   ].join("  ");
 

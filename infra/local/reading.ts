@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { ClickstreamError } from "../../processors/errors.ts";
 import type { Clock } from "../../processors/model/time.ts";
 import { type AccessControl, type Reader, tokenOf } from "../../processors/pipeline/access.ts";
+import type { OwnerApi } from "../../processors/pipeline/owner.ts";
 import type { QueryApi } from "../../processors/pipeline/query/api.ts";
 import {
   type Handler,
@@ -15,6 +16,7 @@ import { networkOf, type RateLimit, TokenBuckets } from "./gateway/rate.ts";
 
 export interface ReadingOptions {
   readonly api: QueryApi;
+  readonly owner: OwnerApi;
   readonly access: AccessControl;
   readonly clock: Clock;
   /** For each address, and for each key; undefined: none. */
@@ -22,7 +24,13 @@ export interface ReadingOptions {
 }
 
 /** The functions behind the reading operations of the API document, by operationId. */
-export function readingFunctions({ api, access, clock, rateLimit }: ReadingOptions): Record<string, Handler> {
+export function readingFunctions({
+  api,
+  owner,
+  access,
+  clock,
+  rateLimit,
+}: ReadingOptions): Record<string, Handler> {
   const buckets = rateLimit && new TokenBuckets(rateLimit, clock);
 
   const guarded =
@@ -52,6 +60,23 @@ export function readingFunctions({ api, access, clock, rateLimit }: ReadingOptio
         : jsonResponse(200, answer, cached);
     }),
     sites: guarded(async (_, reader) => jsonResponse(200, await api.sites(reader))),
+    aboutSite: guarded(async ({ query }, reader) =>
+      jsonResponse(200, await owner.about(reader, query.get("site_id"))),
+    ),
+    saveSettings: guarded(async (request, reader) =>
+      jsonResponse(200, await owner.save(reader, written(request))),
+    ),
+    shares: guarded(async ({ query }, reader) =>
+      jsonResponse(200, await owner.shares(reader, query.get("site_id"))),
+    ),
+    addShare: guarded(async (request, reader) =>
+      jsonResponse(200, await owner.addShare(reader, written(request))),
+    ),
+    removeShare: guarded(async (request, reader) => {
+      checkOrigin(request);
+      const { query } = request;
+      return jsonResponse(200, await owner.removeShare(reader, query.get("site_id"), query.get("id")));
+    }),
     exportCsv: guarded(async ({ query }, reader) => {
       const repeated = [...query.keys()].find((name) => query.getAll(name).length > 1);
       if (repeated !== undefined)
@@ -77,6 +102,21 @@ const tooMany = (waitMs: number): HttpResponse =>
     { error: "too many requests: wait as long as Retry-After says" },
     { "Retry-After": String(Math.ceil(waitMs / 1000)) },
   );
+
+const written = (request: HttpRequest): unknown => {
+  checkOrigin(request);
+  return parseBody(request.body);
+};
+
+/**
+ * On one's own machine nothing is asked for, so a page of another site must not write through its visitor's browser. It
+ * can send only "simple" requests without asking first, and none of those is application/json:
+ * https://fetch.spec.whatwg.org/#cors-safelisted-request-header
+ */
+function checkOrigin({ headers }: HttpRequest): void {
+  if (!/^application\/json\b/i.test(headers["content-type"] ?? ""))
+    throw new ClickstreamError("bad_request", "content-type: application/json is needed");
+}
 
 function parseBody(body: string): unknown {
   try {

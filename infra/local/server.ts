@@ -1,9 +1,10 @@
 /** The HTTP side of a local Rivulet: the gateway with its API, the dashboard, the collector, the demo shop and the pages for operators. */
 import { fileURLToPath } from "node:url";
-import { buildDashboard } from "../../dashboard/build.ts";
+import { buildDashboard, EMBED_PATH, PATHS } from "../../dashboard/build.ts";
 import { ClickstreamError } from "../../processors/errors.ts";
 import type { Clock } from "../../processors/model/time.ts";
-import type { AccessControl } from "../../processors/pipeline/access.ts";
+import type { AccessControl, GrantDeps } from "../../processors/pipeline/access.ts";
+import { OwnerApi } from "../../processors/pipeline/owner.ts";
 import { QueryApi } from "../../processors/pipeline/query/api.ts";
 import type { QueryEngine } from "../../processors/pipeline/query/engine.ts";
 import type { Reconciler } from "../../processors/pipeline/reconcile.ts";
@@ -14,10 +15,11 @@ import { addCollector } from "./collector.ts";
 import type { Consumer } from "./consumer.ts";
 import { assetHandler } from "./gateway/assets.ts";
 import { createGateway, type Gateway } from "./gateway/gateway.ts";
-import { type Handler, jsonResponse } from "./gateway/http.ts";
+import { EMBEDDABLE, type Handler, jsonResponse } from "./gateway/http.ts";
 import type { RateLimit } from "./gateway/rate.ts";
 import { renderMetrics } from "./metrics.ts";
 import { readingFunctions } from "./reading.ts";
+import { recentRecords } from "./recent.ts";
 import { addTraceRoutes } from "./traces/page.ts";
 import type { LocalTracing } from "./traces/tracing.ts";
 
@@ -27,6 +29,8 @@ export interface ServerOptions {
   readonly reconciler: Reconciler;
   readonly engine: QueryEngine;
   readonly access: AccessControl;
+  /** What share links and settings are kept with. */
+  readonly grants: GrantDeps;
   /** Who reads must show a key or a share link. */
   readonly isKeyRequired: boolean;
   readonly rateLimit: RateLimit | undefined;
@@ -47,6 +51,12 @@ const DEMO = fileURLToPath(new URL("../../dashboard/demo", import.meta.url));
 export function createServer(options: ServerOptions): Gateway {
   const { stream, consumer, reconciler, access, clock, tracing } = options;
   const refused: Record<string, number> = {};
+  const recent = recentRecords();
+  const owner = new OwnerApi({
+    ...options.grants,
+    recent,
+    rejected: async (site) => (await options.engine.live(site)).rejected,
+  });
   const document = apiDocument({
     partition: "aws",
     region: "local",
@@ -60,10 +70,17 @@ export function createServer(options: ServerOptions): Gateway {
     document,
     async putRecord(record) {
       await stream.put(record);
+      recent.add(record.data, clock.now());
       consumer.wake();
     },
     functions: {
-      ...readingFunctions({ api: new QueryApi(options.engine), access, clock, rateLimit: options.rateLimit }),
+      ...readingFunctions({
+        api: new QueryApi(options.engine),
+        owner,
+        access,
+        clock,
+        rateLimit: options.rateLimit,
+      }),
     },
     clock,
     trace: tracing.edge,
@@ -112,17 +129,19 @@ function addAssets(gateway: Gateway): void {
         new Map(
           [...built].map(([path, { body }]) => [
             path,
-            assetHandler(path === "/" ? "index.html" : path, body),
+            assetHandler(path.endsWith("/") ? "index.html" : path, body),
           ]),
         ),
     );
     return dashboard;
   };
-  for (const path of ["/", "/app.js", "/app.css", "/icon.svg"]) {
+  for (const path of PATHS) {
     gateway.route("GET", path, async (request) => {
       const handler = (await files()).get(path);
       if (!handler) throw new ClickstreamError("invariant", `the dashboard has no ${path}`);
-      return handler(request);
+      const page = await handler(request);
+      // This path alone may be framed by other sites: see dashboard/build.ts.
+      return path === EMBED_PATH ? { ...page, headers: { ...page.headers, ...EMBEDDABLE } } : page;
     });
   }
   gateway.static("/demo/", DEMO);

@@ -18,6 +18,8 @@ export interface Grant {
   readonly expiresAt?: EpochMs;
   /** What the operator calls it. */
   readonly label?: string;
+  /** Of a key: it may also change the site's goals, funnels and share links. */
+  readonly mayWrite?: true;
 }
 
 export interface Secrets {
@@ -33,6 +35,8 @@ export interface Reader {
   readonly grant: Grant | undefined;
   /** Throws `forbidden` unless it may read this site, whether the site exists or not. */
   check(siteId: string): void;
+  /** Whether it may change what a site's owner defines. Never by a share link. */
+  mayWrite(siteId: string): boolean;
 }
 
 interface Stored extends Omit<Grant, "id"> {
@@ -68,9 +72,10 @@ export async function createGrant(
     readonly site: string;
     readonly lifeMs?: number;
     readonly label?: string;
+    readonly mayWrite?: boolean;
   },
 ): Promise<{ readonly grant: Grant; readonly token: string }> {
-  const { kind, site, lifeMs, label } = wanted;
+  const { kind, site, lifeMs, label, mayWrite } = wanted;
   const createdAt = clock.now();
   for (;;) {
     const id = hex(randomBytes(ID_BYTES));
@@ -82,6 +87,7 @@ export async function createGrant(
       createdAt,
       ...(expiresAt === undefined ? {} : { expiresAt }),
       ...(label === undefined ? {} : { label }),
+      ...(mayWrite && kind === "key" ? { mayWrite: true as const } : {}),
     };
     const stored: Stored = { ...facts, hash: secrets.hash(token) };
     const value = new TextEncoder().encode(JSON.stringify(stored));
@@ -125,18 +131,21 @@ const isValid = ({ expiresAt }: { readonly expiresAt?: EpochMs }, now: EpochMs):
 const REMEMBER_MS = 5_000;
 const MAX_REMEMBERED = 1_000;
 
+/** `isOwnMachine`: whoever reaches the server sits at it, so who shows nothing may also write. */
 export class AccessControl {
   readonly #deps: Pick<GrantDeps, "store" | "clock" | "secrets">;
   readonly #isKeyRequired: boolean;
+  readonly #isOwnMachine: boolean;
   /** Grants read lately, by id. */
   readonly #known = new Map<string, { readonly stored: Stored; readonly readAt: EpochMs }>();
 
   constructor(
     deps: Pick<GrantDeps, "store" | "clock" | "secrets">,
-    { isKeyRequired }: { isKeyRequired: boolean },
+    { isKeyRequired, isOwnMachine = false }: { isKeyRequired: boolean; isOwnMachine?: boolean },
   ) {
     this.#deps = deps;
     this.#isKeyRequired = isKeyRequired;
+    this.#isOwnMachine = isOwnMachine;
   }
 
   /**
@@ -147,7 +156,7 @@ export class AccessControl {
     if (token === undefined) {
       if (this.#isKeyRequired)
         throw new ClickstreamError("unauthorized", "authorization: a key or a share link is needed");
-      return { grant: undefined, check: () => {} };
+      return { grant: undefined, check: () => {}, mayWrite: () => this.#isOwnMachine };
     }
     const grant = await this.#grant(token);
     if (!grant)
@@ -161,6 +170,7 @@ export class AccessControl {
         if (siteId !== grant.site)
           throw new ClickstreamError("forbidden", "site_id: the key or share link is for another site");
       },
+      mayWrite: (siteId) => siteId === grant.site && grant.kind === "key" && grant.mayWrite === true,
     };
   }
 

@@ -31,6 +31,8 @@ export interface Data {
     device: string;
     browser: string;
   }[];
+  /** Goals, funnels and what else is known of the site. */
+  about: Record<string, unknown>;
   /** Answers every query with 400 and this message. */
   refusal: string | undefined;
 }
@@ -81,6 +83,7 @@ export async function startFixture(change: Partial<Data> = {}): Promise<Fixture>
     late: 0,
     reconciled: undefined,
     latest: [],
+    about: {},
     refusal: undefined,
     ...change,
   };
@@ -105,6 +108,14 @@ export async function startFixture(change: Partial<Data> = {}): Promise<Fixture>
       const tag = `"${createHash("sha1").update(JSON.stringify(stable)).digest("hex")}"`;
       if (request.headers["if-none-match"] === tag) response.writeHead(304, { etag: tag }).end();
       else send(200, body, tag);
+    } else if (url.pathname === "/api/v2/site") {
+      if (request.method === "PUT") Object.assign(data.about, JSON.parse(await text(request)));
+      send(200, { ...ABOUT, site_id: data.sites[0]?.site_id, ...data.about });
+    } else if (url.pathname === "/api/v2/shares") {
+      send(200, request.method === "POST" ? { ...SHARE, token: "rvs_0123" } : { shares: [SHARE] });
+    } else if (url.pathname === "/api/v2/funnel") {
+      const { steps } = JSON.parse(await text(request)) as { steps: { page?: string; goal?: string }[] };
+      send(200, funnelAnswer(data, steps));
     } else if (url.pathname === "/api/v2/query") {
       const body = JSON.parse(await text(request)) as Query;
       queries.push(body as unknown as Record<string, unknown>);
@@ -137,6 +148,28 @@ export async function startFixture(change: Partial<Data> = {}): Promise<Fixture>
     },
   };
 }
+
+const ABOUT = {
+  version: 1,
+  goals: [],
+  funnels: [],
+  may_write: true,
+  properties: ["plan", "seats"],
+  rejected: {},
+  unknown_sites: [],
+  last_request_at: null,
+};
+const SHARE = { id: "0123456789ab", label: "press", created_at: 0, expires_at: Date.UTC(2030, 0, 1) };
+
+const funnelAnswer = ({ visitors }: Data, steps: readonly { page?: string; goal?: string }[]) => ({
+  steps: steps.map(({ page, goal }, i) => ({
+    label: page ?? goal,
+    visitors: Math.round((visitors * 100) / 2 ** i),
+    conversion_rate: 100 / 2 ** i,
+    drop_off: i === 0 ? 0 : Math.round((visitors * 100) / 2 ** i),
+  })),
+  meta: { source: "archive" },
+});
 
 async function text(request: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
@@ -172,12 +205,13 @@ interface Query {
   metrics: string[];
   dimensions?: string[];
   date_range: string | [string, string];
-  pagination?: { limit: number };
+  pagination?: { limit: number; offset?: number };
+  filters?: [operator: string, dimension: string, values: string[]][];
 }
 
 function queryAnswer(
   data: Data,
-  { metrics, dimensions: [dimension] = [], date_range, pagination }: Query,
+  { metrics, dimensions: [dimension] = [], date_range, pagination, filters = [] }: Query,
   now: number,
 ) {
   const isPast = typeof date_range !== "string";
@@ -206,21 +240,33 @@ function queryAnswer(
   const values = Array.from({ length: data.rows }, (_, i) => {
     const known = VALUES[dimension] ?? ["Alpha", "Beta", "Gamma", "Delta"];
     return known[i] ?? (dimension === "event:page" ? `/archive/page-${i}` : undefined);
-  }).filter((value) => value !== undefined);
+  })
+    .filter((value) => value !== undefined)
+    .filter((value) => filters.every((filter) => filter[1] !== dimension || passes(filter, value)));
   if (data.reversed) values.reverse();
+  const { limit = 10_000, offset = 0 } = pagination ?? {};
   return {
     results: values
-      .slice(0, pagination?.limit ?? 10_000)
-      .map((value, i) => ({ metrics: row(60 / (i + 1)), dimensions: [value] })),
-    meta,
+      .slice(offset, offset + limit)
+      .map((value, i) => ({ metrics: row(60 / (offset + i + 1)), dimensions: [value] })),
+    meta: { ...meta, total_rows: values.length },
     query,
   };
 }
+
+function passes([operator, , values]: NonNullable<Query["filters"]>[number], value: string): boolean {
+  if (operator === "contains") return values.some((part) => value.includes(part));
+  return values.includes(value) === (operator === "is");
+}
+
+const VITALS = { lcp_p75: 2_310, inp_p75: 260, cls_p75: 0.31, fcp_p75: 1_204, ttfb_p75: 640 };
 
 function metricOf(name: string, amount: number, { revenue }: Data): unknown {
   if (name === "bounce_rate") return 42;
   if (name === "views_per_visit") return 2.4;
   if (name === "visit_duration") return 94;
+  if (name === "conversion_rate") return 3.4;
+  if (name in VITALS) return VITALS[name as keyof typeof VITALS];
   if (name === "total_revenue") return revenue ? { value: revenue * amount, currency: "USD" } : null;
   const factor = { visits: 1.2, pageviews: 2.9, events: 0.3 }[name] ?? 1;
   return Math.round(amount * factor);

@@ -48,7 +48,7 @@ async function allPainted(page: Page): Promise<void> {
   await page.locator(".tiles").waitFor();
   for (const [panel, rows] of [
     ["pages", 9],
-    ["countries", 7],
+    ["devices", 3],
     ["goals", 3],
   ] as const) {
     await expect.poll(() => page.locator(`[data-panel=${panel}] tbody tr`).count()).toBe(rows);
@@ -64,9 +64,10 @@ describe("first paint", () => {
     expect(await textOf(page, "#current")).toBe("12");
     expect(await textOf(page, ".fresh")).toMatch(/^Complete to \d\d:\d\d:\d\d, 1\.2s behind$/);
     await expect.poll(() => page.locator("[data-panel=pages] tbody tr").count()).toBe(8);
-    expect(await page.locator("[data-panel=countries] tbody tr").first().textContent()).toContain(
-      "South Korea",
-    );
+    await page.locator("[data-panel=places] [data-tab=country]").click();
+    await expect
+      .poll(() => page.locator("[data-panel=places] tbody tr").first().textContent())
+      .toContain("South Korea");
     expect(await page.locator("[data-metric=total_revenue]").isVisible()).toBe(false);
     expect(problems).toEqual([]);
   });
@@ -261,13 +262,16 @@ describe("choices", () => {
     await page.locator("[data-panel=pages] .pick", { hasText: "/pricing" }).click();
     await expect.poll(() => textOf(page, ".chip")).toContain("Page: /pricing");
     await expect.poll(() => tile(page, "views_per_visit").textContent()).toBe("–");
-    const narrowed = fixture.queries.filter(({ filters }) => (filters as unknown[] | undefined)?.length);
+    const narrowed = fixture.queries.filter(
+      ({ filters, dimensions = [] }) =>
+        (filters as unknown[] | undefined)?.length && !String(dimensions).match(/event|visit/),
+    );
     expect(narrowed.length).toBeGreaterThan(0);
     for (const { filters, metrics } of narrowed) {
       expect(filters).toEqual([["is", "event:page", ["/pricing"]]]);
       expect(metrics).not.toContain("views_per_visit");
     }
-    await page.locator(".chip").click();
+    await page.locator(".chip-remove").click();
     await expect.poll(() => tile(page, "views_per_visit").textContent()).toBe("2.4");
   });
 
@@ -307,7 +311,7 @@ describe("without a mouse and without eyes", () => {
     const { page } = await visit({ rows: 50 });
     await allPainted(page);
     expect(await page.evaluate(NAMELESS_CONTROLS)).toEqual([]);
-    for (const name of ["Pages", "Sources", "Countries", "Devices", "Events"]) {
+    for (const name of ["Pages", "Sources", "Devices", "Events", "Links", "Web vitals by page"]) {
       expect(await page.getByRole("table", { name, exact: true }).count(), name).toBe(1);
     }
     await page.locator("[data-panel=pages] .more").click();

@@ -223,7 +223,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       return problems.answer(403, "This server answers to localhost only.");
     }
     let text = "";
-    if (method === "POST") {
+    if (method === "POST" || method === "PUT") {
       const body: BodyResult = await readBody(request, MAX_BODY_BYTES);
       if (body.text === undefined) {
         if (body.problem === "gone") return undefined;

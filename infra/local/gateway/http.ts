@@ -39,6 +39,11 @@ export const jsonResponse = (
 export const CONTENT_SECURITY_POLICY =
   "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
 
+/** The same for what other sites may frame. */
+const EMBED_POLICY = CONTENT_SECURITY_POLICY.replace("frame-ancestors 'none'", "frame-ancestors *");
+/** No X-Frame-Options: it knows no "anybody", and browsers follow the policy. */
+export const EMBEDDABLE: Readonly<Record<string, string>> = { "Content-Security-Policy": EMBED_POLICY };
+
 /** Headers for every answer with a body; a page also gets its policy. What the handler set itself stays. */
 export function secured(headers: Readonly<Record<string, string>>): Record<string, string> {
   const result: Record<string, string> = { "X-Content-Type-Options": "nosniff", ...headers };
@@ -46,7 +51,7 @@ export function secured(headers: Readonly<Record<string, string>>): Record<strin
   if (type?.startsWith("text/html")) {
     result["Content-Security-Policy"] ??= CONTENT_SECURITY_POLICY;
     result["Referrer-Policy"] ??= "same-origin";
-    result["X-Frame-Options"] ??= "DENY";
+    if (result["Content-Security-Policy"] !== EMBED_POLICY) result["X-Frame-Options"] ??= "DENY";
   }
   return result;
 }

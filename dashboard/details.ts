@@ -1,0 +1,122 @@
+/** All rows of one breakdown in a dialog: searched, sorted and paged by the server, so that a million rows cost no more than fifty. */
+
+import type { AskOptions, PanelContext } from "./body.ts";
+import type { Tab } from "./breakdowns.ts";
+import { dialog } from "./dialog.ts";
+import { el, setText } from "./dom.ts";
+import { fill } from "./i18n/strings.ts";
+import { fillTable } from "./rowsbody.ts";
+import { rowTable } from "./table.ts";
+
+const PAGE = 50;
+/** Between the last key of a search and its question. */
+const PAUSE_MS = 200;
+
+export interface DetailActions {
+  pick(value: string): void;
+  refusal(failure: unknown): string | undefined;
+}
+
+/** Opens it and asks at once. */
+export function openDetails(
+  name: string,
+  tab: Tab,
+  asked: AskOptions,
+  { ask, csv, view, conditions }: PanelContext,
+  actions: DetailActions,
+): void {
+  const { strings, format } = view;
+  let page = 0;
+  let order: readonly [by: string, direction: "asc" | "desc"] = [tab.metrics[0]!, "desc"];
+  let turn = 0;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+
+  const box = dialog(name, "all", strings);
+  const table = rowTable(name, undefined, (value) => {
+    box.close();
+    actions.pick(value);
+  });
+  const search = el("input", {
+    type: "search",
+    class: "field",
+    "aria-label": strings.search,
+    placeholder: strings.search,
+  });
+  const sort = el("select", { class: "field", "aria-label": strings.sortBy });
+  const dimension = asked.dimension ?? "";
+  for (const [by, label] of [
+    ...tab.metrics.map((one) => [one, strings[one]] as const),
+    [dimension, strings[tab.noun ?? tab.label]] as const,
+  ])
+    for (const direction of ["desc", "asc"] as const)
+      sort.append(
+        el("option", { value: `${by} ${direction}` }, `${label} ${direction === "asc" ? "↑" : "↓"}`),
+      );
+  const link = el("a", { class: "link", download: "" }, "CSV");
+  const status = el("p", { class: "quiet", role: "status" });
+  const back = el("button", { type: "button", class: "button" }, strings.pageBack);
+  const forth = el("button", { type: "button", class: "button" }, strings.pageForth);
+  const scroller = el(
+    "div",
+    { class: "scroller", tabindex: "0", role: "region", "aria-label": name },
+    table.node,
+  );
+  box.body.append(
+    el("div", { class: "tools" }, search, sort, link),
+    scroller,
+    el("footer", { class: "pages" }, back, status, forth),
+  );
+
+  function question(): AskOptions {
+    const text = search.value.trim();
+    const only = [
+      ...(asked.only ?? []),
+      ...(text ? [["contains", dimension, [text], { case_sensitive: false }] as const] : []),
+    ];
+    return { ...asked, order: [order], ...(only.length > 0 ? { only } : {}) };
+  }
+
+  async function load(): Promise<void> {
+    const mine = ++turn;
+    const wanted = question();
+    link.href = csv(wanted);
+    try {
+      const answer = await ask({ ...wanted, limit: PAGE, offset: page * PAGE, countRows: true });
+      if (mine !== turn) return;
+      const total = answer.meta.total_rows ?? answer.results.length;
+      fillTable(table, answer, tab, view, conditions);
+      scroller.scrollTop = 0;
+      setText(
+        status,
+        total === 0
+          ? strings.empty
+          : fill(strings.pageOf, {
+              from: format.count(page * PAGE + 1),
+              to: format.count(page * PAGE + answer.results.length),
+              total: format.count(total),
+            }),
+      );
+      back.disabled = page === 0;
+      forth.disabled = (page + 1) * PAGE >= total;
+    } catch (failure) {
+      if (mine === turn) setText(status, actions.refusal(failure) ?? strings.awayNever);
+    }
+  }
+  const turnTo = (next: number): void => {
+    page = next;
+    void load();
+  };
+  search.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => turnTo(0), PAUSE_MS);
+  });
+  sort.addEventListener("change", () => {
+    const [by = "", direction] = sort.value.split(" ");
+    order = [by, direction === "asc" ? "asc" : "desc"];
+    turnTo(0);
+  });
+  back.addEventListener("click", () => turnTo(page - 1));
+  forth.addEventListener("click", () => turnTo(page + 1));
+  back.disabled = forth.disabled = true;
+  void load();
+}

@@ -1,0 +1,38 @@
+/** A modal dialog with a heading and a way out; the keyboard's focus goes back to where it was. Knows not what is in it. */
+import { el } from "./dom.ts";
+import type { Strings } from "./i18n/en.ts";
+
+export interface Dialog {
+  /** Where its content goes. */
+  readonly body: HTMLElement;
+  close(): void;
+}
+
+let opened = 0;
+
+/** Opens at once; closing it, by button, Escape or a click beside it, removes it. */
+export function dialog(title: string, kind: string, strings: Strings, closed?: () => void): Dialog {
+  const id = `dialog-${++opened}`;
+  const before = document.activeElement as HTMLElement | null;
+  const close = el("button", { type: "button", class: "button" }, strings.close);
+  const body = el("div", { class: "dialog-body" });
+  const node = el(
+    "dialog",
+    { class: `card ${kind}`, "aria-labelledby": id },
+    el("header", {}, el("h2", { id }, title), close),
+    body,
+  );
+  close.addEventListener("click", () => node.close());
+  node.addEventListener("click", (event) => {
+    if (event.target === node) node.close();
+  });
+  node.addEventListener("close", () => {
+    node.remove();
+    closed?.();
+    // The browser gives focus back itself, unless what had it was drawn anew meanwhile.
+    if (before?.isConnected) before.focus();
+  });
+  document.body.append(node);
+  node.showModal();
+  return { body, close: () => node.close() };
+}

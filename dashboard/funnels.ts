@@ -1,0 +1,72 @@
+/** A funnel: how many visitors go through the steps in order, and where they leave. Defined in the page, kept on the server. */
+import { aboutSite, type Funnel, type FunnelStep, funnel, type SiteSettings } from "./api.ts";
+import type { Body, PanelContext } from "./body.ts";
+import { el } from "./dom.ts";
+import type { View } from "./view.ts";
+
+export interface FunnelActions {
+  edit(settings: SiteSettings, context: PanelContext): void;
+  /** Another funnel is to be shown. */
+  changed(): void;
+}
+
+export const stepName = (step: FunnelStep): string => ("goal" in step ? step.goal : step.page);
+
+export function funnelsBody(first: View, actions: FunnelActions): Body {
+  const { strings } = first;
+  const select = el("select", { class: "field", "aria-label": strings.funnels });
+  const edit = el("button", { type: "button", class: "link" }, strings.editFunnels);
+  const list = el("ol", { class: "funnel" });
+  edit.hidden = select.hidden = true;
+  let last: { settings: SiteSettings; context: PanelContext } | undefined;
+  edit.addEventListener("click", () => last && actions.edit(last.settings, last.context));
+  select.addEventListener("change", () => actions.changed());
+
+  function choices(funnels: readonly Funnel[]): Funnel | undefined {
+    const names = funnels.map(({ name }) => name);
+    if (JSON.stringify(names) !== select.dataset.names) {
+      const kept = select.value;
+      select.dataset.names = JSON.stringify(names);
+      select.replaceChildren(...names.map((name) => el("option", { value: name }, name)));
+      if (names.includes(kept)) select.value = kept;
+    }
+    select.hidden = funnels.length === 0;
+    return funnels.find(({ name }) => name === select.value) ?? funnels[0];
+  }
+
+  return {
+    node: el("div", { class: "funnels" }, el("div", { class: "one-row" }, select, edit), list),
+    async fill(context) {
+      const settings = await aboutSite(context.site);
+      last = { settings, context };
+      edit.hidden = !settings.may_write;
+      const chosen = choices(settings.funnels);
+      if (!chosen) {
+        list.replaceChildren();
+        return { message: settings.may_write ? strings.noFunnels : strings.noFunnelsHere };
+      }
+      const { format } = context.view;
+      const answer = await funnel(context.question, chosen.steps);
+      const top = Math.max(1, answer.steps[0]?.visitors ?? 0);
+      list.replaceChildren(
+        ...answer.steps.map(({ label, visitors, conversion_rate, drop_off }, i) => {
+          const bar = el("i", { class: "share", "aria-hidden": "true" });
+          bar.style.transform = `scaleX(${visitors / top})`;
+          const rate = format.metric("conversion_rate", conversion_rate);
+          const lost = i > 0 && drop_off > 0 ? `−${format.count(drop_off)}` : "";
+          return el(
+            "li",
+            {},
+            bar,
+            el("span", { class: "text" }, label),
+            el("span", { class: "quiet" }, lost),
+            el("b", {}, format.count(visitors)),
+            el("span", { class: "rate" }, rate),
+          );
+        }),
+      );
+      return { meta: answer.meta, message: "" };
+    },
+    clear: () => list.replaceChildren(),
+  };
+}

@@ -1,0 +1,51 @@
+/** Events by the value of one of their properties, which the viewer chooses from those that were ever sent. */
+import { aboutSite } from "./api.ts";
+import type { Body, PanelContext } from "./body.ts";
+import type { Tab } from "./breakdowns.ts";
+import { el } from "./dom.ts";
+import { questionOf, rowsBody } from "./rowsbody.ts";
+import type { View } from "./view.ts";
+
+/** `pick` runs with the dimension and the value chosen; `changed` when another property is to be asked for. */
+export function propertiesBody(
+  first: View,
+  rows: number,
+  pick: (dimension: string, value: string) => void,
+  changed: () => void,
+): Body {
+  const { strings } = first;
+  let key = "";
+  let known: { readonly site: string; readonly keys: readonly string[] } | undefined;
+  const select = el("select", { class: "field", "aria-label": strings.property });
+  const list = rowsBody(strings.properties, rows - 1, (value) => pick(`event:props:${key}`, value));
+  select.addEventListener("change", () => {
+    key = select.value;
+    changed();
+  });
+
+  async function learn({ site }: PanelContext): Promise<void> {
+    if (known?.site === site) return;
+    const { properties } = await aboutSite(site);
+    known = { site, keys: properties };
+    select.replaceChildren(...properties.map((name) => el("option", { value: name }, name)));
+    if (!properties.includes(key)) key = properties[0] ?? "";
+    select.value = key;
+    select.hidden = properties.length === 0;
+  }
+
+  const own = (tab: Tab): Tab => ({ ...tab, dimension: `event:props:${key}`, noun: "value" });
+  return {
+    node: el("div", { class: "properties" }, el("div", { class: "one-row" }, select), list.node),
+    async fill(context, tab) {
+      await learn(context);
+      if (key === "") {
+        list.clear(tab);
+        known = undefined; // the first may come any moment
+        return { message: strings.noProperties };
+      }
+      const filled = await list.fill(context, own(tab));
+      return { ...filled, all: questionOf(own(tab)) };
+    },
+    clear: (tab) => list.clear(tab),
+  };
+}

@@ -1,0 +1,32 @@
+/** What a site's owner pastes, by the way they want to count: the lines for one site and one server. */
+
+export interface Snippet {
+  /** A proper name; the same in every language. */
+  readonly name: string;
+  readonly code: string;
+}
+
+/** The id is escaped for where it lands: HTML, a string of JavaScript, an address. */
+export function snippets(site: string, origin: string): readonly Snippet[] {
+  const html = site.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
+  const text = JSON.stringify(site).replaceAll("<", "\\u003c");
+  return [
+    { name: "HTML", code: `<script defer src="${origin}/c.js" data-site="${html}"></script>` },
+    {
+      name: "npm",
+      code: `import { init } from "rivulet/collector";\n\ninit({ site: ${text}, url: "${origin}" });`,
+    },
+    {
+      name: "Tag Manager",
+      code: `<script>\n  var s = document.createElement("script");\n  s.src = "${origin}/c.js";\n  s.dataset.site = ${text};\n  document.head.appendChild(s);\n</script>`,
+    },
+    {
+      name: "Pixel",
+      code: `<img src="${origin}/p.gif?s=${encodeURIComponent(site)}" alt="" width="1" height="1"\n  referrerpolicy="no-referrer-when-downgrade">`,
+    },
+    {
+      name: "Server",
+      code: `curl ${origin}/api/event -H "Content-Type: application/json" \\\n  -A "$VISITORS_USER_AGENT" \\\n  -d '${JSON.stringify({ name: "pageview", domain: site, url: ["https:", "", site, ""].join("/") }).replaceAll("'", "'\\''")}'`,
+    },
+  ];
+}

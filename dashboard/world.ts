@@ -1,0 +1,71 @@
+/** The map of the world as the page loads it: outlines by country, projected when the page is built, in whole units. Runs in Node only. */
+import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { geoCentroid, geoNaturalEarth1, geoPath } from "d3-geo";
+import { feature } from "topojson-client";
+import type { GeometryCollection, Topology } from "topojson-specification";
+
+/** Width of the drawing in its own units. In a panel one of them is about a pixel. */
+const WIDTH = 440;
+/** ISO 3166-1 numeric. Nobody browses from there, and it would take a fifth of the height. */
+const ANTARCTICA = "010";
+
+/** Outlines as paths, and countries too small for one as points, both by ISO 3166-1 alpha-2. */
+export interface World {
+  readonly width: number;
+  readonly height: number;
+  readonly shapes: Readonly<Record<string, string>>;
+  readonly points: Readonly<Record<string, readonly [x: number, y: number]>>;
+}
+
+/** Projects Natural Earth's countries (public domain, from the package world-atlas). */
+export async function buildWorld(): Promise<World> {
+  const [coarse, fine] = await Promise.all([countries("110m"), countries("50m")]);
+  const shown = coarse.filter(({ id }) => id !== ANTARCTICA);
+  const whole = { type: "FeatureCollection" as const, features: shown };
+  const projection = geoNaturalEarth1().fitWidth(WIDTH, whole);
+  const path = geoPath(projection).digits(0);
+  const shapes: Record<string, string> = {};
+  for (const country of shown) {
+    // A territory in dispute without a code of its own is land all the same.
+    const code = codeOf(country.id) ?? "";
+    shapes[code] = (shapes[code] ?? "") + relative(path(country) ?? "");
+  }
+  const points: Record<string, [number, number]> = {};
+  for (const country of fine) {
+    const code = codeOf(country.id);
+    const at = projection(geoCentroid(country));
+    if (code && !shapes[code] && country.id !== ANTARCTICA && at)
+      points[code] = [Math.round(at[0]), Math.round(at[1])];
+  }
+  return { width: WIDTH, height: Math.ceil(path.bounds(whole)[1][1]), shapes, points };
+}
+
+async function countries(scale: "110m" | "50m") {
+  const file = createRequire(import.meta.url).resolve(`world-atlas/countries-${scale}.json`);
+  const topology = JSON.parse(await readFile(file, "utf8")) as Topology<{ countries: GeometryCollection }>;
+  return feature(topology, topology.objects.countries).features;
+}
+
+/** "410" to "KR": a numeric region in a language tag has its letters as canonical form (UTS #35, territory aliases). */
+function codeOf(id: string | number | undefined): string | undefined {
+  if (id === undefined) return undefined;
+  const code = new Intl.Locale(`und-${String(id).padStart(3, "0")}`).region;
+  return code && /^[A-Z]{2}$/.test(code) ? code : undefined;
+}
+
+/** The same outline by steps instead of places, without rings that rounding made a line. Half as long. */
+function relative(path: string): string {
+  let result = "";
+  for (const ring of path.match(/M[^Z]*Z/g) ?? []) {
+    const corners = ring.slice(1, -1).split("L");
+    const points = corners.map((corner) => corner.split(",").map(Number) as [number, number]);
+    const steps = points
+      .map(([x, y], i) => [x - (points[i - 1]?.[0] ?? 0), y - (points[i - 1]?.[1] ?? 0)] as const)
+      .filter(([x, y], i) => i === 0 || x !== 0 || y !== 0);
+    if (steps.length < 3) continue;
+    const [first, ...rest] = steps.map(([x, y]) => `${x}${y < 0 ? "" : " "}${y}`);
+    result += `M${first}l${rest.join(" ").replaceAll(" -", "-")}z`;
+  }
+  return result;
+}
