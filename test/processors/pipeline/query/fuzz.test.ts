@@ -366,7 +366,7 @@ function expectNear(one: Asked, results: QueryResponse["results"], all: readonly
 const plain = (value: MetricValue): unknown =>
   typeof value === "object" && value !== null ? { currency: value.currency, value: value.value } : value;
 
-const anybody = { grant: undefined, check: () => {} };
+const anybody = { grant: undefined, check: () => {}, mayWrite: () => false };
 
 describe(`random queries (seed ${SEED}, ${QUERIES} of them, ${EVENTS} events)`, () => {
   it(
