@@ -18,7 +18,7 @@ export function acknowledge(rivulet: Rivulet): void {
 }
 
 export function acknowledgements(rivulet: Rivulet): Acknowledgement[] {
-  const { aggregation, canary, compaction, serving, ingestion, site } = rivulet;
+  const { aggregation, alerting, archive, canary, compaction, serving, ingestion, site } = rivulet;
   const stack = Stack.of(rivulet);
   const arnOf = (bucket: IConstruct): string =>
     `<${stack.getLogicalId(bucket.node.defaultChild as never)}.Arn>`;
@@ -31,7 +31,13 @@ export function acknowledgements(rivulet: Rivulet): Acknowledgement[] {
 
   return [
     ...wildcards(
-      [aggregation.handler, compaction.handler, serving.handler, ...(canary ? [canary.handler] : [])],
+      [
+        aggregation.handler,
+        compaction.handler,
+        serving.handler,
+        ...(canary ? [canary.handler] : []),
+        ...(archive ? [archive.handler] : []),
+      ],
       "X-Ray's two write actions know no resources; AWS documents * as their only value.",
       "Resource::*",
     ),
@@ -40,6 +46,28 @@ export function acknowledgements(rivulet: Rivulet): Acknowledgement[] {
       "Lambda chooses the names of the failed batches it saves; they all begin with aws/lambda/.",
       `Resource::${arnOf(aggregation.failures)}/aws/lambda/*`,
     ),
+    ...(archive
+      ? [
+          ...wildcards(
+            [archive.handler],
+            "Lambda chooses the names of the failed batches it saves; they all begin with aws/lambda/.",
+            `Resource::${arnOf(archive.failures)}/aws/lambda/*`,
+          ),
+          ...wildcards(
+            [archive.deliveryRole],
+            "Firehose chooses the names of the files it writes, below these two folders.",
+            `Resource::${arnOf(archive.bucket)}/archive/*`,
+            `Resource::${arnOf(archive.bucket)}/errors/*`,
+          ),
+          {
+            rule: "S1",
+            reason:
+              "Who reads these files reads no addresses, and access logs would hold some: one role writes here, and " +
+              "everybody else is refused.",
+            to: [archive.bucket, archive.failures],
+          },
+        ]
+      : []),
     ...wildcards(
       deployer,
       "aws-cdk-lib's deployment function, which runs during a deployment only: it copies assets of the bootstrap " +

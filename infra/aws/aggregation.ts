@@ -102,7 +102,7 @@ export class Aggregation extends Construct {
 }
 
 /** An S3 destination with the two permissions that it needs; the library's own grants reading and deleting as well. */
-const savePayloads = (bucket: Bucket): IEventSourceDlq => ({
+export const savePayloads = (bucket: Bucket): IEventSourceDlq => ({
   bind(_mapping, target) {
     target.addToRolePolicy(
       new PolicyStatement({ actions: ["s3:PutObject"], resources: [bucket.arnForObjects("aws/lambda/*")] }),

@@ -7,7 +7,7 @@ import { siteFiles } from "./files.ts";
 import { Rivulet, type RivuletProps } from "./rivulet.ts";
 import type { SiteFiles } from "./site.ts";
 
-/** A stack from context values, all text: sites, stack, shards, retentionHours, latenessSeconds, domain, certificate, alarmEmail, runbook, believeSenders, requireKey, reserveConcurrency. */
+/** A stack from context values, all text: sites, stack, shards, retentionHours, latenessSeconds, domain, certificate, alarmEmail, runbook, believeSenders, requireKey, archive, reserveConcurrency. */
 export function rivuletStack(app: App, files: SiteFiles): { stack: Stack; rivulet: Rivulet } {
   const text = (key: string): string | undefined => {
     const value: unknown = app.node.tryGetContext(key);
@@ -33,6 +33,7 @@ export function rivuletStack(app: App, files: SiteFiles): { stack: Stack; rivule
     lateness: Duration.seconds(wholeNumber("latenessSeconds", text("latenessSeconds") ?? "60")),
     believeSenders: text("believeSenders") === "true",
     requireKey: text("requireKey") === "true",
+    archive: archive(text("archive")),
     reserveConcurrency: text("reserveConcurrency") === "true",
     ...(domain && certificate
       ? {
@@ -52,6 +53,12 @@ export function rivuletStack(app: App, files: SiteFiles): { stack: Stack; rivule
 
 /** The site `demo` if none is named, as on one machine. */
 const sitesOf = (app: App): SiteSetting[] => parseSites(String(app.node.tryGetContext("sites") || "demo"));
+
+/** `true`, or for how many days. */
+function archive(value = "false"): NonNullable<RivuletProps["archive"]> {
+  if (value === "true" || value === "false") return value === "true";
+  return { retention: Duration.days(wholeNumber("archive", value)) };
+}
 
 const capacity = (text: string): NonNullable<RivuletProps["stream"]> =>
   text === "on-demand" ? text : { shards: wholeNumber("shards", text) };

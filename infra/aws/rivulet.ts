@@ -12,6 +12,7 @@ import {
 } from "../../processors/env.ts";
 import { Aggregation } from "./aggregation.ts";
 import { Alarms } from "./alarms.ts";
+import { Archive } from "./archive.ts";
 import { Canary } from "./canary.ts";
 import { Compaction } from "./compaction.ts";
 import { builtSiteFiles } from "./files.ts";
@@ -49,6 +50,11 @@ export interface RivuletProps {
    * off where readers need a key. Default: true.
    */
   readonly canary?: boolean;
+  /**
+   * Keeps a row of every counted event in Parquet files in S3, `retention` long (default: for ever): for questions that
+   * rollups cannot answer. Default: false.
+   */
+  readonly archive?: boolean | { readonly retention: Duration };
   /** Who is told of alarms. */
   readonly alarmEmail?: string;
   /** Where the runbook can be read. Default: docs/runbook.md of the repository. */
@@ -72,6 +78,7 @@ export class Rivulet extends Construct {
   readonly serving: Serving;
   readonly site: Site;
   readonly canary: Canary | undefined;
+  readonly archive: Archive | undefined;
   readonly alarms: Alarms;
   readonly observability: Observability;
 
@@ -98,6 +105,16 @@ export class Rivulet extends Construct {
       // A split has parents and children at once; on demand nobody knows the number of shards.
       concurrency: stream === "on-demand" ? undefined : keep(stream.shards * 2),
     });
+    this.archive = props.archive
+      ? new Archive(this, "Archive", {
+          clicks: this.clicks,
+          data: this.data,
+          sites,
+          environment,
+          retention: props.archive === true ? undefined : props.archive.retention,
+          concurrency: stream === "on-demand" ? undefined : keep(stream.shards * 2),
+        })
+      : undefined;
     this.compaction = new Compaction(this, "Compaction", {
       clicks: this.clicks,
       data: this.data,
@@ -148,6 +165,11 @@ export class Rivulet extends Construct {
       value: this.aggregation.failures.bucketName,
       description: "Batches that were given up",
     });
+    if (this.archive)
+      new CfnOutput(this, "ArchiveBucket", {
+        value: this.archive.bucket.bucketName,
+        description: "Every event that was counted",
+      });
     new CfnOutput(this, "TableName", { value: this.data.table.tableName, description: "Everything counted" });
     new CfnOutput(this, "StreamName", {
       value: this.clicks.stream.streamName,

@@ -135,7 +135,7 @@ export const ZONES: readonly Zone[] = [
     name: "AWS infrastructure",
     files: /^infra\/aws\//,
     local:
-      /^(infra\/(aws\/|[^/]+\.ts$)|processors\/(env|errors|telemetry)\.ts$|(collector|dashboard)\/build\.ts$)/,
+      /^(infra\/(aws\/|[^/]+\.ts$)|processors\/(env|errors|telemetry|model\/archive)\.ts$|(collector|dashboard)\/build\.ts$)/,
     localTypes: /^processors\/model\//,
     packages: /^(node:|aws-cdk-lib$|constructs$|cdk-nag$|esbuild$)/,
   },

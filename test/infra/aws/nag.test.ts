@@ -9,8 +9,9 @@ import { synthesise } from "./synth.ts";
 const before = (app: App): void => {
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
 };
-const bare = synthesise({ before });
-const acknowledged = synthesise({ before });
+const context = { archive: "true" };
+const bare = synthesise({ before, context });
+const acknowledged = synthesise({ before, context });
 acknowledge(acknowledged.rivulet);
 afterAll(() => {
   for (const { outdir } of [bare, acknowledged]) rmSync(outdir, { recursive: true, force: true });

@@ -2,7 +2,7 @@ import { rmSync } from "node:fs";
 import { afterAll, describe, expect, it } from "vitest";
 import { type Json, synthesise } from "./synth.ts";
 
-const cloud = synthesise();
+const cloud = synthesise({ context: { archive: "true" } });
 afterAll(() => rmSync(cloud.outdir, { recursive: true, force: true }));
 
 interface Grant {
@@ -45,11 +45,23 @@ const JUSTIFIED: readonly (readonly [role: string, wildcard: RegExp, reason: str
   ["RivuletAggregationAggregateRole", /^resource "\*" of xray:/, "X-Ray's write actions know no resources"],
   ["RivuletCompactionCompactRole", /^resource "\*" of xray:/, "X-Ray's write actions know no resources"],
   ["RivuletServingQueryRole", /^resource "\*" of xray:/, "X-Ray's write actions know no resources"],
+  ["RivuletAlertingWatchRole", /^resource "\*" of xray:/, "X-Ray's write actions know no resources"],
   ["RivuletCanaryRole", /^resource "\*" of xray:/, "X-Ray's write actions know no resources"],
   [
     "RivuletAggregationAggregateRole",
     /Failures.*\/aws\/lambda\/\*.* of s3:PutObject$/,
     "Lambda names the objects",
+  ],
+  ["RivuletArchiveConsumerRole", /^resource "\*" of xray:/, "X-Ray's write actions know no resources"],
+  [
+    "RivuletArchiveConsumerRole",
+    /Failures.*\/aws\/lambda\/\*.* of s3:PutObject$/,
+    "Lambda names the objects",
+  ],
+  [
+    "RivuletArchiveDeliveryRole",
+    /Rows.*\/(archive|errors)\/\*.* of s3:AbortMultipartUpload s3:PutObject$/,
+    "Firehose names the objects",
   ],
   [DEPLOYER, /./, "aws-cdk-lib's own function of a deployment; its policy cannot be replaced"],
 ];
@@ -96,6 +108,20 @@ describe("permissions", () => {
         "kinesis:GetRecords",
         "kinesis:GetShardIterator",
         "kinesis:ListShards",
+      ],
+    },
+    {
+      role: "RivuletArchiveDeliveryRole",
+      may: "write files and look up their columns",
+      actions: [
+        "glue:GetTable",
+        "glue:GetTableVersion",
+        "glue:GetTableVersions",
+        "s3:AbortMultipartUpload",
+        "s3:GetBucketLocation",
+        "s3:ListBucket",
+        "s3:ListBucketMultipartUploads",
+        "s3:PutObject",
       ],
     },
     { role: "RivuletCanaryRole", may: "do nothing that a browser may not", actions: [] },

@@ -1,0 +1,261 @@
+/**
+ * The archive: a second consumer of the stream hands rows to Firehose, which makes Parquet of them and sorts them into
+ * `site=/dt=/hour=`; a Glue table says what is in the files. Its troubles are not those of counting.
+ */
+import { Aws, Duration, RemovalPolicy, Stack } from "aws-cdk-lib";
+import { Metric, Stats } from "aws-cdk-lib/aws-cloudwatch";
+import { CfnDatabase, CfnTable } from "aws-cdk-lib/aws-glue";
+import { PolicyStatement, Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
+import { CfnDeliveryStream } from "aws-cdk-lib/aws-kinesisfirehose";
+import { StartingPosition } from "aws-cdk-lib/aws-lambda";
+import { KinesisEventSource } from "aws-cdk-lib/aws-lambda-event-sources";
+import { LogGroup, LogStream, RetentionDays } from "aws-cdk-lib/aws-logs";
+import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from "aws-cdk-lib/aws-s3";
+import { Construct } from "constructs";
+import { ENV } from "../../processors/env.ts";
+import { ARCHIVE_COLUMNS, type ColumnType } from "../../processors/model/archive.ts";
+import { savePayloads } from "./aggregation.ts";
+import { Handler } from "./function.ts";
+import type { ClickStream } from "./stream.ts";
+import type { AnalyticsTable } from "./table.ts";
+
+export interface ArchiveProps {
+  readonly clicks: ClickStream;
+  readonly data: AnalyticsTable;
+  /** As `formatSites` writes them. */
+  readonly sites: string;
+  /** Environment that counting and answering share. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** How long files are kept. Default: for ever. */
+  readonly retention?: Duration | undefined;
+  readonly concurrency?: number | undefined;
+}
+
+/** Folders of the bucket: rows, and what Firehose could not make rows of. */
+const ROWS = "archive";
+const ERRORS = "errors";
+
+const HIVE_TYPES: Readonly<Record<ColumnType, string>> = {
+  text: "string",
+  int: "int",
+  long: "bigint",
+  bool: "boolean",
+  double: "double",
+  map: "map<string,string>",
+};
+
+export class Archive extends Construct {
+  readonly handler: Handler;
+  readonly bucket: Bucket;
+  /** Batches that were given up, with their payload: apart from those of counting, which are put into the stream again. */
+  readonly failures: Bucket;
+  readonly table: CfnTable;
+  readonly deliveryRole: Role;
+  readonly delivery: CfnDeliveryStream;
+
+  constructor(scope: Construct, id: string, props: ArchiveProps) {
+    super(scope, id);
+    const { clicks, data } = props;
+    this.bucket = privateBucket(this, "Rows", [
+      ...(props.retention ? [{ prefix: `${ROWS}/`, expiration: props.retention }] : []),
+      { prefix: `${ERRORS}/`, expiration: Duration.days(30) },
+    ]);
+    // Payloads hold source addresses: long enough to look into after a holiday, no longer.
+    this.failures = privateBucket(this, "Failures", [{ expiration: Duration.days(14) }]);
+
+    const database = new CfnDatabase(this, "Database", {
+      catalogId: Aws.ACCOUNT_ID,
+      databaseInput: { description: "Rivulet: every event that was counted" },
+    });
+    this.table = this.#table(database.ref);
+    const logs = new LogGroup(this, "DeliveryLogs", {
+      retention: RetentionDays.ONE_MONTH,
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
+    const log = new LogStream(this, "DeliveryLog", { logGroup: logs, removalPolicy: RemovalPolicy.DESTROY });
+    this.deliveryRole = this.#role(database.ref, logs);
+    this.delivery = this.#deliveryStream(database.ref, logs, log);
+
+    this.handler = new Handler(this, "Consumer", {
+      handler: "archive",
+      description: "Rivulet: hands a row for every counted event to Firehose",
+      timeout: Duration.minutes(1),
+      memory: 1024,
+      environment: {
+        [ENV.table]: data.table.tableName,
+        [ENV.stream]: clicks.stream.streamName,
+        [ENV.archive]: this.delivery.ref,
+        [ENV.sites]: props.sites,
+        ...props.environment,
+      },
+      concurrency: props.concurrency,
+    });
+    data.allowReadingAndWriting(this.handler);
+    this.handler.allow(["firehose:PutRecordBatch"], this.delivery.attrArn);
+    this.handler.function.addEventSource(
+      new KinesisEventSource(clicks.stream, {
+        startingPosition: StartingPosition.TRIM_HORIZON,
+        batchSize: 1000,
+        // Full batches make full records, and nobody waits for the archive.
+        maxBatchingWindow: Duration.seconds(30),
+        // Its checkpoint assumes one reader per shard, as that of counting does.
+        parallelizationFactor: 1,
+        bisectBatchOnError: true,
+        retryAttempts: 100,
+        maxRecordAge: Duration.hours(12),
+        onFailure: savePayloads(this.failures),
+      }),
+    );
+  }
+
+  /** Rows that Firehose could not convert: they lie under `errors/`. */
+  refused(): Metric {
+    return new Metric({
+      namespace: "AWS/Firehose",
+      metricName: "FailedConversion.Records",
+      dimensionsMap: { DeliveryStreamName: this.delivery.ref },
+      statistic: Stats.SUM,
+      period: Duration.minutes(5),
+    });
+  }
+
+  /** Partitions are computed from the question, so that nothing has to register them. */
+  #table(databaseName: string): CfnTable {
+    const location = `s3://${this.bucket.bucketName}/${ROWS}/`;
+    return new CfnTable(this, "Table", {
+      catalogId: Aws.ACCOUNT_ID,
+      databaseName,
+      tableInput: {
+        name: "rows",
+        description: "One row per event, report or reject; (shard, sequence, index) is its identity",
+        tableType: "EXTERNAL_TABLE",
+        partitionKeys: ["site", "dt", "hour"].map((name) => ({ name, type: "string" })),
+        parameters: {
+          classification: "parquet",
+          "projection.enabled": "true",
+          "projection.site.type": "injected",
+          "projection.dt.type": "date",
+          "projection.dt.format": "yyyy-MM-dd",
+          "projection.dt.range": "2020-01-01,NOW+1DAYS",
+          "projection.hour.type": "integer",
+          "projection.hour.range": "0,23",
+          "projection.hour.digits": "2",
+          "storage.location.template": `${location}site=\${site}/dt=\${dt}/hour=\${hour}/`,
+        },
+        storageDescriptor: {
+          columns: ARCHIVE_COLUMNS.filter(({ name }) => name !== "site").map(({ name, type }) => ({
+            name,
+            type: HIVE_TYPES[type],
+          })),
+          location,
+          inputFormat: "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
+          outputFormat: "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat",
+          serdeInfo: { serializationLibrary: "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe" },
+        },
+      },
+    });
+  }
+
+  /** May write below the two folders, read the table's columns and say what went wrong. */
+  #role(databaseName: string, logs: LogGroup): Role {
+    const role = new Role(this, "DeliveryRole", {
+      assumedBy: new ServicePrincipal("firehose.amazonaws.com", {
+        conditions: { StringEquals: { "aws:SourceAccount": Aws.ACCOUNT_ID } },
+      }),
+      description: "Rivulet: Firehose writes the archive's files",
+    });
+    const glue = (resource: string): string =>
+      Stack.of(this).formatArn({ service: "glue", resource: "", resourceName: resource }).replace(":/", ":");
+    for (const [actions, resources] of [
+      [["s3:ListBucket", "s3:GetBucketLocation", "s3:ListBucketMultipartUploads"], [this.bucket.bucketArn]],
+      [
+        ["s3:PutObject", "s3:AbortMultipartUpload"],
+        [this.bucket.arnForObjects(`${ROWS}/*`), this.bucket.arnForObjects(`${ERRORS}/*`)],
+      ],
+      [
+        ["glue:GetTable", "glue:GetTableVersion", "glue:GetTableVersions"],
+        [glue("catalog"), glue(`database/${databaseName}`), glue(`table/${databaseName}/rows`)],
+      ],
+      [["logs:PutLogEvents"], [logs.logGroupArn]],
+    ] satisfies [string[], string[]][])
+      role.addToPolicy(new PolicyStatement({ actions, resources }));
+    return role;
+  }
+
+  #deliveryStream(databaseName: string, logs: LogGroup, log: LogStream): CfnDeliveryStream {
+    const stream = new CfnDeliveryStream(this, "Delivery", {
+      deliveryStreamType: "DirectPut",
+      deliveryStreamEncryptionConfigurationInput: { keyType: "AWS_OWNED_CMK" },
+      extendedS3DestinationConfiguration: {
+        bucketArn: this.bucket.bucketArn,
+        roleArn: this.deliveryRole.roleArn,
+        // By event time: the partition keys are made of the row, not of its arrival.
+        prefix: `${ROWS}/site=!{partitionKeyFromQuery:site}/dt=!{partitionKeyFromQuery:dt}/hour=!{partitionKeyFromQuery:hour}/`,
+        errorOutputPrefix: `${ERRORS}/!{firehose:error-output-type}/dt=!{timestamp:yyyy-MM-dd}/`,
+        // Format conversion asks for 64 MB at least; few files are quick to read.
+        bufferingHints: { sizeInMBs: 64, intervalInSeconds: 300 },
+        compressionFormat: "UNCOMPRESSED",
+        dynamicPartitioningConfiguration: { enabled: true, retryOptions: { durationInSeconds: 300 } },
+        processingConfiguration: {
+          enabled: true,
+          processors: [
+            // A record holds many rows, because each is billed as 5 KB at least.
+            {
+              type: "RecordDeAggregation",
+              parameters: [{ parameterName: "SubRecordType", parameterValue: "JSON" }],
+            },
+            {
+              type: "MetadataExtraction",
+              parameters: [
+                { parameterName: "JsonParsingEngine", parameterValue: "JQ-1.6" },
+                {
+                  parameterName: "MetadataExtractionQuery",
+                  parameterValue:
+                    '{site: (.site | @uri), dt: (.at / 1000 | floor | strftime("%Y-%m-%d")), hour: (.at / 1000 | floor | strftime("%H"))}',
+                },
+              ],
+            },
+            {
+              type: "AppendDelimiterToRecord",
+              parameters: [{ parameterName: "Delimiter", parameterValue: "\\n" }],
+            },
+          ],
+        },
+        dataFormatConversionConfiguration: {
+          enabled: true,
+          inputFormatConfiguration: { deserializer: { openXJsonSerDe: { caseInsensitive: false } } },
+          outputFormatConfiguration: { serializer: { parquetSerDe: { compression: "SNAPPY" } } },
+          schemaConfiguration: {
+            catalogId: Aws.ACCOUNT_ID,
+            databaseName,
+            tableName: "rows",
+            region: Stack.of(this).region,
+            roleArn: this.deliveryRole.roleArn,
+            versionId: "LATEST",
+          },
+        },
+        cloudWatchLoggingOptions: {
+          enabled: true,
+          logGroupName: logs.logGroupName,
+          logStreamName: log.logStreamName,
+        },
+      },
+    });
+    stream.node.addDependency(this.deliveryRole, this.table);
+    return stream;
+  }
+}
+
+const privateBucket = (
+  scope: Construct,
+  id: string,
+  rules: readonly { readonly prefix?: string; readonly expiration: Duration }[],
+): Bucket =>
+  new Bucket(scope, id, {
+    encryption: BucketEncryption.S3_MANAGED,
+    blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
+    objectOwnership: ObjectOwnership.BUCKET_OWNER_ENFORCED,
+    enforceSSL: true,
+    lifecycleRules: [...rules, { abortIncompleteMultipartUploadAfter: Duration.days(1) }],
+    removalPolicy: RemovalPolicy.RETAIN,
+  });

@@ -1,0 +1,61 @@
+import { rmSync } from "node:fs";
+import { afterAll, describe, expect, it } from "vitest";
+import { ARCHIVE_COLUMNS } from "../../../processors/model/archive.ts";
+import { synthesise } from "./synth.ts";
+
+const cloud = synthesise({ context: { archive: "730" } });
+const without = synthesise();
+afterAll(() => {
+  for (const { outdir } of [cloud, without]) rmSync(outdir, { recursive: true, force: true });
+});
+const destination = cloud.only("AWS::KinesisFirehose::DeliveryStream").ExtendedS3DestinationConfiguration;
+
+describe("the archive on AWS", () => {
+  it("is made only where it is asked for", () => {
+    expect(without.of("AWS::KinesisFirehose::DeliveryStream")).toEqual([]);
+    expect(without.of("AWS::Lambda::EventSourceMapping")).toHaveLength(1);
+    expect(cloud.of("AWS::Lambda::EventSourceMapping")).toHaveLength(2);
+  });
+
+  it("has a table with exactly the model's columns; the site is a partition", () => {
+    const { StorageDescriptor, PartitionKeys } = cloud.only("AWS::Glue::Table").TableInput;
+    const names = [...PartitionKeys, ...StorageDescriptor.Columns].map(({ Name }: { Name: string }) => Name);
+    expect(names.toSorted()).toEqual([...ARCHIVE_COLUMNS.map(({ name }) => name), "dt", "hour"].toSorted());
+  });
+
+  it("puts rows where the table looks for them, by event time, and what is no row apart", () => {
+    expect(destination.Prefix).toMatch(/^archive\/site=!{partitionKeyFromQuery:site}\/dt=.*\/hour=.*\/$/);
+    expect(destination.ErrorOutputPrefix).toContain("!{firehose:error-output-type}");
+    const { "storage.location.template": template } = cloud.only("AWS::Glue::Table").TableInput.Parameters;
+    expect(JSON.stringify(template)).toMatch(/\/archive\/site=\$\{site\}\/dt=\$\{dt\}\/hour=\$\{hour\}\//);
+    const [, extraction] = destination.ProcessingConfiguration.Processors;
+    for (const key of ["site:", "dt:", "hour:"]) expect(JSON.stringify(extraction)).toContain(key);
+  });
+
+  it("takes records apart before it makes Parquet of them", () => {
+    const types = destination.ProcessingConfiguration.Processors.map(({ Type }: { Type: string }) => Type);
+    expect(types).toEqual(["RecordDeAggregation", "MetadataExtraction", "AppendDelimiterToRecord"]);
+    expect(destination.DataFormatConversionConfiguration.Enabled).toBe(true);
+    expect(destination.BufferingHints.SizeInMBs).toBeGreaterThanOrEqual(64);
+  });
+
+  it("keeps rows as long as it is told, and the bucket when the stack goes", () => {
+    const [, rows] = cloud.of("AWS::S3::Bucket").find(([id]) => id.includes("ArchiveRows"))!;
+    expect(rows.DeletionPolicy).toBe("Retain");
+    expect(rows.Properties.LifecycleConfiguration.Rules).toContainEqual(
+      expect.objectContaining({ Prefix: "archive/", ExpirationInDays: 730, Status: "Enabled" }),
+    );
+  });
+
+  it("reads each shard with one reader and keeps what it gives up", () => {
+    for (const [, { Properties }] of cloud.of("AWS::Lambda::EventSourceMapping")) {
+      expect(Properties.ParallelizationFactor).toBe(1);
+      expect(Properties.BisectBatchOnFunctionError).toBe(true);
+      expect(Properties.DestinationConfig.OnFailure.Destination).toBeDefined();
+    }
+  });
+
+  it("refuses a retention that is no number of days", () => {
+    expect(() => synthesise({ context: { archive: "2y" } })).toThrow("archive is not a whole number");
+  });
+});
