@@ -1,0 +1,174 @@
+import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
+import { type Browser, launchBrowser, type Page } from "../kit/browser.ts";
+import { patience } from "../kit/patience.ts";
+import { type Data, type Fixture, startFixture } from "./fixture.ts";
+import { SUM_LAYOUT_SHIFTS } from "./inpage.ts";
+
+let browser: Browser;
+let fixture: Fixture;
+let page: Page;
+
+beforeAll(async () => {
+  browser = await launchBrowser();
+});
+afterEach(async () => {
+  await page.context().close();
+  await fixture.close();
+});
+afterAll(() => browser.close());
+
+/** `prepare` runs before anything is asked. */
+async function visit(path: string, data: Partial<Data> = {}, prepare = async (_: Page): Promise<void> => {}) {
+  fixture = await startFixture(data);
+  page = await browser.newPage({ viewport: { width: 1280, height: 900 }, locale: "en-US" });
+  await page.addInitScript(SUM_LAYOUT_SHIFTS);
+  await prepare(page);
+  await page.goto(fixture.url + path);
+}
+
+const textOf = (selector: string) => page.locator(selector).first().textContent();
+const parameter = (name: string) => new URL(page.url()).searchParams.get(name);
+const asked = (dimension: string) =>
+  fixture.queries.filter(({ dimensions }) => (dimensions as string[] | undefined)?.[0] === dimension);
+
+it("time is walked through by arrows, buckets and zoom, all in the URL, and the back button undoes it", async () => {
+  await visit("?range=yesterday");
+  const range = () => textOf(".range > [aria-haspopup]");
+  const plot = page.locator(".chart .plot");
+  await plot.locator(".line").first().waitFor({ state: "attached" });
+  expect(await range()).toBe("Yesterday");
+  await page.keyboard.press("ArrowRight");
+  await expect.poll(range).toBe("Today");
+  expect(await page.locator(".step").last().isDisabled()).toBe(true);
+  await page.locator(".step").first().click();
+  await page.keyboard.press("ArrowLeft");
+  const dayBefore = new Date(Date.now() - 2 * 86_400_000).toISOString().slice(0, 10);
+  expect(parameter("range")).toBe(`${dayBefore}..${dayBefore}`);
+
+  await page.keyboard.press("w");
+  const interval = page.locator(".legend select");
+  await expect.poll(() => interval.inputValue()).toBe("day");
+  expect(await interval.locator("option").allTextContents()).toEqual(["by hour", "by day"]);
+  await interval.selectOption("hour");
+  expect(parameter("interval")).toBe("hour");
+  await expect.poll(() => asked("time:hour").some(({ date_range }) => date_range === "7d")).toBe(true);
+  await expect.poll(() => plot.getAttribute("aria-valuemax")).toBe("167");
+  await interval.selectOption("day");
+  await expect.poll(() => plot.getAttribute("aria-valuemax")).toBe("6");
+
+  // Enter opens one day; its buckets are the page's choice again.
+  await plot.focus();
+  await page.keyboard.press("Home");
+  await page.keyboard.press("Enter");
+  const first = new Date(Date.now() - 6 * 86_400_000).toISOString().slice(0, 10);
+  expect(parameter("range")).toBe(`${first}..${first}`);
+  expect(parameter("interval")).toBeNull();
+  await page.goBack();
+  await expect.poll(range).toBe("Last 7 days");
+  await expect.poll(() => plot.getAttribute("aria-valuemax")).toBe("6");
+
+  const box = (await plot.boundingBox())!;
+  await page.mouse.move(box.x + box.width * 0.3, box.y + 40);
+  await page.mouse.down();
+  await page.mouse.move(box.x + box.width * 0.6, box.y + 60, { steps: 4 });
+  expect(Number(await plot.locator(".stretch").getAttribute("width"))).toBeGreaterThan(50);
+  await page.mouse.up();
+  const [from = "", to = ""] = parameter("range")?.split("..") ?? [];
+  expect(from >= first && to > from).toBe(true);
+});
+
+it("the comparison may be a year, and the colours are remembered", async () => {
+  await visit("?range=month");
+  await page.locator(".tile").first().waitFor();
+  await page.locator(".compare").selectOption("year");
+  expect(parameter("compare")).toBe("year");
+  const yearAgo = new Date(Date.UTC(new Date().getUTCFullYear() - 1, new Date().getUTCMonth(), 1));
+  await expect
+    .poll(() => JSON.stringify(fixture.queries.map(({ date_range }) => date_range)))
+    .toContain(yearAgo.toISOString().slice(0, 10));
+  const paper = () => page.evaluate("getComputedStyle(document.body).backgroundColor");
+  const light = await paper();
+  await page.locator(".theme").click();
+  await page.locator(".theme").click();
+  expect(await page.locator(".theme").getAttribute("aria-label")).toBe("Colours: dark");
+  const dark = await paper();
+  expect(dark).not.toBe(light);
+  await page.reload();
+  await page.locator(".tile").first().waitFor();
+  expect(await paper()).toBe(dark);
+});
+
+it("the strip shows the day with the one a week ago, what a trace tells, and what was refused", async () => {
+  const trace = "1-67000000-000000000000000000000001";
+  const latest = {
+    at: Date.now(),
+    name: "pageview",
+    page: "/",
+    source: "",
+    country: "KR",
+    device: "",
+    browser: "",
+  };
+  const traced = { ...latest, trace };
+  await visit("", { latest: [traced], late: 4 }, (opened) =>
+    opened.route("**/api/v2/live*", async (route) => {
+      const response = await route.fetch();
+      if (response.status() === 304) return route.fulfill({ response });
+      await route.fulfill({
+        response,
+        json: { ...(await response.json()), rejected: { bot: 3, too_old: 1 } },
+      });
+    }),
+  );
+  await page.locator(".day .past-line[d^=M]").waitFor({ state: "attached" });
+  const days = asked("time:minute").map(({ date_range }) => JSON.stringify(date_range));
+  expect(days).toHaveLength(new Set(days).size);
+  await page.locator(".small").focus();
+  await page.keyboard.press("Home");
+  expect(await textOf(".day .readout")).toMatch(/^00:00: \d+\.\d a minute, \d+\.\d a week ago$/);
+  expect(await page.locator(".day tbody tr").count()).toBeGreaterThan(0);
+  expect(await page.locator(".feed a[href]").getAttribute("href")).toBe(`/traces?id=${trace}`);
+
+  await page.locator(".freshness").click();
+  const facts = await page.locator(".details").innerText();
+  expect(facts).toMatch(/Complete to\s+\d\d:\d\d:\d\d/);
+  expect(facts).toMatch(/Refused, last 30 minutes\s+bot 3, too old 1/);
+  expect(facts).toMatch(/Late, last 30 minutes\s+4/);
+  await page.keyboard.press("Escape");
+  expect(await page.locator(".details").isVisible()).toBe(false);
+  expect(await page.evaluate("layoutShift")).toBe(0);
+
+  await page.evaluate("dispatchEvent(new Event('beforeprint'))");
+  await page.emulateMedia({ media: "print", colorScheme: "dark" });
+  expect(await page.locator(".chart .table-box tbody tr").count()).toBe(24);
+  expect(await page.locator(".theme").isVisible()).toBe(false);
+  expect(await page.evaluate("getComputedStyle(document.body).backgroundColor")).toBe("rgb(255, 255, 255)");
+});
+
+it.each([
+  { status: 401, says: /^This link or key does not work/ },
+  { status: 403, says: /is for another site/ },
+  { status: 429, says: /^Too many questions at once/ },
+])("an answer of $status is said in plain words, and forgotten when it is over", async ({ status, says }) => {
+  await visit("", {}, (opened) =>
+    opened.route("**/api/v2/{live,query}*", (route) =>
+      route.fulfill({ status, headers: { "retry-after": "1" }, json: { error: "no" } }),
+    ),
+  );
+  await expect.poll(() => textOf(".fresh")).toMatch(says);
+  await page.unrouteAll();
+  await expect
+    .poll(() => textOf("[data-metric=visitors] .value"), { timeout: patience(6_000) })
+    .toBe("1,200");
+});
+
+it("one of many sites is found by a part of its name", async () => {
+  const sites = Array.from({ length: 40 }, (_, i) => ({ site_id: `shop-${i}.example`, time_zone: "UTC" }));
+  await visit("", { sites });
+  await page.locator("#current", { hasText: "12" }).waitFor();
+  const search = page.getByRole("combobox", { name: "Find a site" });
+  await search.fill("p-31");
+  await search.press("Enter");
+  expect(parameter("site")).toBe("shop-31.example");
+  await expect.poll(() => search.inputValue()).toBe("shop-31.example");
+});
