@@ -59,8 +59,9 @@ const LIKELY_COMMIT_BYTES = 280_000;
  * kept for at least LOG_GRACE_MS, so a slot that it believes free cannot be one that was cleaned up.
  */
 const TRUST_MS = MINUTE_MS;
-/** Changes logged since the last snapshot before a new one is due: then all snapshots together cost about as much as the log. */
+/** Log written since the last snapshot before a new one is due, and how many times the snapshot it must be: so all of them together cost a third of the log. */
 const MIN_SNAPSHOT_BYTES = 1 << 20;
+const LOG_TO_SNAPSHOT = 3;
 const MAX_LOG_COMMITS = 1_000;
 const MAX_LOST_PUTS = 20;
 
@@ -227,7 +228,7 @@ export class ShardWorker {
 
   async #snapshotIfDue(state: ShardState): Promise<void> {
     const due =
-      this.#loggedBytes > Math.max(MIN_SNAPSHOT_BYTES, this.#snapshotBytes) ||
+      this.#loggedBytes > Math.max(MIN_SNAPSHOT_BYTES, LOG_TO_SNAPSHOT * this.#snapshotBytes) ||
       state.n - this.#snapshotN >= MAX_LOG_COMMITS;
     if (!due) return;
     this.#snapshotBytes = await writeSnapshot(this.#deps.store, this.#shard.id, state);

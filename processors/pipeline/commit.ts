@@ -100,8 +100,17 @@ function readCommit(
     arrivedAt: reader.varint(),
     watermark: reader.varint(),
   };
+  const encoded = reader.block();
+  let partials: ReadonlyMap<string, Partial> | undefined;
   return {
-    commit: { ...header, partials: decodePartials(reader.block()) },
+    commit: {
+      ...header,
+      // A worker that starts reads the log for its state alone, and a checkpoint is one number: both decode none.
+      get partials() {
+        partials ??= decodePartials(encoded);
+        return partials;
+      },
+    },
     change: () => decodeChange(reader, version),
   };
 }

@@ -78,7 +78,11 @@ export class Salts {
 }
 
 /** Length prefixes, because an agent may contain any separator that we could choose. */
-const joined = (parts: readonly string[]): string => parts.map((part) => `${part.length}:${part}`).join("");
+function joined(parts: readonly string[]): string {
+  let text = "";
+  for (const part of parts) text += `${part.length}:${part}`;
+  return text;
+}
 
 /** Cookieless visitor id: not linkable across days or sites. */
 export const cookielessId = (

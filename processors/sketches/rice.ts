@@ -28,6 +28,17 @@ export function writeAscending(
   };
   const scale = 2 ** k;
   let next = start;
+  if (values.length === 1 && k === 31) {
+    // The most frequent case by far: 1 or 2 bits and 31 of the number, in five bytes at most.
+    const gap = values[0]! - start;
+    if (gap < scale) {
+      writer.byte(gap >>> 24);
+      writer.byte((gap >>> 16) & 0xff);
+      writer.byte((gap >>> 8) & 0xff);
+      writer.byte(gap & 0xff);
+      return;
+    }
+  }
   for (const value of values) {
     const gap = value - next;
     next = value + 1;
