@@ -235,6 +235,7 @@ async function ask(signal: AbortSignal): Promise<void> {
       if (signal.aborted) return;
       report.hidden = live?.has_events === false;
       report.classList.remove("pending");
+      if (live) strip.update(live, numbers.meta);
     }),
     panels.refresh(question, view, signal),
   ]);
