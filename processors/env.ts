@@ -14,8 +14,10 @@ export const ENV = {
   requireKey: "RIVULET_REQUIRE_KEY",
   /** How long a minute stays open for events on their way, whole ms. Unset: ALLOWED_LATENESS_MS. */
   lateness: "RIVULET_LATENESS_MS",
-  /** Where the canary clicks and asks: the origin that browsers use, without a slash at its end. */
+  /** The origin that browsers use, without a slash at its end. */
   url: "RIVULET_URL",
+  /** ARN of the topic that alerts about traffic go to. */
+  alertTopic: "RIVULET_ALERT_TOPIC",
   /** Milliseconds within which the canary's click must be in an answer. */
   canaryMs: "RIVULET_CANARY_MS",
   /** Name of the delivery stream that takes the archive's rows. */

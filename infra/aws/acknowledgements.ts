@@ -33,6 +33,7 @@ export function acknowledgements(rivulet: Rivulet): Acknowledgement[] {
     ...wildcards(
       [
         aggregation.handler,
+        alerting.handler,
         compaction.handler,
         serving.handler,
         ...(canary ? [canary.handler] : []),

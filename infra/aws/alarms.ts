@@ -14,6 +14,7 @@ import { EmailSubscription } from "aws-cdk-lib/aws-sns-subscriptions";
 import { Construct } from "constructs";
 import type { RejectReason } from "../../processors/model/event.ts";
 import type { Aggregation } from "./aggregation.ts";
+import type { Alerting } from "./alerting.ts";
 import type { Canary } from "./canary.ts";
 import type { Compaction } from "./compaction.ts";
 import type { Ingestion } from "./ingestion.ts";
@@ -29,6 +30,7 @@ export interface AlarmsProps {
   readonly aggregation: Aggregation;
   readonly compaction: Compaction;
   readonly serving: Serving;
+  readonly alerting: Alerting;
   readonly canary?: Canary | undefined;
   /** Address that is told; it must confirm once. Default: subscribe to the topic yourself. */
   readonly email?: string | undefined;
@@ -85,6 +87,7 @@ const TELLING: readonly RejectReason[] = [
 ];
 
 function watches({
+  alerting,
   data,
   clicks,
   ingestion,
@@ -143,6 +146,13 @@ function watches({
       section: "table-throttled",
       says: "DynamoDB refuses requests; they are tried again, and freshness suffers.",
       metric: throttled,
+      above: 0,
+      minutes: 5,
+    },
+    {
+      section: "alerts-failing",
+      says: "The rules of site owners are not looked at, so nobody is told of spikes and drops.",
+      metric: alerting.handler.errors(),
       above: 0,
       minutes: 5,
     },

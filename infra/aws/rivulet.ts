@@ -12,6 +12,7 @@ import {
 } from "../../processors/env.ts";
 import { Aggregation } from "./aggregation.ts";
 import { Alarms } from "./alarms.ts";
+import { Alerting } from "./alerting.ts";
 import { Archive } from "./archive.ts";
 import { Canary } from "./canary.ts";
 import { Compaction } from "./compaction.ts";
@@ -79,6 +80,7 @@ export class Rivulet extends Construct {
   readonly site: Site;
   readonly canary: Canary | undefined;
   readonly archive: Archive | undefined;
+  readonly alerting: Alerting;
   readonly alarms: Alarms;
   readonly observability: Observability;
 
@@ -139,8 +141,10 @@ export class Rivulet extends Construct {
     });
     const url = `https://${props.domain?.name ?? this.site.distribution.distributionDomainName}`;
     this.canary = hasCanary ? new Canary(this, "Canary", { data: this.data, url }) : undefined;
+    this.alerting = new Alerting(this, "Alerting", { data: this.data, url, environment });
     this.alarms = new Alarms(this, "Alarms", {
       data: this.data,
+      alerting: this.alerting,
       canary: this.canary,
       clicks: this.clicks,
       ingestion: this.ingestion,
@@ -160,6 +164,10 @@ export class Rivulet extends Construct {
     new CfnOutput(this, "AlarmTopic", {
       value: this.alarms.topic.topicArn,
       description: "Subscribe to be told",
+    });
+    new CfnOutput(this, "AlertTopic", {
+      value: this.alerting.topic.topicArn,
+      description: "Subscribe to be told of traffic, as the rules of `rivulet alerts` say",
     });
     new CfnOutput(this, "FailedBatches", {
       value: this.aggregation.failures.bucketName,

@@ -18,7 +18,7 @@ export interface Zone {
 const NOTHING = /^(?!)/;
 
 /** The interfaces that drivers fulfil and the pipeline asks for. */
-const PORT = String.raw`processors/(streams/stream|stores/store|archives/archive|tracer)\.ts$`;
+const PORT = String.raw`processors/(streams/stream|stores/store|archives/archive|notifiers/notifier|tracer)\.ts$`;
 const INNER = String.raw`processors/(sketches|model)/|processors/errors\.ts$`;
 
 /** design.md 2 and style.md 3.2 as a table; the reasons are in docs/architecture.md. */
@@ -92,6 +92,12 @@ export const ZONES: readonly Zone[] = [
       /^(node:|hyparquet(-writer)?$|@duckdb\/node-api$|@aws-sdk\/client-(s3|firehose|athena)$|@smithy\/node-http-handler$)/,
   },
   {
+    name: "notifier drivers",
+    files: /^processors\/notifiers\//,
+    local: new RegExp(String.raw`^(processors/notifiers/|processors/aws\.ts$|${INNER})`),
+    packages: /^@aws-sdk\/client-sns$/,
+  },
+  {
     name: "country driver",
     files: /^processors\/geo\//,
     local: new RegExp(`^(processors/geo/|${INNER})`),
@@ -113,9 +119,10 @@ export const ZONES: readonly Zone[] = [
   },
   {
     name: "builds",
-    files: /^(collector|dashboard)\/build\.ts$/,
-    local: NOTHING,
-    packages: /^(node:|esbuild$|terser$)/,
+    files: /^(collector\/build|dashboard\/(build|world))\.ts$/,
+    local: /^dashboard\/world\.ts$/,
+    packages: /^(node:|esbuild$|terser$|d3-geo$|topojson-client$)/,
+    packageTypes: /^topojson-specification$/,
   },
   {
     name: "collector",
@@ -127,7 +134,7 @@ export const ZONES: readonly Zone[] = [
   {
     name: "dashboard",
     files: /^dashboard\//,
-    local: /^dashboard\/(?!build\.ts$)/,
+    local: /^dashboard\/(?!(build|world)\.ts$)/,
     localTypes: /^processors\/model\//,
     packages: NOTHING,
   },

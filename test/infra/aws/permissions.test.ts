@@ -92,8 +92,14 @@ describe("permissions", () => {
   it.each([
     {
       role: "RivuletServingQueryRole",
-      may: "only read items",
-      actions: ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"],
+      may: "read items, and write one by one",
+      actions: [
+        "dynamodb:BatchGetItem",
+        "dynamodb:DeleteItem",
+        "dynamodb:GetItem",
+        "dynamodb:Query",
+        "dynamodb:UpdateItem",
+      ],
     },
     {
       role: "RivuletCompactionCompactRole",

@@ -308,6 +308,17 @@ describe("the distribution", () => {
     expect(StrictTransportSecurity.AccessControlMaxAgeSec).toBeGreaterThanOrEqual(31_536_000);
   });
 
+  it("lets other sites frame the one page that is made for it", () => {
+    const behavior = config().CacheBehaviors.find(
+      ({ PathPattern }: { PathPattern: string }) => PathPattern === "/embed/*",
+    );
+    const { ContentSecurityPolicy, FrameOptions } = headersOf(behavior).SecurityHeadersConfig;
+    expect(ContentSecurityPolicy.ContentSecurityPolicy).toBe(
+      CONTENT_SECURITY_POLICY.replace("frame-ancestors 'none'", "frame-ancestors *"),
+    );
+    expect(FrameOptions).toBeUndefined();
+  });
+
   it("lets any site load the collector", () => {
     for (const path of ["/c.js", "/lite.js", "/vitals.js", "/errors.js", "/rage.js", "/c/*"]) {
       const collector = config().CacheBehaviors.find(({ PathPattern }: Json) => PathPattern === path);
@@ -356,7 +367,7 @@ describe("alarms", () => {
 
   it("each tell the topic, and the reader which section of the runbook to open", () => {
     expect(alarms.length).toBeGreaterThan(0);
-    const topic = { Ref: cloud.of("AWS::SNS::Topic")[0]![0] };
+    const topic = { Ref: cloud.of("AWS::SNS::Topic").find(([id]) => id.startsWith("RivuletAlarms"))![0] };
     for (const [id, { Properties }] of alarms) {
       expect(Properties.AlarmActions, id).toEqual([topic]);
       const anchor = /docs\/runbook\.md#(\S+)$/.exec(Properties.AlarmDescription)?.[1];
@@ -471,8 +482,11 @@ describe("the allowed lateness", () => {
       .flatMap(([, { Properties }]) => Properties.Environment?.Variables?.RIVULET_LATENESS_MS ?? []);
 
   it("is the same where events are counted and where answers say what is final", () => {
-    expect(variable(cloud)).toEqual(["60000", "60000"]);
-    expect(variable(synthesise({ context: { latenessSeconds: "300" } }))).toEqual(["300000", "300000"]);
+    expect(variable(cloud).length).toBeGreaterThanOrEqual(2);
+    expect(new Set(variable(cloud))).toEqual(new Set(["60000"]));
+    expect(new Set(variable(synthesise({ context: { latenessSeconds: "300" } })))).toEqual(
+      new Set(["300000"]),
+    );
   });
 
   it("stops the synthesis when it is more than a day", () => {

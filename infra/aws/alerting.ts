@@ -1,0 +1,51 @@
+/** Tells site owners what their rules find: a function that looks each minute, and the topic that it tells. */
+import { Duration } from "aws-cdk-lib";
+import { Rule, Schedule } from "aws-cdk-lib/aws-events";
+import { LambdaFunction } from "aws-cdk-lib/aws-events-targets";
+import { Topic } from "aws-cdk-lib/aws-sns";
+import { Construct } from "constructs";
+import { ENV } from "../../processors/env.ts";
+import { Handler } from "./function.ts";
+import type { AnalyticsTable } from "./table.ts";
+
+export interface AlertingProps {
+  readonly data: AnalyticsTable;
+  /** Origin of the dashboard. */
+  readonly url: string;
+  /** Environment that counting and answering share. */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+export class Alerting extends Construct {
+  readonly handler: Handler;
+  /** Of owners, who look at traffic; operators have a topic of their own. */
+  readonly topic: Topic;
+
+  constructor(scope: Construct, id: string, { data, url, environment }: AlertingProps) {
+    super(scope, id);
+    this.topic = new Topic(this, "Topic", { displayName: "Rivulet traffic", enforceSSL: true });
+    this.handler = new Handler(this, "Watch", {
+      handler: "alerts",
+      description: "Rivulet: holds the rules for alerts against the numbers of each minute",
+      timeout: Duration.seconds(50),
+      memory: 512,
+      environment: {
+        [ENV.table]: data.table.tableName,
+        [ENV.url]: url,
+        [ENV.alertTopic]: this.topic.topicArn,
+        ...environment,
+      },
+    });
+    data.allowReadingAndWriting(this.handler);
+    this.handler.allow(["sns:Publish"], this.topic.topicArn);
+    // The next minute is the retry.
+    this.handler.function.configureAsyncInvoke({ retryAttempts: 0, maxEventAge: Duration.minutes(1) });
+    new Rule(this, "EveryMinute", {
+      description: "Rivulet: alerts",
+      schedule: Schedule.rate(Duration.minutes(1)),
+      targets: [
+        new LambdaFunction(this.handler.function, { retryAttempts: 0, maxEventAge: Duration.minutes(1) }),
+      ],
+    });
+  }
+}

@@ -1,0 +1,41 @@
+/** Opens the data of a running or a stopped server for one command. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { type Command, Option } from "commander";
+import { systemClock } from "../../processors/crypto.ts";
+import { ClickstreamError } from "../../processors/errors.ts";
+import type { Store } from "../../processors/stores/store.ts";
+import { openDirectory, openStore } from "./runtime.ts";
+
+export interface DataFlags {
+  readonly data: string;
+  readonly store?: string;
+}
+
+export type Open = <T>(
+  flags: DataFlags,
+  mayCreate: boolean,
+  work: (store: Store) => Promise<T>,
+) => Promise<T>;
+
+/** Opens the store for one piece of work. What only reads or removes needs data that are there: a typo must not make any. */
+export const opener =
+  (log: (line: string) => void): Open =>
+  async (flags, mayCreate, work) => {
+    if (flags.store === undefined && !mayCreate && !existsSync(join(flags.data, "store.db")))
+      throw new ClickstreamError("config", `--data ${flags.data}: no data of Rivulet there`);
+    if (flags.store === undefined) await openDirectory(flags.data);
+    const wanted = { dataDirectory: flags.data, log, ...(flags.store ? { store: flags.store } : {}) };
+    // A table is made by a server or a deployment, never by a command that may have mistyped its name.
+    const store = await openStore(wanted, systemClock, { mayCreateTable: false });
+    try {
+      return await work(store);
+    } finally {
+      await store.close();
+    }
+  };
+
+export const withData = (command: Command): Command =>
+  command
+    .option("--data <directory>", "where the data are kept", "./data")
+    .addOption(new Option("--store <dynamodb:table>", "the DynamoDB table that holds them instead"));

@@ -1,0 +1,29 @@
+/** Tells of alerts by a POST of JSON to the address in the rule; `text` is what chat programs show. */
+import { ClickstreamError } from "../errors.ts";
+import type { Notifier } from "./notifier.ts";
+
+const TIMEOUT_MS = 10_000;
+
+/** Rules without an address are told to nobody: the dashboard shows them. */
+export const webhookNotifier = (): Notifier => ({
+  async notify(alert, { webhook }) {
+    if (webhook === undefined) return;
+    const { host } = new URL(webhook); // the rest of an address may be a secret
+    let response: Response;
+    try {
+      response = await fetch(webhook, {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify(alert),
+        redirect: "error",
+        signal: AbortSignal.timeout(TIMEOUT_MS),
+      });
+      await response.arrayBuffer();
+    } catch (cause) {
+      throw new ClickstreamError("unavailable", `webhook at ${host}: no answer`, { cause });
+    }
+    if (response.status === 429) throw new ClickstreamError("throttled", `webhook at ${host}: answered 429`);
+    if (!response.ok)
+      throw new ClickstreamError("unavailable", `webhook at ${host}: answered ${response.status}`);
+  },
+});
