@@ -30,7 +30,7 @@ export interface ImportingOptions extends FileSettings {
 const CHUNKS_AHEAD = { beside: 6, alone: 24 };
 /** With one shard all go there; with more, a chunk is spread over so many records. */
 const LANES = 8;
-const LOOK_MS = 20;
+const LOOK_MS = { beside: 20, alone: 100 };
 /** Whoever counts has died or been stopped when nothing moves for so long. */
 const STILL_MS = 3_000;
 
@@ -181,7 +181,7 @@ class Ahead {
         await this.#counter.countIfNobodyDoes();
         movedAt = performance.now();
       }
-      await sleep(LOOK_MS);
+      await sleep(this.#counter.isAlone ? LOOK_MS.alone : LOOK_MS.beside);
     }
   }
 }

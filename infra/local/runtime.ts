@@ -7,6 +7,7 @@ import { ClickstreamError } from "../../processors/errors.ts";
 import { countryLookup } from "../../processors/geo/country.ts";
 import { webhookNotifier } from "../../processors/notifiers/webhook.ts";
 import { AccessControl } from "../../processors/pipeline/access.ts";
+import { compact } from "../../processors/pipeline/compact.ts";
 import { QueryEngine } from "../../processors/pipeline/query/engine.ts";
 import { activeSites, listSites, registerSites, type Site } from "../../processors/pipeline/sites.ts";
 import { sqliteStore } from "../../processors/stores/sqlite.ts";
@@ -86,11 +87,19 @@ export type CountingOptions = Pick<
 >;
 
 /** All of a server but its answers: reads the stream, counts, compacts, recounts and archives, until closed. */
-export async function startCounting(options: CountingOptions): Promise<{ close(): Promise<void> }> {
+export async function startCounting(
+  options: CountingOptions,
+): Promise<{ settle(): Promise<void>; close(): Promise<void> }> {
   const opened = new AsyncDisposableStack();
   try {
-    await openCounting(options, opened, await startTracing());
-    return { close: () => opened.disposeAsync() };
+    const { store } = await openCounting(options, opened, await startTracing());
+    return {
+      /** Folds all that is counted into rollups, so that the next reader need not. */
+      async settle() {
+        while ((await compact({ store, clock: systemClock })).more);
+      },
+      close: () => opened.disposeAsync(),
+    };
   } catch (error) {
     await opened.disposeAsync();
     throw error;
