@@ -1,4 +1,4 @@
-/** The readers' side: one function answers queries from the table. It can read and do nothing else. */
+/** The readers' side: one function answers queries from the table. It can read, and write what owners define. */
 import { Duration } from "aws-cdk-lib";
 import { Construct } from "constructs";
 import { ENV } from "../../processors/env.ts";
@@ -28,5 +28,6 @@ export class Serving extends Construct {
       concurrency,
     });
     data.allowReading(this.handler);
+    data.allowSettings(this.handler);
   }
 }

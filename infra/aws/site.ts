@@ -33,6 +33,7 @@ import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from "aw
 import { BucketDeployment, CacheControl, Source } from "aws-cdk-lib/aws-s3-deployment";
 import { Construct } from "constructs";
 import { COLLECTOR_FILES } from "../../collector/build.ts";
+import { EMBED_PATH } from "../../dashboard/build.ts";
 import { DOCUMENT_PATH } from "../published.ts";
 import type { Ingestion } from "./ingestion.ts";
 
@@ -72,6 +73,7 @@ export class Site extends Construct {
       cachePolicy: CachePolicy.CACHING_OPTIMIZED,
     };
     const collector = { ...stored, responseHeadersPolicy: collectorHeaders(this) };
+    const folders = folderIndex(this);
     this.distribution = new Distribution(this, "Distribution", {
       comment: "Rivulet",
       httpVersion: HttpVersion.HTTP2_AND_3,
@@ -83,11 +85,16 @@ export class Site extends Construct {
       defaultRootObject: "index.html",
       defaultBehavior: {
         ...stored,
-        responseHeadersPolicy: pageHeaders(this),
-        functionAssociations: [{ function: folderIndex(this), eventType: FunctionEventType.VIEWER_REQUEST }],
+        responseHeadersPolicy: pageHeaders(this, "PageHeaders", PAGE_POLICY),
+        functionAssociations: [{ function: folders, eventType: FunctionEventType.VIEWER_REQUEST }],
       },
       additionalBehaviors: {
         [DOCUMENT_PATH]: stored,
+        [`${EMBED_PATH}*`]: {
+          ...stored,
+          responseHeadersPolicy: pageHeaders(this, "EmbedHeaders", EMBED_POLICY),
+          functionAssociations: [{ function: folders, eventType: FunctionEventType.VIEWER_REQUEST }],
+        },
         "/v1/*": ingest,
         "/api/*": ingestAndQuery,
         "/p.gif": ingest,
@@ -183,16 +190,22 @@ function apiBehavior(scope: Construct, { api, edgeProof }: Ingestion): BehaviorO
 const PAGE_POLICY =
   "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
 
-function pageHeaders(scope: Construct): ResponseHeadersPolicy {
-  return new ResponseHeadersPolicy(scope, "PageHeaders", {
+/** The one page that other sites may frame; it shows nothing without a share link. */
+const EMBED_POLICY = PAGE_POLICY.replace("frame-ancestors 'none'", "frame-ancestors *");
+
+function pageHeaders(scope: Construct, id: string, policy: string): ResponseHeadersPolicy {
+  return new ResponseHeadersPolicy(scope, id, {
     comment: "Rivulet: pages load from this domain and nowhere else",
     securityHeadersBehavior: {
       contentSecurityPolicy: {
-        contentSecurityPolicy: PAGE_POLICY,
+        contentSecurityPolicy: policy,
         override: true,
       },
       contentTypeOptions: { override: true },
-      frameOptions: { frameOption: HeadersFrameOption.DENY, override: true },
+      // Browsers follow the policy where there are both, but old ones know only this, and it knows no "anybody".
+      ...(policy === PAGE_POLICY
+        ? { frameOptions: { frameOption: HeadersFrameOption.DENY, override: true } }
+        : {}),
       referrerPolicy: {
         referrerPolicy: HeadersReferrerPolicy.SAME_ORIGIN,
         override: true,

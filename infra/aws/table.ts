@@ -1,6 +1,7 @@
 /** The one table: commits, visitor states, rollups and sites under (pk, sk). Data outlives the stack. */
 import { RemovalPolicy } from "aws-cdk-lib";
 import { AttributeType, Billing, TableEncryptionV2, TableV2 } from "aws-cdk-lib/aws-dynamodb";
+import { PolicyStatement } from "aws-cdk-lib/aws-iam";
 import { Construct } from "constructs";
 import type { Handler } from "./function.ts";
 
@@ -31,6 +32,17 @@ export class AnalyticsTable extends Construct {
   /** Item reads only; no scan, no index, no stream. */
   allowReading(handler: Handler): void {
     handler.allow(READ, this.table.tableArn);
+  }
+
+  /** Changes to what owners define, and to nothing that was counted. */
+  allowSettings(handler: Handler): void {
+    handler.role.addToPolicy(
+      new PolicyStatement({
+        actions: ["dynamodb:UpdateItem", "dynamodb:DeleteItem"],
+        resources: [this.table.tableArn],
+        conditions: { "ForAllValues:StringEquals": { "dynamodb:LeadingKeys": ["settings", "access"] } },
+      }),
+    );
   }
 
   allowReadingAndWriting(handler: Handler): void {

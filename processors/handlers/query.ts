@@ -1,9 +1,10 @@
 /** Lambda entry of the readers' API: makes its parts once, and puts its answers and refusals into HTTP. */
 import type { APIGatewayProxyEvent, APIGatewayProxyResult } from "aws-lambda";
-import { secrets } from "../crypto.ts";
+import { randomBytes, secrets } from "../crypto.ts";
 import { ENV, latenessOf } from "../env.ts";
 import { AccessControl } from "../pipeline/access.ts";
 import { readFreshness } from "../pipeline/freshness.ts";
+import { OwnerApi } from "../pipeline/owner.ts";
 import { QueryApi } from "../pipeline/query/api.ts";
 import { QueryEngine } from "../pipeline/query/engine.ts";
 import { refusal } from "./http.ts";
@@ -11,17 +12,28 @@ import { route } from "./routes.ts";
 import { clock, store } from "./services.ts";
 
 /** Warm engines keep the decoded tail of the commit logs and fetch only what is new. */
-const api = new QueryApi(
-  new QueryEngine({ store, clock, freshness: () => readFreshness(store), ...latenessOf(process.env) }),
-);
+const engine = new QueryEngine({
+  store,
+  clock,
+  freshness: () => readFreshness(store),
+  ...latenessOf(process.env),
+});
+const api = new QueryApi(engine);
 const access = new AccessControl(
   { store, clock, secrets },
   { isKeyRequired: process.env[ENV.requireKey] === "1" },
 );
+const owner = new OwnerApi({
+  store,
+  clock,
+  secrets,
+  randomBytes,
+  rejected: async (site) => (await engine.live(site)).rejected,
+});
 
 export async function handler(event: APIGatewayProxyEvent): Promise<APIGatewayProxyResult> {
   try {
-    return await route(event, { api, access });
+    return await route(event, { api, owner, access });
   } catch (error) {
     const reply = refusal(error, event.requestContext.requestId);
     // The client gets the request id only; the log holds the cause under that id.

@@ -2,13 +2,18 @@
 import type { APIGatewayProxyEvent, APIGatewayProxyResult } from "aws-lambda";
 import { ClickstreamError } from "../errors.ts";
 import { type AccessControl, tokenOf } from "../pipeline/access.ts";
+import type { OwnerApi } from "../pipeline/owner.ts";
 import type { QueryApi } from "../pipeline/query/api.ts";
 import { answer, csvAnswer, header, jsonBody } from "./http.ts";
 
 /** Throws ClickstreamError; `refusal` makes a reply of it. */
 export async function route(
   event: APIGatewayProxyEvent,
-  { api, access }: { readonly api: QueryApi; readonly access: AccessControl },
+  {
+    api,
+    owner,
+    access,
+  }: { readonly api: QueryApi; readonly owner: OwnerApi; readonly access: AccessControl },
 ): Promise<APIGatewayProxyResult> {
   const parameters = event.queryStringParameters ?? {};
   const reader = await access.reader(tokenOf(header(event, "authorization"), parameters.share));
@@ -20,6 +25,18 @@ export async function route(
       return reply(await api.live(reader, parameters.site_id));
     case "GET /api/v2/sites":
       return reply(await api.sites(reader));
+    case "GET /api/v2/site":
+      return reply(await owner.about(reader, parameters.site_id));
+    case "PUT /api/v2/site":
+      return reply(await owner.save(reader, jsonBody(event)));
+    case "GET /api/v2/alerts":
+      return reply(await owner.alerts(reader, parameters.site_id));
+    case "GET /api/v2/shares":
+      return reply(await owner.shares(reader, parameters.site_id));
+    case "POST /api/v2/shares":
+      return reply(await owner.addShare(reader, jsonBody(event)));
+    case "DELETE /api/v2/shares":
+      return reply(await owner.removeShare(reader, parameters.site_id, parameters.id));
     case "GET /api/v2/export.csv":
       return csvAnswer(await api.exportCsv(reader, parameters));
     default:

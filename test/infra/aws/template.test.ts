@@ -252,7 +252,7 @@ describe("the distribution", () => {
       .Properties.ResponseHeadersPolicyConfig;
 
   it("sends ingest and API to API Gateway, uncached, over HTTPS only", () => {
-    const isFile = (path: string) => /\.js(on)?$/.test(path) || path === "/c/*";
+    const isFile = (path: string) => /\.js(on)?$/.test(path) || path === "/c/*" || path === "/embed/*";
     const patterns = config().CacheBehaviors.map(({ PathPattern }: Json) => PathPattern);
     // The first that matches serves: the document is a file, though it lies below the API.
     expect(patterns.indexOf("/api/openapi.json")).toBeLessThan(patterns.indexOf("/api/*"));
