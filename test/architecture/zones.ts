@@ -18,7 +18,7 @@ export interface Zone {
 const NOTHING = /^(?!)/;
 
 /** The interfaces that drivers fulfil and the pipeline asks for. */
-const PORT = String.raw`processors/(streams/stream|stores/store|archives/archive|notifiers/notifier|tracer)\.ts$`;
+const PORT = String.raw`processors/(streams/stream|stores/store|archives/archive|explorers/explorer|notifiers/notifier|tracer)\.ts$`;
 const INNER = String.raw`processors/(sketches|model)/|processors/errors\.ts$`;
 
 /** design.md 2 and style.md 3.2 as a table; the reasons are in docs/architecture.md. */
@@ -83,6 +83,12 @@ export const ZONES: readonly Zone[] = [
       String.raw`^(processors/stores/|processors/(sqlite|aws)\.ts$|processors/streams/stream\.ts$|${INNER})`,
     ),
     packages: /^(node:|@aws-sdk\/(client|lib|util)-dynamodb$|@smithy\/node-http-handler$)/,
+  },
+  {
+    name: "explorer drivers",
+    files: /^processors\/explorers\//,
+    local: new RegExp(String.raw`^(processors/explorers/|processors/aws\.ts$|${INNER})`),
+    packages: /^(node:|@duckdb\/node-api$|@aws-sdk\/client-athena$|@smithy\/node-http-handler$)/,
   },
   {
     name: "archive drivers",

@@ -1,0 +1,237 @@
+/**
+ * DuckDB over the Parquet files of one machine: in this process, loaded when somebody first asks, gone when nobody has
+ * asked for a while. It reads the archive's folder and nothing else, with bounded memory and time.
+ */
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
+import { ClickstreamError } from "../errors.ts";
+import { HOUR_MS } from "../model/time.ts";
+import type { Explorer, Extent, Outcome, Progress, ResultRow, Statement } from "./explorer.ts";
+
+export interface DuckdbOptions {
+  /** Where the archive's files are: `site=ID/dt=YYYY-MM-DD/hour=HH/*.parquet`. */
+  readonly directory: string;
+  /** Where a large sort may lay down what does not fit into memory. Default: nowhere. */
+  readonly spillDirectory?: string;
+  /** Of one question. Default 30 s. */
+  readonly timeoutMs?: number;
+  /** Default 256 MB. */
+  readonly memoryMb?: number;
+  /** After this long without a question it is closed. Default one minute. */
+  readonly idleMs?: number;
+  /** Name of a site's folder. */
+  readonly folderOf?: (site: string) => string;
+}
+
+interface Opened {
+  readonly instance: DuckDBInstance;
+  readonly connection: DuckDBConnection;
+}
+
+interface Run {
+  readonly started: number;
+  readonly rows: Promise<readonly ResultRow[]>;
+  connection: DuckDBConnection | undefined;
+}
+
+/** What lies on disk for a sort; more is a question for a bigger machine. */
+const MAX_SPILL = "2GB";
+
+export function duckdbExplorer(options: DuckdbOptions): Explorer {
+  const { directory, spillDirectory = "", timeoutMs = 30_000, memoryMb = 256, idleMs = 60_000 } = options;
+  const folderOf = options.folderOf ?? ((site: string) => `site=${encodeURIComponent(site)}`);
+  let opened: Promise<Opened> | undefined;
+  let idle: NodeJS.Timeout | undefined;
+  let queue: Promise<unknown> = Promise.resolve();
+  const runs = new Map<string, Run>();
+
+  async function open(): Promise<Opened> {
+    const { DuckDBInstance } = await import("@duckdb/node-api");
+    const instance = await DuckDBInstance.create(":memory:", {
+      memory_limit: `${memoryMb}MB`,
+      threads: "1",
+      temp_directory: spillDirectory,
+      max_temp_directory_size: spillDirectory === "" ? "0KB" : MAX_SPILL,
+      autoinstall_known_extensions: "false",
+      autoload_known_extensions: "false",
+      preserve_insertion_order: "false",
+    });
+    const connection = await instance.connect();
+    // Text of ours; a path is the operator's, and quotes in it are doubled.
+    const allowed = [directory, ...(spillDirectory === "" ? [] : [spillDirectory])].map((path) =>
+      literal(join(path, "/")),
+    );
+    await connection.run(`SET allowed_directories = [${allowed.join(", ")}]`);
+    await connection.run("SET enable_external_access = false");
+    await connection.run("SET lock_configuration = true");
+    return { instance, connection };
+  }
+
+  /** One after the other: a second at once would need as much memory again. */
+  function execute(statement: Statement, run: Run): Promise<readonly ResultRow[]> {
+    const turn = queue.then(async () => {
+      clearTimeout(idle);
+      opened ??= open().catch((cause: unknown) => {
+        opened = undefined;
+        throw new ClickstreamError("unavailable", "DuckDB cannot be started", { cause });
+      });
+      const { connection } = await opened;
+      run.connection = connection;
+      const interrupt = setTimeout(() => connection.interrupt(), timeoutMs);
+      try {
+        return await query(connection, statement);
+      } catch (cause) {
+        throw translated(cause, { timeoutMs, memoryMb });
+      } finally {
+        clearTimeout(interrupt);
+        run.connection = undefined;
+        idle = setTimeout(() => void closeIdle(), idleMs);
+        idle.unref();
+      }
+    });
+    queue = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async function closeIdle(): Promise<void> {
+    const closing = opened;
+    opened = undefined;
+    const open = await closing?.catch(() => undefined);
+    open?.connection.closeSync();
+    open?.instance.closeSync();
+  }
+
+  return {
+    dialect: "duckdb",
+    async source(extent) {
+      const files = await filesOf(join(directory, folderOf(extent.site)), extent);
+      if (files.length === 0) return undefined;
+      return { text: "read_parquet(?, union_by_name = true, hive_partitioning = false)", values: [files] };
+    },
+    async run(statement, waitMs) {
+      const key = JSON.stringify(statement);
+      let run = runs.get(key);
+      if (!run) {
+        const { promise, resolve } = Promise.withResolvers<readonly ResultRow[]>();
+        run = { started: performance.now(), rows: promise, connection: undefined };
+        runs.set(key, run);
+        resolve(execute(statement, run));
+        // Kept for a while, for who comes back for an answer that was not ready.
+        void promise.catch(() => undefined).then(() => setTimeout(() => runs.delete(key), KEPT_MS).unref());
+      }
+      const outcome = await within(run, waitMs);
+      if (outcome.rows) runs.delete(key);
+      return outcome;
+    },
+    async close() {
+      clearTimeout(idle);
+      const connection = (await opened?.catch(() => undefined))?.connection;
+      connection?.interrupt();
+      await queue;
+      clearTimeout(idle);
+      await closeIdle();
+    },
+  };
+}
+
+/** A page asks again within a second or two. */
+const KEPT_MS = 10_000;
+
+async function within(run: Run, waitMs: number): Promise<Outcome> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), waitMs);
+  });
+  try {
+    const rows = await Promise.race([run.rows, late]);
+    return rows ? { rows } : { rows: undefined, progress: progressOf(run) };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function progressOf({ started, connection }: Run): Progress {
+  const percentage = connection?.progress.percentage ?? -1;
+  return {
+    done: percentage >= 0 ? Math.min(1, percentage / 100) : undefined,
+    elapsedMs: Math.round(performance.now() - started),
+  };
+}
+
+async function query(connection: DuckDBConnection, { text, values }: Statement): Promise<ResultRow[]> {
+  const { listValue, LIST, VARCHAR, BIGINT } = await import("@duckdb/node-api");
+  const bound = values.map((value) =>
+    typeof value === "string" ? value : typeof value === "number" ? BigInt(value) : listValue([...value]),
+  );
+  const types = values.map((value) =>
+    typeof value === "string" ? VARCHAR : typeof value === "number" ? BIGINT : LIST(VARCHAR),
+  );
+  const reader = await connection.runAndReadAll(text, bound, types);
+  return reader
+    .getRowsJson()
+    .map((row) =>
+      row.map((value) => (value === null ? null : typeof value === "string" ? value : JSON.stringify(value))),
+    );
+}
+
+/** Which limit was met, in words of the caller's; anything else that the engine refuses is a fault of ours. */
+function translated(
+  cause: unknown,
+  { timeoutMs, memoryMb }: { timeoutMs: number; memoryMb: number },
+): ClickstreamError {
+  const message = cause instanceof Error ? cause.message : String(cause);
+  const shorter = "ask for a shorter date_range, fewer dimensions, or filter";
+  if (/interrupt/i.test(message))
+    return new ClickstreamError(
+      "bad_request",
+      `date_range: reading the archive takes more than ${timeoutMs / 1000} s; ${shorter}`,
+    );
+  if (/out of memory/i.test(message))
+    return new ClickstreamError(
+      "bad_request",
+      `date_range: reading the archive takes more than ${memoryMb} MB of memory; ${shorter}`,
+    );
+  if (/^Invalid Input Error: .*(regexp|regex|RE2|missing|invalid escape|bad repetition)/i.test(message))
+    return new ClickstreamError(
+      "bad_request",
+      "filters: the archive cannot use one of the patterns; write it more plainly",
+    );
+  // A file that was joined with others between listing and reading: the next try lists anew.
+  if (/No such file|Could not open|Cannot open file/i.test(message))
+    return new ClickstreamError("unavailable", "a file of the archive went away while it was read", {
+      cause,
+    });
+  return new ClickstreamError("invariant", `DuckDB refused a statement: ${message.slice(0, 300)}`, { cause });
+}
+
+const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
+
+/** The files of the hours that the extent touches, in a fixed order. */
+async function filesOf(directory: string, { from, to }: Extent): Promise<string[]> {
+  const days = await names(directory, "dt=");
+  const first = new Date(Math.max(from, -8.64e15)).toISOString();
+  const last = new Date(to - 1).toISOString();
+  const wanted = days.filter(
+    (day) => day.slice(3) >= first.slice(0, 10) && day.slice(3) <= last.slice(0, 10),
+  );
+  const files: string[] = [];
+  for (const day of wanted) {
+    for (const hour of await names(join(directory, day), "hour=")) {
+      const start = Date.parse(`${day.slice(3)}T${hour.slice(5)}:00:00Z`);
+      if (start + HOUR_MS <= from || start >= to) continue;
+      for (const file of await names(join(directory, day, hour), ""))
+        if (file.endsWith(".parquet")) files.push(join(directory, day, hour, file));
+    }
+  }
+  return files;
+}
+
+async function names(directory: string, prefix: string): Promise<string[]> {
+  try {
+    return (await readdir(directory)).filter((name) => name.startsWith(prefix)).sort();
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw new ClickstreamError("unavailable", "the archive's folder cannot be read", { cause });
+  }
+}

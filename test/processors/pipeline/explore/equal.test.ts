@@ -1,0 +1,206 @@
+/**
+ * Whatever rollups can answer, the archive of the same stream answers alike: random questions, asked both ways. Counts
+ * must be equal, visitors too (the tables here are far below where sketches begin to estimate), and percentiles, because
+ * both fill the same bins.
+ */
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { VISIT_DIMENSIONS } from "../../../../processors/model/dimensions.ts";
+import { Measures } from "../../../../processors/model/measures.ts";
+import { valuesOf } from "../../../../processors/pipeline/query/answer.ts";
+import { MergedTally, type MetricValue } from "../../../../processors/pipeline/query/metrics.ts";
+import { cut, parseRange, resolveTime } from "../../../../processors/pipeline/query/range.ts";
+import { parseRequest } from "../../../../processors/pipeline/query/request.ts";
+import { generate } from "../../../kit/generate.ts";
+import { type Archived, archived } from "./kit.ts";
+
+const SEED = Number(process.env.RIVULET_SEED ?? 20_260_329);
+const QUERIES = Number(process.env.RIVULET_QUERIES ?? 20);
+const EVENTS = Number(process.env.RIVULET_EVENTS ?? 1_000);
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+const SITE = "shop.example";
+const ZONE = "Europe/Berlin";
+/** The clocks go forward in these days: one has 23 hours. */
+const FROM = Date.UTC(2026, 2, 27, 23);
+
+let data: Archived;
+const known = new Map<string, string[]>();
+
+const DIMENSIONS: readonly string[] = [
+  ...VISIT_DIMENSIONS,
+  "visit:exit_page",
+  "event:page",
+  "event:hostname",
+  "event:name",
+  "event:goal",
+  "event:props:plan",
+];
+
+beforeAll(async () => {
+  const lines = [
+    ...generate({ seed: SEED, from: FROM, to: FROM + 60 * HOUR, events: EVENTS, sites: [SITE], pages: 15 }),
+  ];
+  data = await archived(lines, { site: SITE, zone: ZONE, repeats: true });
+  data.clock.advanceTo(FROM + 5 * DAY);
+  for (const dimension of DIMENSIONS) {
+    const { results } = await data.engine.query({
+      site_id: SITE,
+      metrics: ["events"],
+      date_range: ["2026-03-27", "2026-04-01"],
+      dimensions: [dimension],
+    });
+    known.set(
+      dimension,
+      results.map((row) => row.dimensions[0] ?? ""),
+    );
+  }
+}, 60_000);
+
+afterAll(() => data?.close());
+
+const COUNTS = ["pageviews", "events", "visitors", "visits"];
+const OF_VISITS = ["bounce_rate", "visit_duration", "views_per_visit", "engaged_time"];
+const OF_PAGES = ["time_on_page", "scroll_depth"];
+const MONEY = ["total_revenue", "average_revenue"];
+const VITALS = ["lcp_p75", "inp_p95", "cls_p75"];
+
+/** What rollups keep of a dimension, as docs/query.md says it. */
+function metricsOf(shown: string | undefined): string[] {
+  if (!shown) return [...COUNTS, ...OF_VISITS, ...OF_PAGES, ...MONEY, ...VITALS];
+  if (shown === "visit:exit_page") return ["pageviews", "events", "visits", ...OF_VISITS];
+  if (shown === "event:page")
+    return [...COUNTS, "bounce_rate", "visit_duration", ...OF_PAGES, ...MONEY, ...VITALS, "conversion_rate"];
+  if (shown.startsWith("event:")) return [...COUNTS, ...MONEY, "conversion_rate"];
+  const vitals = shown === "visit:device" || shown === "visit:country" ? VITALS : [];
+  return [...COUNTS, ...OF_VISITS, ...OF_PAGES, ...MONEY, ...vitals, "percentage"];
+}
+
+const filterOf = (dimension: string): fc.Arbitrary<unknown[]> => {
+  const value = fc.constantFrom(...(known.get(dimension) ?? []), "nothing", "it's");
+  const some = fc.array(value, { minLength: 1, maxLength: 3 });
+  const cased = fc.constantFrom<unknown[]>([], [{ case_sensitive: false }]);
+  const plain = fc.oneof(
+    fc.tuple(
+      fc.constantFrom("is", "is_not", "contains", "contains_not"),
+      fc.constant(dimension),
+      some,
+      cased,
+    ),
+    fc.tuple(
+      fc.constantFrom("matches", "matches_not"),
+      fc.constant(dimension),
+      some.map((texts) =>
+        texts.map((text) => `^${text.slice(0, 4).replace(/[\^$\\.*+?()[\]{}|/]/g, "\\$&")}`),
+      ),
+      cased,
+    ),
+  );
+  const flat = plain.map(([operator, name, values, more]): unknown[] => [operator, name, values, ...more]);
+  return fc.oneof(
+    flat,
+    flat.map((one) => ["not", one]),
+    fc
+      .tuple(fc.constantFrom("and", "or"), fc.array(flat, { minLength: 2, maxLength: 2 }))
+      .map((pair) => [...pair]),
+    fc.array(flat, { minLength: 2, maxLength: 2 }).map((both) => ["not", ["and", both]]),
+  );
+};
+
+const asked = fc
+  .record({
+    dimension: fc.option(fc.constantFrom(...DIMENSIONS), { nil: undefined }),
+    time: fc.option(fc.constantFrom("time:minute", "time:hour", "time:day", "time:week", "time:month"), {
+      nil: undefined,
+    }),
+    filtered: fc.option(fc.constantFrom(...DIMENSIONS), { nil: undefined }),
+    start: fc.integer({ min: -2 * 60, max: 59 * 60 }),
+    minutes: fc.integer({ min: 1, max: 62 * 60 }),
+    isWhole: fc.boolean(),
+  })
+  .chain((one) => {
+    const shown = one.dimension ?? one.filtered;
+    // Rollups filter by the dimension that they break down.
+    const filtered = one.filtered && shown;
+    const metrics = metricsOf(shown).filter(
+      // Over several values of an event a rollup would count a visit once for each.
+      (metric) => !(metric === "visits" && !one.dimension && filtered?.startsWith("event:")),
+    );
+    return fc.record({
+      one: fc.constant(one),
+      metrics: fc.uniqueArray(fc.constantFrom(...metrics), { minLength: 1, maxLength: 6 }),
+      filters: filtered ? fc.array(filterOf(filtered), { minLength: 1, maxLength: 2 }) : fc.constant([]),
+    });
+  })
+  .map(({ one, metrics, filters }) => {
+    const from = FROM + one.start * MINUTE;
+    return {
+      site_id: SITE,
+      metrics,
+      date_range: one.isWhole
+        ? ["2026-03-28", "2026-03-30"]
+        : [new Date(from).toISOString(), new Date(from + one.minutes * MINUTE).toISOString()],
+      dimensions: [one.time, one.dimension].filter((name) => name !== undefined),
+      filters,
+    };
+  });
+
+type Asked = ReturnType<typeof plainly>;
+const plainly = (value: {
+  metrics: string[];
+  date_range: string[];
+  dimensions: string[];
+  filters: unknown[][];
+}) => value;
+
+interface Answer {
+  readonly dimensions: readonly string[];
+  readonly metrics: readonly MetricValue[];
+}
+
+/** The same question put to the archive, made into numbers by the engine's own means. */
+async function fromArchive(body: Asked): Promise<{ rows: Answer[]; late: number }> {
+  const request = parseRequest({ ...body, site_id: SITE });
+  const now = data.clock.now();
+  const range = parseRange(request.dateRange, ZONE, now, now);
+  const site = { id: SITE, timeZone: ZONE, createdAt: 0 };
+  const time = request.time && resolveTime(request.time, range, request.dateRange);
+  const buckets = time ? cut(time, range, ZONE) : [{ label: "", ...range }];
+  const { rows, allVisitors, late } = await data.archive.answer({ site, request, range, buckets });
+  const all = new MergedTally(new Measures());
+  const counted = { all: Object.defineProperty(all, "visitors", { value: allVisitors }) };
+  const isTotal = body.dimensions.length === 0 && rows.length === 0;
+  const empty = { at: 0, values: [], tally: new MergedTally(new Measures()) };
+  const answers = (isTotal ? [empty] : rows).map((row) =>
+    valuesOf(
+      { ...row, entry: "entry" in row ? row.entry : undefined, bucket: buckets[row.at]! } as never,
+      counted as never,
+      { site, request, time } as never,
+    ),
+  );
+  return { rows: answers, late };
+}
+
+const inOrder = (rows: readonly Answer[]): Answer[] =>
+  rows
+    .map(({ dimensions, metrics }) => ({ dimensions, metrics }))
+    .sort((a, b) => (JSON.stringify(a.dimensions) < JSON.stringify(b.dimensions) ? -1 : 1));
+
+describe("a question that both can answer", () => {
+  it("has the same rows from rollups and from the archive", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constant(null).chain(() => asked),
+        async (body) => {
+          const { results, meta } = await data.engine.query(body);
+          if (meta.source !== "rollup") return;
+          const { rows, late } = await fromArchive(body as Asked);
+          expect(inOrder(rows)).toEqual(inOrder(results));
+          expect(late).toBe(meta.late);
+        },
+      ),
+      { seed: SEED, numRuns: QUERIES, interruptAfterTimeLimit: 50_000 },
+    );
+  }, 60_000);
+});
