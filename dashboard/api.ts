@@ -351,3 +351,22 @@ export async function world(): Promise<WorldMap> {
     throw new ApiError("", true, { cause });
   }
 }
+
+export type AlertKind = "spike" | "drop" | "above" | "below" | "silence" | "rejects" | "lag";
+
+/** What a rule found, or that it is over. */
+export interface Alert {
+  readonly rule: string;
+  readonly kind: AlertKind;
+  readonly state: "firing" | "over";
+  readonly since: number;
+  readonly at: number;
+  readonly value: number;
+  readonly expected: number;
+}
+
+/** What a site's rules found lately, newest first. */
+export async function alerts(site: string): Promise<readonly Alert[]> {
+  const path = `/api/v2/alerts?${new URLSearchParams({ site_id: site })}`;
+  return (await json<{ alerts: readonly Alert[] }>(await request(path, {}))).alerts;
+}

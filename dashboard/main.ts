@@ -1,4 +1,5 @@
 /** Wires the page: the URL's state, the live poll and the questions feed the parts. The only module that knows them all. */
+import { alertNotice } from "./alerts.ts";
 import { ApiError, csvAddress, type LiveAnswer, type Site, sites, useShareLink } from "./api.ts";
 import { compareSelect } from "./compare.ts";
 import { el, setText } from "./dom.ts";
@@ -56,6 +57,7 @@ const panels = panelArea(
   failure,
 );
 const filters = filterBar(strings, (wanted) => state.set({ filters: wanted }));
+const notice = alertNotice();
 const empty = welcome(strings);
 const menu = rangeMenu(strings, (range) => state.set({ range, interval: undefined }), step);
 const isEmbedded = location.pathname.startsWith("/embed/");
@@ -72,7 +74,7 @@ const help = el(
 );
 const zone = el("p", { class: "quiet zone" });
 const report = el("div", { class: "numbers" }, filters.node, ...numbers.nodes, panels.node, zone);
-const main = el("main", { id: "main" }, strip.node, empty.node, report);
+const main = el("main", { id: "main" }, notice.node, strip.node, empty.node, report);
 const light = presence(view, main);
 const top = header(
   strings,
@@ -173,6 +175,7 @@ function useSite(): void {
   );
   setText(zone, fill(strings.zone, { zone: site.time_zone }));
   empty.show(site.site_id, location.origin);
+  notice.use(site.site_id, view);
   strip.use(site.site_id, site.time_zone, view);
   numbers.clear();
   empty.node.hidden = report.hidden = true;

@@ -81,6 +81,7 @@ export function apiDocument(options: ApiOptions): ApiDocument {
       "/api/v2/sites": { get: sites(options) },
       "/api/v2/export.csv": { get: exportCsv(options) },
       "/api/v2/site": { get: aboutSite(options), put: saveSettings(options) },
+      "/api/v2/alerts": { get: alerts(options) },
       "/api/v2/shares": { get: shares(options), post: addShare(options), delete: removeShare(options) },
     },
     components: { schemas },
@@ -423,6 +424,17 @@ function saveSettings(options: ApiOptions): Operation {
     tags: ["query"],
     requestBody: jsonBody("SiteSettings"),
     responses: { 200: json("As saved.", "AboutSite"), ...readErrors },
+    "x-amazon-apigateway-integration": lambda(options),
+  };
+}
+
+function alerts(options: ApiOptions): Operation {
+  return {
+    operationId: "alerts",
+    summary: "What a site's rules found lately",
+    tags: ["query"],
+    parameters: [siteParameter(), share],
+    responses: { 200: json("Of the last 30 days, newest first.", "Alerts"), ...readErrors },
     "x-amazon-apigateway-integration": lambda(options),
   };
 }

@@ -265,6 +265,15 @@ export const en = {
   copy: "Copy",
   copied: "Copied",
   welcomeCheck: "Checking every second.",
+
+  alert: "{what}: {value}, expected {expected}; since {time}",
+  alert_spike: "Far more than usual",
+  alert_drop: "Far less than usual",
+  alert_above: "More than the limit",
+  alert_below: "Fewer than the limit",
+  alert_silence: "No events",
+  alert_rejects: "Much is refused",
+  alert_lag: "Clicks wait to be counted",
 };
 
 export type Strings = { readonly [K in keyof typeof en]: string };

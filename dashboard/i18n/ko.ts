@@ -264,4 +264,13 @@ export const ko: Strings = {
   copy: "복사",
   copied: "복사됨",
   welcomeCheck: "매초 확인하고 있습니다.",
+
+  alert: "{what}: {value}, 예상 {expected}; {time}부터",
+  alert_spike: "평소보다 훨씬 많음",
+  alert_drop: "평소보다 훨씬 적음",
+  alert_above: "한도 초과",
+  alert_below: "한도 미달",
+  alert_silence: "이벤트 없음",
+  alert_rejects: "거부된 입력이 많음",
+  alert_lag: "집계를 기다리는 클릭",
 };

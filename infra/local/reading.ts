@@ -66,6 +66,9 @@ export function readingFunctions({
     saveSettings: guarded(async (request, reader) =>
       jsonResponse(200, await owner.save(reader, written(request))),
     ),
+    alerts: guarded(async ({ query }, reader) =>
+      jsonResponse(200, await owner.alerts(reader, query.get("site_id"))),
+    ),
     shares: guarded(async ({ query }, reader) =>
       jsonResponse(200, await owner.shares(reader, query.get("site_id"))),
     ),

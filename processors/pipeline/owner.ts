@@ -3,7 +3,9 @@ import { ClickstreamError } from "../errors.ts";
 import { PROPS_PREFIX } from "../model/dimensions.ts";
 import { LIMITS } from "../model/event.ts";
 import { DAY_MS, type EpochMs } from "../model/time.ts";
+import type { Alert } from "../notifiers/notifier.ts";
 import { createGrant, type GrantDeps, listGrants, type Reader, removeGrant } from "./access.ts";
+import { recentAlerts } from "./alerts/watch.ts";
 import { decodeItem, type Granularity, partition } from "./rollups.ts";
 import { type Funnel, type Goal, readSettings, saveSettings } from "./settings.ts";
 import { SiteDirectory } from "./sites.ts";
@@ -81,6 +83,15 @@ export class OwnerApi {
       ...(recent ? { last_request_at: seen.find((one) => one.site === site)?.at ?? null } : {}),
       ...(recent && mayWrite ? { unknown_sites: await this.#unknown(seen) } : {}),
     };
+  }
+
+  /** What its rules found lately. */
+  async alerts(
+    reader: Reader,
+    siteId: string | null | undefined,
+  ): Promise<{ readonly alerts: readonly Alert[] }> {
+    const site = await this.#site(reader, siteId);
+    return { alerts: await recentAlerts(this.#deps.store, site) };
   }
 
   /** Replaces goals and funnels. */

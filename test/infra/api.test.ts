@@ -16,9 +16,9 @@ describe("the API document", () => {
   it("has the routes of the contract and no others", () => {
     expect(operations.map(({ path, method }) => `${method} ${path}`).sort()).toEqual([
       "delete /api/v2/shares",
+      "get /api/v2/alerts",
       "get /api/v2/export.csv",
       "get /api/v2/live",
-      "get /api/v2/alerts",
       "get /api/v2/shares",
       "get /api/v2/site",
       "get /api/v2/sites",

@@ -1,0 +1,60 @@
+/** What the rules of a site find wrong now, in a line each above the numbers. Asks once a minute; knows only the client and the DOM. */
+import { type Alert, alerts } from "./api.ts";
+import { el } from "./dom.ts";
+import { fill } from "./i18n/strings.ts";
+import type { View } from "./view.ts";
+
+const EVERY_MS = 60_000;
+
+export interface AlertNotice {
+  readonly node: HTMLElement;
+  /** Starts over with this site. */
+  use(site: string, view: View): void;
+  stop(): void;
+}
+
+/** The last word on each rule, where it is that something is wrong. */
+export function ongoing(recent: readonly Alert[]): Alert[] {
+  const newest = new Map<string, Alert>();
+  for (const alert of recent.toSorted((a, b) => b.at - a.at))
+    if (!newest.has(alert.rule)) newest.set(alert.rule, alert);
+  return [...newest.values()].filter(({ state }) => state === "firing");
+}
+
+/** A server without alerts, or one that is away, shows none: the page says elsewhere that it is away. */
+export function alertNotice(): AlertNotice {
+  const node = el("div", { class: "alerts", role: "status" });
+  node.hidden = true;
+  let timer: ReturnType<typeof setInterval> | undefined;
+  let asked = 0;
+  const show = async (site: string, { strings, format }: View): Promise<void> => {
+    const mine = ++asked;
+    const recent = await alerts(site).catch(() => undefined);
+    if (!recent || mine !== asked) return;
+    const lines = ongoing(recent).map(({ kind, since, value, expected }) => {
+      return el(
+        "p",
+        {},
+        fill(strings.alert, {
+          what: strings[`alert_${kind}`],
+          time: format.clock(since),
+          value: format.count(value),
+          expected: format.count(expected),
+        }),
+      );
+    });
+    node.replaceChildren(...lines);
+    node.hidden = lines.length === 0;
+  };
+  return {
+    node,
+    use(site, view) {
+      clearInterval(timer);
+      node.replaceChildren();
+      node.hidden = true;
+      void show(site, view);
+      timer = setInterval(() => void show(site, view), EVERY_MS);
+    },
+    stop: () => clearInterval(timer),
+  };
+}
