@@ -85,6 +85,14 @@ export const exactly = (value: number, baseline: number): Measured => ({
   discarded: 0,
 });
 
+/** Three significant digits, without exponents. */
+export const short = (value: number): string =>
+  value === 0
+    ? "0"
+    : Math.abs(value) >= 100
+      ? Math.round(value).toLocaleString("en-US")
+      : String(Number(value.toPrecision(3)));
+
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;

@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { cpus, release, totalmem } from "node:os";
 import { fileURLToPath } from "node:url";
 import { type Benchmark, type Measured, type Result, verdict } from "./benchmark.ts";
+import { short } from "./measure.ts";
 
 const PAGE = fileURLToPath(new URL("../../docs/performance.md", import.meta.url));
 const BEGIN = "<!-- bench:begin -->";
@@ -20,14 +21,6 @@ export const resultOf = ({ benchmark: { id, floor, aim, better }, measured }: Ro
   aim,
   better,
 });
-
-/** Three significant digits, without exponents. */
-export const short = (value: number): string =>
-  value === 0
-    ? "0"
-    : Math.abs(value) >= 100
-      ? Math.round(value).toLocaleString("en-US")
-      : String(Number(value.toPrecision(3)));
 
 /** One row, for people. */
 export function describeRow({ benchmark, measured }: Row): string {

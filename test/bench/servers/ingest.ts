@@ -1,0 +1,25 @@
+/** The local edge alone: checks a batch, renders its record and answers once it is synced to the stream's file. Prints its port. */
+import { join } from "node:path";
+import { apiDocument } from "../../../infra/api.ts";
+import { createGateway } from "../../../infra/local/gateway/gateway.ts";
+import { systemClock } from "../../../processors/crypto.ts";
+import { sqliteStream } from "../../../processors/streams/sqlite.ts";
+
+const stream = sqliteStream({ path: join(process.argv[2]!, "stream.db"), clock: systemClock });
+const none = () => ({ status: 404, body: "" });
+const document = apiDocument({
+  partition: "aws",
+  region: "local",
+  streamName: "events",
+  ingestRoleArn: "local",
+  queryFunctionArn: "local",
+  clientAddress: { from: "connection" },
+});
+const gateway = createGateway({
+  document,
+  putRecord: (record) => stream.put(record),
+  functions: new Proxy({}, { get: () => none, has: () => true }),
+  clock: systemClock,
+});
+const { port } = await gateway.listen(0, "127.0.0.1");
+console.log(port);
