@@ -12,6 +12,7 @@ import {
   newestSnapshot,
   readCommits,
 } from "./commit.ts";
+import { areSame, dropRetired, type Editions, readEditions, spacesOf } from "./editions.ts";
 import {
   type Contribution,
   deriveDays,
@@ -44,14 +45,42 @@ export async function readCursors(store: Store): Promise<Map<string, number>> {
   return new Map(items.map(({ sk, value }) => [sk, new ByteReader(value).varint()]));
 }
 
-async function advanceCursor(store: Store, shard: string, n: number): Promise<void> {
+/**
+ * False when editions began or were switched since the commits were folded: then they must be folded into those too.
+ * Looked up under the version of the cursor that the put expects, and whoever begins an edition gives each cursor a new
+ * version afterwards: so no cursor passes a commit that an edition lacks.
+ */
+async function advanceCursor(store: Store, shard: string, n: number, folded: Editions): Promise<boolean> {
   for (;;) {
     const item = await store.get({ pk: CURSOR, sk: shard });
-    if (item && new ByteReader(item.value).varint() >= n) return;
-    const writer = new ByteWriter(8);
-    writer.varint(n);
-    if (await store.put({ pk: CURSOR, sk: shard, value: writer.finish() }, item?.version ?? 0)) return;
+    if (item && new ByteReader(item.value).varint() >= n) return true;
+    if (!areSame(folded, await readEditions(store))) return false;
+    if (await store.put({ pk: CURSOR, sk: shard, value: encodeCursor(n) }, item?.version ?? 0)) return true;
   }
+}
+
+const encodeCursor = (n: number): Uint8Array => {
+  const writer = new ByteWriter(8);
+  writer.varint(n);
+  return writer.finish();
+};
+
+/**
+ * Gives the cursor of each shard a new version, and answers where it stands: call after an edition began. Commits beyond
+ * are folded into the edition by everybody who compacts; those up to there are the caller's.
+ */
+export async function touchCursors(store: Store): Promise<Map<string, number>> {
+  const cursors = new Map<string, number>();
+  for (const { id } of await listShards(store)) {
+    for (;;) {
+      const item = await store.get({ pk: CURSOR, sk: id });
+      const n = item ? new ByteReader(item.value).varint() : 0;
+      if (!(await store.put({ pk: CURSOR, sk: id, value: encodeCursor(n) }, item?.version ?? 0))) continue;
+      cursors.set(id, n);
+      break;
+    }
+  }
+  return cursors;
 }
 
 /** Safe to run at any time, by several at once, and to abandon anywhere. Throws `unavailable` on an outage: run again. */
@@ -67,50 +96,85 @@ export async function compact({ store, clock }: { store: Store; clock: Clock }):
     const last = tail.at(-1);
     if (last) through.set(id, last.n);
   }
-  const items = await foldCommits(store, clock, zones, commits, through);
-  for (const [shard, n] of through) await advanceCursor(store, shard, n);
-  await deriveDays(store, clock, zones);
+  let items = 0;
+  let spaces = new Map<string, { readonly timeZone: string }>();
+  for (let isDone = false; !isDone; ) {
+    const editions = await readEditions(store);
+    spaces = spacesIn(zones, editions);
+    items += await foldCommits(store, clock, spaces, editions, commits, through);
+    isDone = true;
+    for (const [shard, n] of through) isDone = isDone && (await advanceCursor(store, shard, n, editions));
+  }
+  await deriveDays(store, clock, spaces);
+  await dropRetired(store, clock);
   for (const { id } of shards) await cleanUp(store, clock, id, through.get(id) ?? cursors.get(id) ?? 0);
   return { commits: commits.length, items, more: commits.length >= MAX_COMMITS };
+}
+
+/** Where the rollups of all sites are, and those that are being made, each with its time zone. */
+function spacesIn(
+  sites: ReadonlyMap<string, { readonly timeZone: string }>,
+  editions: Editions,
+): Map<string, { readonly timeZone: string }> {
+  const spaces = new Map<string, { readonly timeZone: string }>();
+  for (const [site, { timeZone }] of sites)
+    for (const { space } of spacesOf(site, editions)) spaces.set(space, { timeZone });
+  return spaces;
 }
 
 async function foldCommits(
   store: Store,
   clock: Clock,
-  sites: ReadonlyMap<string, { readonly timeZone: string }>,
+  spaces: ReadonlyMap<string, { readonly timeZone: string }>,
+  editions: Editions,
+  commits: readonly Commit[],
+  through: ReadonlyMap<string, number>,
+): Promise<number> {
+  let written = 0;
+  for (const site of new Set(commits.flatMap(({ partials }) => [...partials.keys()]))) {
+    for (const { space, after } of spacesOf(site, editions)) {
+      const zone = spaces.get(space)?.timeZone ?? "UTC";
+      const beyond = commits.filter(({ shard, n }) => n > (after[shard] ?? 0));
+      written += await foldInSpace(store, clock, { site, space, zone }, beyond, through);
+    }
+  }
+  return written;
+}
+
+async function foldInSpace(
+  store: Store,
+  clock: Clock,
+  { site, space, zone }: { readonly site: string; readonly space: string; readonly zone: string },
   commits: readonly Commit[],
   through: ReadonlyMap<string, number>,
 ): Promise<number> {
   const now = clock.now();
   let written = 0;
-  for (const site of new Set(commits.flatMap(({ partials }) => [...partials.keys()]))) {
-    const zone = sites.get(site)?.timeZone ?? "UTC";
-    const windows = new Map<
-      string,
-      { granularity: Granularity; start: number; contributions: Contribution[] }
-    >();
-    const gather = (granularity: Granularity, start: number, contribution: Contribution): void => {
-      const key = `${granularity}${start}`;
-      const window = windows.get(key);
-      if (window) window.contributions.push(contribution);
-      else windows.set(key, { granularity, start, contributions: [contribution] });
-    };
-    const days = new Set<LocalDate>();
-    for (const { shard, n, partials } of commits) {
-      for (const [minute, rollup] of partials.get(site)?.windows ?? []) {
-        if (isKept(minute, now)) gather("minute", minute, { shard, n, rollup });
-        const hour = hourOf(zone, minute);
-        gather("hour", hour, { shard, n, rollup });
-        days.add(localDate(zone, hour));
-      }
+  const windows = new Map<
+    string,
+    { granularity: Granularity; start: number; contributions: Contribution[] }
+  >();
+  const gather = (granularity: Granularity, start: number, contribution: Contribution): void => {
+    const key = `${granularity}${start}`;
+    const window = windows.get(key);
+    if (window) window.contributions.push(contribution);
+    else windows.set(key, { granularity, start, contributions: [contribution] });
+  };
+  const days = new Set<LocalDate>();
+  for (const { shard, n, partials } of commits) {
+    for (const [minute, rollup] of partials.get(site)?.windows ?? []) {
+      if (isKept(minute, now)) gather("minute", minute, { shard, n, rollup });
+      const hour = hourOf(zone, minute);
+      gather("hour", hour, { shard, n, rollup });
+      days.add(localDate(zone, hour));
     }
-    for (const { granularity, start, contributions } of windows.values()) {
-      const key = { pk: partition(granularity, site), sk: instantKey(start) };
-      const expiresAt = granularity === "minute" ? minuteExpiry(start) : undefined;
-      if (await foldInto(store, key, contributions, through, expiresAt)) written++;
-    }
-    await markDerived(store, site, days);
   }
+  for (const { granularity, start, contributions } of windows.values()) {
+    const key = { pk: partition(granularity, space), sk: instantKey(start) };
+    const expiresAt = granularity === "minute" ? minuteExpiry(start) : undefined;
+    if (await foldInto(store, key, contributions, through, expiresAt)) written++;
+  }
+  await markDerived(store, space, days);
   return written;
 }
 

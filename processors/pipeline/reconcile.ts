@@ -10,6 +10,7 @@ import type { Stream } from "../streams/stream.ts";
 import { type Commit, listShards, loadState, readCommits, readLog } from "./commit.ts";
 import { readCursors } from "./compact.ts";
 import { dayWindow, differenceOf, differentVisitors, keyOf, type Window, windowsOf } from "./difference.ts";
+import { readEdition } from "./editions.ts";
 import {
   addMinute,
   addTotals,
@@ -261,7 +262,8 @@ export class Reconciler {
       const { site, granularity, start, end, sk } = window;
       // Before `since` the recount lacks records; what is no longer kept by the minute cannot be compared.
       if (start < since || !isKept(start, this.#clock.now())) return;
-      const item = await this.#store.get({ pk: partition(granularity, site), sk });
+      const { space } = await readEdition(this.#store, site);
+      const item = await this.#store.get({ pk: partition(granularity, space), sk });
       const known = item && decodeItem(item);
       // A day that is not over, or has changed since, waits until it is derived from its hours.
       if (granularity === "day" && !known?.rollup) {

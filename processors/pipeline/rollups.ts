@@ -10,7 +10,8 @@ import { addDays, dayStart, hourStart, type LocalDate, localDate } from "../mode
 import { ByteReader, ByteWriter } from "../sketches/bytes.ts";
 import type { Item, ItemKey, Store } from "../stores/store.ts";
 
-export type Granularity = "minute" | "hour" | "day";
+export const ROLLUP_PARTITIONS = ["minute", "hour", "day"] as const;
+export type Granularity = (typeof ROLLUP_PARTITIONS)[number];
 
 /** Newest commit folded in, by shard. */
 export type Applied = ReadonlyMap<string, number>;
@@ -21,6 +22,8 @@ export interface RollupItem {
   readonly applied: Applied;
   /** Undefined: the day changed since it was derived; its hours hold the truth. */
   readonly rollup: Rollup | undefined;
+  /** What a rebuild found for its window is in it. */
+  readonly isBased: boolean;
 }
 
 /** Minutes serve the live views and a comparison with last week; then hours take over. */
@@ -29,15 +32,21 @@ export const MINUTE_KEEP_MS = 8 * DAY_MS;
 const DAY_SETTLE_MS = 10 * MINUTE_MS;
 
 const VERSION = 1;
+const HAS_ROLLUP = 1;
+const IS_BASED = 2;
 
 export const partition = (granularity: Granularity, site: string): string => `${granularity}/${site}`;
 /** Sort key of a minute or hour: 13 digits of epoch ms order like the time until the year 2286. */
 export const instantKey = (at: EpochMs): string => String(at).padStart(13, "0");
 
-function encodeItem(applied: Applied, rollup: Rollup | undefined): Uint8Array<ArrayBuffer> {
+export function encodeItem(
+  applied: Applied,
+  rollup: Rollup | undefined,
+  isBased = false,
+): Uint8Array<ArrayBuffer> {
   const writer = new ByteWriter(4096);
   writer.byte(VERSION);
-  writer.byte(rollup ? 1 : 0);
+  writer.byte((rollup ? HAS_ROLLUP : 0) | (isBased ? IS_BASED : 0));
   writer.varint(applied.size);
   for (const [shard, n] of [...applied].sort(([a], [b]) => (a < b ? -1 : 1))) {
     writer.text(shard);
@@ -51,11 +60,11 @@ export function decodeItem({ sk, version, value }: Item): RollupItem {
   const reader = new ByteReader(value);
   const layout = reader.byte();
   if (layout !== VERSION) throw new RangeError(`rollup item version ${layout}, this code reads ${VERSION}`);
-  const hasRollup = reader.byte() === 1;
+  const flags = reader.byte();
   const applied = new Map<string, number>();
   for (let left = reader.varint(); left > 0; left--) applied.set(reader.text(), reader.varint());
-  const rollup = hasRollup ? Rollup.decode(value.subarray(reader.position)) : undefined;
-  return { sk, version, applied, rollup };
+  const rollup = flags & HAS_ROLLUP ? Rollup.decode(value.subarray(reader.position)) : undefined;
+  return { sk, version, applied, rollup, isBased: (flags & IS_BASED) !== 0 };
 }
 
 /** What one commit adds to one window. */
@@ -94,7 +103,34 @@ export async function foldInto(
     for (const { shard } of fresh)
       applied.set(shard, Math.max(applied.get(shard) ?? 0, through.get(shard) ?? 0));
     rollup.bound();
-    const value = encodeItem(applied, rollup);
+    const value = encodeItem(applied, rollup, known?.isBased);
+    if (await store.put({ ...key, value, ...(expiresAt ? { expiresAt } : {}) }, item?.version ?? 0))
+      return true;
+  }
+  throw new ClickstreamError(
+    "unavailable",
+    `${key.pk} ${key.sk}: ${MAX_CONFLICTS} conflicting writes in a row`,
+  );
+}
+
+/**
+ * Adds what a rebuild found for a window to the item of a new edition, beside the commits that are folded into it
+ * meanwhile; once, however often it is called.
+ */
+export async function foldBase(
+  store: Store,
+  key: ItemKey,
+  base: Rollup,
+  expiresAt?: EpochMs,
+): Promise<boolean> {
+  for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
+    const item = await store.get(key);
+    const known = item ? decodeItem(item) : undefined;
+    if (known?.isBased) return false;
+    const rollup = known?.rollup ?? new Rollup();
+    rollup.merge(base);
+    rollup.bound();
+    const value = encodeItem(known?.applied ?? new Map(), rollup, true);
     if (await store.put({ ...key, value, ...(expiresAt ? { expiresAt } : {}) }, item?.version ?? 0))
       return true;
   }
@@ -188,16 +224,29 @@ export async function deriveDays(
   const announced = new Map<string, LocalDate>();
   for (const [site, { timeZone }] of sites) announced.set(site, await announce(store, clock, site, timeZone));
   let written = 0;
-  for (const note of await store.list(STALE)) {
+  await inPortions(await store.list(STALE), DAYS_AT_ONCE, async (note) => {
     const [date, site] = JSON.parse(note.sk) as [LocalDate, string];
     const zone = sites.get(site)?.timeZone;
-    if (zone === undefined || date >= (announced.get(site) ?? "")) continue;
+    if (zone === undefined || date >= (announced.get(site) ?? "")) return;
     const isOver = dayStart(zone, addDays(date, 1)) + DAY_SETTLE_MS <= clock.now();
-    if (!isOver || !(await deriveDay(store, site, zone, date))) continue;
+    if (!isOver || !(await deriveDay(store, site, zone, date))) return;
     written++;
     await withdraw(store, clock, note);
-  }
+  });
   return written;
+}
+
+/** An import may bring years at once: their days share the store's syncs, and few are in memory together. */
+const DAYS_AT_ONCE = 16;
+const NOTES_AT_ONCE = 256;
+
+/** Some at a time: stores share one sync between writes that are given together. */
+export async function inPortions<T>(
+  items: readonly T[],
+  size: number,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
+  for (let i = 0; i < items.length; i += size) await Promise.all(items.slice(i, i + size).map(work));
 }
 
 /**
@@ -210,8 +259,9 @@ async function announce(store: Store, clock: Clock, site: string, zone: string):
   const from = built ? builtBefore(built) : await earliestDate(store, site, zone);
   if (!from || from >= end) return builtBefore(built);
   // Days without hours too: one may be written before the announcement, by somebody who does not see it.
-  for (let date = from; date < end; date = addDays(date, 1))
-    await noteStale(store, { pk: STALE, sk: staleKey(site, date) });
+  const dates: LocalDate[] = [];
+  for (let date = from; date < end; date = addDays(date, 1)) dates.push(date);
+  await inPortions(dates, NOTES_AT_ONCE, (date) => noteStale(store, { pk: STALE, sk: staleKey(site, date) }));
   const value = new TextEncoder().encode(end);
   // Who loses the put derives in the next run.
   return (await store.put({ pk: BUILT, sk: site, value }, built?.version ?? 0)) ? end : builtBefore(built);

@@ -1,0 +1,158 @@
+/**
+ * Editions of a site's rollups: those that readers read, and those that a rebuild makes beside them. An edition lives in
+ * a space of its own among the items; one item says which is current, so that a switch is one write.
+ */
+import { ClickstreamError } from "../errors.ts";
+import { type Clock, type EpochMs, HOUR_MS } from "../model/time.ts";
+import type { Item, Store } from "../stores/store.ts";
+import { partition, ROLLUP_PARTITIONS } from "./rollups.ts";
+
+export interface Edition {
+  /** Goes up with every change; readers then forget what they know of the site. 0: nothing was ever rebuilt. */
+  readonly version: number;
+  /** Takes the place of the site's id in the keys of rollups. The site's id itself for the first edition. */
+  readonly space: string;
+  /** Newest commit of each shard that a rebuild put there; folding begins after it. */
+  readonly after: After;
+  /** Where the next one is being made; what is committed goes there too. */
+  readonly next: { readonly space: string; readonly after: After } | undefined;
+  readonly retired: readonly { readonly space: string; readonly at: EpochMs }[];
+}
+
+export type After = Readonly<Record<string, number>>;
+
+/** By site; sites that are not in it have their first edition. */
+export type Editions = ReadonlyMap<string, Edition>;
+
+const PK = "edition";
+/** As long as any query that began before may still read. */
+const RETIRED_MS = HOUR_MS;
+
+type Stored = Omit<Edition, "version">;
+
+const decode = (site: string, item: Item | undefined): Edition => {
+  const stored =
+    item && item.value.length > 0 ? (JSON.parse(new TextDecoder().decode(item.value)) as Stored) : undefined;
+  return {
+    version: item?.version ?? 0,
+    space: stored?.space ?? site,
+    after: stored?.after ?? {},
+    next: stored?.next,
+    retired: stored?.retired ?? [],
+  };
+};
+
+export async function readEdition(store: Store, site: string): Promise<Edition> {
+  return decode(site, await store.get({ pk: PK, sk: site }));
+}
+
+export async function readEditions(store: Store): Promise<Editions> {
+  return new Map((await store.list(PK)).map((item) => [item.sk, decode(item.sk, item)]));
+}
+
+/** The spaces that what is committed for a site goes into, and after which commits. */
+export function spacesOf(
+  site: string,
+  editions: Editions,
+): { readonly space: string; readonly after: After }[] {
+  const edition = editions.get(site);
+  if (!edition) return [{ space: site, after: {} }];
+  const { space, after, next } = edition;
+  return next ? [{ space, after }, next] : [{ space, after }];
+}
+
+export const areSame = (a: Editions, b: Editions): boolean =>
+  a.size === b.size && [...a].every(([site, { version }]) => b.get(site)?.version === version);
+
+const MAX_CONFLICTS = 50;
+
+/** Reads, changes and writes under the version; undefined leaves it as it is. */
+async function change(
+  store: Store,
+  site: string,
+  next: (edition: Edition) => Stored | undefined,
+): Promise<Edition> {
+  for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
+    const known = await readEdition(store, site);
+    const wanted = next(known);
+    if (!wanted) return known;
+    const { space, after, retired } = wanted;
+    const value = new TextEncoder().encode(JSON.stringify({ space, after, next: wanted.next, retired }));
+    if (await store.put({ pk: PK, sk: site, value }, known.version))
+      return { ...wanted, version: known.version + 1 };
+  }
+  throw new ClickstreamError(
+    "unavailable",
+    `edition of ${site}: ${MAX_CONFLICTS} conflicting writes in a row`,
+  );
+}
+
+/** Call after items of a site were replaced or deleted by other means than folding a commit: readers forget what they know. */
+export async function changeEdition(store: Store, site: string): Promise<void> {
+  await change(store, site, (edition) => edition);
+}
+
+/**
+ * Begins another edition, of which the caller puts in what was committed up to `after`; one that was begun before and
+ * not finished is given up. "@" occurs in no site id.
+ */
+export async function beginEdition(store: Store, clock: Clock, site: string, after: After): Promise<string> {
+  const { next } = await change(store, site, (edition) => ({
+    ...edition,
+    next: { space: `${site}@${edition.version + 1}`, after },
+    retired: retire(edition, edition.next?.space, clock),
+  }));
+  return next?.space ?? "";
+}
+
+/** Makes an edition that was begun the current one, in one write. False when somebody else began another. */
+export async function switchEdition(
+  store: Store,
+  clock: Clock,
+  site: string,
+  space: string,
+): Promise<boolean> {
+  const edition = await change(store, site, (known) =>
+    known.next?.space === space
+      ? { ...known.next, next: undefined, retired: retire(known, known.space, clock) }
+      : undefined,
+  );
+  return edition.space === space;
+}
+
+/** Gives up an edition that was begun, and has its items deleted. */
+export async function giveUpEdition(store: Store, clock: Clock, site: string, space: string): Promise<void> {
+  await change(store, site, (known) =>
+    known.next?.space === space
+      ? { ...known, next: undefined, retired: retire(known, space, clock) }
+      : undefined,
+  );
+}
+
+const retire = ({ retired }: Edition, space: string | undefined, clock: Clock): Edition["retired"] =>
+  space === undefined ? retired : [...retired, { space, at: clock.now() }];
+
+const DELETED_AT_ONCE = 500;
+
+/** Deletes the items of editions that nobody reads any more, a portion at a time. */
+export async function dropRetired(store: Store, clock: Clock): Promise<void> {
+  for (const [site, { retired }] of await readEditions(store)) {
+    for (const { space, at } of retired) {
+      if (clock.now() - at < RETIRED_MS) continue;
+      if (!(await dropSpace(store, space))) return;
+      await change(store, site, (edition) => ({
+        ...edition,
+        retired: edition.retired.filter((one) => one.space !== space),
+      }));
+    }
+  }
+}
+
+async function dropSpace(store: Store, space: string): Promise<boolean> {
+  for (const granularity of ROLLUP_PARTITIONS) {
+    const items = await store.list(partition(granularity, space), { limit: DELETED_AT_ONCE });
+    await store.delete(items);
+    if (items.length === DELETED_AT_ONCE) return false;
+  }
+  return true;
+}
