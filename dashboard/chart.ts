@@ -45,8 +45,16 @@ const BY: Readonly<Record<Interval, keyof View["strings"]>> = {
   week: "by_week",
   month: "by_month",
 };
-/** Labels at round hours and quarters rather than at every seventh. */
-const LABEL_EVERY: Readonly<Record<Interval, number>> = { minute: 5, hour: 1, day: 1, week: 1, month: 1 };
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+/** Labels at round times rather than at every seventh. */
+const LABEL_STEPS: Readonly<Record<Interval, readonly number[]>> = {
+  minute: [5, 10, 15, 30, 60, 120, 180, 360],
+  hour: [1, 2, 3, 6, 12, 24],
+  day: [1],
+  week: [1],
+  month: [1, 2, 3, 6, 12],
+};
 
 export function chart(view: View, actions: ChartActions): Chart {
   const { strings } = view;
@@ -107,7 +115,14 @@ export function chart(view: View, actions: ChartActions): Chart {
     if (!shown || width === 0) return;
     const { series, view } = shown;
     const most = Math.max(0, ...[...series.values, ...(series.past ?? [])].map((value) => value ?? 0));
-    const { metric, interval } = series;
+    const { metric, interval, buckets } = series;
+    const first = buckets[0]?.wall ?? 0;
+    // Over several days a midnight is better known by its date.
+    const isLong = buckets.length > 48 && interval === "hour";
+    const xLabel = (i: number): string => {
+      const wall = buckets[i]?.wall ?? 0;
+      return view.format.tick(wall, isLong && wall % DAY === 0 ? "day" : interval);
+    };
     space = drawing.paint({
       width,
       height: CHART_HEIGHT,
@@ -116,8 +131,10 @@ export function chart(view: View, actions: ChartActions): Chart {
       openFrom: openFrom(series),
       ticks: metric === "bounce_rate" ? [0, 25, 50, 75, 100] : axisTicks(most, kindOf(metric)),
       yLabel: (value) => view.format.axis(metric, value),
-      xLabel: (i) => view.format.tick(series.buckets[i]?.wall ?? 0, interval),
-      labelEvery: LABEL_EVERY[interval],
+      xLabel,
+      labelSteps: LABEL_STEPS[interval],
+      labelOffset:
+        interval === "minute" ? (first % HOUR) / 60_000 : interval === "hour" ? (first % DAY) / HOUR : 0,
     });
   }
 

@@ -11,8 +11,8 @@ import type { View } from "./view.ts";
 
 const MINUTE = 60_000;
 const DAY = 24 * 60 * MINUTE;
-/** Single minutes of a small site jump between 0 and 3; the mean of ten shows the day. */
-const STEP_MINUTES = 10;
+/** Single minutes of a small site jump between 0 and 3; the mean of fifteen shows the day. */
+const STEP_MINUTES = 15;
 const HEIGHT = 118;
 const STEPS_AN_HOUR = 60 / STEP_MINUTES;
 
@@ -27,12 +27,12 @@ export function daysAt(now: number, timeZone: string): { readonly today: Period;
   return { today: day(midnight), before: day(midnight - 7 * DAY) };
 }
 
-/** Visitors per minute, averaged over each ten minutes of a day up to `now`; undefined has not happened yet. */
+/** Visitors per minute, averaged over each quarter of an hour up to `now`; undefined has not happened yet. */
 export function means(minutes: ReadonlyMap<number, number>, { start, end }: Period, now: number): Points {
   const length = STEP_MINUTES * MINUTE;
   return Array.from({ length: Math.ceil((end - start) / length) }, (_, i) => {
     // A minute that has only begun would pull the mean down, and the mean of one or two jumps: the newest point
-    // takes the ten whole minutes up to now.
+    // takes the fifteen whole minutes up to now.
     const whole = Math.floor((now - start) / MINUTE) * MINUTE + start;
     if (whole <= start + i * length) return undefined;
     const to = Math.min(start + (i + 1) * length, whole);
@@ -66,11 +66,12 @@ export function dayLine(first: View, failed: (error: unknown) => void): DayLine 
 
   const drawing = plotter();
   const plot = el("div", { class: "plot small", "aria-label": strings.dayTitle }, drawing.node);
+  const title = el("span", {}, strings.dayTitle);
   const readout = el("span", { class: "readout" });
   const lastWeek = el("span", { class: "key past" }, strings.lastWeek);
   lastWeek.hidden = true;
   const table = el("table", { class: "visually-hidden" });
-  const node = el("div", { class: "day" }, el("h2", {}, strings.dayTitle, lastWeek, readout), plot, table);
+  const node = el("div", { class: "day" }, el("h2", {}, title, readout, lastWeek), plot, table);
 
   const timeOf = (i: number): string => view.format.minute(days.today.start + i * STEP_MINUTES * MINUTE);
   const number = (value: number | undefined): string => (value === undefined ? "–" : view.format.rate(value));
@@ -81,15 +82,17 @@ export function dayLine(first: View, failed: (error: unknown) => void): DayLine 
     start: () => shown?.values.findLastIndex((value) => value !== undefined) ?? 0,
     read(i) {
       drawing.mark(i);
-      lastWeek.hidden = i !== undefined || before === undefined;
+      // There is room for the title or for the numbers.
+      title.hidden = i !== undefined;
       if (i === undefined || !shown) {
         setText(readout, "");
+        setText(lastWeek, strings.lastWeek);
         return undefined;
       }
       const values = { time: timeOf(i), now: number(shown.values[i]), before: number(shown.before?.[i]) };
-      const words = fill(strings.dayRead, values);
-      setText(readout, words);
-      return words;
+      setText(readout, `${values.time} · ${values.now}`);
+      setText(lastWeek, `${strings.lastWeek} · ${values.before}`);
+      return fill(strings.dayRead, values);
     },
   });
 
@@ -106,7 +109,8 @@ export function dayLine(first: View, failed: (error: unknown) => void): DayLine 
       ticks: axisTicks(most, "whole", 2),
       yLabel: (value) => view.format.axis("visitors", value),
       xLabel: timeOf,
-      labelEvery: 6 * STEPS_AN_HOUR,
+      labelSteps: [6 * STEPS_AN_HOUR, 12 * STEPS_AN_HOUR],
+      labelOffset: 0,
     });
   }
 

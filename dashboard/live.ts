@@ -34,6 +34,7 @@ export function liveStrip(first: View, failed: (error: unknown) => void): LiveSt
   const day = dayLine(view, failed);
 
   const bars = Array.from({ length: MINUTES }, () => el("i", { class: "bar" }));
+  const minutesTitle = el("span", {}, strings.minutesTitle);
   const readout = el("span", { class: "readout" });
   const table = el("table", { class: "visually-hidden" });
   const plot = el("div", { class: "bars", "aria-label": strings.minutesTitle }, ...bars);
@@ -60,7 +61,7 @@ export function liveStrip(first: View, failed: (error: unknown) => void): LiveSt
     el(
       "div",
       { class: "minutes" },
-      el("h2", {}, strings.minutesTitle, readout),
+      el("h2", {}, minutesTitle, readout),
       plot,
       el(
         "p",
@@ -88,6 +89,7 @@ export function liveStrip(first: View, failed: (error: unknown) => void): LiveSt
       const minute = i === undefined ? undefined : shown?.minutes[i];
       const words = minute && minuteText(minute.start, minute.visitors, minute.provisional);
       setText(readout, words ?? "");
+      minutesTitle.hidden = words !== undefined;
       return words;
     },
   });

@@ -12,8 +12,10 @@ export interface Plot {
   readonly ticks: readonly number[];
   readonly yLabel: (value: number) => string;
   readonly xLabel: (index: number) => string;
-  /** Labels of x stand at multiples of it; 1 leaves the choice to the room there is. */
-  readonly labelEvery: number;
+  /** Numbers of points between two labels of x to choose from; beyond the last, its multiples. */
+  readonly labelSteps: readonly number[];
+  /** How many points after a round one the first point is, so that labels stand at round ones. */
+  readonly labelOffset: number;
 }
 
 export interface Frame {
@@ -113,8 +115,9 @@ export function plotter(): Plotter {
       );
     }
     const room = Math.max(1, Math.ceil((plot.values.length * LABEL_SPACING) / (space.right - space.left)));
-    const every = Math.ceil(room / plot.labelEvery) * plot.labelEvery;
-    for (let i = 0; i < plot.values.length; i += every) {
+    const longest = plot.labelSteps.at(-1) ?? 1;
+    const every = plot.labelSteps.find((step) => step >= room) ?? Math.ceil(room / longest) * longest;
+    for (let i = (every - (plot.labelOffset % every)) % every; i < plot.values.length; i += every) {
       const text = plot.xLabel(i);
       const half = widthOf(text) / 2;
       // Labels at the edges move inwards rather than be cut.

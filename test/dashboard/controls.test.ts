@@ -125,7 +125,8 @@ it("the strip shows the day with the one a week ago, what a trace tells, and wha
   expect(days).toHaveLength(new Set(days).size);
   await page.locator(".small").focus();
   await page.keyboard.press("Home");
-  expect(await textOf(".day .readout")).toMatch(/^00:00: \d+\.\d a minute, \d+\.\d a week ago$/);
+  expect(await textOf(".day .readout")).toMatch(/^00:00 · \d+\.\d$/);
+  expect(await textOf(".day .past")).toMatch(/^a week ago · \d+\.\d$/);
   expect(await page.locator(".day tbody tr").count()).toBeGreaterThan(0);
   expect(await page.locator(".feed a[href]").getAttribute("href")).toBe(`/traces?id=${trace}`);
 

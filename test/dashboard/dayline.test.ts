@@ -38,22 +38,21 @@ describe("the two days", () => {
 
 describe("visitors per minute over a day", () => {
   const day = { start: 0, end: 24 * 60 * MINUTE };
-  const minutes = new Map(Array.from({ length: 20 }, (_, i) => [i * MINUTE, i < 10 ? 4 : 1] as const));
+  const minutes = new Map(Array.from({ length: 30 }, (_, i) => [i * MINUTE, i < 15 ? 4 : 1] as const));
 
-  it("are the mean of each ten minutes, and nothing where no minute is over yet", () => {
-    const line = means(minutes, day, 30 * MINUTE);
-    expect(line).toHaveLength(144);
+  it("are the mean of each quarter of an hour, and nothing where no minute is over yet", () => {
+    const line = means(minutes, day, 45 * MINUTE);
+    expect(line).toHaveLength(96);
     expect(line.slice(0, 4)).toEqual([4, 1, 0, undefined]);
   });
 
-  it("are the last ten whole minutes for the newest point, so that it does not jump with each of them", () => {
-    expect(means(minutes, day, 12 * MINUTE)[1]).toBe((8 * 4 + 2 * 1) / 10);
-    expect(means(minutes, day, 25 * MINUTE)[2]).toBe(0.5);
+  it("are the last fifteen whole minutes for the newest point, so that it does not jump with each of them", () => {
+    expect(means(minutes, day, 18 * MINUTE)[1]).toBe((12 * 4 + 3 * 1) / 15);
     expect(means(minutes, day, 3 * MINUTE)[0]).toBe(4);
   });
 
   it("leave out the minute that has only begun, and count a minute without anything as none", () => {
-    expect(means(minutes, day, 10.9 * MINUTE)[1]).toBeUndefined();
-    expect(means(new Map([[0, 5]]), day, 10 * MINUTE)[0]).toBe(0.5);
+    expect(means(minutes, day, 15.9 * MINUTE)[1]).toBeUndefined();
+    expect(means(new Map([[0, 6]]), day, 15 * MINUTE)[0]).toBe(0.4);
   });
 });
