@@ -46,6 +46,8 @@ export function rowTable(
   return {
     node,
     update(head, rows) {
+      // Without columns there is no table, and an empty row would be announced as one.
+      node.hidden = head.length === 0;
       node.dataset.columns = String(head.length);
       if (headRow.childElementCount !== head.length) {
         headRow.replaceChildren(...head.map(() => el("th", { scope: "col", role: "columnheader" })));

@@ -1,0 +1,215 @@
+/** Whether everybody can use the page: axe in every view, all of it by keyboard, and where the focus goes. */
+import { createRequire } from "node:module";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Browser, type BrowserContext, launchBrowser, type Page } from "../kit/browser.ts";
+import { type Fixture, startFixture } from "./fixture.ts";
+
+const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
+
+let browser: Browser;
+let fixture: Fixture;
+let context: BrowserContext;
+let page: Page;
+beforeAll(async () => {
+  [browser, fixture] = await Promise.all([
+    launchBrowser(),
+    startFixture({
+      rows: 60,
+      error: 0.012,
+      revenue: 2,
+      about: {
+        goals: [{ event: "signup" }, { page: "/pricing", name: "Looked at prices" }],
+        funnels: [{ name: "Buy", steps: [{ page: "/" }, { page: "/pricing" }, { goal: "purchase" }] }],
+      },
+    }),
+  ]);
+  // Evaluated from outside, the script needs no place in the page's policy.
+  context = await browser.newContext({
+    viewport: { width: 1280, height: 900 },
+    locale: "en-US",
+    bypassCSP: true,
+  });
+  page = await context.newPage();
+  await page.goto(fixture.url);
+  await page.addScriptTag({ path: AXE });
+  await page.locator("[data-panel=vitals] tbody tr").first().waitFor();
+});
+afterAll(async () => {
+  await browser?.close();
+  await fixture?.close();
+});
+
+/** Every rule of WCAG 2.2 A and AA and of good practice that axe can test. */
+async function violations(): Promise<string[]> {
+  const results = (await page.evaluate("axe.run(document, { resultTypes: ['violations'] })")) as {
+    violations: { id: string; nodes: { html: string; failureSummary: string }[] }[];
+  };
+  return results.violations.flatMap(({ id, nodes }) =>
+    nodes.map(({ html, failureSummary }) => `${id}: ${html.slice(0, 160)} ${failureSummary.slice(0, 160)}`),
+  );
+}
+
+const tab = (panel: string, name: string) => page.locator(`[data-panel=${panel}] [data-tab=${name}]`);
+const focused = () => page.evaluate("document.activeElement?.outerHTML.slice(0, 200) ?? ''");
+const dialogs = () => page.getByRole("dialog").count();
+
+describe("axe finds nothing wrong", () => {
+  it.each(["light", "dark"] as const)("in the report, %s", async (colorScheme) => {
+    await page.emulateMedia({ colorScheme });
+    expect(await violations()).toEqual([]);
+    await page.emulateMedia({ colorScheme: "light" });
+  });
+
+  it("in every other tab", async () => {
+    for (const [panel, name, seen] of [
+      ["goals", "funnels", ".funnel li"],
+      ["places", "country", "[data-panel=places] .pick"],
+      ["links", "notFound", "[data-panel=links] .pick"],
+    ] as const) {
+      await tab(panel, name).click();
+      await page.locator(seen).first().waitFor();
+    }
+    expect(await violations()).toEqual([]);
+    for (const name of ["defined", "properties"]) {
+      await tab("goals", name).click();
+      await page.locator("[data-panel=goals] .pick").first().waitFor();
+      expect(await violations(), name).toEqual([]);
+    }
+  });
+
+  it.each([
+    { name: "all rows", opens: "[data-panel=pages] .more" },
+    { name: "filter", opens: "[data-key=filter]" },
+    { name: "share", opens: ".share-button" },
+    { name: "shortcuts", opens: "[aria-label='Keyboard shortcuts']" },
+  ])("in the dialog: $name", async ({ opens }) => {
+    await page.locator(opens).press("Enter");
+    await page.getByRole("dialog").waitFor();
+    expect(await violations()).toEqual([]);
+    await page.keyboard.press("Escape");
+    await expect.poll(dialogs).toBe(0);
+    expect(
+      await page.evaluate(`document.activeElement.matches(${JSON.stringify(opens)})`),
+      "focus is back",
+    ).toBe(true);
+  });
+
+  it.each(["defined", "funnels"])("in the editor of %s", async (name) => {
+    await tab("goals", name).click();
+    await page.locator("[data-panel=goals] .one-row .link").click();
+    expect(await violations()).toEqual([]);
+    await page.keyboard.press("Escape");
+  });
+
+  it("while a panel is refused", async () => {
+    fixture.data.refusal = "filters: cannot be answered from rollups";
+    await tab("devices", "browser").click();
+    await expect
+      .poll(() => page.locator("[data-panel=devices] .panel-message").textContent())
+      .toContain("archive");
+    expect(await violations()).toEqual([]);
+    fixture.data.refusal = undefined;
+    await tab("devices", "device").click();
+  });
+
+  it("before the first event, and embedded", async () => {
+    fixture.data.hasEvents = false;
+    await page.goto(fixture.url);
+    await page.addScriptTag({ path: AXE });
+    await page.locator(".findings li").first().waitFor();
+    expect(await violations()).toEqual([]);
+    fixture.data.hasEvents = true;
+    await page.goto(`${fixture.url}embed/?share=rvs_x`);
+    await page.addScriptTag({ path: AXE });
+    await page.locator("[data-panel=vitals] tbody tr").first().waitFor();
+    expect(await page.locator(".controls").isVisible()).toBe(false);
+    expect(await violations()).toEqual([]);
+    await page.goto(`${fixture.url}embed/`);
+    await page.getByText("needs a share link").waitFor();
+  });
+});
+
+describe("by keyboard alone", () => {
+  it("everything on screen is reached, in order, with a focus that is seen", async () => {
+    await page.goto(fixture.url);
+    await page.locator("[data-panel=vitals] tbody tr").first().waitFor();
+    const reachable = (await page.evaluate(
+      `[...document.querySelectorAll("a[href], button, select, input, [tabindex='0'], summary")]
+        .filter((node) => !node.disabled && node.checkVisibility({ visibilityProperty: true })).length`,
+    )) as number;
+    const seen = new Set<string>();
+    const unseen: string[] = [];
+    for (let i = 0; i < reachable + 20; i++) {
+      await page.keyboard.press("Tab");
+      const [key, outline, html] = (await page.evaluate(`(() => {
+        const node = document.activeElement;
+        if (!node || node === document.body) return ["", "1px", ""];
+        node.dataset.walked ??= String((globalThis.walked = (globalThis.walked ?? 0) + 1));
+        return [node.dataset.walked, getComputedStyle(node).outlineStyle, node.outerHTML.slice(0, 120)];
+      })()`)) as [string, string, string];
+      if (key === "") break;
+      seen.add(key);
+      if (outline === "none") unseen.push(html);
+    }
+    expect(unseen).toEqual([]);
+    expect(seen.size).toBe(reachable);
+  });
+
+  it("a row narrows, its chip changes and goes, and the address tells each step", async () => {
+    await page.locator("[data-panel=pages] .pick", { hasText: "/pricing" }).press("Enter");
+    expect(new URL(page.url()).searchParams.getAll("f")).toEqual(["is,event:page,/pricing"]);
+    await page.locator(".chip-text").press("Enter");
+    await page.getByLabel("Condition").selectOption("is_not");
+    await page.getByLabel("Values").fill("/pricing\n/docs, old");
+    await page.getByRole("button", { name: "Apply" }).last().press("Enter");
+    expect(new URL(page.url()).searchParams.getAll("f")).toEqual(["is_not,event:page,/pricing,/docs%2C old"]);
+    await expect
+      .poll(() => page.locator(".chip-text").textContent())
+      .toBe("Page is not /pricing, /docs, old");
+    await page.reload();
+    await expect
+      .poll(() => page.locator(".chip-text").textContent())
+      .toBe("Page is not /pricing, /docs, old");
+    await page.locator(".chip-remove").press("Enter");
+    expect(await page.locator(".chip").count()).toBe(0);
+    expect(await focused(), "the focus has somewhere to go").toContain("filter");
+    await page.goBack();
+    await expect.poll(() => page.locator(".chip").count()).toBe(1);
+    await page.goBack();
+    await expect.poll(() => page.locator(".chip-text").textContent()).toBe("Page: /pricing");
+    await page.goBack();
+    await expect.poll(() => page.locator(".chip").count()).toBe(0);
+  });
+
+  it("all rows are searched, sorted and paged, and one is picked", async () => {
+    await page.locator("[data-panel=pages] .more").press("Enter");
+    const dialog = page.getByRole("dialog");
+    await expect.poll(() => dialog.locator("tbody tr").count()).toBe(50);
+    await dialog.getByRole("button", { name: "Next" }).press("Enter");
+    await expect.poll(() => dialog.getByRole("status").textContent()).toBe("51–60 of 60");
+    await dialog.getByLabel("Sort by").selectOption("event:page asc");
+    await expect.poll(() => JSON.stringify(fixture.queries.at(-1)?.order_by)).toBe('[["event:page","asc"]]');
+    await dialog.getByLabel("Search").fill("page-1");
+    await expect.poll(() => dialog.getByRole("status").textContent()).toBe("1–10 of 10");
+    expect(await dialog.getByRole("link", { name: "CSV" }).getAttribute("href")).toContain("page-1");
+    await dialog.getByRole("button", { name: "/archive/page-10" }).press("Enter");
+    await expect.poll(() => page.locator(".chip-text").textContent()).toBe("Page: /archive/page-10");
+    await page.locator(".chip-remove").press("Enter");
+  });
+
+  it("goals are defined, and stay", async () => {
+    await tab("goals", "defined").press("Enter");
+    await page.getByRole("button", { name: "Edit goals" }).press("Enter");
+    const dialog = page.getByRole("dialog");
+    await dialog.getByRole("button", { name: "Add" }).press("Enter");
+    await page.keyboard.type("download");
+    await page.keyboard.press("Enter");
+    await expect.poll(dialogs).toBe(0);
+    expect(fixture.data.about.goals).toEqual([
+      { event: "signup" },
+      { page: "/pricing", name: "Looked at prices" },
+      { event: "download" },
+    ]);
+    await expect.poll(() => page.locator("[data-panel=goals] .pick").count()).toBe(3);
+  });
+});
