@@ -11,6 +11,7 @@ import { addManagement } from "./manage.ts";
 import { redrive } from "./redrive.ts";
 import { replayFile } from "./replay.ts";
 import { openKinesis, type Runtime, type RuntimeOptions, startRuntime } from "./runtime.ts";
+import { addSimulate } from "./simulate/command.ts";
 import { addSnippet } from "./snippet.ts";
 
 interface StartFlags {
@@ -122,6 +123,7 @@ addImport(program, log);
 addManagement(program, log);
 addSnippet(program);
 addCost(program);
+addSimulate(program);
 
 function start(flags: StartFlags): Promise<Runtime> {
   const options: RuntimeOptions = {
