@@ -47,6 +47,12 @@ export class Rollup {
     return decoded;
   }
 
+  /** The same for one who reads it once: what is still bytes stays bytes. Rows may be shared; never change them. */
+  readTable(dimension: string): Table | undefined {
+    const table = this.#tables.get(dimension);
+    return table instanceof Uint8Array ? decodeTable(table) : table;
+  }
+
   /** The row to add to, made if needed. Undefined when there are too many dimensions. */
   row(dimension: string, value: string): Measures | undefined {
     let table = this.table(dimension);

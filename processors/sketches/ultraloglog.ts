@@ -39,6 +39,8 @@ export class UltraLogLog {
   /** Sorted, without repeats; empty once dense. A plain array: a typed one costs 200 bytes before its first value. */
   #coupons: number[] = [];
   #registers: Uint8Array | undefined;
+  /** What the registers say, until they change: readers ask again and again. */
+  #estimate: number | undefined;
 
   get isEmpty(): boolean {
     return this.#registers === undefined && this.#coupons.length === 0;
@@ -57,11 +59,13 @@ export class UltraLogLog {
       return;
     }
     const rank = below === 0 ? Math.clz32(lo) + 33 - PRECISION : Math.clz32(below) + 1;
+    this.#estimate = undefined;
     raise(this.#registers, hi >>> (32 - PRECISION), rank);
   }
 
   /** Makes this the union of both sets; `other` stays as it is. */
   merge(other: UltraLogLog): void {
+    this.#estimate = undefined;
     if (other.#registers !== undefined) {
       const registers = this.#densify();
       for (let i = 0; i < REGISTERS; i++) registers[i] = union(registers[i]!, other.#registers[i]!);
@@ -85,8 +89,12 @@ export class UltraLogLog {
   /** Distinct hashes, a whole number: exact in sparse form, else the bias-corrected maximum-likelihood estimate. */
   estimate(): number {
     if (this.#registers === undefined) return this.#coupons.length;
-    const rate = mostLikelyRate(this.#registers);
-    return Math.min(Math.round((rate * REGISTERS) / (1 + BIAS / REGISTERS)), Number.MAX_SAFE_INTEGER);
+    if (this.#estimate === undefined) {
+      const rate = mostLikelyRate(this.#registers);
+      const count = Math.round((rate * REGISTERS) / (1 + BIAS / REGISTERS));
+      this.#estimate = Math.min(count, Number.MAX_SAFE_INTEGER);
+    }
+    return this.#estimate;
   }
 
   /** Equal sets give equal bytes. One byte when empty, 5 or 6 for one value, under 3 per value at 1,000; dense 4,097. */

@@ -96,6 +96,12 @@ export class Calm {
     return bytes;
   }
 
+  /** The dimensions that all batches of a site fill. */
+  async dimensions(site: string): Promise<readonly string[]> {
+    const own = this.world.batches.flatMap((batch, i) => (batch.site === site ? [i] : []));
+    return Rollup.decode(Buffer.from(await this.folded(site, own), "hex")).dimensions;
+  }
+
   async #fold(site: string, counted: readonly number[]): Promise<string> {
     const { store } = await this.#process(counted.map((batch) => this.world.batches[batch]!.line));
     const all = new Rollup();

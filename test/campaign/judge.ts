@@ -135,9 +135,21 @@ export class Judge {
     const registered = (await listSites(store)).find(({ id }) => id === site)!;
     const { from, to } = this.#world;
     const range = { from: from - (from % DAY_MS), to: to - (to % DAY_MS) };
-    const { cells } = await reader.read(registered, [range], "hour");
+    const names = await this.#calm.dimensions(site);
+    const wanted = names.map((table) => ({
+      key: JSON.stringify([site, table]),
+      range,
+      table,
+      keep: () => true,
+    }));
+    const { cells, tables } = await reader.read(registered, range, "hour", wanted);
     const all = new Rollup();
-    for (const { parts } of cells) for (const part of parts) all.merge(part);
+    for (const { totals, late } of cells) {
+      all.totals.merge(totals);
+      all.late += late;
+    }
+    for (const [i, { rows }] of tables.entries())
+      for (const [value, measures] of rows) all.row(names[i]!, value)!.merge(measures);
     const counted = await this.#counted(
       site,
       all.totals.revenue?.get("USD")?.minor ?? 0,

@@ -1,11 +1,9 @@
 /** From what was counted to what is answered: values by row, counterparts to compare with, and the query as understood. */
-import { OTHER } from "../../model/dimensions.ts";
 import type { EpochMs } from "../../model/time.ts";
 import type { Site } from "../sites.ts";
 import { tableDimension } from "./answerable.ts";
 import { emptyRow, type Row } from "./breakdown.ts";
 import { changeOf } from "./compare.ts";
-import { predicate, tableOf } from "./filter.ts";
 import { type MetricValue, metricError, metricValue } from "./metrics.ts";
 import { effectiveOrder } from "./order.ts";
 import { type Bucket, type cut, isoLocal, type Range } from "./range.ts";
@@ -14,15 +12,14 @@ import type { Metric, QueryRequest } from "./request.ts";
 
 /** Events of these cells that came after their window had closed. */
 export function lateEvents(cells: readonly Cell[]): number {
-  return cells.flatMap(({ parts }) => parts).reduce((sum, { late }) => sum + late, 0);
+  return cells.reduce((sum, { late }) => sum + late, 0);
 }
 
 /** What was refused in these cells, by reason; reasons without any are left out. */
 export function rejectsIn(cells: readonly Cell[]): Record<string, number> {
   const found: Record<string, number> = {};
-  for (const { parts } of cells)
-    for (const { rejects } of parts)
-      for (const [reason, count] of rejects) found[reason] = (found[reason] ?? 0) + count;
+  for (const { rejects } of cells)
+    for (const [reason, count] of rejects) found[reason] = (found[reason] ?? 0) + count;
   return found;
 }
 
@@ -103,16 +100,6 @@ export function errorsOf({ request }: Question, counts: readonly Counted[]): Rec
   return Object.fromEntries(
     request.metrics.map((metric) => [metric, Math.max(...counts.map((one, i) => errorOf(metric, one, i)))]),
   );
-}
-
-/** Whether what a filter tests has values that it cannot see. */
-export function holdsOther(
-  cells: readonly Cell[],
-  dimension: string | undefined,
-  request: QueryRequest,
-): boolean {
-  if (!dimension || predicate(request.filters)(OTHER)) return false;
-  return cells.some(({ parts }) => parts.some((part) => part.table(tableOf(dimension))?.has(OTHER)));
 }
 
 export function echo(

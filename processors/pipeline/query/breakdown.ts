@@ -1,15 +1,12 @@
-/** From cells of rollups to rows: one for each bucket of time and value of the dimension, with all that was measured. */
+/** From merged tables to rows: one for each bucket of time and value of the dimension, with all that was measured. */
 import { Measures } from "../../model/measures.ts";
-import { boundTable, type Table } from "../../model/rollup.ts";
-import { ENTRY_METRICS } from "./answerable.ts";
+import type { Table } from "../../model/rollup.ts";
+import { ENTRY_METRICS, tableDimension } from "./answerable.ts";
 import { holds, predicate, tableOf } from "./filter.ts";
 import { MergedTally, type Tally } from "./metrics.ts";
 import type { Bucket } from "./range.ts";
-import type { Cell } from "./reader.ts";
 import type { QueryRequest } from "./request.ts";
-
-/** Twice as many rows as an answer may have; years of days full of other rare values would be hundreds of thousands. */
-const MAX_MERGED_ROWS = 20_000;
+import { type MergedTable, TOTALS } from "./windows.ts";
 
 export interface Row {
   /** Index of the bucket among all buckets of the range. */
@@ -22,58 +19,73 @@ export interface Row {
   readonly entry: Tally | undefined;
 }
 
-/**
- * The rows that are not empty; without a time dimension the only row of a total is always there. `dimension` is the
- * one broken down, or else the one filtered by.
- */
-export function breakDown(
-  buckets: readonly Bucket[],
-  cells: readonly Cell[],
-  request: QueryRequest,
-  dimension: string | undefined,
-): Row[] {
-  const passes = predicate(request.filters);
+/** The tables of one bucket: the dimension's or the totals, and for pages that of their entries. */
+export interface BucketTables {
+  readonly main: MergedTable;
+  readonly entry: MergedTable | undefined;
+}
+
+/** The names of those tables. */
+export function tablesOf(request: QueryRequest): {
+  readonly main: string;
+  readonly entry: string | undefined;
+} {
+  const dimension = tableDimension(request);
   const needsEntry =
     dimension === "event:page" && request.metrics.some((metric) => ENTRY_METRICS.has(metric));
+  return {
+    main: dimension ? tableOf(dimension) : TOTALS,
+    entry: needsEntry ? "visit:entry_page" : undefined,
+  };
+}
+
+/** Which values of its dimension a question is about. */
+export function keeps(request: QueryRequest): (value: string) => boolean {
+  const dimension = tableDimension(request) ?? "";
+  const passes = predicate(request.filters);
+  return (value) => holds(dimension, value) && (request.filters.length === 0 || passes(value));
+}
+
+/** The rows that are not empty; without a time dimension the only row of a total is always there. */
+export function breakDown(
+  buckets: readonly Bucket[],
+  tables: readonly BucketTables[],
+  request: QueryRequest,
+): Row[] {
+  const dimension = tableDimension(request);
   const tallied = (measures: Measures): Tally => new MergedTally(measures, dimension);
-  const isBrokenDown = request.breakdown.length > 0;
   const rows: Row[] = [];
-  let next = 0;
   for (const [at, bucket] of buckets.entries()) {
-    const own: Cell[] = [];
-    for (let cell = cells[next]; cell && cell.from < bucket.to; cell = cells[++next]) own.push(cell);
-    if (!dimension) {
-      const measures = mergeTotals(own);
-      if (!request.time || !measures.isZero())
-        rows.push({ at, bucket, values: [], tally: tallied(measures), entry: undefined });
-      continue;
-    }
-    const keep = (value: string): boolean =>
-      holds(dimension, value) && (request.filters.length === 0 || passes(value));
-    const table = mergeTables(own, tableOf(dimension), keep);
-    const entries = needsEntry
-      ? mergeTables(own, "visit:entry_page", (value) => table.has(value))
-      : undefined;
-    if (isBrokenDown) {
-      for (const [value, measures] of table) {
+    const { main, entry } = tables[at]!;
+    if (request.breakdown.length > 0) {
+      for (const [value, measures] of main.rows) {
         if (measures.isZero()) continue;
-        const entry = entries?.get(value);
-        rows.push({ at, bucket, values: [value], tally: tallied(measures), entry: entry && tallied(entry) });
+        const entered = entry?.rows.get(value);
+        rows.push({
+          at,
+          bucket,
+          values: [value],
+          tally: tallied(measures),
+          entry: entered && tallied(entered),
+        });
       }
       continue;
     }
-    // Filtered without a breakdown: the rows that pass, as one.
-    const measures = new Measures();
-    const entry = new Measures();
-    for (const [value, row] of table) {
-      measures.merge(row);
-      const entered = entries?.get(value);
-      if (entered) entry.merge(entered);
-    }
-    if (!request.time || !measures.isZero())
-      rows.push({ at, bucket, values: [], tally: tallied(measures), entry: tallied(entry) });
+    const measures = together(main.rows, () => true);
+    if (request.time && measures.isZero()) continue;
+    const entered = entry && tallied(together(entry.rows, (value) => main.rows.has(value)));
+    rows.push({ at, bucket, values: [], tally: tallied(measures), entry: entered });
   }
   return rows;
+}
+
+/** Rows as one. Not to be changed: it may be one of them. */
+function together(rows: Table, passes: (value: string) => boolean): Measures {
+  const passing = [...rows].filter(([value]) => passes(value)).map(([, measures]) => measures);
+  if (passing.length === 1) return passing[0]!;
+  const merged = new Measures();
+  for (const measures of passing) merged.merge(measures);
+  return merged;
 }
 
 const NOTHING: Tally = new MergedTally(new Measures());
@@ -95,29 +107,4 @@ export function withoutGaps(rows: readonly Row[], buckets: readonly Bucket[], no
     if (row) return [row];
     return bucket.from <= now ? [emptyRow(at, bucket, [])] : [];
   });
-}
-
-export function mergeTotals(cells: readonly Cell[]): Measures {
-  const totals = new Measures();
-  for (const { parts } of cells) for (const part of parts) totals.merge(part.totals);
-  return totals;
-}
-
-function mergeTables(cells: readonly Cell[], name: string, keep: (value: string) => boolean): Table {
-  const merged: Table = new Map();
-  for (const { parts } of cells) {
-    for (const part of parts) {
-      for (const [value, measures] of part.table(name) ?? []) {
-        if (!keep(value)) continue;
-        let row = merged.get(value);
-        if (!row) {
-          row = new Measures();
-          merged.set(value, row);
-        }
-        row.merge(measures);
-      }
-      if (merged.size > 2 * MAX_MERGED_ROWS) boundTable(merged, MAX_MERGED_ROWS);
-    }
-  }
-  return merged;
 }

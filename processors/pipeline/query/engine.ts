@@ -1,6 +1,7 @@
 /** Answers the Stats API from rollups and the commit tail: exact where the numbers are exact, with the error stated where not. */
 import { ClickstreamError } from "../../errors.ts";
 import { MAX_EVENT_AGE_MS } from "../../model/event.ts";
+import { Measures } from "../../model/measures.ts";
 import {
   ALLOWED_LATENESS_MS,
   type Clock,
@@ -20,7 +21,6 @@ import {
   comparer,
   echo,
   errorsOf,
-  holdsOther,
   lateEvents,
   type Question,
   type ResultRow,
@@ -29,15 +29,16 @@ import {
 } from "./answer.ts";
 import { beyondRollups, checkMeaning, isBetterArchived, tableDimension } from "./answerable.ts";
 import type { QueryArchive } from "./archive.ts";
-import { breakDown, mergeTotals, withoutGaps } from "./breakdown.ts";
+import { breakDown, keeps, tablesOf, withoutGaps } from "./breakdown.ts";
 import { comparisonRange } from "./compare.ts";
 import { bad } from "./fields.ts";
 import { MergedTally, metricError } from "./metrics.ts";
 import { sorted } from "./order.ts";
 import { type Bucket, cut, parseRange, type Range, resolveTime } from "./range.ts";
-import { type NewestCommit, RollupReader } from "./reader.ts";
-import { parseRequest, type QueryRequest } from "./request.ts";
+import { type NewestCommit, RollupReader, type Wanted } from "./reader.ts";
+import { type Metric, parseRequest, type QueryRequest } from "./request.ts";
 import { type Warning, warningsOf } from "./warnings.ts";
+import { TOTALS } from "./windows.ts";
 
 export interface QueryMeta {
   /** Windows that end at or before this are final: an event for them would be late. Epoch ms. */
@@ -119,6 +120,8 @@ interface Known {
   readonly noted: Freshness | undefined;
 }
 
+/** Metrics that divide by all visitors. */
+const SHARES: ReadonlySet<Metric> = new Set(["percentage", "conversion_rate"]);
 const CURRENT_MINUTES = 5;
 const LIVE_MINUTES = 30;
 
@@ -131,6 +134,11 @@ export class QueryEngine {
     this.#deps = deps;
     this.#sites = new SiteDirectory(deps);
     this.#reader = new RollupReader(deps);
+  }
+
+  /** Whether questions beyond rollups have an answer here. */
+  get hasArchive(): boolean {
+    return this.#deps.archive !== undefined;
   }
 
   /** Throws `bad_request` or `not_found` with a message that names the field. */
@@ -169,18 +177,18 @@ export class QueryEngine {
     const count = (span: Range): Promise<Counted> =>
       isArchived ? this.#countArchived(question, span) : this.#count(question, span);
     const main = await count(range);
-    const other = past && (await comparable(() => count(past)));
-    const { archivedUntil = Number.POSITIVE_INFINITY } = main;
-    const live = this.#freshness(main.newest, known, now);
-    const freshness = { ...live, complete_until: Math.min(live.complete_until, archivedUntil) };
-
     // A bucket without anything still has something to be compared with.
     const isGapless = question.time && request.breakdown.length === 0 && (isSeries || past);
     const rows = isGapless ? withoutGaps(main.rows, main.buckets, now) : main.rows;
+    // Before anything else is waited for: the next reader adds to what was merged.
     const results = sorted(
       rows.map((row) => ({ row, from: row.bucket.from, ...valuesOf(row, main, question) })),
       request,
     );
+    const other = past && (await comparable(() => count(past)));
+    const { archivedUntil = Number.POSITIVE_INFINITY } = main;
+    const live = this.#freshness(main.newest, known, now);
+    const freshness = { ...live, complete_until: Math.min(live.complete_until, archivedUntil) };
     const page = results.slice(request.offset, request.offset + request.limit);
     const comparisons = other && comparer(other, question);
     const error = errorsOf(question, other ? [main, other] : [main]);
@@ -255,7 +263,6 @@ export class QueryEngine {
 
   /** All rows of a range. */
   async #count({ site, request, time }: Question, range: Range): Promise<Counted> {
-    const dimension = tableDimension(request);
     const now = this.#deps.clock.now();
     const buckets: Bucket[] = time ? cut(time, range, site.timeZone) : [{ label: "", ...range }];
     const coarsest = time === "time:minute" ? "minute" : time === "time:hour" ? "hour" : "day";
@@ -263,13 +270,38 @@ export class QueryEngine {
     const covered = { from: range.from, to: Math.max(range.from, Math.min(range.to, now + 2 * DAY_MS)) };
     const aligned =
       covered.to === range.to ? covered : { ...covered, to: windowStart(covered.to, MINUTE_MS) };
-    const { cells, newest } = await this.#reader.read(site, [aligned], coarsest);
+    const { main, entry } = tablesOf(request);
+    const keep = keeps(request);
+    const question = [tableDimension(request) ?? "", request.filters];
+    const want = (table: string, part: Range): Wanted => {
+      const own = { from: part.from, to: Math.min(part.to, aligned.to) };
+      const key = JSON.stringify([
+        site.id,
+        coarsest,
+        own.from,
+        own.to,
+        table,
+        table === TOTALS ? [] : question,
+      ]);
+      return { key, range: own, table, keep };
+    };
+    const needsAll = request.metrics.some((metric) => SHARES.has(metric));
+    const { cells, tables, newest } = await this.#reader.read(site, aligned, coarsest, [
+      ...buckets.map((bucket) => want(main, bucket)),
+      ...(entry ? buckets.map((bucket) => want(entry, bucket)) : []),
+      ...(needsAll ? [want(TOTALS, aligned)] : []),
+    ]);
+    const own = buckets.map((_, i) => ({
+      main: tables[i]!,
+      entry: entry ? tables[buckets.length + i] : undefined,
+    }));
+    const all = needsAll ? tables.at(-1)?.rows.get(TOTALS) : undefined;
     return {
-      rows: breakDown(buckets, cells, request, dimension),
-      all: new MergedTally(mergeTotals(cells)),
+      rows: breakDown(buckets, own, request),
+      all: new MergedTally(all ?? new Measures()),
       buckets,
       late: lateEvents(cells),
-      metOther: request.filters.length > 0 && holdsOther(cells, dimension, request),
+      metOther: request.filters.length > 0 && own.some((one) => one.main.hidesOther),
       newest,
     };
   }
@@ -282,11 +314,13 @@ export class QueryEngine {
     const known = await this.#known();
     const { cells, newest } = await this.#reader.read(
       site,
-      [{ from: to - LIVE_MINUTES * MINUTE_MS, to }],
+      { from: to - LIVE_MINUTES * MINUTE_MS, to },
       "minute",
     );
     const freshness = this.#freshness(newest, known, now);
-    const current = new MergedTally(mergeTotals(cells.slice(-CURRENT_MINUTES)));
+    const lately = new Measures();
+    for (const { totals } of cells.slice(-CURRENT_MINUTES)) lately.merge(totals);
+    const current = new MergedTally(lately);
     return {
       site_id: site.id,
       time_zone: site.timeZone,
@@ -294,7 +328,7 @@ export class QueryEngine {
       current_visitors: current.visitors,
       has_events: (await this.#firstHour(site)) !== undefined || this.#reader.feed(site.id).length > 0,
       minutes: cells.map((cell) => {
-        const totals = new MergedTally(mergeTotals([cell]));
+        const totals = new MergedTally(cell.totals);
         return {
           start: cell.from,
           visitors: totals.visitors,

@@ -1,12 +1,14 @@
 /**
  * Reads what is known of a site now: the smallest cover of day, hour and minute rollups, plus the tail of the commit
- * logs that is not folded into them yet. Order matters: cursors, then rollups, then the tail (docs/decisions/0002).
+ * logs that is not folded into them yet. Order matters: cursors, then rollups, then the tail (docs/decisions/0002). What
+ * was read is kept (windows.ts), so that a warm reader reads nothing but new commits.
  */
 import { ClickstreamError } from "../../errors.ts";
-import type { Rollup } from "../../model/rollup.ts";
-import { type Clock, type EpochMs, HOUR_MS, MINUTE_MS } from "../../model/time.ts";
+import type { RejectReason } from "../../model/event.ts";
+import type { Measures } from "../../model/measures.ts";
+import { type Clock, type EpochMs, MINUTE_MS } from "../../model/time.ts";
 import { addDays, dayStart, hourEnd, hourStart, localDate } from "../../model/zone.ts";
-import type { Item, Store } from "../../stores/store.ts";
+import type { Store } from "../../stores/store.ts";
 import {
   type Commit,
   type CommitHeader,
@@ -16,18 +18,31 @@ import {
   readCommits,
 } from "../commit.ts";
 import { readCursors } from "../compact.ts";
+import { readEdition } from "../editions.ts";
 import type { FeedEntry } from "../fold.ts";
-import { decodeItem, type Granularity, instantKey, isKept, partition, type RollupItem } from "../rollups.ts";
+import { type Applied, decodeItem, type Granularity, instantKey, isKept, partition } from "../rollups.ts";
 import type { Site } from "../sites.ts";
 import type { Range } from "./range.ts";
+import { type Base, KeptSite, KeptWindow, MergedTable } from "./windows.ts";
 
 /** One window of the cover, with everything in it that was committed. */
 export interface Cell {
   readonly granularity: Granularity;
   readonly from: EpochMs;
   readonly to: EpochMs;
-  /** Parts to be merged by whoever knows which dimension is wanted. Shared and cached: never change them. */
-  readonly parts: readonly Rollup[];
+  /** Kept: never change them. */
+  readonly totals: Measures;
+  readonly late: number;
+  readonly rejects: ReadonlyMap<RejectReason, number>;
+}
+
+/** One table wanted, of a part of the range. */
+export interface Wanted {
+  /** Names it among all that are kept: whatever is merged under one key must be of the same table and pass the same values. */
+  readonly key: string;
+  readonly range: Range;
+  readonly table: string;
+  readonly keep: (value: string) => boolean;
 }
 
 /** The newest commit of a shard. */
@@ -37,14 +52,31 @@ export interface NewestCommit extends CommitHeader {
 }
 
 export interface Snapshot {
+  /** In order, without gaps. */
   readonly cells: readonly Cell[];
+  /** As wanted, in that order. The next read changes them: take what is needed before the next await. */
+  readonly tables: readonly MergedTable[];
   /** Of each shard that has a commit. */
   readonly newest: readonly NewestCommit[];
 }
 
-const MAX_CACHED_ITEMS = 400;
-/** Of encoded items; decoded, a full table of rare values takes some twenty times as much. */
-const MAX_CACHED_BYTES = 8 << 20;
+type SizedBase = Base & { readonly bytes: number };
+
+/** Of items as they were read, for who asks for another table of the same windows. */
+const MAX_BASE_BYTES = 48 << 20;
+/** Rows of merged tables: one of a thousand visitors takes 4 KB, most take 200 bytes. */
+const MAX_MERGED_ROWS = 60_000;
+/** An empty table counts too, or a chart of empty days would keep any number of them. */
+const ROWS_OF_NOTHING = 10;
+/** Of one site: years of days, with the hours and minutes of eight days, twice over. */
+const MAX_WINDOWS = 30_000;
+/** Items read at once: a year of days at once would be half a gigabyte. */
+const DAYS_AT_ONCE = 16;
+const SHORT_AT_ONCE = 120;
+/** Who is more commits behind reads the items again instead. */
+const MAX_BEHIND = 2_000;
+/** A day may turn stale while it is read; more often than this it does not. */
+const MAX_TRIES = 10;
 /** Commits looked at for the live feed when nothing is in memory yet. */
 const FEED_COMMITS = 30;
 
@@ -53,10 +85,15 @@ export class RollupReader {
   readonly #clock: Clock;
   /** Decoded commits beyond the cursor, by shard, in order. */
   readonly #tails = new Map<string, Commit[]>();
-  /** Newest commit of each shard, wherever the cursor is. */
+  /** Up to which commit of each shard everything that is kept has been told. */
+  readonly #positions = new Map<string, number>();
+  /** Newest commit of each shard that was read, wherever the cursor is. */
   readonly #newest = new Map<string, CommitHeader>();
-  readonly #items = new Map<string, { readonly item: RollupItem; readonly bytes: number }>();
-  #cachedBytes = 0;
+  readonly #kept = new Map<string, KeptSite>();
+  readonly #bases = new Map<KeptWindow, SizedBase>();
+  #baseBytes = 0;
+  readonly #merged = new Map<string, MergedTable>();
+  #mergedRows = 0;
   readonly #feeds = new Map<string, FeedEntry[]>();
   #reading: Promise<unknown> = Promise.resolve();
 
@@ -66,14 +103,28 @@ export class RollupReader {
   }
 
   /**
-   * The cells that cover `ranges` with windows no longer than `coarsest`. Throws `bad_request` when a range needs
-   * minutes that are kept no longer.
+   * The cells that cover `range` with windows no longer than `coarsest`, and the tables wanted. Throws `bad_request`
+   * when the range needs minutes that are kept no longer.
    */
-  async read(site: Site, ranges: readonly Range[], coarsest: Granularity): Promise<Snapshot> {
-    // One at a time: the tail in memory belongs to the cursors that were read with it.
-    const turn = this.#reading.then(() => this.#read(site, ranges, coarsest));
-    this.#reading = turn.catch(() => {});
-    return turn;
+  read(site: Site, range: Range, coarsest: Granularity, wanted: readonly Wanted[] = []): Promise<Snapshot> {
+    return this.#turn(async () => {
+      for (let tries = 0; tries < MAX_TRIES; tries++) {
+        const snapshot = await this.#tryRead(site, range, coarsest, wanted);
+        if (snapshot) return snapshot;
+      }
+      throw new ClickstreamError(
+        "unavailable",
+        `rollups of ${site.id}: changed ${MAX_TRIES} times while read`,
+      );
+    });
+  }
+
+  /** The newest commit of each shard that has one. */
+  newest(): Promise<readonly NewestCommit[]> {
+    return this.#turn(async () => {
+      const cursors = await this.#cursors();
+      return (await this.#readTails(cursors)) ?? (await this.#readTails(cursors)) ?? [];
+    });
   }
 
   /** The newest events of a site, newest first. */
@@ -81,79 +132,250 @@ export class RollupReader {
     return this.#feeds.get(site) ?? [];
   }
 
-  /** The newest commit of each shard that has one. */
-  newest(): Promise<readonly NewestCommit[]> {
-    const turn = this.#reading.then(async () => this.#readTails(await readCursors(this.#store)));
+  /** One at a time: what is in memory belongs to the cursors that were read with it. */
+  #turn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#reading.then(work);
     this.#reading = turn.catch(() => {});
     return turn;
   }
 
-  async #read(site: Site, ranges: readonly Range[], coarsest: Granularity): Promise<Snapshot> {
-    const cursors = await readCursors(this.#store);
-    const plan = planCover(site.timeZone, ranges, coarsest, this.#clock.now());
-    const items = {
-      minute: await this.#list(site.id, "minute", plan.windows.minute),
-      hour: await this.#list(site.id, "hour", plan.hourSpans),
-      day: await this.#list(site.id, "day", plan.windows.day),
-    };
-    const newest = await this.#readTails(cursors);
-    const cells = this.#assemble(site, plan, items, cursors);
-    return { cells, newest };
+  /** Undefined when something that was kept turned out to be outdated; it is forgotten then. */
+  async #tryRead(
+    site: Site,
+    range: Range,
+    coarsest: Granularity,
+    wanted: readonly Wanted[],
+  ): Promise<Snapshot | undefined> {
+    const cover = planCover(site.timeZone, range, coarsest, this.#clock.now());
+    const cursors = await this.#cursors();
+    const kept = await this.#keptOf(site);
+    const windows = await this.#open(kept, cover, cursors);
+    const tables = wanted.map(({ key, range: part, table, keep }) => {
+      const own = within(windows, part);
+      const known = this.#merged.get(key);
+      return known?.isOf(own) ? known : new MergedTable(table, own, keep);
+    });
+    const bases = await this.#fill(kept, tables, cursors);
+    const newest = bases && (await this.#readTails(cursors));
+    if (!newest) return undefined;
+    for (const [i, table] of tables.entries()) {
+      table.update(bases);
+      this.#keepMerged(wanted[i]!.key, table);
+    }
+    return { cells: windows, tables, newest };
   }
 
-  /** Items whose key lies in the spans, by key. */
-  async #list(
-    site: string,
+  /** Reads the cursors, and forgets commits that nobody should need any more. */
+  async #cursors(): Promise<ReadonlyMap<string, number>> {
+    const cursors = await readCursors(this.#store);
+    const isBehind = [...cursors].some(([shard, n]) => n - (this.#positions.get(shard) ?? n) > MAX_BEHIND);
+    // Windows that were read while no log could be: nobody knows any more what they lack.
+    if (isBehind || this.#positions.size === 0) this.#forgetAll();
+    for (const { touched } of this.#kept.values()) {
+      for (const window of touched) {
+        if (window.forget(cursors)) this.#dropBase(window);
+        if (window.isQuiet) touched.delete(window);
+      }
+    }
+    return cursors;
+  }
+
+  #forgetAll(): void {
+    for (const known of [this.#kept, this.#merged, this.#bases, this.#tails, this.#positions]) known.clear();
+    this.#mergedRows = 0;
+    this.#baseBytes = 0;
+  }
+
+  async #keptOf({ id, timeZone }: Site): Promise<KeptSite> {
+    const edition = await readEdition(this.#store, id);
+    const known = this.#kept.get(id);
+    if (known?.edition.version === edition.version && known.size <= MAX_WINDOWS) return known;
+    const kept = new KeptSite(id, timeZone, edition);
+    this.#kept.set(id, kept);
+    return kept;
+  }
+
+  /** The windows of a cover, those that are not kept yet read from their items. */
+  async #open(kept: KeptSite, cover: Cover, cursors: ReadonlyMap<string, number>): Promise<KeptWindow[]> {
+    const created = new Set<KeptWindow>();
+    const keep = (granularity: Granularity, span: Range, base: SizedBase): void => {
+      const window = new KeptWindow(granularity, span, base);
+      kept.add(window);
+      created.add(window);
+      this.#keepBase(window, base);
+    };
+    const missing = (granularity: Granularity, spans: readonly Range[]): Range[] =>
+      spans.filter(({ from }) => !kept.window(granularity, from));
+    let days: Range[] = [];
+    let hours: Range[] = [];
+    try {
+      for await (const { span, base } of this.#items(kept, "day", missing("day", cover.day), cursors)) {
+        if (base) keep("day", span, base);
+        // An hour is written before the cursor moves: where there is none, nothing was counted up to the cursor.
+        else if (await this.#isWithoutHours(kept, span)) keep("day", span, nothing(cursors));
+      }
+      days = cover.day.filter(({ from }) => kept.window("day", from));
+      const waiting = cover.day.filter(({ from }) => !kept.window("day", from));
+      hours = [...cover.hour, ...waiting.flatMap((day) => hoursOf(kept.zone, day))];
+      for (const [granularity, spans] of [
+        ["hour", hours],
+        ["minute", cover.minute],
+      ] as const)
+        for await (const { span, base } of this.#items(
+          kept,
+          granularity,
+          missing(granularity, spans),
+          cursors,
+        ))
+          if (base) keep(granularity, span, base);
+    } finally {
+      // In an outage too: those windows are kept, and what was read of the logs is not read again.
+      if (created.size > 0)
+        for (const tail of this.#tails.values())
+          for (const commit of tail) kept.deliver(commit, (window) => created.has(window));
+    }
+    return [
+      ...days.map(({ from }) => kept.window("day", from)!),
+      ...hours.map(({ from }) => kept.window("hour", from)!),
+      ...cover.minute.map(({ from }) => kept.window("minute", from)!),
+    ].sort((a, b) => a.from - b.from);
+  }
+
+  async #isWithoutHours({ edition }: KeptSite, { from, to }: Range): Promise<boolean> {
+    const range = { from: instantKey(from), to: instantKey(to), limit: 1 };
+    return (await this.#store.list(partition("hour", edition.space), range)).length === 0;
+  }
+
+  /**
+   * The items of windows, read in portions; nothing where there is none. A day that is stale, absent, or holds commits
+   * beyond the cursor has no base: its hours serve instead.
+   */
+  async *#items(
+    { edition, zone }: KeptSite,
     granularity: Granularity,
     spans: readonly Range[],
-  ): Promise<Map<string, RollupItem>> {
-    const found = new Map<string, RollupItem>();
-    const pk = partition(granularity, site);
-    for (const { from, to } of joined(spans)) {
-      // Days have dates for keys; a day's span begins at its midnight, so UTC dates with a day to spare hold them all.
-      const range =
-        granularity === "day"
-          ? {
-              from: new Date(from - 24 * HOUR_MS).toISOString().slice(0, 10),
-              to: new Date(to + 24 * HOUR_MS).toISOString().slice(0, 10),
-            }
-          : { from: instantKey(from), to: instantKey(to) };
-      for (const item of await this.#store.list(pk, range)) found.set(item.sk, this.#decode(item));
+    cursors: ReadonlyMap<string, number>,
+  ): AsyncGenerator<{ span: Range; base: SizedBase | undefined }> {
+    const isDay = granularity === "day";
+    const keyOf = ({ from }: Range): string => (isDay ? localDate(zone, from) : instantKey(from));
+    for (const run of runsOf(spans, isDay ? DAYS_AT_ONCE : SHORT_AT_ONCE)) {
+      // The range ends before `to`: anything behind the last key lets that key in, and no other.
+      const range = { from: keyOf(run[0]!), to: `${keyOf(run.at(-1)!)} ` };
+      const items = await this.#store.list(partition(granularity, edition.space), range);
+      const found = new Map(items.map((item) => [item.sk, item]));
+      for (const span of run) {
+        const item = found.get(keyOf(span));
+        if (!item) {
+          yield { span, base: isDay ? undefined : nothing(cursors) };
+          continue;
+        }
+        const { applied, rollup } = decodeItem(item);
+        const isAhead = [...applied].some(([shard, n]) => n > (cursors.get(shard) ?? 0));
+        if (isDay && (!rollup || isAhead)) yield { span, base: undefined };
+        else yield { span, base: { rollup, bound: newer(cursors, applied), bytes: item.value.length } };
+      }
     }
-    return found;
   }
 
-  #decode(item: Item): RollupItem {
-    const key = `${item.pk}\u0000${item.sk}`;
-    const cached = this.#items.get(key);
-    this.#items.delete(key);
-    const decoded = cached?.item.version === item.version ? cached.item : decodeItem(item);
-    this.#items.set(key, { item: decoded, bytes: item.value.length });
-    this.#cachedBytes += item.value.length - (cached?.bytes ?? 0);
-    for (const [oldest, { bytes }] of this.#items) {
-      if (this.#items.size <= MAX_CACHED_ITEMS && this.#cachedBytes <= MAX_CACHED_BYTES) break;
-      this.#items.delete(oldest);
-      this.#cachedBytes -= bytes;
+  /** Puts items into the tables that lack them. Undefined when a day that was kept is stale by now: it is forgotten. */
+  async #fill(
+    kept: KeptSite,
+    tables: readonly MergedTable[],
+    cursors: ReadonlyMap<string, number>,
+  ): Promise<ReadonlyMap<KeptWindow, Base> | undefined> {
+    const takers = new Map<KeptWindow, MergedTable[]>();
+    for (const table of tables) {
+      for (const window of table.lacking()) {
+        const known = takers.get(window);
+        if (known) known.push(table);
+        else takers.set(window, [table]);
+      }
     }
-    return decoded;
+    const bases = new Map<KeptWindow, Base>();
+    const give = (window: KeptWindow, base: Base): void => {
+      for (const table of takers.get(window) ?? []) table.addBase(base);
+      // Only how far it reaches is needed further on.
+      bases.set(window, { rollup: undefined, bound: base.bound });
+    };
+    const unread: Record<Granularity, KeptWindow[]> = { minute: [], hour: [], day: [] };
+    for (const window of takers.keys()) {
+      const base = this.#bases.get(window);
+      if (base) give(window, base);
+      else unread[window.granularity].push(window);
+    }
+    for (const granularity of ["day", "hour", "minute"] as const) {
+      for await (const { span, base } of this.#items(kept, granularity, unread[granularity], cursors)) {
+        const window = kept.window(granularity, span.from)!;
+        if (base) {
+          give(window, base);
+          this.#keepBase(window, base);
+        } else if (window.isEmpty) give(window, nothing(cursors));
+        else {
+          kept.remove(window);
+          return undefined;
+        }
+      }
+    }
+    return bases;
   }
 
-  /** Brings the tails up to now; answers the newest commits. */
-  async #readTails(cursors: ReadonlyMap<string, number>): Promise<NewestCommit[]> {
+  #keepBase(window: KeptWindow, base: SizedBase): void {
+    this.#dropBase(window);
+    if (!base.rollup || base.bytes > MAX_BASE_BYTES / 2) return;
+    this.#bases.set(window, base);
+    this.#baseBytes += base.bytes;
+    for (const oldest of this.#bases.keys()) {
+      if (this.#baseBytes <= MAX_BASE_BYTES) break;
+      this.#dropBase(oldest);
+    }
+  }
+
+  #dropBase(window: KeptWindow): void {
+    this.#baseBytes -= this.#bases.get(window)?.bytes ?? 0;
+    this.#bases.delete(window);
+  }
+
+  #keepMerged(key: string, table: MergedTable): void {
+    this.#mergedRows -= this.#merged.get(key)?.countedRows ?? 0;
+    this.#merged.delete(key);
+    table.countedRows = table.rows.size + ROWS_OF_NOTHING;
+    this.#merged.set(key, table);
+    this.#mergedRows += table.countedRows;
+    for (const [oldest, { countedRows }] of this.#merged) {
+      if (this.#mergedRows <= MAX_MERGED_ROWS) break;
+      this.#merged.delete(oldest);
+      this.#mergedRows -= countedRows;
+    }
+  }
+
+  /** Brings everything up to now; answers the newest commits, or undefined when some are gone that were not seen. */
+  async #readTails(cursors: ReadonlyMap<string, number>): Promise<NewestCommit[] | undefined> {
     const shards = await listShards(this.#store);
+    const isWarm = this.#positions.size > 0;
     for (const { id } of shards) {
       const cursor = cursors.get(id) ?? 0;
-      const kept = (this.#tails.get(id) ?? []).filter(({ n }) => n > cursor);
-      const from = kept.at(-1)?.n ?? cursor;
-      const fresh = await readCommits(this.#store, id, from);
-      this.#tails.set(id, [...kept, ...fresh]);
-      const known = this.#newest.get(id)?.n;
-      if (known === undefined || known < from) {
-        // Nothing in memory yet, or commits came and were compacted since: the feed and the watermark need them too.
+      let position = this.#positions.get(id);
+      if (position === undefined) {
+        // The feed and the watermark need those before the cursor too.
         for (const commit of (await newestCommits(this.#store, id, FEED_COMMITS)).reverse())
-          if (commit.n > (known ?? 0) && commit.n <= from) this.#remember(commit);
+          if (commit.n <= cursor) this.#remember(commit);
+        // A shard that began since the windows were read: they lack all of it.
+        position = isWarm ? 0 : cursor;
       }
-      for (const commit of fresh) this.#remember(commit);
+      const fresh = await readCommits(this.#store, id, position);
+      if ((fresh[0]?.n ?? Math.max(cursor, position) + 1) !== position + 1) {
+        this.#forgetAll();
+        return undefined;
+      }
+      this.#positions.set(id, fresh.at(-1)?.n ?? position);
+      this.#tails.set(
+        id,
+        [...(this.#tails.get(id) ?? []), ...fresh].filter(({ n }) => n > cursor),
+      );
+      for (const commit of fresh) {
+        this.#remember(commit);
+        for (const kept of this.#kept.values()) kept.deliver(commit);
+      }
     }
     return shards.flatMap(({ id }) => {
       const header = this.#newest.get(id);
@@ -172,51 +394,39 @@ export class RollupReader {
       this.#feeds.set(site, entries.slice(0, 20));
     }
   }
+}
 
-  #assemble(
-    site: Site,
-    plan: Cover,
-    items: Record<Granularity, ReadonlyMap<string, RollupItem>>,
-    cursors: ReadonlyMap<string, number>,
-  ): Cell[] {
-    const cells: { cell: Cell & { parts: Rollup[] }; applied: ReadonlyMap<string, number> }[] = [];
-    const open = (
-      granularity: Granularity,
-      from: EpochMs,
-      to: EpochMs,
-      item: RollupItem | undefined,
-    ): void => {
-      cells.push({
-        cell: { granularity, from, to, parts: item?.rollup ? [item.rollup] : [] },
-        applied: item?.applied ?? new Map(),
-      });
-    };
-    for (const { from, to } of plan.windows.minute)
-      open("minute", from, to, items.minute.get(instantKey(from)));
-    for (const { from, to } of plan.windows.hour) open("hour", from, to, items.hour.get(instantKey(from)));
-    for (const day of plan.windows.day) {
-      const item = items.day.get(localDate(site.timeZone, day.from));
-      // A day derived from hours that ran ahead of the cursor holds commits of the tail: its hours serve instead.
-      const isUsable =
-        item?.rollup && [...item.applied].every(([shard, n]) => n <= (cursors.get(shard) ?? 0));
-      if (isUsable) open("day", day.from, day.to, item);
-      else
-        for (const hour of hoursOf(site.timeZone, day))
-          open("hour", hour.from, hour.to, items.hour.get(instantKey(hour.from)));
-    }
-    cells.sort((a, b) => a.cell.from - b.cell.from);
-    for (const [shard, tail] of this.#tails) {
-      for (const { n, partials } of tail) {
-        for (const [minute, rollup] of partials.get(site.id)?.windows ?? []) {
-          const owner = cells[lastAtOrBefore(cells, minute)];
-          if (!owner || minute >= owner.cell.to) continue;
-          if (n > Math.max(cursors.get(shard) ?? 0, owner.applied.get(shard) ?? 0))
-            owner.cell.parts.push(rollup);
-        }
-      }
-    }
-    return cells.map(({ cell }) => cell);
+const nothing = (bound: ReadonlyMap<string, number>): SizedBase => ({ rollup: undefined, bound, bytes: 0 });
+
+function newer(cursors: ReadonlyMap<string, number>, applied: Applied): ReadonlyMap<string, number> {
+  const bound = new Map(cursors);
+  for (const [shard, n] of applied) bound.set(shard, Math.max(n, bound.get(shard) ?? 0));
+  return bound;
+}
+
+/** Those of ordered windows that begin in the range. */
+function within(windows: readonly KeptWindow[], { from, to }: Range): readonly KeptWindow[] {
+  let low = 0;
+  let high = windows.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (windows[middle]!.from < from) low = middle + 1;
+    else high = middle;
   }
+  let end = low;
+  while (end < windows.length && windows[end]!.from < to) end++;
+  return windows.slice(low, end);
+}
+
+/** Neighbouring spans together, so that a month is a few range reads; at most `most` in one. */
+function runsOf(spans: readonly Range[], most: number): Range[][] {
+  const runs: Range[][] = [];
+  for (const span of [...spans].sort((a, b) => a.from - b.from)) {
+    const last = runs.at(-1);
+    if (last && last.length < most && last.at(-1)!.to === span.from) last.push(span);
+    else runs.push([span]);
+  }
+  return runs;
 }
 
 /** A split makes two shards of one, a merge one of two. The first of two children says nothing of the other's records. */
@@ -225,59 +435,36 @@ function isReplaced(id: string, shards: readonly LoggedShard[]): boolean {
   return children.length > 1 || children.some(({ parents }) => parents.length > 1);
 }
 
-/** Index of the last cell that begins at or before `at`; -1 when none does. */
-function lastAtOrBefore(cells: readonly { readonly cell: Cell }[], at: EpochMs): number {
-  let low = 0;
-  let high = cells.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((cells[middle]?.cell.from ?? 0) <= at) low = middle + 1;
-    else high = middle;
-  }
-  return low - 1;
-}
-
-interface Cover {
-  readonly windows: Record<Granularity, Range[]>;
-  /** Spans of hour items to fetch: the hours of the cover and, as a fallback, those of its days. */
-  readonly hourSpans: readonly Range[];
-}
+type Cover = Readonly<Record<Granularity, readonly Range[]>>;
 
 /** Whole days by days, whole hours by hours, the rest by minutes. */
-export function planCover(
-  zone: string,
-  ranges: readonly Range[],
-  coarsest: Granularity,
-  now: EpochMs,
-): Cover {
+export function planCover(zone: string, { from, to }: Range, coarsest: Granularity, now: EpochMs): Cover {
   const windows: Record<Granularity, Range[]> = { minute: [], hour: [], day: [] };
   const today = dayStart(zone, localDate(zone, now));
-  for (const { from, to } of ranges) {
-    let at = from;
-    while (at < to) {
-      const date = localDate(zone, at);
-      const dayEnd = dayStart(zone, addDays(date, 1));
-      if (coarsest === "day" && at === dayStart(zone, date) && dayEnd <= to && dayEnd <= today) {
-        windows.day.push({ from: at, to: dayEnd });
-        at = dayEnd;
-        continue;
-      }
-      const nextHour = hourEnd(zone, at);
-      if (coarsest !== "minute" && at === hourStart(zone, at) && nextHour <= to) {
-        windows.hour.push({ from: at, to: nextHour });
-        at = nextHour;
-        continue;
-      }
-      if (!isKept(at, now))
-        throw new ClickstreamError(
-          "bad_request",
-          "date_range: minutes are kept for 8 days; begin and end older ranges on whole local hours",
-        );
-      windows.minute.push({ from: at, to: at + MINUTE_MS });
-      at += MINUTE_MS;
+  let at = from;
+  while (at < to) {
+    const date = localDate(zone, at);
+    const dayEnd = dayStart(zone, addDays(date, 1));
+    if (coarsest === "day" && at === dayStart(zone, date) && dayEnd <= to && dayEnd <= today) {
+      windows.day.push({ from: at, to: dayEnd });
+      at = dayEnd;
+      continue;
     }
+    const nextHour = hourEnd(zone, at);
+    if (coarsest !== "minute" && at === hourStart(zone, at) && nextHour <= to) {
+      windows.hour.push({ from: at, to: nextHour });
+      at = nextHour;
+      continue;
+    }
+    if (!isKept(at, now))
+      throw new ClickstreamError(
+        "bad_request",
+        "date_range: minutes are kept for 8 days; begin and end older ranges on whole local hours",
+      );
+    windows.minute.push({ from: at, to: at + MINUTE_MS });
+    at += MINUTE_MS;
   }
-  return { windows, hourSpans: [...windows.hour, ...windows.day] };
+  return windows;
 }
 
 function hoursOf(zone: string, day: Range): Range[] {
@@ -286,15 +473,4 @@ function hoursOf(zone: string, day: Range): Range[] {
     hours.push({ from: at, to: hourEnd(zone, at) });
   }
   return hours;
-}
-
-/** Neighbouring spans as one, so that a month is one range read. */
-function joined(spans: readonly Range[]): Range[] {
-  const result: { from: EpochMs; to: EpochMs }[] = [];
-  for (const span of [...spans].sort((a, b) => a.from - b.from)) {
-    const last = result.at(-1);
-    if (last && span.from <= last.to) last.to = Math.max(last.to, span.to);
-    else result.push({ ...span });
-  }
-  return result;
 }

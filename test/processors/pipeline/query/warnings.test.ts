@@ -4,10 +4,11 @@ import { responseSchemas } from "../../../../infra/responses.ts";
 import { OTHER } from "../../../../processors/model/dimensions.ts";
 import { Measures } from "../../../../processors/model/measures.ts";
 import { Rollup } from "../../../../processors/model/rollup.ts";
-import { holdsOther } from "../../../../processors/pipeline/query/answer.ts";
+import { keeps } from "../../../../processors/pipeline/query/breakdown.ts";
 import { MergedTally } from "../../../../processors/pipeline/query/metrics.ts";
-import { parseRequest } from "../../../../processors/pipeline/query/request.ts";
+import { parseRequest, type QueryRequest } from "../../../../processors/pipeline/query/request.ts";
 import { WARNING_CODES, warningsOf } from "../../../../processors/pipeline/query/warnings.ts";
+import { KeptWindow, MergedTable } from "../../../../processors/pipeline/query/windows.ts";
 
 const NOON = Date.UTC(2026, 2, 9, 12);
 const HOUR = 3_600_000;
@@ -79,10 +80,14 @@ describe("a remark", () => {
 });
 
 describe("a filter", () => {
-  const cellWith = (value: string) => {
+  const hides = (value: string, request: QueryRequest): boolean => {
     const rollup = new Rollup();
     rollup.row("event:page", value)!.events = 1;
-    return { granularity: "hour" as const, from: NOON, to: NOON + HOUR, parts: [rollup] };
+    const base = { rollup, bound: new Map() };
+    const window = new KeptWindow("hour", { from: NOON, to: NOON + HOUR }, base);
+    const table = new MergedTable("event:page", [window], keeps(request));
+    table.addBase(base);
+    return table.hidesOther;
   };
   const filtered = (...filter: unknown[]) =>
     parseRequest({ site_id: "shop", metrics: ["events"], date_range: "day", filters: [filter] });
@@ -94,6 +99,6 @@ describe("a filter", () => {
     // What it excludes is not in (other), so all of (other) passes.
     [OTHER, filtered("is_not", "event:page", ["/"]), false],
   ])("over %s: %#", (value, request, expected) => {
-    expect(holdsOther([cellWith(value)], "event:page", request)).toBe(expected);
+    expect(hides(value, request)).toBe(expected);
   });
 });

@@ -1,0 +1,252 @@
+/**
+ * What a reader keeps of the windows it has read: their totals, and the commits that came since. An item as it was read
+ * and all commits beyond it are the truth for ever, so a warm reader needs no item again. Knows no store.
+ */
+import { OTHER } from "../../model/dimensions.ts";
+import type { RejectReason } from "../../model/event.ts";
+import { Measures } from "../../model/measures.ts";
+import { boundTable, type Rollup, type Table } from "../../model/rollup.ts";
+import type { EpochMs } from "../../model/time.ts";
+import { dayStart, hourStart, localDate } from "../../model/zone.ts";
+import type { Commit } from "../commit.ts";
+import type { Edition } from "../editions.ts";
+import type { Contribution as Delta, Granularity } from "../rollups.ts";
+
+/** An item as it was read; `bound` is the newest commit of each shard that it is known to hold. */
+export interface Base {
+  readonly rollup: Rollup | undefined;
+  readonly bound: ReadonlyMap<string, number>;
+}
+
+const isBeyond = ({ shard, n }: Delta, bound: Base["bound"]): boolean => n > (bound.get(shard) ?? 0);
+
+/** A worker that is not behind commits this often in some minutes. */
+const MANY_DELTAS = 256;
+
+/** One window, from when its item was first read. */
+export class KeptWindow {
+  readonly granularity: Granularity;
+  readonly from: EpochMs;
+  readonly to: EpochMs;
+  /** Of all that was committed. */
+  readonly totals = new Measures();
+  readonly rejects = new Map<RejectReason, number>();
+  #late = 0;
+  readonly #bound: Base["bound"];
+  readonly #isEmptyItem: boolean;
+  /** How many deltas were ever taken, and the newest of them. */
+  #taken = 0;
+  #recent: Delta[] = [];
+
+  constructor(
+    granularity: Granularity,
+    { from, to }: { readonly from: EpochMs; readonly to: EpochMs },
+    { rollup, bound }: Base,
+  ) {
+    this.granularity = granularity;
+    this.from = from;
+    this.to = to;
+    this.#bound = bound;
+    this.#isEmptyItem = rollup === undefined;
+    if (rollup) this.#count(rollup);
+  }
+
+  #count({ totals, late, rejects }: Rollup): void {
+    this.totals.merge(totals);
+    for (const [reason, count] of rejects) this.rejects.set(reason, (this.rejects.get(reason) ?? 0) + count);
+    this.#late += late;
+  }
+
+  get late(): number {
+    return this.#late;
+  }
+
+  get taken(): number {
+    return this.#taken;
+  }
+
+  /** Whether there is no commit to forget. */
+  get isQuiet(): boolean {
+    return this.#recent.length === 0;
+  }
+
+  /** Whether nothing was ever counted in it. */
+  get isEmpty(): boolean {
+    return this.#isEmptyItem && this.#taken === 0;
+  }
+
+  /** Adds a commit's share, unless the item held it. Commits come in the order of their shard, each once. */
+  take(delta: Delta): void {
+    if (!isBeyond(delta, this.#bound)) return;
+    this.#count(delta.rollup);
+    this.#taken++;
+    this.#recent.push(delta);
+  }
+
+  /** Deltas from number `from` on; undefined when some of them are forgotten. */
+  since(from: number): readonly Delta[] | undefined {
+    const forgotten = this.#taken - this.#recent.length;
+    return from < forgotten ? undefined : this.#recent.slice(from - forgotten);
+  }
+
+  /** Deltas that an item read now does not hold. */
+  beyond({ bound }: Base): readonly Delta[] {
+    return this.#recent.filter((delta) => isBeyond(delta, bound));
+  }
+
+  /**
+   * Forgets the older half of many deltas, as far as they are in items by now; the newer ones bring tables up to date
+   * that nobody asked for in the last seconds. True when any was forgotten: an item read before lacks them now.
+   */
+  forget(cursors: ReadonlyMap<string, number>): boolean {
+    if (this.#recent.length <= MANY_DELTAS) return false;
+    // Only a prefix, so that a number still says which.
+    const waiting = this.#recent.findIndex((delta) => isBeyond(delta, cursors));
+    const forgotten = Math.min(waiting < 0 ? this.#recent.length : waiting, MANY_DELTAS / 2);
+    this.#recent = this.#recent.slice(forgotten);
+    return forgotten > 0;
+  }
+}
+
+/** All that is kept of one site. */
+export class KeptSite {
+  readonly site: string;
+  readonly zone: string;
+  /** Whose items it is made of. */
+  readonly edition: Edition;
+  /** Windows with commits that may be forgotten some time. */
+  readonly touched = new Set<KeptWindow>();
+  readonly #windows: Readonly<Record<Granularity, Map<EpochMs, KeptWindow>>> = {
+    minute: new Map(),
+    hour: new Map(),
+    day: new Map(),
+  };
+
+  constructor(site: string, zone: string, edition: Edition) {
+    this.site = site;
+    this.zone = zone;
+    this.edition = edition;
+  }
+
+  get size(): number {
+    const { minute, hour, day } = this.#windows;
+    return minute.size + hour.size + day.size;
+  }
+
+  window(granularity: Granularity, from: EpochMs): KeptWindow | undefined {
+    return this.#windows[granularity].get(from);
+  }
+
+  add(window: KeptWindow): void {
+    this.#windows[window.granularity].set(window.from, window);
+  }
+
+  remove(window: KeptWindow): void {
+    this.#windows[window.granularity].delete(window.from);
+    this.touched.delete(window);
+  }
+
+  /** Gives a commit's share to the windows that hold its minutes; to those that pass, if not to all. */
+  deliver({ shard, n, partials }: Commit, passes: (window: KeptWindow) => boolean = () => true): void {
+    for (const [minute, rollup] of partials.get(this.site)?.windows ?? []) {
+      const hour = hourStart(this.zone, minute);
+      const day = dayStart(this.zone, localDate(this.zone, minute));
+      for (const owner of [
+        this.window("minute", minute),
+        this.window("hour", hour),
+        this.window("day", day),
+      ]) {
+        if (!owner || !passes(owner)) continue;
+        owner.take({ shard, n, rollup });
+        this.touched.add(owner);
+      }
+    }
+  }
+}
+
+/** In place of a dimension: the totals, as a table of one row of this name. */
+export const TOTALS = "";
+
+/** Twice as many rows as an answer may have; years of days full of other rare values would be hundreds of thousands. */
+const MAX_MERGED_ROWS = 20_000;
+
+/** The table of one dimension over a run of windows: merged once, then brought up to date by what commits add. */
+export class MergedTable {
+  /** Never change them. */
+  readonly rows: Table = new Map();
+  /** Whether there are values together in "(other)" that `keep` does not pass. */
+  hidesOther = false;
+  /** What it was reckoned as among all that are kept. */
+  countedRows = 0;
+  readonly #name: string;
+  readonly #keep: (value: string) => boolean;
+  readonly #windows: readonly KeptWindow[];
+  /** How many deltas of each window are in; undefined before the first update. */
+  readonly #taken: (number | undefined)[];
+
+  constructor(name: string, windows: readonly KeptWindow[], keep: (value: string) => boolean) {
+    this.#name = name;
+    this.#keep = keep;
+    this.#windows = windows;
+    this.#taken = windows.map(() => undefined);
+  }
+
+  /** Whether it is of these windows, and nothing that it lacks is forgotten. */
+  isOf(windows: readonly KeptWindow[]): boolean {
+    return (
+      windows.length === this.#windows.length &&
+      windows.every((window, i) => {
+        const taken = this.#taken[i];
+        if (window !== this.#windows[i] || taken === undefined) return false;
+        return taken === window.taken || window.since(taken) !== undefined;
+      })
+    );
+  }
+
+  /** The windows whose items it needs before its first update. */
+  lacking(): readonly KeptWindow[] {
+    return this.#name === TOTALS ? [] : this.#windows.filter((_, i) => this.#taken[i] === undefined);
+  }
+
+  /** Puts the item of a window in that it lacked. */
+  addBase({ rollup }: Base): void {
+    if (rollup) this.#add(rollup);
+  }
+
+  /** Takes what came since; `bases` are the items that were put in. */
+  update(bases: ReadonlyMap<KeptWindow, Base>): void {
+    for (const [i, window] of this.#windows.entries()) {
+      const taken = this.#taken[i];
+      if (taken === window.taken) continue;
+      if (taken === undefined && this.#name === TOTALS) this.#row(TOTALS).merge(window.totals);
+      else {
+        const base = bases.get(window);
+        const fresh = taken !== undefined ? window.since(taken) : base && window.beyond(base);
+        if (!fresh) throw new RangeError(`window ${window.from}: no commits since ${taken ?? "its item"}`);
+        for (const { rollup } of fresh) this.#add(rollup);
+      }
+      this.#taken[i] = window.taken;
+    }
+  }
+
+  #add(rollup: Rollup): void {
+    if (this.#name === TOTALS) {
+      this.#row(TOTALS).merge(rollup.totals);
+      return;
+    }
+    for (const [value, measures] of rollup.readTable(this.#name) ?? []) {
+      if (this.#keep(value)) this.#row(value).merge(measures);
+      else if (value === OTHER) this.hidesOther = true;
+    }
+    if (this.rows.size > 2 * MAX_MERGED_ROWS) boundTable(this.rows, MAX_MERGED_ROWS);
+  }
+
+  #row(value: string): Measures {
+    let row = this.rows.get(value);
+    if (!row) {
+      row = new Measures();
+      this.rows.set(value, row);
+    }
+    return row;
+  }
+}

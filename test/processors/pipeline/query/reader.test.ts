@@ -1,0 +1,110 @@
+/** What a reader keeps: it reads each item once and then nothing but new commits, and is right all the same. */
+import { expect, it } from "vitest";
+import { changeEdition } from "../../../../processors/pipeline/editions.ts";
+import { QueryEngine } from "../../../../processors/pipeline/query/engine.ts";
+import { partition } from "../../../../processors/pipeline/rollups.ts";
+import type { Store } from "../../../../processors/stores/store.ts";
+import { DAY, HOUR, MINUTE, NOON, post, SITE, view } from "../lines.ts";
+import { compactAll, recordsOf, rig } from "../rig.ts";
+
+const WEEK = { site_id: SITE, metrics: ["visitors", "pageviews"], date_range: "7d" };
+const PAGES = { ...WEEK, dimensions: ["event:page"] };
+const DAYS = { ...WEEK, dimensions: ["time:day"] };
+
+/** The store, and the partitions of rollup items that are read through it. */
+function watched(store: Store): { store: Store; reads: string[] } {
+  const reads: string[] = [];
+  const note = (pk: string): void => {
+    if (/^(minute|hour|day)\//.test(pk)) reads.push(pk);
+  };
+  const watching: Store = {
+    ...store,
+    get(key) {
+      note(key.pk);
+      return store.get(key);
+    },
+    list(pk, range) {
+      note(pk);
+      return store.list(pk, range);
+    },
+  };
+  return { store: watching, reads };
+}
+
+/** Views of one visitor each on `paths`, with `days` days between two; all but the last day are derived. */
+async function history(paths: readonly string[]) {
+  const r = await rig({ start: NOON - paths.length * DAY });
+  let next = 8;
+  /** One commit for each. */
+  const visit = async (...visited: readonly string[]): Promise<void> => {
+    const worker = r.worker();
+    for (const path of visited) {
+      const line = post({ at: r.clock.now(), ip: `192.0.2.${next % 250}`, e: [view(path)] });
+      await worker.process(recordsOf([line], next++));
+    }
+  };
+  for (const path of paths) {
+    await visit(path);
+    r.clock.advance(DAY);
+    await compactAll(r.store, r.clock);
+  }
+  return { ...r, visit };
+}
+
+it("a warm reader reads no item again, whatever is counted and compacted meanwhile", async () => {
+  const { store, clock, visit } = await history(["/a", "/b", "/a"]);
+  const { store: watching, reads } = watched(store);
+  const warm = new QueryEngine({ store: watching, clock, lagMs: async () => 0 });
+  for (const question of [WEEK, PAGES, DAYS]) await warm.query(question);
+  expect(reads.length).toBeGreaterThan(0);
+  reads.length = 0;
+  for (let round = 0; round < 40; round++) {
+    await visit(`/${round % 3}`);
+    if (round % 4 === 3) await compactAll(store, clock);
+    clock.advance(MINUTE / 10);
+    const cold = new QueryEngine({ store, clock, lagMs: async () => 0 });
+    for (const question of [WEEK, PAGES, DAYS])
+      expect((await warm.query(question)).results).toEqual((await cold.query(question)).results);
+  }
+  expect(reads).toEqual([]);
+});
+
+it("commits that a reader slept through are in its next answer, compacted or not", async () => {
+  const { store, clock, visit } = await history(["/a"]);
+  const warm = new QueryEngine({ store, clock, lagMs: async () => 0 });
+  await warm.query(PAGES);
+  // More than are kept beside an item.
+  await visit(...Array.from({ length: 300 }, (_, i) => `/${i % 7}`));
+  await compactAll(store, clock);
+  await visit("/last");
+  const cold = new QueryEngine({ store, clock, lagMs: async () => 0 });
+  expect((await warm.query(PAGES)).results).toEqual((await cold.query(PAGES)).results);
+  expect((await warm.query(WEEK)).results[0]?.metrics[1]).toBe(302);
+});
+
+it("a day that was kept and then changed is read by its hours when another table of it is wanted", async () => {
+  const { store, clock, worker, visit } = await history(["/a", "/b"]);
+  const warm = new QueryEngine({ store, clock, lagMs: async () => 0 });
+  await warm.query(WEEK);
+  const late = [post({ at: clock.now() - 2 * DAY + HOUR, ip: "192.0.2.200", e: [view("/late")] })];
+  const [line] = late.map((one) => ({ ...one, arrival: clock.now() }));
+  await worker().process(recordsOf([line!], 100));
+  await visit("/now");
+  await compactAll(store, clock);
+  const cold = new QueryEngine({ store, clock, lagMs: async () => 0 });
+  for (const question of [PAGES, WEEK, DAYS])
+    expect((await warm.query(question)).results).toEqual((await cold.query(question)).results);
+});
+
+it("items that were replaced by other means are read again when the edition says so", async () => {
+  const { store, clock } = await history(["/a", "/b"]);
+  const warm = new QueryEngine({ store, clock, lagMs: async () => 0 });
+  expect((await warm.query(WEEK)).results[0]?.metrics[1]).toBe(2);
+  for (const granularity of ["hour", "day"] as const) {
+    const [first] = await store.list(partition(granularity, SITE));
+    await store.delete([first!]);
+  }
+  expect((await warm.query(WEEK)).results[0]?.metrics[1]).toBe(2);
+  await changeEdition(store, SITE);
+  expect((await warm.query(WEEK)).results[0]?.metrics[1]).toBe(1);
+});
