@@ -245,6 +245,8 @@ export interface SiteSettings {
 }
 
 export interface SiteAbout extends SiteSettings {
+  /** Whether the server keeps single events, which answer what its totals cannot. */
+  readonly has_archive: boolean;
   /** Keys of the properties that events had lately. */
   readonly properties: readonly string[];
   /** Input refused in the last 30 minutes, by reason. */

@@ -28,8 +28,8 @@ export interface PanelDefinition {
 
 const VISITS = ["visitors", "visits"] as const;
 const GOAL = ["visitors", "events", "conversion_rate", "total_revenue"] as const;
-/** Names that the collector gives: docs/collector.md, "What it reports". */
-const event = (name: string): Filter => ["is", "event:goal", [name]];
+/** Names that the collector gives (docs/collector.md, "What it reports"), and those of trackers that speak Plausible's protocol. */
+const event = (...names: string[]): Filter => ["is", "event:goal", names];
 const utm = (label: keyof Strings): Tab => ({
   label,
   dimension: `visit:utm_${label}`,
@@ -98,14 +98,14 @@ export const PANELS: readonly PanelDefinition[] = [
         label: "outbound",
         dimension: "event:props:url",
         metrics: ["visitors", "events"],
-        only: event("outbound"),
+        only: event("outbound", "Outbound Link: Click"),
         noun: "address",
       },
       {
         label: "downloads",
         dimension: "event:props:url",
         metrics: ["visitors", "events"],
-        only: event("download"),
+        only: event("download", "File Download"),
         noun: "address",
       },
       {

@@ -1,5 +1,13 @@
 /** All panels of the page: they are asked together, and one alone when its tab changes. Knows nothing of the chart. */
-import { ApiError, csvAddress, forgetSite, type QueryRequest, query, type SiteSettings } from "./api.ts";
+import {
+  ApiError,
+  aboutSite,
+  csvAddress,
+  forgetSite,
+  type QueryRequest,
+  query,
+  type SiteSettings,
+} from "./api.ts";
 import type { AskOptions, PanelContext } from "./body.ts";
 import { PANELS } from "./breakdowns.ts";
 import { openDetails } from "./details.ts";
@@ -26,6 +34,12 @@ export interface PanelArea {
   readonly node: HTMLElement;
   /** Asks for all of them again. Rejects with the first failure that is not a refusal. */
   refresh(question: PanelQuestion, view: View, signal: AbortSignal): Promise<void>;
+}
+
+/** Totals are kept by one dimension at a time; names of events and goals are one. */
+function isBeyondTotals({ dimensions = [], filters = [] }: QueryRequest): boolean {
+  const tables = [...dimensions, ...filters.map(([, dimension]) => dimension)];
+  return new Set(tables.map((name) => (name === "event:goal" ? "event:name" : name))).size > 1;
 }
 
 /** `pick` runs with the row that the viewer chose; `failed` with an outage while a single panel was asked. */
@@ -68,7 +82,13 @@ export function panelArea(
     return {
       site,
       question: { site_id: site, date_range: dateRange, filters: filtersOf(filters) },
-      ask: (options) => query(request(options), signal),
+      async ask(options) {
+        const asked = request(options);
+        // Known beforehand, it need not be asked again and again for the same refusal.
+        if (isBeyondTotals(asked) && !(await aboutSite(site)).has_archive)
+          throw new ApiError("archive", false, { status: 400 });
+        return query(asked, signal);
+      },
       csv: (options) => csvAddress(request(options)),
       view,
       conditions: filters,

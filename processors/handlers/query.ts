@@ -28,6 +28,7 @@ const owner = new OwnerApi({
   clock,
   secrets,
   randomBytes,
+  hasArchive: engine.hasArchive,
   rejected: async (site) => (await engine.live(site)).rejected,
 });
 

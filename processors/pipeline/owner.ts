@@ -6,6 +6,7 @@ import { DAY_MS, type EpochMs } from "../model/time.ts";
 import type { Alert } from "../notifiers/notifier.ts";
 import { createGrant, type GrantDeps, listGrants, type Reader, removeGrant } from "./access.ts";
 import { recentAlerts } from "./alerts/watch.ts";
+import { readEdition } from "./editions.ts";
 import { decodeItem, type Granularity, partition } from "./rollups.ts";
 import { type Funnel, type Goal, readSettings, saveSettings } from "./settings.ts";
 import { SiteDirectory } from "./sites.ts";
@@ -17,6 +18,8 @@ export interface AboutSite {
   readonly funnels: readonly Funnel[];
   /** Whether who asked may change them. */
   readonly may_write: boolean;
+  /** Whether questions beyond rollups have an answer. */
+  readonly has_archive: boolean;
   /** Keys of the properties that events had lately. */
   readonly properties: readonly string[];
   /** Input refused in the last 30 minutes, by reason. */
@@ -44,6 +47,8 @@ export interface OwnerDeps extends GrantDeps {
   /** Of the last 30 minutes. Throws `not_found` for a site that is not registered. */
   readonly rejected: (siteId: string) => Promise<Readonly<Record<string, number>>>;
   readonly recent?: RecentRequests;
+  /** Whether an archive answers what rollups cannot. */
+  readonly hasArchive: boolean;
 }
 
 const MAX_SHARE_DAYS = 3_660;
@@ -78,6 +83,7 @@ export class OwnerApi {
       site_id: site,
       ...settings,
       may_write: mayWrite,
+      has_archive: this.#deps.hasArchive,
       properties: await this.#propertiesOf(site),
       rejected: await rejected(site),
       ...(recent ? { last_request_at: seen.find((one) => one.site === site)?.at ?? null } : {}),
@@ -166,8 +172,9 @@ export class OwnerApi {
     const known = this.#properties.get(site);
     if (known && now - known.at < REMEMBER_MS && known.keys.length > 0) return known.keys;
     const keys = new Set<string>();
+    const { space } = await readEdition(store, site);
     for (const [granularity, limit] of LATEST)
-      for (const item of await store.list(partition(granularity, site), { limit, reverse: true }))
+      for (const item of await store.list(partition(granularity, space), { limit, reverse: true }))
         for (const dimension of decodeItem(item).rollup?.dimensions ?? [])
           if (dimension.startsWith(PROPS_PREFIX)) keys.add(dimension.slice(PROPS_PREFIX.length));
     const sorted = [...keys].sort();

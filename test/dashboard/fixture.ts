@@ -154,6 +154,7 @@ const ABOUT = {
   goals: [],
   funnels: [],
   may_write: true,
+  has_archive: true,
   properties: ["plan", "seats"],
   rejected: {},
   unknown_sites: [],

@@ -23,6 +23,7 @@ beforeEach(async () => {
     clock,
     secrets,
     randomBytes,
+    hasArchive: false,
     rejected: async () => ({ bot: 3 }),
     recent: {
       sites: () => [
