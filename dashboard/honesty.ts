@@ -120,7 +120,7 @@ export function honesty({ strings }: View): Honesty {
       rows.forEach(([name, value, hint], i) => {
         const row =
           list.children[i] ??
-          list.appendChild(el("div", {}, el("dt", {}), el("dd", {}), el("p", { class: "quiet" })));
+          list.appendChild(el("div", {}, el("dt", {}), el("dd", {}), el("dd", { class: "quiet" })));
         for (const [part, text] of [name, value, hint].entries()) setText(row.children[part]!, text);
       });
     },
