@@ -10,3 +10,9 @@ export interface Archive {
   write(rows: readonly ArchiveRow[]): Promise<void>;
   close(): Promise<void>;
 }
+
+/** What was archived, for whoever folds it again. */
+export interface ArchivedRows {
+  /** All rows of a site in portions, each row once, by shard (as text), sequence number and index. Throws `unavailable` on an outage. */
+  read(site: string): AsyncIterable<readonly ArchiveRow[]>;
+}

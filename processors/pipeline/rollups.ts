@@ -140,6 +140,25 @@ export async function foldBase(
   );
 }
 
+/**
+ * Puts a window of the current edition into another as it is. Commits reach the current edition first, so what is read
+ * of it after the other holds everything that the other holds.
+ */
+export async function copyItem(store: Store, from: string, to: string, sk: string): Promise<void> {
+  for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
+    const target = await store.get({ pk: to, sk });
+    if (target && decodeItem(target).isBased) return;
+    const source = await store.get({ pk: from, sk });
+    if (!source) return;
+    const { applied, rollup } = decodeItem(source);
+    const { expiresAt } = source;
+    const value = encodeItem(applied, rollup, true);
+    const item = { pk: to, sk, value, ...(expiresAt === undefined ? {} : { expiresAt }) };
+    if (await store.put(item, target?.version ?? 0)) return;
+  }
+  throw new ClickstreamError("unavailable", `${to} ${sk}: ${MAX_CONFLICTS} conflicting writes in a row`);
+}
+
 // ---- days, derived from hours
 //
 // A day item is usable when it is not stale and holds no commit that the reader's cursor does not cover: then it holds

@@ -1,0 +1,236 @@
+/**
+ * Makes a site's rollups again from the archive, as another edition beside the one that readers read, compares the two
+ * and switches in one write. What is committed meanwhile goes into both. Dying anywhere leaves the current edition as it
+ * is; the next rebuild gives up what was begun.
+ */
+import type { ArchivedRows } from "../archives/archive.ts";
+import { ClickstreamError } from "../errors.ts";
+import { COUNTS } from "../model/measures.ts";
+import { Rollup } from "../model/rollup.ts";
+import type { Clock, EpochMs } from "../model/time.ts";
+import { localDate } from "../model/zone.ts";
+import type { Store } from "../stores/store.ts";
+import { compareSequences } from "../streams/stream.ts";
+import { listShards, readCommits } from "./commit.ts";
+import { compact, readCursors, touchCursors } from "./compact.ts";
+import { beginEdition, giveUpEdition, readEdition, switchEdition } from "./editions.ts";
+import {
+  copyItem,
+  decodeItem,
+  foldBase,
+  hourOf,
+  instantKey,
+  isKept,
+  markDerived,
+  minuteExpiry,
+  partition,
+} from "./rollups.ts";
+import { RowFold } from "./rowfold.ts";
+import { listSites } from "./sites.ts";
+
+export interface RebuildOrder {
+  readonly site: string;
+  /** Windows that begin in here are replaced. Default: all that the archive tells all of. */
+  readonly from?: EpochMs;
+  readonly to?: EpochMs;
+  /** Compare, and keep what is. */
+  readonly isTrial?: boolean;
+}
+
+/** A window that is not what it was. */
+export interface WindowChange {
+  readonly granularity: "minute" | "hour";
+  readonly start: EpochMs;
+  /** By count, visitors among them: what is read now, and what a rebuild makes of it. Only where they differ. */
+  readonly counts: Readonly<Record<string, readonly [live: number, rebuilt: number]>>;
+  /** Tables that differ. */
+  readonly dimensions: readonly string[];
+}
+
+export interface RebuildReport {
+  readonly rows: number;
+  /** Windows made again, minutes and hours. */
+  readonly windows: number;
+  readonly changes: readonly WindowChange[];
+  /** Hours that the archive tells only in part, because it began later: they stay as they are. */
+  readonly incomplete: readonly EpochMs[];
+  readonly isSwitched: boolean;
+}
+
+const MAX_TRIES = 20;
+
+/** Throws `not_found` for a site that was never registered, `unavailable` on an outage: run it again. */
+export async function rebuild(
+  { store, clock, archive }: { readonly store: Store; readonly clock: Clock; readonly archive: ArchivedRows },
+  { site, from = 0, to = Number.POSITIVE_INFINITY, isTrial = false }: RebuildOrder,
+  progress: (rows: number) => void = () => {},
+): Promise<RebuildReport> {
+  const zone = (await listSites(store)).find(({ id }) => id === site)?.timeZone;
+  if (zone === undefined) throw new ClickstreamError("not_found", `site "${site}" is not registered`);
+  const { space, after } = await begin(store, clock, site);
+  const { space: current } = await readEdition(store, site);
+  const now = clock.now();
+  const fold = new RowFold({
+    shards: await listShards(store),
+    hourOf: (minute) => hourOf(zone, minute),
+    hasMinutes: (minute) => isKept(minute, now),
+  });
+  const ends = await endsOf(store, after);
+  for await (const rows of archive.read(site)) {
+    for (const row of rows) {
+      const end = ends.get(row.shard);
+      if (end !== undefined && compareSequences(row.sequence, end) <= 0) fold.add(row);
+    }
+    progress(fold.rows);
+  }
+  const { hours, minutes, incomplete } = fold.finish();
+  const isMadeAgain = (start: EpochMs): boolean =>
+    start >= from && start < to && !incomplete.has(hourOf(zone, start));
+  const made: { readonly granularity: "minute" | "hour"; readonly start: EpochMs }[] = [];
+  for (const [granularity, windows] of [
+    ["minute", minutes],
+    ["hour", hours],
+  ] as const) {
+    const starts = new Set(windows.keys());
+    for await (const sk of keysOf(store, partition(granularity, current))) {
+      const start = Number(sk);
+      if (isMadeAgain(start)) starts.add(start);
+      else await copyItem(store, partition(granularity, current), partition(granularity, space), sk);
+    }
+    for (const start of starts) {
+      if (!isMadeAgain(start)) continue;
+      made.push({ granularity, start });
+      const bytes = windows.get(start);
+      const key = { pk: partition(granularity, space), sk: instantKey(start) };
+      const expiresAt = granularity === "minute" ? minuteExpiry(start) : undefined;
+      if (bytes) await foldBase(store, key, Rollup.decode(bytes), expiresAt);
+    }
+  }
+  // Days may have been derived while their hours were still being written.
+  const dates = new Set<string>();
+  for await (const sk of keysOf(store, partition("hour", space))) dates.add(localDate(zone, Number(sk)));
+  await markDerived(store, space, dates);
+  await compactAll(store, clock);
+  const changes: WindowChange[] = [];
+  for (const window of made) {
+    const change = await compare(store, clock, { current, space }, window);
+    if (change) changes.push(change);
+  }
+  changes.sort((a, b) => a.start - b.start || (a.granularity < b.granularity ? -1 : 1));
+  const isSwitched = !isTrial && (await switchEdition(store, clock, site, space));
+  if (isTrial) await giveUpEdition(store, clock, site, space);
+  else if (!isSwitched)
+    throw new ClickstreamError("unavailable", `site ${site}: another rebuild began meanwhile`);
+  return {
+    rows: fold.rows,
+    windows: made.length,
+    changes,
+    incomplete: [...incomplete].filter((hour) => hour >= from && hour < to).sort((a, b) => a - b),
+    isSwitched,
+  };
+}
+
+const compactAll = async (store: Store, clock: Clock): Promise<void> => {
+  for (let more = true; more; ) ({ more } = await compact({ store, clock }));
+};
+
+const KEYS_AT_ONCE = 200;
+
+/** Sort keys of a partition: years of items do not fit in memory at once. */
+async function* keysOf(store: Store, pk: string): AsyncGenerator<string> {
+  for (let from = ""; ; ) {
+    const items = await store.list(pk, { from, limit: KEYS_AT_ONCE });
+    for (const { sk } of items) yield sk;
+    const last = items.at(-1);
+    if (!last || items.length < KEYS_AT_ONCE) return;
+    from = `${last.sk} `;
+  }
+}
+
+/**
+ * Begins an edition after which commits no cursor has moved: what is committed later is folded into it by everybody who
+ * compacts, what came before is ours.
+ */
+async function begin(
+  store: Store,
+  clock: Clock,
+  site: string,
+): Promise<{ readonly space: string; readonly after: ReadonlyMap<string, number> }> {
+  for (let tries = 0; tries < MAX_TRIES; tries++) {
+    await compactAll(store, clock);
+    const after = await readCursors(store);
+    const space = await beginEdition(store, clock, site, Object.fromEntries(after));
+    const touched = await touchCursors(store);
+    if ([...touched].every(([shard, n]) => n === (after.get(shard) ?? 0))) return { space, after };
+  }
+  throw new ClickstreamError("unavailable", `site ${site}: commits came faster than a rebuild could begin`);
+}
+
+/** Sequence number at which commit n of each shard ends. */
+async function endsOf(store: Store, after: ReadonlyMap<string, number>): Promise<Map<string, string>> {
+  const ends = new Map<string, string>();
+  for (const [shard, n] of after) {
+    if (n === 0) continue;
+    const [commit] = await readCommits(store, shard, n - 1, 1);
+    if (commit?.n !== n)
+      throw new ClickstreamError("unavailable", `commit ${n} of shard ${shard} is gone: begin again`);
+    ends.set(shard, commit.to);
+  }
+  return ends;
+}
+
+/** Compares one window of two editions when both hold the same commits. */
+async function compare(
+  store: Store,
+  clock: Clock,
+  { current, space }: { readonly current: string; readonly space: string },
+  { granularity, start }: { readonly granularity: "minute" | "hour"; readonly start: EpochMs },
+): Promise<WindowChange | undefined> {
+  const sk = instantKey(start);
+  for (let tries = 0; ; tries++) {
+    const [live, rebuilt] = (
+      await store.getMany([
+        { pk: partition(granularity, current), sk },
+        { pk: partition(granularity, space), sk },
+      ])
+    ).map((item) => item && decodeItem(item));
+    // The current edition gets a commit first: the other holds it a moment later.
+    const isEven = [...(rebuilt?.applied ?? [])].every(([shard, n]) => (live?.applied.get(shard) ?? n) === n);
+    if (!isEven && tries < MAX_TRIES) {
+      await compactAll(store, clock);
+      continue;
+    }
+    const [a, b] = [live?.rollup ?? new Rollup(), rebuilt?.rollup ?? new Rollup()];
+    if (areEqual(a.encode(), b.encode())) return undefined;
+    return { granularity, start, counts: countsOf(a, b), dimensions: dimensionsOf(a, b) };
+  }
+}
+
+const areEqual = (a: Uint8Array, b: Uint8Array): boolean =>
+  a.length === b.length && a.every((byte, i) => byte === b[i]);
+
+function countsOf(live: Rollup, rebuilt: Rollup): WindowChange["counts"] {
+  const counts: Record<string, readonly [number, number]> = {};
+  const compareCount = (name: string, a: number, b: number): void => {
+    if (a !== b) counts[name] = [a, b];
+  };
+  const visitors = ({ totals }: Rollup): number => Math.round(totals.visitors?.estimate() ?? 0);
+  compareCount("visitors", visitors(live), visitors(rebuilt));
+  for (const name of COUNTS) compareCount(name, live.totals[name], rebuilt.totals[name]);
+  compareCount("late", live.late, rebuilt.late);
+  for (const reason of new Set([...live.rejects.keys(), ...rebuilt.rejects.keys()]))
+    compareCount(`rejected: ${reason}`, live.rejects.get(reason) ?? 0, rebuilt.rejects.get(reason) ?? 0);
+  return counts;
+}
+
+function dimensionsOf(live: Rollup, rebuilt: Rollup): string[] {
+  const only = (rollup: Rollup, dimension: string): string => {
+    const alone = new Rollup();
+    for (const [value, measures] of rollup.table(dimension) ?? [])
+      alone.row(dimension, value)?.merge(measures);
+    return alone.encode().toString();
+  };
+  return [...new Set([...live.dimensions, ...rebuilt.dimensions])]
+    .filter((dimension) => only(live, dimension) !== only(rebuilt, dimension))
+    .sort();
+}

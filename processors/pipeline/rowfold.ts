@@ -1,0 +1,193 @@
+/**
+ * Folds rows of the archive again, into the windows that they are counted in. What the first fold decided is in the
+ * rows: whose an event is, to which visit it belongs, whether it was late. Order within a shard is that of the rows.
+ */
+import { type ArchiveRow, VISIT_COLUMNS } from "../model/archive.ts";
+import { type ClickEvent, VITALS } from "../model/event.ts";
+import { Rollup } from "../model/rollup.ts";
+import { type EpochMs, HOUR_MS, MINUTE_MS, windowStart } from "../model/time.ts";
+import { foldEvent, Partial } from "./fold.ts";
+import {
+  cloneVisitor,
+  MAX_PAST_VISITORS,
+  MAX_SESSIONS,
+  newVisitor,
+  VISITOR_TTL_MS,
+  type VisitorState,
+} from "./state.ts";
+
+export interface RowFoldOptions {
+  /** Shards with the shards that they continue, parents first; rows come shard by shard in this order. */
+  readonly shards: readonly { readonly id: string; readonly parents: readonly string[] }[];
+  readonly hourOf: (minute: EpochMs) => EpochMs;
+  /** Whether the minutes around this time are wanted besides the hours. */
+  readonly hasMinutes: (minute: EpochMs) => boolean;
+}
+
+interface Known {
+  readonly visitor: VisitorState;
+  /** Sequence number of the record that it was last folded with. */
+  sequence: string;
+  /** Visits missing that began before the archive did. 0: all is known that the first fold knew. */
+  unknown: number;
+}
+
+/** Rows between two times that what was counted is put together: bounds memory. */
+const ROWS_AT_ONCE = 20_000;
+/** A visitor is forgotten some time after nobody can see them any more. */
+const FORGET_MS = VISITOR_TTL_MS + HOUR_MS;
+/** An import's visitors are remembered by number, at least so many. */
+const MAX_PAST = 2 * MAX_PAST_VISITORS;
+
+export class RowFold {
+  readonly #options: RowFoldOptions;
+  #partial = new Partial();
+  #pending = 0;
+  readonly #hours = new Map<EpochMs, Uint8Array>();
+  readonly #minutes = new Map<EpochMs, Uint8Array>();
+  /** By shard; what parents remember is looked up when a child asks. */
+  readonly #visitors = new Map<string, { present: Map<string, Known>; past: Map<string, Known> }>();
+  readonly #incomplete = new Set<EpochMs>();
+  rows = 0;
+
+  constructor(options: RowFoldOptions) {
+    this.#options = options;
+  }
+
+  add(row: ArchiveRow): void {
+    this.rows++;
+    if (++this.#pending > ROWS_AT_ONCE) this.#gather();
+    if (row.rejected !== null) {
+      this.#partial.window(windowStart(row.at, MINUTE_MS)).reject(row.rejected, row.count);
+      return;
+    }
+    const known = this.#knownOf(row);
+    const { visitor } = known;
+    const before = visitor.sessions.length;
+    const touched = visitor.sessions.find(({ born }) => born === row.visit)?.window;
+    foldEvent(eventOf(row), {
+      partial: this.#partial,
+      visitor,
+      hi: Number.parseInt(row.visitor!.slice(0, 8), 16),
+      lo: Number.parseInt(row.visitor!.slice(8, 16), 16),
+      attributes: () => VISIT_COLUMNS.map((name) => row[name] ?? ""),
+      closedUntil: row.late ? Number.POSITIVE_INFINITY : 0,
+      isPast: true,
+      // A report without a visit: no number is the one that a visit was born with.
+      visit: row.visit ?? Number.NaN,
+    });
+    if (known.unknown > 0) {
+      const home = visitor.sessions.find(({ born }) => born === row.visit)?.window;
+      for (const window of [windowStart(row.at, MINUTE_MS), touched, home])
+        if (window !== undefined) this.#incomplete.add(this.#options.hourOf(window));
+      if (visitor.sessions.length > before) known.unknown--;
+    }
+  }
+
+  #knownOf(row: ArchiveRow): Known {
+    const shard = this.#shard(row.shard);
+    const visitors = row.imported ? shard.past : shard.present;
+    const key = `${row.site}\u0000${row.visitor}`;
+    let known = visitors.get(key) ?? (row.fresh ? undefined : this.#inherited(row, key));
+    // Nothing was remembered when the record came; of several rows of one record the first says so.
+    if (row.fresh && known?.sequence !== row.sequence) known = undefined;
+    known ??= { visitor: newVisitor(), sequence: "", unknown: row.fresh ? 0 : MAX_SESSIONS };
+    known.sequence = row.sequence;
+    known.visitor.receivedAt = Math.max(known.visitor.receivedAt, row.received_at);
+    visitors.delete(key);
+    visitors.set(key, known);
+    if (this.rows % 1_000 === 0) forget(shard, row.received_at);
+    return known;
+  }
+
+  #shard(id: string): { present: Map<string, Known>; past: Map<string, Known> } {
+    let shard = this.#visitors.get(id);
+    if (!shard) {
+      shard = { present: new Map(), past: new Map() };
+      this.#visitors.set(id, shard);
+    }
+    return shard;
+  }
+
+  /** What the parents of a shard remember of a visitor: the one that heard last, as the shard itself began with it. */
+  #inherited({ shard, imported }: ArchiveRow, key: string): Known | undefined {
+    let newest: Known | undefined;
+    const look = (id: string): void => {
+      for (const parent of this.#options.shards.find((one) => one.id === id)?.parents ?? []) {
+        const { present, past } = this.#shard(parent);
+        const known = (imported ? past : present).get(key);
+        if (!known) look(parent);
+        else if (!newest || known.visitor.receivedAt > newest.visitor.receivedAt) newest = known;
+      }
+    };
+    look(shard);
+    return newest && { ...newest, visitor: cloneVisitor(newest.visitor) };
+  }
+
+  /** Adds what was counted since to the hours and minutes, which are kept encoded: they take a tenth of the room. */
+  #gather(): void {
+    this.#pending = 0;
+    const hours = new Map<EpochMs, Rollup>();
+    for (const [minute, rollup] of this.#partial.windows) {
+      if (this.#options.hasMinutes(minute)) add(this.#minutes, minute, rollup);
+      const hour = this.#options.hourOf(minute);
+      const known = hours.get(hour);
+      if (known) known.merge(rollup);
+      else hours.set(hour, rollup);
+    }
+    for (const [hour, rollup] of hours) add(this.#hours, hour, rollup);
+    this.#partial = new Partial();
+  }
+
+  /** Hours and minutes, encoded; and the hours that the archive does not tell all of, because it began later. */
+  finish(): {
+    readonly hours: ReadonlyMap<EpochMs, Uint8Array>;
+    readonly minutes: ReadonlyMap<EpochMs, Uint8Array>;
+    readonly incomplete: ReadonlySet<EpochMs>;
+  } {
+    this.#gather();
+    return { hours: this.#hours, minutes: this.#minutes, incomplete: this.#incomplete };
+  }
+}
+
+function add(windows: Map<EpochMs, Uint8Array>, start: EpochMs, rollup: Rollup): void {
+  const known = windows.get(start);
+  const sum = known ? Rollup.decode(known) : new Rollup();
+  sum.merge(rollup);
+  sum.bound();
+  windows.set(start, sum.encode());
+}
+
+function forget(
+  { present, past }: { present: Map<string, Known>; past: Map<string, Known> },
+  now: EpochMs,
+): void {
+  for (const [key, { visitor }] of present) {
+    if (now - visitor.receivedAt <= FORGET_MS) break;
+    present.delete(key);
+  }
+  for (const key of past.keys()) {
+    if (past.size <= MAX_PAST) break;
+    past.delete(key);
+  }
+}
+
+/** The event as it was when it was folded first. */
+function eventOf(row: ArchiveRow): ClickEvent {
+  const vitals: { [name in (typeof VITALS)[number]]?: number } = {};
+  for (const name of VITALS) if (row[name] !== null) vitals[name] = row[name];
+  return {
+    name: row.name ?? "",
+    at: row.at,
+    url: { hostname: row.hostname ?? "", path: row.page ?? "", query: {} },
+    referrer: "",
+    props: row.props,
+    interactive: row.interactive,
+    ...(row.currency === null || row.amount_minor === null
+      ? {}
+      : { revenue: { currency: row.currency, minor: row.amount_minor } }),
+    ...(row.engaged_ms === null ? {} : { engagedMs: row.engaged_ms }),
+    ...(row.scroll_depth === null ? {} : { scrollDepth: row.scroll_depth }),
+    ...(Object.keys(vitals).length === 0 ? {} : { vitals }),
+  };
+}

@@ -1,0 +1,204 @@
+import { describe, expect, it } from "vitest";
+import type { Archive, ArchivedRows } from "../../../processors/archives/archive.ts";
+import { keyedHash } from "../../../processors/crypto.ts";
+import { ClickstreamError } from "../../../processors/errors.ts";
+import { type ArchiveRow, compareRows } from "../../../processors/model/archive.ts";
+import type { StreamLine } from "../../../processors/model/streamfile.ts";
+import { ShardWorker } from "../../../processors/pipeline/aggregate.ts";
+import { compact } from "../../../processors/pipeline/compact.ts";
+import { readEdition } from "../../../processors/pipeline/editions.ts";
+import { rebuild } from "../../../processors/pipeline/rebuild.ts";
+import { decodeItem, type Granularity, partition } from "../../../processors/pipeline/rollups.ts";
+import { registerSites } from "../../../processors/pipeline/sites.ts";
+import { memoryStore } from "../../../processors/stores/memory.ts";
+import type { Store } from "../../../processors/stores/store.ts";
+import { type ManualClock, manualClock } from "../../kit/clock.ts";
+import { generate } from "../../kit/generate.ts";
+import { Random } from "../../kit/random.ts";
+import { HOUR, NOON, post, SITE, view } from "./lines.ts";
+import { compactAll, interrupted, recordsOf, SHARD } from "./rig.ts";
+
+const SEED = Number(process.env.RIVULET_SEED ?? 20_261_123);
+
+interface World {
+  readonly clock: ManualClock;
+  readonly store: Store;
+  readonly rows: ArchiveRow[];
+  readonly archive: ArchivedRows;
+  /** Counts the next lines. */
+  count(lines: readonly StreamLine[]): Promise<void>;
+}
+
+/** A worker with an archive that keeps repeats, and reads without them. */
+async function world(start: number): Promise<World> {
+  const clock = manualClock(start);
+  const store = memoryStore({ clock });
+  await registerSites(store, clock, [{ id: SITE, timeZone: "Asia/Kolkata" }]);
+  for (let day = Math.floor(start / (24 * HOUR)) - 3; day < start / (24 * HOUR) + 12; day++)
+    await store.put({ pk: "salt", sk: String(day), value: new TextEncoder().encode(`salt of ${day}`) }, 0);
+  const rows: ArchiveRow[] = [];
+  const kept: Archive = { write: async (more) => void rows.push(...more), close: async () => {} };
+  const deps = { clock, store, hash: keyedHash, randomBytes: () => new Uint8Array(16), country: () => "" };
+  const worker = new ShardWorker({ ...deps, archive: kept }, SHARD);
+  let next = 1_000;
+  const archive: ArchivedRows = {
+    async *read(site) {
+      const sorted = rows.filter((row) => row.site === site).sort(compareRows);
+      yield sorted.filter((row, i) => i === 0 || compareRows(sorted[i - 1]!, row) !== 0);
+    },
+  };
+  return {
+    clock,
+    store,
+    rows,
+    archive,
+    async count(lines) {
+      for (const { arrival } of lines) clock.advanceTo(arrival);
+      await worker.process(recordsOf(lines, next));
+      next += lines.length;
+    },
+  };
+}
+
+/** Bytes of the current edition, by granularity and start. */
+async function currentOf(store: Store): Promise<Map<string, string>> {
+  const { space } = await readEdition(store, SITE);
+  const found = new Map<string, string>();
+  for (const granularity of ["minute", "hour", "day"] satisfies Granularity[]) {
+    for (const item of await store.list(partition(granularity, space))) {
+      const { rollup } = decodeItem(item);
+      if (rollup) found.set(`${granularity} ${item.sk}`, Buffer.from(rollup.encode()).toString("hex"));
+    }
+  }
+  return found;
+}
+
+const differing = (a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>): string[] =>
+  [...new Set([...a.keys(), ...b.keys()])].filter((key) => a.get(key) !== b.get(key));
+
+const from = Date.UTC(2026, 2, 9, 15);
+const traffic = (seed: number, events: number): StreamLine[] => [
+  ...generate({
+    seed,
+    from,
+    to: from + 30 * HOUR,
+    events,
+    sites: [SITE],
+    pages: 12,
+    late: 0.1,
+    visitors: 30,
+  }),
+];
+
+describe("a rebuild", () => {
+  it(`gives the same bytes where nothing was erased (RIVULET_SEED=${SEED})`, async () => {
+    const made = await world(from);
+    const lines = traffic(SEED, 3_000);
+    for (let i = 0; i < lines.length; i += 50) await made.count(lines.slice(i, i + 50));
+    made.clock.advance(24 * HOUR);
+    await compactAll(made.store, made.clock);
+    const before = await currentOf(made.store);
+    expect(before.size).toBeGreaterThan(400);
+    const report = await rebuild(made, { site: SITE });
+    expect(report).toMatchObject({ changes: [], incomplete: [], isSwitched: true });
+    expect(report.rows).toBeGreaterThan(2_500);
+    expect((await readEdition(made.store, SITE)).space).not.toBe(SITE);
+    expect(differing(before, await currentOf(made.store))).toEqual([]);
+  });
+
+  it(`counts what comes meanwhile exactly once, wherever it crashes (RIVULET_SEED=${SEED})`, async () => {
+    for (let schedule = 0; schedule < 30; schedule++) {
+      const random = Random.of(SEED, schedule);
+      const lines = traffic(SEED + schedule, 160);
+      const [made, expected] = [await world(from), await world(from)];
+      let at = 0;
+      const step = async (): Promise<void> => {
+        const size = 1 + random.below(20);
+        const portion = lines.slice(at, at + size);
+        at += portion.length;
+        await made.count(portion);
+      };
+      while (at < lines.length / 2) await step();
+      let isBusy = false;
+      let left = random.below(120);
+      // Between any two operations of the rebuild others count and compact, and it may die.
+      const store = interrupted(made.store, async () => {
+        if (isBusy) return;
+        isBusy = true;
+        if (random.chance(0.1)) await step();
+        if (random.chance(0.1)) await compact({ store: made.store, clock: made.clock });
+        isBusy = false;
+        if (left-- === 0) throw new ClickstreamError("unavailable", "crashed");
+      });
+      for (let tries = 0; tries < 3; tries++) {
+        await rebuild({ ...made, store }, { site: SITE }).catch((error: Error) => {
+          if (error.message !== "crashed") throw error;
+        });
+      }
+      while (at < lines.length) await step();
+      await expected.count(lines);
+      for (const { clock, store: one } of [made, expected]) {
+        clock.advanceTo(from + 60 * HOUR);
+        await compactAll(one, clock);
+      }
+      const label = `RIVULET_SEED=${SEED}, schedule ${schedule}`;
+      expect(differing(await currentOf(expected.store), await currentOf(made.store)), label).toEqual([]);
+      expect((await readEdition(made.store, SITE)).space, label).not.toBe(SITE);
+    }
+  });
+
+  it("lists what an event taken out of the archive changes, and changes nothing else", async () => {
+    const made = await world(NOON);
+    await made.count([
+      post({ at: NOON, v: "ann", e: [view("/a"), view("/b")] }),
+      post({ at: NOON + HOUR, v: "ben", e: [view("/a")] }),
+    ]);
+    await compactAll(made.store, made.clock);
+    const ann = made.rows[0]?.visitor;
+    made.rows.splice(0, made.rows.length, ...made.rows.filter(({ visitor }) => visitor !== ann));
+    const trial = await rebuild(made, { site: SITE, isTrial: true });
+    expect(trial.isSwitched).toBe(false);
+    expect((await readEdition(made.store, SITE)).space).toBe(SITE);
+    const report = await rebuild(made, { site: SITE });
+    expect(report.changes).toEqual(trial.changes);
+    expect(report.changes.map(({ granularity, start, counts }) => ({ granularity, start, counts }))).toEqual(
+      ["hour", "minute"].map((granularity) => ({
+        granularity,
+        start: granularity === "hour" ? NOON - HOUR / 2 : NOON,
+        counts: { visitors: [1, 0], events: [2, 0], pageviews: [2, 0], visits: [1, 0] },
+      })),
+    );
+    expect(report.changes[0]?.dimensions).toContain("event:page");
+  });
+
+  it("leaves windows outside of the times asked for as they are", async () => {
+    const made = await world(NOON);
+    await made.count([
+      post({ at: NOON, v: "ann", e: [view("/a")] }),
+      post({ at: NOON + 2 * HOUR, v: "ben", e: [view("/a")] }),
+    ]);
+    await compactAll(made.store, made.clock);
+    const before = await currentOf(made.store);
+    made.rows.length = 0;
+    const report = await rebuild(made, { site: SITE, from: NOON + HOUR / 2 });
+    expect(report.changes.map(({ start }) => start)).toEqual([NOON + 1.5 * HOUR, NOON + 2 * HOUR]);
+    const kept = [...before].filter(([key]) => Number(key.split(" ")[1]) < NOON + HOUR / 2);
+    expect([...(await currentOf(made.store))]).toEqual(kept);
+  });
+
+  it("leaves hours as they are that the archive tells only in part, because it began later", async () => {
+    const made = await world(NOON);
+    await made.count([post({ at: NOON, v: "ann", e: [view("/a")] })]);
+    made.rows.length = 0;
+    await made.count([post({ at: NOON + 60_000, v: "ann", e: [view("/b")] })]);
+    await compactAll(made.store, made.clock);
+    const before = await currentOf(made.store);
+    const report = await rebuild(made, { site: SITE });
+    expect(report).toMatchObject({ changes: [], incomplete: [NOON - HOUR / 2] });
+    expect(differing(before, await currentOf(made.store))).toEqual([]);
+  });
+
+  it("refuses a site that nobody registered", async () => {
+    await expect(rebuild(await world(NOON), { site: "nobody" })).rejects.toMatchObject({ code: "not_found" });
+  });
+});
