@@ -77,6 +77,9 @@ export function apiDocument(options: ApiOptions): ApiDocument {
       "/api/event": { post: postPlausibleEvent(options), options: preflight("preflightPlausibleEvent") },
       "/p.gif": { get: getPixel(options) },
       "/api/v2/query": { post: query(options) },
+      "/api/v2/funnel": { post: explore(options, FUNNEL) },
+      "/api/v2/retention": { post: explore(options, RETENTION) },
+      "/api/v2/paths": { post: explore(options, PATHS) },
       "/api/v2/live": { get: live(options) },
       "/api/v2/sites": { get: sites(options) },
       "/api/v2/export.csv": { get: exportCsv(options) },
@@ -332,8 +335,60 @@ function query(options: ApiOptions): Operation {
     },
     responses: {
       200: json("One row per combination of dimension values.", "QueryResult"),
+      202: stillRunning,
       ...readErrors,
     },
+    "x-amazon-apigateway-integration": lambda(options),
+  };
+}
+
+interface Exploration {
+  readonly operationId: string;
+  readonly summary: string;
+  readonly description: string;
+  readonly asks: string;
+  readonly answers: string;
+}
+
+const FUNNEL: Exploration = {
+  operationId: "funnel",
+  summary: "How many visitors took some steps one after the other",
+  description: "Steps are pages, a star for any characters, or goals; within one visit, or within one day.",
+  asks: "FunnelQuestion",
+  answers: "FunnelResult",
+};
+const RETENTION: Exploration = {
+  operationId: "retention",
+  summary: "How many of those who first came in an interval came again later",
+  description: "Needs visitor ids of the site's own: cookieless visitors are new each day.",
+  asks: "RetentionQuestion",
+  answers: "RetentionResult",
+};
+const PATHS: Exploration = {
+  operationId: "paths",
+  summary: "Which pages follow one another within visits",
+  description:
+    "From a page, or from the first page of each visit. The most frequent pages of each step are told apart.",
+  asks: "PathsQuestion",
+  answers: "PathsResult",
+};
+
+/** Questions that only single events answer. */
+function explore(
+  options: ApiOptions,
+  { operationId, summary, description, asks, answers }: Exploration,
+): Operation {
+  return {
+    operationId,
+    summary,
+    description,
+    tags: ["query"],
+    parameters: [share],
+    requestBody: {
+      required: true,
+      content: { "application/json": { schema: { $ref: `#/components/schemas/${asks}` } } },
+    },
+    responses: { 200: json("From the archive of single events.", answers), 202: stillRunning, ...readErrors },
     "x-amazon-apigateway-integration": lambda(options),
   };
 }
@@ -389,6 +444,7 @@ function exportCsv(options: ApiOptions): Operation {
         headers: { "Content-Disposition": { description: "A file name.", schema: { type: "string" } } },
         content: { "text/csv": { schema: { type: "string" } } },
       },
+      202: stillRunning,
       ...readErrors,
     },
     "x-amazon-apigateway-integration": lambda(options),
@@ -507,6 +563,11 @@ const json = (description: string, schema: string): ResponseObject => ({
   description,
   content: { "application/json": { schema: { $ref: `#/components/schemas/${schema}` } } },
 });
+
+const stillRunning: ResponseObject = {
+  ...json("The archive is still being read: send the same request again.", "StillRunning"),
+  headers: { "Retry-After": { description: "Seconds", schema: { type: "string" } } },
+};
 
 const readErrors: Record<string, ResponseObject> = {
   400: json("The message names the field that is wrong.", "QueryError"),

@@ -65,6 +65,20 @@ const shareFields = {
   expires_at: integer("Epoch milliseconds."),
 };
 
+const exploreMeta = (more: Record<string, Schema> = {}): Schema =>
+  exact({
+    complete_until: integer(
+      "Windows that end at or before this are whole in the archive, epoch milliseconds.",
+    ),
+    source: { type: "string", enum: ["archive"], description: "What was read." },
+    ...more,
+  });
+const explored = (own: Record<string, Schema>): Schema =>
+  exact(
+    { site_id: text(""), date_range: range, filters: list({}, "As sent."), ...own },
+    "The question as it was understood.",
+  );
+
 export const responseSchemas: Readonly<Record<string, Schema>> = {
   Money: exact({
     currency: text("ISO 4217."),
@@ -146,6 +160,75 @@ export const responseSchemas: Readonly<Record<string, Schema>> = {
     meta: ref("QueryMeta"),
     query: ref("QueryEcho"),
   }),
+  StillRunning: exact({
+    progress: exact(
+      {
+        done: { type: "number", nullable: true, description: "0 to 1; null where it cannot be told." },
+        elapsed_ms: integer("Since the archive is being read for this question."),
+      },
+      "How far it is.",
+    ),
+  }),
+  FunnelResult: exact({
+    steps: list(
+      exact({
+        label: text("The page or goal, as sent."),
+        visitors: integer("Who came as far as this."),
+        conversion_rate: number("Percent of those of the first step."),
+        drop_off: integer("Visitors of the step before who did not come as far."),
+      }),
+      "In the order that was asked for.",
+    ),
+    meta: exploreMeta(),
+    query: explored({ steps: list({ type: "object" }, ""), within: text("") }),
+  }),
+  RetentionResult: exact({
+    cohorts: list(
+      exact({
+        start: text("First day of the interval in which they first came."),
+        visitors: integer("Who first came then, within the range."),
+        returned: list(
+          { type: "integer" },
+          "Who of them had an event so many intervals later; the first is all of them.",
+        ),
+      }),
+      "An interval each, as far as they have begun.",
+    ),
+    meta: exploreMeta({
+      warnings: list(
+        exact({ code: text(""), warning: text("For people.") }),
+        "What the numbers cannot tell.",
+      ),
+    }),
+    query: explored({ interval: text("") }),
+  }),
+  PathsResult: exact({
+    steps: list(
+      exact({
+        depth: integer("0 is the beginning."),
+        pages: list(
+          exact({
+            page: text("A path, (other) or (exit)."),
+            visits: integer(""),
+            percentage: number("Of all paths."),
+          }),
+          "Most frequent first.",
+        ),
+      }),
+      "From the beginning on.",
+    ),
+    links: list(
+      exact({
+        depth: integer("Of the page that it leads to."),
+        from: text(""),
+        to: text(""),
+        visits: integer(""),
+      }),
+      "From each page to each page of the next step.",
+    ),
+    meta: exploreMeta(),
+    query: explored({ "from?": text(""), depth: integer(""), limit: integer("") }),
+  }),
   Live: exact({
     site_id: text("The site."),
     now: integer("The server's clock, epoch milliseconds."),
@@ -167,6 +250,7 @@ export const responseSchemas: Readonly<Record<string, Schema>> = {
     goals: list(ref("Goal"), ""),
     funnels: list(ref("Funnel"), ""),
     may_write: flag("Whether who asked may change them."),
+    has_archive: flag("Whether questions beyond rollups have an answer."),
     properties: list({ type: "string" }, "Keys of the properties that events had lately."),
     rejected: byMetric({ type: "integer" }, "Input refused in the last 30 minutes, by reason."),
     "unknown_sites?": list(

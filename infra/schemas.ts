@@ -163,6 +163,43 @@ const newShare: Schema = {
   },
 };
 
+const dateRange = described(
+  "realtime, day, 24h, 7d, 28d, 30d, 91d, month, 6mo, 12mo, year, all, or [from, to] in ISO 8601.",
+);
+/** A question to single events: what all of them have, and what is its own. */
+const question = (own: Record<string, Schema>, required: readonly string[]): Schema => ({
+  type: "object",
+  required: ["site_id", "date_range", ...required],
+  properties: {
+    site_id: text("A registered site."),
+    date_range: dateRange,
+    filters: list({}, "As of a query, on visit: dimensions other than visit:exit_page."),
+    ...own,
+  },
+});
+const funnelQuestion = question(
+  {
+    steps: list(
+      object({
+        page: text("Path of a page, a star for any characters; or else goal."),
+        goal: text("Name of an event."),
+      }),
+      "2 to 8, in the order in which they must be taken.",
+    ),
+    within: described("visit (the default) or day: where all steps must lie."),
+  },
+  ["steps"],
+);
+const retentionQuestion = question({ interval: text("day, week or month.") }, ["interval"]);
+const pathsQuestion = question(
+  {
+    from: described("Path of the page that paths begin with. Default: the first page of each visit."),
+    depth: { type: "integer", description: "Steps after it, 1 to 5. Default 3." },
+    limit: { type: "integer", description: "Pages told apart at each step, 1 to 50. Default 10." },
+  },
+  [],
+);
+
 /** Every schema of the document, by name. API Gateway takes letters and digits only. */
 export const schemas: Readonly<Record<string, Schema>> = {
   Batch: batch,
@@ -175,5 +212,8 @@ export const schemas: Readonly<Record<string, Schema>> = {
   Funnel: funnel,
   SiteSettings: settings,
   NewShare: newShare,
+  FunnelQuestion: funnelQuestion,
+  RetentionQuestion: retentionQuestion,
+  PathsQuestion: pathsQuestion,
   ...Object.fromEntries(Object.entries(responseSchemas).map(([name, schema]) => [name, deployable(schema)])),
 };

@@ -3,6 +3,8 @@ import { createHash } from "node:crypto";
 import { ClickstreamError } from "../../processors/errors.ts";
 import type { Clock } from "../../processors/model/time.ts";
 import { type AccessControl, type Reader, tokenOf } from "../../processors/pipeline/access.ts";
+import type { Explorations } from "../../processors/pipeline/explore/explorations.ts";
+import { StillRunning } from "../../processors/pipeline/explore/running.ts";
 import type { OwnerApi } from "../../processors/pipeline/owner.ts";
 import type { QueryApi } from "../../processors/pipeline/query/api.ts";
 import {
@@ -17,6 +19,8 @@ import { networkOf, type RateLimit, TokenBuckets } from "./gateway/rate.ts";
 export interface ReadingOptions {
   readonly api: QueryApi;
   readonly owner: OwnerApi;
+  /** Funnels, retention and paths; undefined where no single events are kept. */
+  readonly explorations: Explorations | undefined;
   readonly access: AccessControl;
   readonly clock: Clock;
   /** For each address, and for each key; undefined: none. */
@@ -27,6 +31,7 @@ export interface ReadingOptions {
 export function readingFunctions({
   api,
   owner,
+  explorations,
   access,
   clock,
   rateLimit,
@@ -44,8 +49,25 @@ export function readingFunctions({
         const more = buckets?.take(`key ${reader.grant.id}`) ?? 0;
         if (more > 0) return tooMany(more);
       }
-      return answer(request, reader);
+      try {
+        return await answer(request, reader);
+      } catch (error) {
+        if (error instanceof StillRunning) return jsonResponse(202, error.told, { "Retry-After": "1" });
+        throw error;
+      }
     };
+
+  const explored = (
+    ask: (archive: Explorations, reader: Reader, body: unknown) => Promise<object>,
+  ): Handler =>
+    guarded(async ({ body }, reader) => {
+      if (!explorations)
+        throw new ClickstreamError(
+          "bad_request",
+          "site_id: this server keeps no single events, which this needs",
+        );
+      return jsonResponse(200, await ask(explorations, reader, parseBody(body)));
+    });
 
   return {
     query: guarded(async ({ body }, reader) => jsonResponse(200, await api.query(reader, parseBody(body)))),
@@ -59,6 +81,9 @@ export function readingFunctions({
         ? { status: 304, headers: cached, body: "" }
         : jsonResponse(200, answer, cached);
     }),
+    funnel: explored((archive, reader, body) => archive.funnel(reader, body)),
+    retention: explored((archive, reader, body) => archive.retention(reader, body)),
+    paths: explored((archive, reader, body) => archive.paths(reader, body)),
     sites: guarded(async (_, reader) => jsonResponse(200, await api.sites(reader))),
     aboutSite: guarded(async ({ query }, reader) =>
       jsonResponse(200, await owner.about(reader, query.get("site_id"))),

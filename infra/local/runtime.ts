@@ -8,6 +8,7 @@ import { countryLookup } from "../../processors/geo/country.ts";
 import { webhookNotifier } from "../../processors/notifiers/webhook.ts";
 import { AccessControl } from "../../processors/pipeline/access.ts";
 import { compact } from "../../processors/pipeline/compact.ts";
+import { Explorations } from "../../processors/pipeline/explore/explorations.ts";
 import { QueryEngine } from "../../processors/pipeline/query/engine.ts";
 import { activeSites, listSites, registerSites, type Site } from "../../processors/pipeline/sites.ts";
 import { sqliteStore } from "../../processors/stores/sqlite.ts";
@@ -18,6 +19,7 @@ import { startAlerting } from "./alerting.ts";
 import { startArchiving } from "./archive.ts";
 import { startCompaction } from "./compaction.ts";
 import { Consumer } from "./consumer.ts";
+import { exploredFiles, watchedArchive } from "./exploring.ts";
 import { isLoopback } from "./gateway/client.ts";
 import type { RateLimit } from "./gateway/rate.ts";
 import { lockCounting } from "./lock.ts";
@@ -131,7 +133,10 @@ async function openCounting(
     options.allowedLatenessMs === undefined ? {} : { allowedLatenessMs: options.allowedLatenessMs };
   const archive =
     options.store === undefined && options.keepsArchive !== false
-      ? await fileArchive({ directory: archiveFolder(options.dataDirectory), clock })
+      ? watchedArchive(await fileArchive({ directory: archiveFolder(options.dataDirectory), clock }), {
+          clock,
+          lagMs: () => consumer.lagMs(),
+        })
       : undefined;
   if (archive) opened.defer(() => archive.close());
   const aggregate = {
@@ -161,7 +166,7 @@ async function openCounting(
   opened.defer(() => compaction.stop());
   const reconciliation = await startReconciliation({ store, stream, clock, consumer, log });
   opened.defer(() => reconciliation.stop());
-  return { store, stream, consumer, lateness, reconciler: reconciliation.reconciler };
+  return { store, stream, consumer, archive, lateness, reconciler: reconciliation.reconciler };
 }
 
 async function open(options: RuntimeOptions, opened: AsyncDisposableStack): Promise<Omit<Runtime, "close">> {
@@ -171,8 +176,16 @@ async function open(options: RuntimeOptions, opened: AsyncDisposableStack): Prom
     throw new ClickstreamError("config", "--public and --require-key say the opposite: choose one");
   const isKeyRequired = options.requireKey || (!isLoopback(host) && !options.isPublic);
   const tracing = await startTracing();
-  const { store, stream, consumer, lateness, reconciler } = await openCounting(options, opened, tracing);
+  const { store, stream, consumer, archive, lateness, reconciler } = await openCounting(
+    options,
+    opened,
+    tracing,
+  );
+  const explored =
+    archive && exploredFiles(archiveFolder(options.dataDirectory), () => archive.archivedUntil());
+  if (explored) opened.defer(() => explored.explorer.close());
   const engine = new QueryEngine({
+    ...(explored ? { archive: explored.archive } : {}),
     store,
     clock,
     lagMs: async () => consumer.lagMs(),
@@ -185,6 +198,7 @@ async function open(options: RuntimeOptions, opened: AsyncDisposableStack): Prom
     consumer,
     reconciler,
     engine,
+    explorations: explored && new Explorations({ store, clock, archive: explored.archive, ...lateness }),
     clock,
     tracing,
     access: new AccessControl(

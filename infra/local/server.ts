@@ -4,6 +4,7 @@ import { buildDashboard, EMBED_PATH, PATHS } from "../../dashboard/build.ts";
 import { ClickstreamError } from "../../processors/errors.ts";
 import type { Clock } from "../../processors/model/time.ts";
 import type { AccessControl, GrantDeps } from "../../processors/pipeline/access.ts";
+import type { Explorations } from "../../processors/pipeline/explore/explorations.ts";
 import { OwnerApi } from "../../processors/pipeline/owner.ts";
 import { QueryApi } from "../../processors/pipeline/query/api.ts";
 import type { QueryEngine } from "../../processors/pipeline/query/engine.ts";
@@ -28,6 +29,8 @@ export interface ServerOptions {
   readonly consumer: Consumer;
   readonly reconciler: Reconciler;
   readonly engine: QueryEngine;
+  /** Funnels, retention and paths; undefined where no single events are kept. */
+  readonly explorations: Explorations | undefined;
   readonly access: AccessControl;
   /** What share links and settings are kept with. */
   readonly grants: GrantDeps;
@@ -55,6 +58,7 @@ export function createServer(options: ServerOptions): Gateway {
   const owner = new OwnerApi({
     ...options.grants,
     recent,
+    hasArchive: options.engine.hasArchive,
     rejected: async (site) => (await options.engine.live(site)).rejected,
   });
   const document = apiDocument({
@@ -77,6 +81,7 @@ export function createServer(options: ServerOptions): Gateway {
       ...readingFunctions({
         api: new QueryApi(options.engine),
         owner,
+        explorations: options.explorations,
         access,
         clock,
         rateLimit: options.rateLimit,

@@ -31,7 +31,8 @@ interface Opened {
 
 interface Run {
   readonly started: number;
-  readonly rows: Promise<readonly ResultRow[]>;
+  rows: Promise<readonly ResultRow[]>;
+  /** While it is its turn. */
   connection: DuckDBConnection | undefined;
 }
 
@@ -69,7 +70,8 @@ export function duckdbExplorer(options: DuckdbOptions): Explorer {
   }
 
   /** One after the other: a second at once would need as much memory again. */
-  function execute(statement: Statement, run: Run): Promise<readonly ResultRow[]> {
+  function execute(statement: Statement): Run {
+    const run: Run = { started: performance.now(), rows: Promise.resolve([]), connection: undefined };
     const turn = queue.then(async () => {
       clearTimeout(idle);
       opened ??= open().catch((cause: unknown) => {
@@ -91,7 +93,8 @@ export function duckdbExplorer(options: DuckdbOptions): Explorer {
       }
     });
     queue = turn.catch(() => undefined);
-    return turn;
+    run.rows = turn;
+    return run;
   }
 
   async function closeIdle(): Promise<void> {
@@ -113,16 +116,15 @@ export function duckdbExplorer(options: DuckdbOptions): Explorer {
       const key = JSON.stringify(statement);
       let run = runs.get(key);
       if (!run) {
-        const { promise, resolve } = Promise.withResolvers<readonly ResultRow[]>();
-        run = { started: performance.now(), rows: promise, connection: undefined };
+        if (runs.size >= MAX_RUNS)
+          throw new ClickstreamError("throttled", `${MAX_RUNS} questions to the archive are being answered`);
+        run = execute(statement);
         runs.set(key, run);
-        resolve(execute(statement, run));
-        // Kept for a while, for who comes back for an answer that was not ready.
-        void promise.catch(() => undefined).then(() => setTimeout(() => runs.delete(key), KEPT_MS).unref());
+        // Its files are part of a statement and never change, so neither does its answer.
+        const forget = (): void => void setTimeout(() => runs.delete(key), KEPT_MS).unref();
+        run.rows.then(forget, () => runs.delete(key));
       }
-      const outcome = await within(run, waitMs);
-      if (outcome.rows) runs.delete(key);
-      return outcome;
+      return within(run, waitMs);
     },
     async close() {
       clearTimeout(idle);
@@ -135,8 +137,10 @@ export function duckdbExplorer(options: DuckdbOptions): Explorer {
   };
 }
 
-/** A page asks again within a second or two. */
+/** A page that was told to come again does so within a second or two. */
 const KEPT_MS = 10_000;
+/** Waiting, running or kept. */
+const MAX_RUNS = 32;
 
 async function within(run: Run, waitMs: number): Promise<Outcome> {
   let timer: NodeJS.Timeout | undefined;

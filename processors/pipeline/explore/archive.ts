@@ -1,6 +1,7 @@
 /** The archive as the engine asks it: writes the statement, has it run, reads the rows. Knows no engine's driver. */
+
 import { ClickstreamError } from "../../errors.ts";
-import type { Explorer, Progress, ResultRow, Statement } from "../../explorers/explorer.ts";
+import type { Explorer, ResultRow, Statement } from "../../explorers/explorer.ts";
 import type { EpochMs } from "../../model/time.ts";
 import type { ArchiveAnswer, ArchiveQuestion, QueryArchive } from "../query/archive.ts";
 import type { Range } from "../query/range.ts";
@@ -8,18 +9,9 @@ import { breakdownStatement, extentOf, planOf } from "./breakdown.ts";
 import { isEvent } from "./conditions.ts";
 import { DIALECTS } from "./dialect.ts";
 import { archivedRows } from "./rows.ts";
+import { StillRunning } from "./running.ts";
 import { sql } from "./sql.ts";
 import { archivedRowsOf } from "./tally.ts";
-
-/** The archive is still looking: the same request again goes on waiting. */
-export class StillRunning extends ClickstreamError {
-  readonly progress: Progress;
-  constructor(progress: Progress) {
-    super("unavailable", "the archive is still being read: send the same request again");
-    this.name = "StillRunning";
-    this.progress = progress;
-  }
-}
 
 export interface ArchiveDeps {
   readonly explorer: Explorer;
@@ -46,12 +38,14 @@ export class ExploredArchive implements QueryArchive {
     // Read before the rows: what is archived then stays archived.
     const archivedUntil = await this.archivedUntil();
     const { site, range } = question;
-    const rows = await this.rows(extentOf(site.id, plan), (source) =>
-      breakdownStatement(question, plan, source, this.dialect),
-    );
-    const [totals] = await this.rows({ site: site.id, ...range }, (source) =>
-      totalsStatement(site.id, range, source, this.dialect),
-    );
+    const [rows, [totals]] = await Promise.all([
+      this.rows(extentOf(site.id, plan), (source) =>
+        breakdownStatement(question, plan, source, this.dialect),
+      ),
+      this.rows({ site: site.id, ...range }, (source) =>
+        totalsStatement(site.id, range, source, this.dialect),
+      ),
+    ]);
     return {
       rows: archivedRowsOf(rows, plan),
       allVisitors: Number(totals?.[0] ?? 0),
@@ -70,13 +64,23 @@ export class ExploredArchive implements QueryArchive {
     statement: (source: Statement) => Statement,
   ): Promise<readonly ResultRow[]> {
     const { explorer, waitMs } = this.#deps;
-    const source = await explorer.source(extent);
-    if (!source) return [];
-    const outcome = await explorer.run(statement(source), waitMs);
-    if (outcome.rows) return outcome.rows;
-    throw new StillRunning(outcome.progress);
+    for (let tries = 1; ; tries++) {
+      const source = await explorer.source(extent);
+      if (!source) return [];
+      try {
+        const outcome = await explorer.run(statement(source), waitMs);
+        if (outcome.rows) return outcome.rows;
+        throw new StillRunning(outcome.progress);
+      } catch (error) {
+        // Files are joined with others meanwhile; those that are there now hold the same rows.
+        const isGone = error instanceof ClickstreamError && error.code === "unavailable";
+        if (!isGone || error instanceof StillRunning || tries === MAX_TRIES) throw error;
+      }
+    }
   }
 }
+
+const MAX_TRIES = 2;
 
 /** Visitors of the whole range, and events and reports that came late. */
 export function totalsStatement(
