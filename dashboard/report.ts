@@ -80,7 +80,8 @@ export function reportLoader(): (question: ReportQuestion, signal: AbortSignal) 
     const now = question.now;
     const metrics = metricsOf(filters);
     const base = { site_id: site, metrics, filters: filtersOf(filters) };
-    const ask = (more: Partial<QueryRequest>) => query({ ...base, date_range: dateRange, ...more }, signal);
+    const ask = (more: Partial<QueryRequest>) =>
+      query({ ...base, date_range: dateRange, ...more }, signal, "high");
     const perBucket = (interval: Interval, period?: Period) =>
       ask({
         dimensions: [`time:${interval}`],
