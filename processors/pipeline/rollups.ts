@@ -259,13 +259,17 @@ export async function deriveDays(
 const DAYS_AT_ONCE = 16;
 const NOTES_AT_ONCE = 256;
 
-/** Some at a time: stores share one sync between writes that are given together. */
-export async function inPortions<T>(
+/** As many days as a site that is just counted has waiting go one by one. */
+const FEW = 64;
+
+/** Many go some at a time: stores share one sync between writes that are given together. */
+async function inPortions<T>(
   items: readonly T[],
   size: number,
   work: (item: T) => Promise<void>,
 ): Promise<void> {
-  for (let i = 0; i < items.length; i += size) await Promise.all(items.slice(i, i + size).map(work));
+  const step = items.length > FEW ? size : 1;
+  for (let i = 0; i < items.length; i += step) await Promise.all(items.slice(i, i + step).map(work));
 }
 
 /**
