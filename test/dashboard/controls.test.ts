@@ -147,7 +147,7 @@ it("the strip shows the day with the one a week ago, what a trace tells, and wha
 });
 
 it.each([
-  { status: 401, says: /^This link or key does not work/ },
+  { status: 401, says: /^This page needs a link or key that works/ },
   { status: 403, says: /is for another site/ },
   { status: 429, says: /^Too many questions at once/ },
 ])("an answer of $status is said in plain words, and forgotten when it is over", async ({ status, says }) => {

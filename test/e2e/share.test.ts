@@ -54,7 +54,7 @@ it("shows that site with every question it asks, and nothing without the link", 
     expect((await refused).status()).toBe(401);
     await expect
       .poll(async () => stranger.locator("body").innerText(), { timeout: 10_000 })
-      .toContain("a key or a share link is needed");
+      .toContain("This page needs a link or key that works");
   } finally {
     await context.close();
   }
