@@ -32,6 +32,8 @@ export interface Formatter {
   day(ms: number): string;
   /** Two times of the site's clock. */
   times(from: string, to: string): string;
+  /** Whether a count takes the singular, by the language's own rule. */
+  isOne(count: number): boolean;
   country(code: string): string;
   language(tag: string): string;
 }
@@ -95,6 +97,7 @@ export function formatter(locale: string, timeZone: string): Formatter {
   const moment = at({ month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" }, "UTC");
   const dayOf = at({ year: "numeric", month: "short", day: "numeric" }, timeZone);
   const year = at({ year: "numeric" }, "UTC");
+  const plurals = new Intl.PluralRules(locale);
   const regions = new Intl.DisplayNames(locale, { type: "region", fallback: "code" });
   const languages = new Intl.DisplayNames(locale, { type: "language", fallback: "code" });
 
@@ -166,6 +169,7 @@ export function formatter(locale: string, timeZone: string): Formatter {
     },
     day: (ms) => dayOf.format(ms),
     times: (from, to) => moment.formatRange(Date.parse(`${from}Z`), Date.parse(`${to}Z`)),
+    isOne: (value) => plurals.select(value) === "one",
     country: (code) => known(regions, code),
     language: (tag) => known(languages, tag),
   };

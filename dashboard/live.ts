@@ -95,10 +95,8 @@ export function liveStrip(first: View, failed: (error: unknown) => void): LiveSt
   });
 
   function minuteText(start: number, visitors: number, open: boolean): string {
-    const text = fill(strings.perMinute, {
-      time: view.format.minute(start),
-      visitors: view.format.count(visitors),
-    });
+    const values = { time: view.format.minute(start), visitors: view.format.count(visitors) };
+    const text = fill(strings.perMinute, values, view.format.isOne(visitors));
     return open ? `${text} · ${strings.provisional}` : text;
   }
 
@@ -156,7 +154,10 @@ export function liveStrip(first: View, failed: (error: unknown) => void): LiveSt
       const minutesChanged = JSON.stringify(shown?.minutes) !== JSON.stringify(answer.minutes);
       shown = answer;
       setText(current, view.format.count(answer.current_visitors));
-      setText(unit, answer.current_visitors === 1 ? strings.currentVisitor : strings.currentVisitors);
+      setText(
+        unit,
+        view.format.isOne(answer.current_visitors) ? strings.currentVisitor : strings.currentVisitors,
+      );
       const margin = view.format.error(answer.error?.visitors);
       setText(error, margin);
       setAttribute(error, "title", margin ? fill(strings.errorHint, { error: margin }) : undefined);

@@ -56,10 +56,11 @@ export function mapBody(first: View, pick: (country: string) => void): Body {
       texts = new Map(
         [...found].map(([code, value]) => [
           code,
-          fill(view.strings.mapRead, {
-            place: valueLabel("visit:country", code, view),
-            count: view.format.count(value),
-          }),
+          fill(
+            view.strings.mapRead,
+            { place: valueLabel("visit:country", code, view), count: view.format.count(value) },
+            view.format.isOne(value),
+          ),
         ]),
       );
       for (const [code, land] of lands) {

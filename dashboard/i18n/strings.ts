@@ -23,9 +23,14 @@ export function languageFor(search: string, preferred: readonly string[]): Langu
   return { strings: LANGUAGES[tag] ?? en, locale };
 }
 
-/** "Complete to {time}" with its values; a missing value stays visible as `{time}` rather than vanish. */
-export function fill(template: string, values: Readonly<Record<string, string>>): string {
-  return template.replace(/\{(\w+)\}/g, (whole, name: string) => values[name] ?? whole);
+/**
+ * "Complete to {time}" with its values; a missing value stays visible as `{time}` rather than vanish. Of words in
+ * brackets, "[visitor|visitors]", the first is taken where `isOne`, by the language's own rule of plurals.
+ */
+export function fill(template: string, values: Readonly<Record<string, string>>, isOne = false): string {
+  return template
+    .replace(/\[(.*?)\|(.*?)\]/g, (_, one: string, other: string) => (isOne ? one : other))
+    .replace(/\{(\w+)\}/g, (whole, name: string) => values[name] ?? whole);
 }
 
 /** A browser started in the POSIX locale calls itself "en-US@posix", which Intl refuses. */

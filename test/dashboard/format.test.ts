@@ -1,5 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { formatter } from "../../dashboard/format.ts";
+import { en } from "../../dashboard/i18n/en.ts";
+import { ko } from "../../dashboard/i18n/ko.ts";
+import { fill } from "../../dashboard/i18n/strings.ts";
 
 const english = formatter("en-US", "UTC");
 const korean = formatter("ko-KR", "Asia/Seoul");
@@ -45,5 +48,16 @@ describe("honesty", () => {
 
   it("shows a code that no Intl knows as it is", () => {
     expect(english.country("not-a-code!")).toBe("not-a-code!");
+  });
+});
+
+describe("a sentence with a count", () => {
+  it.each([
+    { language: english, strings: en, count: 1, says: "1 visitor at 12:00" },
+    { language: english, strings: en, count: 0, says: "0 visitors at 12:00" },
+    { language: korean, strings: ko, count: 1, says: "12:00 방문자 1명" },
+  ])("says '$says'", ({ language, strings, count, says }) => {
+    const values = { visitors: language.count(count), time: "12:00" };
+    expect(fill(strings.perMinute, values, language.isOne(count))).toBe(says);
   });
 });
