@@ -178,6 +178,16 @@ async function json<T>(response: Response): Promise<T> {
   }
 }
 
+/** A server that reads its archive for long says 202 and how far it is; the same request later gets the answer. */
+async function finished(path: string, init: RequestInit, signal?: AbortSignal): Promise<Response> {
+  for (;;) {
+    const response = await request(path, init, signal);
+    if (response.status !== 202) return response;
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    signal?.throwIfAborted();
+  }
+}
+
 /**
  * Asks for a breakdown, a series or totals. Throws ApiError; an aborted `signal` rejects with its own reason.
  * A browser asks six at a time: what has a high priority overtakes what waits.
@@ -193,7 +203,7 @@ export async function query(
     headers: { "content-type": "application/json" },
     body: JSON.stringify(body),
   };
-  return json(await request("/api/v2/query", init, signal));
+  return json(await finished("/api/v2/query", init, signal));
 }
 
 export async function sites(): Promise<readonly Site[]> {
@@ -337,7 +347,7 @@ export interface FunnelAnswer {
 export async function funnel(question: FunnelQuestion, steps: readonly FunnelStep[]): Promise<FunnelAnswer> {
   const body = JSON.stringify({ ...question, steps });
   try {
-    return await json(await request("/api/v2/funnel", { method: "POST", headers: WRITE_HEADERS, body }));
+    return await json(await finished("/api/v2/funnel", { method: "POST", headers: WRITE_HEADERS, body }));
   } catch (error) {
     // A server from before funnels has no such path.
     if (error instanceof ApiError && error.status === 404)

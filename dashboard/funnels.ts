@@ -45,6 +45,11 @@ export function funnelsBody(first: View, actions: FunnelActions): Body {
         list.replaceChildren();
         return { message: settings.may_write ? strings.noFunnels : strings.noFunnelsHere };
       }
+      // Whole visits go through a funnel: what narrows single events cannot narrow it.
+      if (context.conditions.some(({ dimension }) => !/^visit:(?!exit_page)/.test(dimension))) {
+        list.replaceChildren();
+        return { message: strings.funnelFilters };
+      }
       const { format } = context.view;
       const answer = await funnel(context.question, chosen.steps);
       const top = Math.max(1, answer.steps[0]?.visitors ?? 0);

@@ -22,6 +22,9 @@ export interface PanelActions {
   openAll(name: string, tab: Tab, asked: AskOptions, context: PanelContext): void;
 }
 
+/** Longer than any answer from totals should take. */
+const SLOW_MS = 1_500;
+
 export type Bodies = Readonly<Record<Exclude<TabKind, "rows">, () => Body>>;
 
 export function panel(
@@ -75,6 +78,9 @@ export function panel(
     drawTabs();
     body();
     setText(message, "");
+    // What the tab before was asked for is not what this one shows.
+    all = undefined;
+    more.hidden = csv.hidden = source.hidden = true;
     actions.changed(self);
   }
 
@@ -140,6 +146,11 @@ export function panel(
       const asked = tab;
       const turn = ++turns;
       const one = body();
+      const slow = setTimeout(() => {
+        if (turn !== turns) return;
+        setText(message, strings.reading);
+        inside.classList.add("waiting");
+      }, SLOW_MS);
       try {
         const filled = await one.fill(context, asked);
         if (turn === turns) show(filled, context); // else the viewer moved on; the newer answer counts
@@ -149,6 +160,9 @@ export function panel(
         if (turn !== turns) return;
         one.clear(asked);
         show({ message: words }, context);
+      } finally {
+        clearTimeout(slow);
+        if (turn === turns) inside.classList.remove("waiting");
       }
     },
   };

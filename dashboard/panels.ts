@@ -36,6 +36,12 @@ export interface PanelArea {
   refresh(question: PanelQuestion, view: View, signal: AbortSignal): Promise<void>;
 }
 
+/** A round of questions waits no longer than this for its slowest panel. */
+const PATIENCE_MS = 1_000;
+
+/** Reading the archive for every click would keep a server busy with nothing else: a tenth of the time is enough. */
+const REST = 10;
+
 /** Totals are kept by one dimension at a time; names of events and goals are one. */
 function isBeyondTotals({ dimensions = [], filters = [] }: QueryRequest): boolean {
   const tables = [...dimensions, ...filters.map(([, dimension]) => dimension)];
@@ -50,11 +56,15 @@ export function panelArea(
 ): PanelArea {
   const { strings } = first;
   let last: { question: PanelQuestion; view: View } | undefined;
+  /** Panels whose answer took long, and until when the same is not asked again. */
+  const resting = new Map<Panel, { key: string; until: number }>();
+  /** What each panel is being asked. One that reads the archive may take seconds, and the others go on meanwhile. */
+  const running = new Map<Panel, { key: string; signal: AbortSignal; done: Promise<void> }>();
 
   /** What only single events can tell is answered from the archive: a server without one says so of rollups. */
   const why = (failure: unknown): string | undefined => {
     if (!(failure instanceof ApiError) || failure.away) return undefined;
-    return failure.status === 400 && /rollups|archive/.test(failure.message)
+    return failure.status === 400 && /rollups|archive|single events/.test(failure.message)
       ? strings.needsArchive
       : refusal(failure, strings);
   };
@@ -139,8 +149,34 @@ export function panelArea(
     node: el("div", { class: "panels" }, ...panels.map(({ node }) => node)),
     async refresh(question, view, signal) {
       last = { question, view };
+      const key = JSON.stringify(question);
       const context = contextOf(last, signal);
-      await Promise.all(panels.map((one) => one.refresh(context)));
+      await Promise.all(
+        panels.map((one) => {
+          const before = running.get(one);
+          if (before?.key === key && !before.signal.aborted) return undefined;
+          const rest = resting.get(one);
+          if (rest?.key === key && performance.now() < rest.until) return undefined;
+          const began = performance.now();
+          let isLate = false;
+          const done = one.refresh(context).finally(() => {
+            if (running.get(one)?.done === done) running.delete(one);
+            const took = performance.now() - began;
+            if (took > PATIENCE_MS && !signal.aborted) resting.set(one, { key, until: began + REST * took });
+          });
+          running.set(one, { key, signal, done });
+          done.catch((error: unknown) => {
+            if (isLate && error instanceof ApiError && !signal.aborted) failed(error);
+          });
+          const enough = new Promise<void>((resolve) => {
+            setTimeout(() => {
+              isLate = true;
+              resolve();
+            }, PATIENCE_MS);
+          });
+          return Promise.race([done, enough]);
+        }),
+      );
     },
   };
 }

@@ -41,6 +41,7 @@ export function vitalsPanel(first: View, actions: PanelActions): Panel {
     const value = el("b", { class: "value" }, "–");
     const word = el("span", { class: "rating" });
     const mark = el("i", { class: "needle" });
+    mark.hidden = true;
     const scale = el(
       "div",
       { class: "scale", "aria-hidden": "true" },

@@ -186,6 +186,9 @@ export const en = {
   editFunnels: "Edit funnels",
   goalsHelp: "A goal is an event, or a page. Whoever looks at this site sees them.",
   funnelsHelp: "A funnel has two to eight steps. Visitors count as far as they took them in this order.",
+  funnelFilters:
+    "A funnel can be narrowed by what visits have: source, place, device, entry page. Not by page or event.",
+  reading: "Reading single events…",
   funnelShort: "A funnel needs at least two steps.",
   funnelName: "Name of the funnel",
   addFunnel: "Add a funnel",

@@ -185,6 +185,9 @@ export const ko: Strings = {
   editFunnels: "퍼널 편집",
   goalsHelp: "목표는 이벤트나 페이지입니다. 이 사이트를 보는 모두에게 보입니다.",
   funnelsHelp: "퍼널은 두 단계에서 여덟 단계까지입니다. 이 순서대로 거친 데까지 셉니다.",
+  funnelFilters:
+    "퍼널은 방문의 속성(소스, 위치, 기기, 진입 페이지)으로만 좁힐 수 있습니다. 페이지나 이벤트로는 좁힐 수 없습니다.",
+  reading: "개별 이벤트를 읽는 중…",
   funnelShort: "퍼널에는 두 단계 이상이 필요합니다.",
   funnelName: "퍼널 이름",
   addFunnel: "퍼널 추가",

@@ -111,6 +111,8 @@ export async function startFixture(change: Partial<Data> = {}): Promise<Fixture>
     } else if (url.pathname === "/api/v2/site") {
       if (request.method === "PUT") Object.assign(data.about, JSON.parse(await text(request)));
       send(200, { ...ABOUT, site_id: data.sites[0]?.site_id, ...data.about });
+    } else if (url.pathname === "/api/v2/alerts") {
+      send(200, { alerts: [] });
     } else if (url.pathname === "/api/v2/shares") {
       send(200, request.method === "POST" ? { ...SHARE, token: "rvs_0123" } : { shares: [SHARE] });
     } else if (url.pathname === "/api/v2/funnel") {
