@@ -12,7 +12,7 @@ const MIN_COMPRESSED_BYTES = 64;
 const LEVEL = 3;
 /** The least that node:zlib takes, and what a header is trusted with: longer values come in several chunks. */
 const MIN_CHUNK_BYTES = 64;
-const MAX_CHUNK_BYTES = 256 * 1024;
+const MAX_CHUNK_BYTES = 4 * 1024 * 1024;
 
 /** One marker byte, then the value, compressed if that makes it shorter. */
 export function pack(value: Uint8Array): Uint8Array<ArrayBuffer> {

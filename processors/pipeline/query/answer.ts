@@ -56,20 +56,34 @@ export interface Counted {
   readonly archivedUntil?: EpochMs;
 }
 
-/** A row's metrics and dimensions, in the order asked for. */
-export function valuesOf(
+/** A row with its dimensions, in the order asked for, and its metrics by index as they are asked for. */
+export function shown(
   row: Row,
   { all }: Counted,
   { request }: Question,
-): { metrics: MetricValue[]; dimensions: string[] } {
+): { readonly dimensions: string[]; readonly metric: (index: number) => MetricValue } {
   const isPage = tableDimension(request) === "event:page";
-  const context = { isPage, entry: row.entry, allVisitors: all.visitors };
   return {
-    metrics: request.metrics.map((metric) => metricValue(metric, row.tally, context)),
+    metric: (index) =>
+      metricValue(request.metrics[index]!, row.tally, {
+        isPage,
+        entry: row.entry,
+        allVisitors: all.visitors,
+      }),
     dimensions: request.dimensions.map(
       (name) => row.values[request.breakdown.indexOf(name)] ?? row.bucket.label,
     ),
   };
+}
+
+/** The same with all its metrics. */
+export function valuesOf(
+  row: Row,
+  counted: Counted,
+  question: Question,
+): { metrics: MetricValue[]; dimensions: string[] } {
+  const { metric, dimensions } = shown(row, counted, question);
+  return { metrics: question.request.metrics.map((_, i) => metric(i)), dimensions };
 }
 
 /** Finds each row's counterpart: the bucket with the same number, and the same value. */

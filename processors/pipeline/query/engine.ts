@@ -25,6 +25,7 @@ import {
   type Question,
   type ResultRow,
   rejectsIn,
+  shown,
   valuesOf,
 } from "./answer.ts";
 import { beyondRollups, checkMeaning, isBetterArchived, tableDimension } from "./answerable.ts";
@@ -33,7 +34,7 @@ import { breakDown, keeps, tablesOf, withoutGaps } from "./breakdown.ts";
 import { comparisonRange } from "./compare.ts";
 import { bad } from "./fields.ts";
 import { MergedTally, metricError } from "./metrics.ts";
-import { sorted } from "./order.ts";
+import { pageOf } from "./order.ts";
 import { type Bucket, cut, parseRange, type Range, resolveTime } from "./range.ts";
 import { type NewestCommit, RollupReader, type Wanted } from "./reader.ts";
 import { type Metric, parseRequest, type QueryRequest } from "./request.ts";
@@ -129,6 +130,8 @@ export class QueryEngine {
   readonly #deps: QueryDeps;
   readonly #sites: SiteDirectory;
   readonly #reader: RollupReader;
+  /** Sites that are known to have events. */
+  readonly #active = new Set<string>();
 
   constructor(deps: QueryDeps) {
     this.#deps = deps;
@@ -181,15 +184,14 @@ export class QueryEngine {
     const isGapless = question.time && request.breakdown.length === 0 && (isSeries || past);
     const rows = isGapless ? withoutGaps(main.rows, main.buckets, now) : main.rows;
     // Before anything else is waited for: the next reader adds to what was merged.
-    const results = sorted(
-      rows.map((row) => ({ row, from: row.bucket.from, ...valuesOf(row, main, question) })),
+    const page = pageOf(
+      rows.map((row) => ({ row, from: row.bucket.from, ...shown(row, main, question) })),
       request,
-    );
+    ).map(({ row }) => ({ row, ...valuesOf(row, main, question) }));
     const other = past && (await comparable(() => count(past)));
     const { archivedUntil = Number.POSITIVE_INFINITY } = main;
     const live = this.#freshness(main.newest, known, now);
     const freshness = { ...live, complete_until: Math.min(live.complete_until, archivedUntil) };
-    const page = results.slice(request.offset, request.offset + request.limit);
     const comparisons = other && comparer(other, question);
     const error = errorsOf(question, other ? [main, other] : [main]);
     const warnings = warningsOf({
@@ -220,7 +222,7 @@ export class QueryEngine {
                 .map(({ label }) => label),
             }
           : {}),
-        ...(request.include.totalRows ? { total_rows: results.length } : {}),
+        ...(request.include.totalRows ? { total_rows: rows.length } : {}),
         ...(Object.keys(warnings).length > 0 ? { metric_warnings: warnings } : {}),
       },
       query: echo(request, site, range, past),
@@ -326,7 +328,7 @@ export class QueryEngine {
       time_zone: site.timeZone,
       now,
       current_visitors: current.visitors,
-      has_events: (await this.#firstHour(site)) !== undefined || this.#reader.feed(site.id).length > 0,
+      has_events: await this.#hasEvents(site),
       minutes: cells.map((cell) => {
         const totals = new MergedTally(cell.totals);
         return {
@@ -351,6 +353,14 @@ export class QueryEngine {
   async sites(): Promise<SitesResponse> {
     const sites = [...(await this.#sites.all()).values()].filter(isListed);
     return { sites: sites.map(({ id, timeZone }) => ({ site_id: id, time_zone: timeZone })) };
+  }
+
+  /** Asked each second, and never false again: an hour need not be read for it twice. */
+  async #hasEvents(site: Site): Promise<boolean> {
+    if (this.#reader.feed(site.id).length > 0 || this.#active.has(site.id)) return true;
+    if ((await this.#firstHour(site)) === undefined) return false;
+    this.#active.add(site.id);
+    return true;
   }
 
   async #firstHour(site: Site): Promise<EpochMs | undefined> {

@@ -4,21 +4,25 @@ import type { MetricValue } from "./metrics.ts";
 import type { QueryRequest } from "./request.ts";
 
 export interface Sortable {
-  readonly metrics: readonly MetricValue[];
+  /** Its metric of this index; asked for those alone that rows are ordered by. */
+  metric(index: number): MetricValue;
   readonly dimensions: readonly string[];
   /** Start of the row's bucket of time. */
   readonly from: EpochMs;
 }
 
-/** By the order asked for; else time upwards, then the first metric downwards. Ties go by dimension. */
-export function sorted<T extends Sortable>(rows: readonly T[], request: QueryRequest): T[] {
+/**
+ * The rows of the page, by the order asked for; else time upwards, then the first metric downwards. Ties go by
+ * dimension.
+ */
+export function pageOf<T extends Sortable>(rows: readonly T[], request: QueryRequest): T[] {
   const { metrics, dimensions } = request;
   const compares = effectiveOrder(request).map(([key, direction]) => {
     const sign = direction === "asc" ? 1 : -1;
     const metric = (metrics as readonly string[]).indexOf(key);
     const at = dimensions.indexOf(key);
     return (a: T, b: T): number => {
-      if (metric >= 0) return sign * compare(numeric(a.metrics[metric]), numeric(b.metrics[metric]));
+      if (metric >= 0) return sign * compare(numeric(a.metric(metric)), numeric(b.metric(metric)));
       if (key === request.time) return sign * (a.from - b.from);
       return sign * compare(a.dimensions[at] ?? "", b.dimensions[at] ?? "");
     };
@@ -28,13 +32,36 @@ export function sorted<T extends Sortable>(rows: readonly T[], request: QueryReq
       (a: T, b: T): number =>
         compare(a.dimensions[i] ?? "", b.dimensions[i] ?? ""),
   );
-  return [...rows].sort((a, b) => {
-    for (const by of [...compares, ...ties]) {
-      const order = by(a, b);
-      if (order !== 0) return order;
+  const all = [...compares, ...ties];
+  const order = (a: T, b: T): number => {
+    for (const by of all) {
+      const sign = by(a, b);
+      if (sign !== 0) return sign;
     }
     return 0;
-  });
+  };
+  const { offset, limit } = request;
+  return first(rows, order, offset + limit).slice(offset);
+}
+
+/** The first `count` rows in order. Of many rows a page has few, and to sort all of them would be most of the work. */
+function first<T>(rows: readonly T[], order: (a: T, b: T) => number, count: number): T[] {
+  if (count * 8 > rows.length) return [...rows].sort(order).slice(0, count);
+  const best: T[] = [];
+  for (const row of rows) {
+    const last = best[count - 1];
+    if (last !== undefined && order(row, last) >= 0) continue;
+    let low = 0;
+    let high = best.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (order(best[middle]!, row) <= 0) low = middle + 1;
+      else high = middle;
+    }
+    best.splice(low, 0, row);
+    if (best.length > count) best.pop();
+  }
+  return best;
 }
 
 /** What the rows are ordered by, defaults included. */
