@@ -4,14 +4,15 @@
  * between leaves rows twice, which readers drop.
  */
 import { randomBytes } from "node:crypto";
-import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { compareRows } from "../model/archive.ts";
 import { type EpochMs, HOUR_MS } from "../model/time.ts";
 import { readJournal } from "./journals.ts";
 import { journalFolder, partitionFolder, placeOf, temporaryFolder, type Values } from "./layout.ts";
 import { withLock } from "./lock.ts";
+import { sortedOnce } from "./order.ts";
 import { decodeParquet, encodeParquet } from "./parquet.ts";
+import { parquetFiles } from "./parquetfiles.ts";
 
 export interface KeepingOrder {
   readonly directory: string;
@@ -36,9 +37,8 @@ const SETTLE_MS = HOUR_MS;
 /** A busy hour is merged before it is over. */
 const MANY_FILES = 30;
 
-const [SITE, SHARD, SEQUENCE, INDEX, AT] = (["site", "shard", "sequence", "index", "at"] as const).map(
-  placeOf,
-) as [number, number, number, number, number];
+const SITE = placeOf("site");
+const AT = placeOf("at");
 
 /** Throws what the file system throws; calling again goes on where it ended. */
 export async function keepFiles(order: KeepingOrder): Promise<KeepingReport> {
@@ -81,31 +81,7 @@ const exists = (path: string): Promise<boolean> =>
     () => false,
   );
 
-const identityOf = (row: Values): { shard: string; sequence: string; index: number } => ({
-  shard: row[SHARD] as string,
-  sequence: row[SEQUENCE] as string,
-  index: row[INDEX] as number,
-});
-
-/** In the order of the fold, each row once. */
-export function sortedOnce(rows: readonly Values[]): Values[] {
-  const sorted = rows.map((row) => ({ row, id: identityOf(row) })).sort((a, b) => compareRows(a.id, b.id));
-  return sorted
-    .filter(({ id }, i) => i === 0 || compareRows(sorted[i - 1]!.id, id) !== 0)
-    .map(({ row }) => row);
-}
-
 // ---- files
-
-/** Every Parquet file below a directory, by path. */
-export async function parquetFiles(directory: string): Promise<string[]> {
-  const entries = await readdir(directory, { recursive: true, withFileTypes: true }).catch(() => []);
-  return entries
-    .filter((entry) => entry.isFile() && entry.name.endsWith(".parquet"))
-    .map((entry) => join(entry.parentPath, entry.name))
-    .filter((path) => !path.startsWith(temporaryFolder(directory)))
-    .sort();
-}
 
 async function mergeFiles(directory: string, now: EpochMs): Promise<KeepingReport> {
   let files = 0;

@@ -2,9 +2,11 @@ import { appendFile, readdir, readFile, utimes, writeFile } from "node:fs/promis
 import { join, relative } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type FileArchive, fileArchive } from "../../../processors/archives/files.ts";
-import { keepFiles, parquetFiles, rewriteFile } from "../../../processors/archives/keeping.ts";
+import { keepFiles, rewriteFile } from "../../../processors/archives/keeping.ts";
 import { journalFolder, placeOf, rowOf, siteFolder } from "../../../processors/archives/layout.ts";
 import { decodeParquet } from "../../../processors/archives/parquet.ts";
+import { parquetFiles } from "../../../processors/archives/parquetfiles.ts";
+import { fileRows } from "../../../processors/archives/rows.ts";
 import type { ArchiveRow } from "../../../processors/model/archive.ts";
 import { archiveConformance, onceInOrder, row } from "../../conformance/archive.ts";
 import { temporaryDirectory } from "../../conformance/files.ts";
@@ -108,6 +110,29 @@ describe("a local archive", () => {
     expect(await archive.compact()).toEqual({ files: 1, rows: 3 });
     const [path = ""] = await parquetFiles(directory);
     expect((await decodeParquet(await readFile(path))).map(rowOf)).toEqual([row(1), row(2), row(3)]);
+  });
+
+  it("is read in the order of the fold, each row once, with what is still in journals", async () => {
+    await archive.write([
+      row(10),
+      row(9, {
+        index: 1,
+        props: [
+          ["2", "b"],
+          ["1", "a"],
+        ],
+      }),
+      row(9),
+    ]);
+    await archive.roll();
+    await archive.write([row(11), row(2), row(9), row(5, { site: "other.example" })]);
+    const rows: ArchiveRow[] = [];
+    for await (const portion of fileRows(directory).read("example.com")) rows.push(...portion);
+    const props = [
+      ["2", "b"],
+      ["1", "a"],
+    ] as const;
+    expect(rows).toEqual([row(2), row(9), row(9, { index: 1, props }), row(10), row(11)]);
   });
 
   it("takes single rows out of a file, and the file when it holds no other", async () => {
