@@ -28,7 +28,7 @@ export function accessLogParser(options: ImportOptions): ChunkParser {
         return sink.bad(number, "referrer, agent: not in quotes");
       takeRequest(
         number,
-        { at, ...sender, ...asked, status, referrer: present(referrer?.text), agent: present(agent?.text) },
+        { at, ...sender, ...asked, status, referrer: present(referrer?.text), agent: agent?.text ?? "" },
         options,
         sink,
       );
@@ -36,7 +36,7 @@ export function accessLogParser(options: ImportOptions): ChunkParser {
   };
 }
 
-/** Logs write "-" for what is not there. */
+/** Logs write "-" for what is not there. As an agent it stays: every browser names itself, so who does not is a robot. */
 export const present = (text: string | undefined): string => (text === undefined || text === "-" ? "" : text);
 
 /** The text between the quote at `from` and its end, unescaped; undefined when there is none. */

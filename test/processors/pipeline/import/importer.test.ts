@@ -1,0 +1,255 @@
+/** Imports are exact: against a counter of their own, whatever is imported twice, has grown, or was broken off anywhere. */
+import { isbot } from "isbot";
+import { describe, expect, it } from "vitest";
+import { keyedHash } from "../../../../processors/crypto.ts";
+import { DAY_MS } from "../../../../processors/model/time.ts";
+import { ShardWorker } from "../../../../processors/pipeline/aggregate.ts";
+import { compact } from "../../../../processors/pipeline/compact.ts";
+import { chunksOf } from "../../../../processors/pipeline/import/chunks.ts";
+import { importFile } from "../../../../processors/pipeline/import/importer.ts";
+import { textSource } from "../../../../processors/pipeline/import/textsource.ts";
+import { QueryEngine } from "../../../../processors/pipeline/query/engine.ts";
+import { registerSites } from "../../../../processors/pipeline/sites.ts";
+import { memoryStore } from "../../../../processors/stores/memory.ts";
+import { memoryStream } from "../../../../processors/streams/memory.ts";
+import { manualClock } from "../../../kit/clock.ts";
+import { Random } from "../../../kit/random.ts";
+import { bytesOf, randomLog, sha256 } from "./kit.ts";
+
+const SITE = "example.com";
+const NOW = Date.UTC(2026, 2, 20);
+const SEED = Number(process.env.RIVULET_SEED ?? 7);
+
+/** A stream and a store that count what is imported. `failAt` breaks the run off at that call of put or of the store's put. */
+async function bench() {
+  const clock = manualClock(NOW);
+  const store = memoryStore({ clock });
+  const stream = memoryStream({ clock, shards: 2 });
+  await registerSites(store, clock, [{ id: SITE, timeZone: "UTC" }]);
+  let calls = 0;
+  let salts = 0;
+  let failAt = Number.POSITIVE_INFINITY;
+  const step = (): void => {
+    if (++calls === failAt) throw new Error("killed");
+  };
+  const report: string[] = [];
+  const run = async (text: string, { all = false, killAt = Number.POSITIVE_INFINITY } = {}) => {
+    calls = 0;
+    failAt = killAt;
+    const source = await textSource({
+      name: "access.log",
+      open: bytesOf(text),
+      newDigest: sha256,
+      format: "auto",
+      all,
+      hostname: SITE,
+    });
+    return importFile(
+      {
+        store: {
+          ...store,
+          put: async (item, expected) => {
+            step();
+            const done = await store.put(item, expected);
+            step();
+            return done;
+          },
+        },
+        clock: { now: () => clock.now() + calls * 700 },
+        put: async (records) => {
+          for (const record of records) {
+            step();
+            await stream.put(record);
+          }
+        },
+        report: {
+          begin: async (length) => void report.splice(length),
+          add: (line, reason) => report.push(`${line}: ${reason}`),
+          flush: async () => report.length,
+        },
+      },
+      source,
+      { site: SITE, lanes: 3 },
+    );
+  };
+  const count = async (): Promise<void> => {
+    const deps = {
+      store,
+      clock,
+      hash: keyedHash,
+      randomBytes: (n: number) => new Uint8Array(n).fill(++salts),
+      country: () => "",
+    };
+    for (const shard of await stream.shards()) {
+      const worker = new ShardWorker(deps, shard);
+      for (;;) {
+        const { records } = await stream.read(shard.id, await worker.lastSequence(), 5);
+        if (records.length === 0) break;
+        await worker.process(records);
+      }
+    }
+    await compact({ store, clock });
+  };
+  const query = async (metrics: string[], dimensions: string[] = []): Promise<Record<string, number[]>> => {
+    const engine = new QueryEngine({ store, clock, lagMs: async () => 0 });
+    const answer = await engine.query({
+      site_id: SITE,
+      metrics,
+      dimensions,
+      date_range: ["2026-03-01", "2026-03-19"],
+    });
+    return Object.fromEntries(answer.results.map((row) => [row.dimensions.join(), row.metrics as number[]]));
+  };
+  return { run, count, query, report, clock, store };
+}
+
+const LINE = /^(\S+) - - \[(\d\d\/\w+\/\d+)[^\]]*\] "(\S+) (\S+) [^"]*" (\d+) \d+ "([^"]*)" "(.*)"$/;
+
+/** As plain as can be: one pattern, sets and maps. */
+function plainly(text: string, all = false) {
+  const pages: Record<string, number> = {};
+  const statuses: Record<string, number> = {};
+  const visitors = new Map<string, Set<string>>();
+  let [views, bots, bad] = [0, 0, 0];
+  for (const line of text.trimEnd().split("\n")) {
+    const [, ip, day = "", method, target = "", status = "", , rawAgent = ""] = LINE.exec(line) ?? [];
+    if (ip === undefined) {
+      bad++;
+      continue;
+    }
+    const path = target.split("?")[0]!;
+    if (!all && (method !== "GET" || !/^(2..|304)$/.test(status) || /\.(css|js|png|ico)$/i.test(path)))
+      continue;
+    const agent = rawAgent.replaceAll('\\"', '"');
+    if (isbot(agent)) {
+      bots++;
+      continue;
+    }
+    views++;
+    pages[path] = (pages[path] ?? 0) + 1;
+    statuses[status] = (statuses[status] ?? 0) + 1;
+    visitors.set(day, (visitors.get(day) ?? new Set()).add(`${ip}|${agent}`));
+  }
+  return {
+    pages,
+    statuses,
+    views,
+    bots,
+    bad,
+    visitors: [...visitors.values()].reduce((sum, set) => sum + set.size, 0),
+  };
+}
+
+const first = (rows: Record<string, number[]>): Record<string, number> =>
+  Object.fromEntries(Object.entries(rows).map(([key, [value]]) => [key, value!]));
+
+describe(`an access log (RIVULET_SEED=${SEED})`, () => {
+  it.each([{ all: false }, { all: true }])("counts as a plain counter does, all: $all", async ({ all }) => {
+    const text = randomLog(new Random(SEED), 3_000);
+    const expected = plainly(text, all);
+    const { run, count, query, report } = await bench();
+    const { entry } = await run(text, { all });
+    await count();
+    expect(entry.counts).toMatchObject({
+      events: expected.views + expected.bots,
+      bots: expected.bots,
+      bad: expected.bad,
+    });
+    expect(report).toHaveLength(expected.bad);
+    expect(first(await query(["pageviews"], ["event:page"]))).toEqual(expected.pages);
+    expect(first(await query(["pageviews"], ["event:props:status"]))).toEqual(expected.statuses);
+    const total = (await query(["pageviews", "visitors"]))[""];
+    expect(total?.[0]).toBe(expected.views);
+    // A visit over midnight keeps its visitor, who else would count on both days.
+    expect(Math.abs(total![1]! - expected.visitors)).toBeLessThanOrEqual(expected.visitors * 0.02);
+  });
+
+  it("changes nothing when it is imported again, weeks later too", async () => {
+    const text = randomLog(new Random(SEED), 500);
+    const { run, count, query, clock } = await bench();
+    await run(text);
+    await count();
+    const before = await query(["events", "visits"], ["event:page"]);
+    clock.advance(40 * DAY_MS);
+    const again = await run(text);
+    await count();
+    expect(again).toMatchObject({ events: 0, isFinished: true });
+    expect(await query(["events", "visits"], ["event:page"])).toEqual(before);
+  });
+
+  it("adds only what is new when it has grown", async () => {
+    const text = randomLog(new Random(SEED), 900);
+    const lines = text.split("\n");
+    const { run, count, query } = await bench();
+    for (const length of [200, 201, 600, lines.length]) await run(`${lines.slice(0, length).join("\n")}\n`);
+    await count();
+    expect((await query(["pageviews"]))[""]?.[0]).toBe(plainly(text).views);
+  });
+
+  it("is exact however often and wherever it is broken off, and so is its report", async () => {
+    const text = randomLog(new Random(SEED), 400);
+    const expected = plainly(text);
+    for (let killAt = 1; ; killAt++) {
+      const { run, count, query, report } = await bench();
+      const killed = await run(text, { killAt }).then(
+        () => false,
+        () => true,
+      );
+      await run(text);
+      await run(text);
+      await count();
+      expect((await query(["pageviews"]))[""]?.[0], `killed at ${killAt}`).toBe(expected.views);
+      expect(report, `killed at ${killAt}`).toHaveLength(expected.bad);
+      if (!killed) break;
+    }
+  });
+
+  it("is refused with other options than it was imported with: it would be counted twice", async () => {
+    const text = randomLog(new Random(SEED), 50);
+    const { run } = await bench();
+    await run(text);
+    await expect(run(text, { all: true })).rejects.toThrow(/other options/);
+  });
+
+  it("is no other file's continuation, though both begin alike", async () => {
+    const head = "time,url\n";
+    const { run, count, query } = await bench();
+    for (const page of ["a", "b", "c"])
+      await run(`${head}2026-03-10T10:00:00Z,https://example.com/${page}\n`);
+    await count();
+    expect(first(await query(["pageviews"], ["event:page"]))).toEqual({ "/a": 1, "/b": 1, "/c": 1 });
+  });
+});
+
+describe("chunks", () => {
+  const read = async (text: string, portion: number, settings: Parameters<typeof chunksOf>[2]) => {
+    const chunks = [];
+    for await (const { bytes, end, digest } of chunksOf(bytesOf(text, portion)(), sha256(), settings))
+      chunks.push({ text: new TextDecoder().decode(bytes), end, digest });
+    return chunks;
+  };
+
+  it("are the same in whatever portions the bytes come, and from wherever a chunk ended", async () => {
+    const random = new Random(SEED);
+    for (let round = 0; round < 60; round++) {
+      const text = Array.from({ length: random.below(60) + 1 }, () => "x".repeat(random.below(40))).join(
+        "\n",
+      );
+      const settings = { quoted: false, from: 0, chunkBytes: random.between(20, 120) };
+      const whole = await read(text, 10_000, settings);
+      expect(whole.map((chunk) => chunk.text).join("")).toBe(text);
+      expect(await read(text, random.between(1, 50), settings)).toEqual(whole);
+      const after = whole[random.below(Math.max(1, whole.length))];
+      if (after)
+        expect(await read(text, 7, { ...settings, from: after.end })).toEqual(
+          whole.filter(({ end }) => end > after.end),
+        );
+    }
+  });
+
+  it("do not end within quotes", async () => {
+    const text = 'a,"1\n2\n3"\nb,"4\n""5"\nc,6\n';
+    const chunks = await read(text, 3, { quoted: true, from: 0, chunkBytes: 6 });
+    expect(chunks.map((chunk) => chunk.text)).toEqual(['a,"1\n2\n3"\n', 'b,"4\n""5"\n', "c,6\n"]);
+  });
+});
