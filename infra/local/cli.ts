@@ -8,6 +8,7 @@ import { playDemo } from "./demo.ts";
 import { duration, ownPath, port, rate, rateLimitOf, sites, speed } from "./flags.ts";
 import { addImport } from "./importcommand.ts";
 import { addManagement } from "./manage.ts";
+import { addRebuild } from "./rebuild.ts";
 import { redrive } from "./redrive.ts";
 import { replayFile } from "./replay.ts";
 import { openKinesis, type Runtime, type RuntimeOptions, startRuntime } from "./runtime.ts";
@@ -122,6 +123,7 @@ program
 addImport(program, log);
 addManagement(program, log);
 addSnippet(program);
+addRebuild(program, log);
 addCost(program);
 addSimulate(program);
 

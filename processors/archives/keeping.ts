@@ -116,18 +116,23 @@ async function mergeFiles(directory: string, now: EpochMs): Promise<KeepingRepor
   return { files, rows };
 }
 
-/** Takes the rows out of a file that `isWanted` refuses; returns how many. The rest keeps its name. */
+/** Rewrites a file: `change` answers a row as it shall be, or undefined for one that goes. The file keeps its name; returns how many rows changed. */
 export async function rewriteFile(
   directory: string,
   path: string,
-  isWanted: (row: Values) => boolean,
+  change: (row: Values) => Values | undefined,
 ): Promise<number> {
-  const rows = await decodeParquet(await readFile(path));
-  const kept = rows.filter(isWanted);
-  if (kept.length === rows.length) return 0;
+  let changed = 0;
+  const kept: Values[] = [];
+  for (const row of await decodeParquet(await readFile(path))) {
+    const wanted = change(row);
+    if (wanted !== row) changed++;
+    if (wanted) kept.push(wanted);
+  }
+  if (changed === 0) return 0;
   if (kept.length === 0) await rm(path);
   else await writeWhole(directory, path, encodeParquet(kept));
-  return rows.length - kept.length;
+  return changed;
 }
 
 /** The file appears with all its bytes on the disk, or not at all. */

@@ -1,0 +1,170 @@
+/** The commands `rebuild` and `erase`, on the data of a running or a stopped server alike. Prints what changed, window by window. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import type { ArchivedRows } from "../../processors/archives/archive.ts";
+import { fileRows } from "../../processors/archives/rows.ts";
+import { keyedHash, randomBytes, systemClock } from "../../processors/crypto.ts";
+import { ClickstreamError } from "../../processors/errors.ts";
+import { dayStart } from "../../processors/model/zone.ts";
+import { type RebuildReport, rebuild, type WindowChange } from "../../processors/pipeline/rebuild.ts";
+import { activeSites, listSites, type Site } from "../../processors/pipeline/sites.ts";
+import { Salts, storedId } from "../../processors/pipeline/visitor.ts";
+import type { Store } from "../../processors/stores/store.ts";
+import { type Erased, eraseRows, withoutErased } from "./erase.ts";
+import { archiveFolder, openStore } from "./runtime.ts";
+
+interface RebuildFlags {
+  readonly data: string;
+  readonly from?: string;
+  readonly to?: string;
+  readonly site?: string;
+  readonly dryRun: boolean;
+}
+interface EraseFlags {
+  readonly data: string;
+  readonly site: string;
+  readonly visitor?: string;
+  readonly visitorHash?: string;
+  readonly page?: string;
+  readonly dryRun: boolean;
+}
+
+/** Windows printed one by one; the rest is a number. */
+const MAX_PRINTED = 40;
+
+export function addRebuild(program: Command, log: (line: string) => void): void {
+  program
+    .command("rebuild")
+    .description(
+      "count again from the archive, compare, and switch to the result; counting goes on meanwhile",
+    )
+    .option("--from <date>", "first day, as 2026-11-01 (default: all that is archived)", date)
+    .option("--to <date>", "last day", date)
+    .option("--site <id>", "only this site (default: all)")
+    .option("--data <directory>", "where the data are kept", "./data")
+    .option("--dry-run", "only compare", false)
+    .action(async (flags: RebuildFlags) => {
+      await withData(flags.data, log, async (store, archive) => {
+        const wanted = await activeSites(store);
+        const sites = flags.site === undefined ? wanted : [await siteOf(store, flags.site)];
+        for (const site of sites) {
+          const report = await rebuildSite(store, archive, site, flags);
+          print(site, report);
+        }
+      });
+    });
+
+  program
+    .command("erase")
+    .description("take one visitor or one page out of the archive and out of what was counted")
+    .requiredOption("--site <id>", "the site")
+    .option("--visitor <id>", "the visitor's id, as your site sends it")
+    .addOption(
+      new Option("--visitor-hash <hex>", "the pseudonym in the archive's rows instead").conflicts("visitor"),
+    )
+    .addOption(
+      new Option("--page <path>", "a page instead, as /people/ann").conflicts(["visitor", "visitorHash"]),
+    )
+    .option("--data <directory>", "where the data are kept", "./data")
+    .option("--dry-run", "only say what would change", false)
+    .action(async (flags: EraseFlags) => {
+      await withData(flags.data, log, async (store, archive) => {
+        const site = await siteOf(store, flags.site);
+        const erased = await erasedBy(store, flags);
+        if (flags.dryRun) {
+          print(site, await rebuildSite(store, withoutErased(archive, erased), site, flags));
+          return;
+        }
+        const gone = await eraseRows(archiveFolder(flags.data), site.id, erased);
+        console.log(`${site.id}: ${gone} rows taken out of the archive`);
+        print(site, await rebuildSite(store, archive, site, flags));
+      });
+    });
+}
+
+/** `YYYY-MM-DD`, a day that exists. */
+function date(text: string): string {
+  const at = Date.parse(`${text}T00:00:00Z`);
+  if (!/^\d{4}-\d\d-\d\d$/.test(text) || Number.isNaN(at) || new Date(at).toISOString().slice(0, 10) !== text)
+    throw new InvalidArgumentError("a day such as 2026-11-01");
+  return text;
+}
+
+async function withData(
+  data: string,
+  log: (line: string) => void,
+  work: (store: Store, archive: ArchivedRows) => Promise<void>,
+): Promise<void> {
+  if (!existsSync(join(data, "store.db")))
+    throw new ClickstreamError("config", `--data ${data}: no data of Rivulet there`);
+  if (!existsSync(archiveFolder(data)))
+    throw new ClickstreamError("config", `--data ${data}: nothing is archived there`);
+  const store = await openStore({ dataDirectory: data, log }, systemClock, { mayCreateTable: false });
+  try {
+    await work(store, fileRows(archiveFolder(data)));
+  } finally {
+    await store.close();
+  }
+}
+
+async function siteOf(store: Store, id: string): Promise<Site> {
+  const site = (await listSites(store)).find((one) => one.id === id);
+  if (!site) throw new ClickstreamError("config", `site "${id}" is not registered`);
+  return site;
+}
+
+async function erasedBy(store: Store, { site, visitor, visitorHash, page }: EraseFlags): Promise<Erased> {
+  if (page !== undefined) return { page };
+  if (visitorHash !== undefined) {
+    if (!/^[0-9a-f]{16}$/.test(visitorHash))
+      throw new ClickstreamError("config", `--visitor-hash ${visitorHash}: 16 hexadecimal digits`);
+    return { visitor: visitorHash };
+  }
+  if (visitor === undefined)
+    throw new ClickstreamError("config", "name whom or what: --visitor, --visitor-hash or --page");
+  const salts = new Salts({ store, clock: systemClock, randomBytes });
+  await salts.load([]);
+  return { visitor: storedId(keyedHash, salts.identity, site, visitor) };
+}
+
+async function rebuildSite(
+  store: Store,
+  archive: ArchivedRows,
+  { id, timeZone }: Site,
+  flags: { readonly from?: string; readonly to?: string; readonly dryRun: boolean },
+): Promise<RebuildReport> {
+  const isShown = process.stderr.isTTY;
+  const report = await rebuild(
+    { store, clock: systemClock, archive },
+    {
+      site: id,
+      isTrial: flags.dryRun,
+      ...(flags.from === undefined ? {} : { from: dayStart(timeZone, flags.from) }),
+      ...(flags.to === undefined ? {} : { to: dayStart(timeZone, nextDay(flags.to)) }),
+    },
+    (rows) => void (isShown && process.stderr.write(`\r${id}: ${rows} rows`)),
+  );
+  if (isShown) process.stderr.write("\r\x1b[K");
+  return report;
+}
+
+const nextDay = (day: string): string =>
+  new Date(Date.parse(`${day}T00:00:00Z`) + 86_400_000).toISOString().slice(0, 10);
+
+function print({ id }: Site, { rows, windows, changes, incomplete, isSwitched }: RebuildReport): void {
+  console.log(`${id}: ${rows} rows folded into ${windows} windows; ${changes.length} differ from before`);
+  for (const change of changes.slice(0, MAX_PRINTED)) console.log(`  ${describeChange(change)}`);
+  if (changes.length > MAX_PRINTED) console.log(`  and ${changes.length - MAX_PRINTED} more`);
+  if (incomplete.length > 0)
+    console.log(
+      `  ${incomplete.length} hours stay as they were: the archive began later than some of their visits`,
+    );
+  console.log(isSwitched ? "  switched: every answer is made of the result now" : "  nothing was changed");
+}
+
+function describeChange({ granularity, start, counts, dimensions }: WindowChange): string {
+  const when = new Date(start).toISOString().slice(0, granularity === "hour" ? 13 : 16);
+  const what = Object.entries(counts).map(([name, [live, rebuilt]]) => `${name} ${live} -> ${rebuilt}`);
+  return `${granularity} ${when}Z  ${[...what, ...(what.length === 0 ? [`tables: ${dimensions.join(", ")}`] : [])].join(", ")}`;
+}
