@@ -1,6 +1,5 @@
 /** Gathers events for about a second, so that a busy page costs few requests. */
-import type { WireEvent } from "../processors/model/event.ts";
-import { guard } from "./guard.ts";
+import type { WireContext, WireEvent } from "../processors/model/event.ts";
 import { page } from "./page.ts";
 import { deliver } from "./queue.ts";
 import { dataset } from "./settings.ts";
@@ -13,6 +12,10 @@ const FULL_CHARS = 8_000;
 const BURST_MS = 60_000;
 const EVENT_MS = 100;
 
+/** What every batch says. The viewport's width comes with the first frame: asking for it earlier can force a reflow. */
+export const context: WireContext = { l: navigator.language };
+
+let identity: string | undefined;
 let events: WireEvent[] = [];
 let chars = 0;
 let refused = 0;
@@ -36,7 +39,7 @@ export const add = (n: string, rest: Partial<WireEvent>): void => {
     else {
       const text = JSON.stringify(event);
       spentUntil = Math.max(spentUntil, t - BURST_MS) + EVENT_MS;
-      if (!events.length) setTimeout(guard(flush), GATHER_MS);
+      if (!events.length) setTimeout(flush, GATHER_MS);
       events.push(JSON.parse(text));
       chars += text.length;
       if (chars > FULL_CHARS || document.hidden) flush();
@@ -45,18 +48,15 @@ export const add = (n: string, rest: Partial<WireEvent>): void => {
 
 /** Sends what has gathered, under an id that stays with it through every attempt. */
 export const flush = (): void => {
-  const batch = {
-    k: 1,
-    s: dataset.site!,
-    b: uniqueId(),
-    // biome-ignore lint/suspicious/noAssignInExpressions: every byte here travels with every page
-    v: dataset.identity === "local" ? (store.rivuletId ||= uniqueId()) : undefined,
-    c: { w: innerWidth, l: navigator.language },
-    e: events,
-    d: refused,
-  };
-  discard();
-  if (batch.e.length) deliver(batch);
+  if (events.length) {
+    deliver({ k: 1, s: dataset.site!, b: uniqueId(), v: identity, c: context, e: events, d: refused });
+    discard();
+  }
+};
+
+/** With `data-identity`, finds or makes the visitor's lasting id. Throws where the store is full: then there is none. */
+export const identify = (): void => {
+  if (dataset.identity === "local") identity = store.rivuletId ||= uniqueId();
 };
 
 export const discard = (): void => {

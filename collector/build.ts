@@ -32,6 +32,15 @@ const SOURCES: Readonly<Record<CollectorFile, string>> = {
   "rage.js": "rage.ts",
 };
 
+/**
+ * The order in which letters become names in the plain scripts: brotli cares, and saves some 20 bytes with a lucky one.
+ * Found by `test/collector/letters.ts`; any other order works too.
+ */
+export const LETTERS = {
+  "c.js": "ltg$dcUzqbWSiewBTkGXfaFPmxoLOrJMyAjuKDpZsVERHvhnYCNI_Q",
+  "lite.js": "qitljsy$fBgnh_eukbvmowrNadxLGOPcRXEVYFMIJCHTZASDpUKzQW",
+} as const;
+
 /** Optional chaining, dynamic import and `||=`, and nothing newer: every browser since the autumn of 2020. */
 const TARGET = "es2021";
 /** A browser that cannot read an optional chunk goes without it; nothing needs to be rewritten for it. */
@@ -39,7 +48,15 @@ const CHUNK_TARGET = "es2022";
 
 /** Takes up to a second; callers keep the result. */
 export async function buildCollector(file: CollectorFile = "c.js"): Promise<BuiltCollector> {
-  const isModule = file !== "c.js" && file !== "lite.js";
+  return await named(
+    await compressed(file),
+    file in LETTERS ? LETTERS[file as keyof typeof LETTERS] : undefined,
+  );
+}
+
+/** Everything but short names. */
+export async function compressed(file: CollectorFile): Promise<string> {
+  const isModule = !(file in LETTERS);
   const bundle = await build({
     entryPoints: [fileURLToPath(new URL(SOURCES[file], import.meta.url))],
     bundle: true,
@@ -49,7 +66,31 @@ export async function buildCollector(file: CollectorFile = "c.js"): Promise<Buil
     tsconfigRaw: "{}",
     write: false,
   });
-  const code = await shrink(bundle.outputFiles[0]!.text, isModule);
+  // The bundler writes `var`, which would make every name of a plain script a global.
+  const source = inlineNumbers(bundle.outputFiles[0]!.text).replace(/^var /gm, "let ");
+  // Terser finds some 60 bytes more than esbuild. Here and not above: a server that nobody asks for the collector need
+  // not hold it in memory.
+  const { minify } = await import("terser");
+  // What fails while loading, before any guard is set, must not reach the page either.
+  const { code } = await minify(isModule ? source : `try{(()=>{${source}})()}catch{}`, {
+    ecma: 2020,
+    module: isModule,
+    mangle: false,
+    compress: { passes: 3, unsafe_arrows: true, keep_fargs: false, inline: 1 },
+  });
+  return code!;
+}
+
+/** Gives what `compressed` has made its names, out of `letters` if it is a plain script and not a module. */
+export async function named(compressed: string, letters?: string): Promise<BuiltCollector> {
+  const { minify } = await import("terser");
+  const { code: wrapped } = await minify(compressed, {
+    ecma: 2020,
+    module: letters === undefined,
+    compress: false,
+    mangle: letters === undefined ? true : { nth_identifier: { get: (n: number) => nameOf(n, letters) } },
+  });
+  const code = letters === undefined ? wrapped! : unwrapped(wrapped!);
   const bytes = Buffer.from(code);
   return {
     code,
@@ -80,25 +121,19 @@ export async function offerCollector(file: CollectorFile = "c.js"): Promise<Offe
   return { name: file, code, pinned: `c/${hash}.js`, integrity: `sha384-${digest.toString("base64")}` };
 }
 
-/** Terser finds some 60 bytes more than esbuild. The optional chunks are loaded as modules; the core is a plain script. */
-async function shrink(bundle: string, isModule: boolean): Promise<string> {
-  // The bundler writes `var`, which would make every name of a plain script a global.
-  const source = inlineNumbers(bundle).replace(/^var /gm, "let ");
-  // Here and not above: a server that nobody asks for the collector need not hold it in memory.
-  const { minify } = await import("terser");
-  // What fails while loading, before any guard is set, must not reach the page either.
-  const { code } = await minify(isModule ? source : `try{(()=>{${source}})()}catch{}`, {
-    ecma: 2020,
-    module: isModule,
-    compress: { passes: 3, unsafe_arrows: true, keep_fargs: false, inline: 1 },
-  });
-  if (isModule) return code!;
-  // The function has done its work once it has let the minifier shorten the names in it: a block hides them too,
-  // provided that there is nothing in it but `let`, `const` and arrow functions.
-  const body = /^try\{\(\(\)=>\{(.*)\}\)\(\)\}catch\{\};?$/s.exec(code!)?.[1];
+/** The function has done its work once it has let the minifier shorten the names in it: a block hides them too. */
+function unwrapped(code: string): string {
+  const body = /^try\{\(\(\)=>\{(.*)\}\)\(\)\}catch\{\};?$/s.exec(code)?.[1];
+  // Provided that there is nothing in it but `let`, `const` and arrow functions.
   if (!body || /\b(var|function)\b|^return\b/.test(body)) throw new Error(`the block would leak: ${code}`);
   return `try{${body.replace(/\bconst\b/g, "let")}}catch{}`;
 }
+
+/** The `n`th name, from 0: all letters, then all pairs of them, and so on. */
+const nameOf = (n: number, letters: string): string =>
+  n < letters.length
+    ? letters[n]!
+    : nameOf(Math.floor(n / letters.length) - 1, letters) + letters[n % letters.length]!;
 
 /** Puts the value of every `MAX_CHARS = 16e3` where its name is used; the minifier does so only within one function. */
 function inlineNumbers(code: string): string {

@@ -1,5 +1,5 @@
 /** The script tag: page views, events and engagement of one page, told to the site's own server and to nobody else. */
-import { discard, flush } from "./batch.ts";
+import { discard, flush, identify } from "./batch.ts";
 import type { Call, Rivulet } from "./calls.ts";
 import { watchClicks } from "./clicks.ts";
 import { reportEngagement, watchEngagement } from "./engagement.ts";
@@ -18,9 +18,9 @@ const replay = (call: Call): void => track(...call);
 const start = (): void => {
   if (isStarted || document.hidden || !isAllowed()) return;
   begin();
-  flush();
   drain();
   dataset.with?.split(" ").map((file) => import(beside(file)).catch(start)); // which has nothing left to do
+  identify(); // comes last, because it may throw
 };
 
 // A second tag on the page must not count twice.

@@ -1,5 +1,5 @@
 /** Attention paid to the current page: time in view, in focus and in use, and how far down it went. */
-import { add } from "./batch.ts";
+import { add, context, flush } from "./batch.ts";
 import { on } from "./guard.ts";
 
 /** After this long without a sign of life the visitor counts as gone; a screen of text is read in about that. */
@@ -10,7 +10,8 @@ const MIN_MS = 100;
 
 let engagedMs = 0;
 let seenAt = 0;
-let isEngaged = false;
+/** A boolean, and 0 or 1 where it is added. */
+let isEngaged: unknown;
 let deepest = 0;
 let reported = 0;
 /** Of the whole page; what has not been laid out yet has no depth. */
@@ -22,13 +23,16 @@ const observer = new ResizeObserver(() => {
   observer.disconnect();
   height = document.documentElement.scrollHeight;
   deepest = Math.max(scrollY + innerHeight, deepest);
+  // The first page view waits for this frame, and not for what else may happen in its second.
+  if (!context.w) setTimeout(flush);
+  context.w = innerWidth;
 });
 
 const tick = (): void => {
   // How far down the page is: known with the next frame.
   observer.observe(document.documentElement);
   const now = performance.now();
-  engagedMs += +isEngaged && Math.min(now - seenAt, IDLE_MS);
+  engagedMs += (isEngaged && Math.min(now - seenAt, IDLE_MS)) as number;
   seenAt = now;
   isEngaged = !document.hidden && document.hasFocus();
 };

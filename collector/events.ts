@@ -3,11 +3,12 @@ import { add } from "./batch.ts";
 import type { EventOptions, Rivulet } from "./calls.ts";
 import { reportEngagement, resetEngagement } from "./engagement.ts";
 import { guard } from "./guard.ts";
-import { allowedParams, isMoved, page, scrub, show } from "./page.ts";
+import { allowedParams, page, path, scrub } from "./page.ts";
 import { isAllowed } from "./settings.ts";
 
 /** Whether this page has been seen and its visitor has nothing against it. */
 export let isStarted: boolean | undefined;
+let shownPath: string;
 /** Calls that came before. */
 const waiting: Array<() => void> = [];
 
@@ -20,14 +21,16 @@ export const track = guard((name: string, { props, revenue, interactive, ...rest
 
 /** A page is shown: the first one, another one, or the same one again. */
 export const view = (referrer: string): void => {
-  show(referrer);
+  shownPath = path(location);
+  page.u = scrub(location);
+  page.r = referrer;
   resetEngagement();
   add("pageview", { p: allowedParams() });
 };
 
 /** The same document shows another page than before, if its path says so. */
 export const move = (): void => {
-  if (!isStarted || !isMoved()) return;
+  if (!isStarted || path(location) === shownPath) return;
   reportEngagement();
   view(page.u);
 };

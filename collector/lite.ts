@@ -2,11 +2,11 @@
  * The script tag where every byte counts: page views, single-page navigation and custom events, retried for as long as
  * the page lives. No engagement, no clicks, and nothing waits for the next page.
  */
-import type { WireEvent } from "../processors/model/event.ts";
+import type { WireContext, WireEvent } from "../processors/model/event.ts";
 import type { Call, EventOptions, Rivulet } from "./calls.ts";
 import { guard, on } from "./guard.ts";
 import { watchHistory } from "./history.ts";
-import { isMoved, page, scrub, show } from "./page.ts";
+import { page, path, scrub } from "./page.ts";
 import { api, dataset, isAllowed } from "./settings.ts";
 import { store, uniqueId } from "./store.ts";
 
@@ -14,7 +14,9 @@ const FIRST_DELAY_MS = 1_000;
 /** Some 17 minutes after the first attempt the page is most likely forgotten. */
 const LAST_DELAY_MS = 600_000;
 
+const context: WireContext = { l: navigator.language };
 const waiting: Call[] = [];
+let shownPath: string;
 let isStarted: boolean | undefined;
 
 const deliver = async (batch: string, delayMs: number): Promise<void> => {
@@ -37,7 +39,7 @@ const add = (n: string, rest?: Partial<WireEvent>): void => {
     k: 1,
     s: dataset.site,
     b: uniqueId(),
-    c: { w: innerWidth, l: navigator.language },
+    c: context,
     e: [{ n, t: Date.now(), ...page, ...rest }],
   });
   // All but its sent time: each attempt adds its own.
@@ -45,7 +47,9 @@ const add = (n: string, rest?: Partial<WireEvent>): void => {
 };
 
 const view = (referrer: string): void => {
-  show(referrer);
+  shownPath = path(location);
+  page.u = scrub(location);
+  page.r = referrer;
   add("pageview");
 };
 
@@ -56,6 +60,14 @@ const start = (): void => {
   view(document.referrer && scrub(document.referrer));
   waiting.splice(0).map(replay);
 };
+
+/** Right after the next frame, which only a page in view has: what is read there is there, so no reflow is forced. */
+const look = (): void =>
+  new ResizeObserver((_, observer) => {
+    observer.disconnect();
+    context.w = innerWidth;
+    start();
+  }).observe(document.documentElement);
 
 const track = guard((...call: Call) => {
   const [name, { props, revenue, interactive } = {} as EventOptions] = call;
@@ -77,8 +89,8 @@ if (!stub?.consent) {
   window.rivulet = track;
   (stub?.q as Call[] | undefined)?.map(replay);
   watchHistory(() => {
-    if (isStarted && isMoved()) view(page.u);
+    if (isStarted && path(location) !== shownPath) view(page.u);
   });
-  on("visibilitychange", start);
-  start();
+  on("visibilitychange", look);
+  look();
 }

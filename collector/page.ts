@@ -15,7 +15,7 @@ const mask = (text: string | null): string =>
   text?.replace(/[^/?&=]+/g, (part) => (SECRET.test(part) ? "*" : part)) as string;
 
 /** What makes it another page: the path, and with `data-hash` the fragment. */
-const path = (url: URL | Location): string => url.pathname + (countsHash ? url.hash : "");
+export const path = (url: URL | Location): string => url.pathname + (countsHash ? url.hash : "");
 
 /** The address without what nobody counts. */
 export const scrub = (address: string | Location): string => {
@@ -27,17 +27,8 @@ export const scrub = (address: string | Location): string => {
   return url.protocol + "//" + url.host + mask(shown);
 };
 
-let shownPath: string;
 /** Address and referrer of the page that is shown, as they travel. */
-export let page: { u: string; r: string };
-
-export const isMoved = (): boolean => path(location) !== shownPath;
-
-/** Takes the address of now for that of the page that is shown. */
-export const show = (r: string): void => {
-  shownPath = path(location);
-  page = { u: scrub(location), r };
-};
+export const page = {} as { u: string; r: string };
 
 /** The query parameters that `data-params` allows (`data-params="q page"`), as properties of the page view. */
 export const allowedParams = (): Record<string, string> => {

@@ -14,11 +14,6 @@ export const countsHash = "hash" in dataset;
 
 type Privacy = Navigator & { globalPrivacyControl?: boolean };
 
-/** Keeps the visitor's own choice. */
-export const choose = (yes: boolean): void => {
-  store.rivulet = `${+yes}`;
-};
-
 /** Addresses of the machine that the browser runs on. `[` begins `[::1]`, and `file:///` has a slash where others have a host. */
 const isHere = (url: unknown): boolean => /^\w+:..(localhost|127\.|\[|\/)/.test(url as string);
 
