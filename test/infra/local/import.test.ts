@@ -1,0 +1,133 @@
+/** The command `import` as people run it: into a stopped and a running server's data, killed and started again. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { gzipSync, zstdCompressSync } from "node:zlib";
+import { ByteWriter, parquetWrite } from "hyparquet-writer";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { temporary } from "../../e2e/kit.ts";
+import { query } from "../../kit/client.ts";
+import { Random } from "../../kit/random.ts";
+import { runCommand, type ServerProcess, startServer } from "../../kit/server.ts";
+import { randomLog } from "../../processors/pipeline/import/kit.ts";
+
+const SEED = Number(process.env.RIVULET_SEED ?? 5);
+const KILLS = Number(process.env.RIVULET_KILLS ?? 2);
+const BIN = fileURLToPath(new URL("../../../infra/local/bin.js", import.meta.url));
+
+let data: Awaited<ReturnType<typeof temporary>>;
+let server: ServerProcess | undefined;
+beforeAll(async () => {
+  data = await temporary("import");
+});
+afterAll(async () => {
+  await server?.stop();
+  await data.remove();
+});
+
+const file = (name: string): string => join(data.path, name);
+const numbers = async (site: string): Promise<number[]> => {
+  const asked = { site_id: site, metrics: ["pageviews", "visits"], date_range: ["2026-03-01", "2026-03-20"] };
+  const { results } = (await query(server!.url, asked)) as { results: { metrics: number[] }[] };
+  return results[0]?.metrics ?? [];
+};
+
+it(`counts once a log whose import is killed again and again (RIVULET_SEED=${SEED})`, async () => {
+  const random = new Random(SEED);
+  const log = randomLog(random, 3_000);
+  await writeFile(file("access.log"), log);
+  await writeFile(file("packed.log.gz"), gzipSync(log));
+  const args = ["import", "--data", data.path, "--site", "killed.example", file("access.log")];
+  for (let kill = 0; kill < KILLS; kill++) {
+    const child = spawn(process.execPath, [BIN, ...args], { stdio: "ignore" });
+    const ended = once(child, "exit");
+    await Promise.race([sleep(random.between(600, 2_000)), ended]);
+    child.kill("SIGKILL");
+    await ended;
+  }
+  const whole = await runCommand(args);
+  expect(whole).toMatchObject({ code: 0 });
+  // The same log under another name, packed, for a site of its own: never killed.
+  const calm = await runCommand([
+    "import",
+    "--data",
+    data.path,
+    "--site",
+    "calm.example",
+    file("packed.log.gz"),
+  ]);
+  expect(calm.output).toMatch(/bad {8}\d/);
+  server = await startServer({ data: data.path });
+  expect(await numbers("killed.example")).toEqual(await numbers("calm.example"));
+  const { events, bots } = JSON.parse(await readFile(file("packed.log.gz.report.json"), "utf8")) as {
+    events: number;
+    bots: number;
+  };
+  expect((await numbers("calm.example"))[0]).toBe(events - bots);
+}, 90_000);
+
+it("adds to what a running server counts, and knows a file again that was packed otherwise", async () => {
+  const log = randomLog(new Random(SEED + 1), 400);
+  await writeFile(file("a.log"), log);
+  await writeFile(file("b.log.zst"), zstdCompressSync(log));
+  server ??= await startServer({ data: data.path });
+  const first = await runCommand(["import", "--data", data.path, "--site", "live.example", file("a.log")]);
+  expect(first).toMatchObject({ code: 0 });
+  const before = await numbers("live.example");
+  expect(before[0]).toBeGreaterThan(0);
+  const again = await runCommand([
+    "import",
+    "--data",
+    data.path,
+    "--site",
+    "live.example",
+    file("b.log.zst"),
+  ]);
+  expect(again.output).toContain("nothing is counted twice");
+  expect(await numbers("live.example")).toEqual(before);
+}, 180_000);
+
+it("reads Parquet", async () => {
+  const writer = new ByteWriter();
+  parquetWrite({
+    writer,
+    columnData: [
+      {
+        name: "timestamp",
+        data: [Date.UTC(2026, 2, 10), Date.UTC(2026, 2, 10, 1)].map((at) => new Date(at)),
+        type: "TIMESTAMP",
+      },
+      { name: "url", data: ["https://p.example/a", "https://p.example/b"], type: "STRING" },
+      { name: "visitor", data: ["anna", "ben"], type: "STRING" },
+    ],
+  });
+  await writeFile(file("events.parquet"), writer.getBytes());
+  server ??= await startServer({ data: data.path });
+  const { output } = await runCommand([
+    "import",
+    "--data",
+    data.path,
+    "--site",
+    "p.example",
+    file("events.parquet"),
+  ]);
+  expect(output).toContain("counted    2");
+  expect(await numbers("p.example")).toEqual([2, 2]);
+}, 180_000);
+
+it("says what it cannot import, and why", async () => {
+  await writeFile(file("pages.csv"), "date,visitors,pageviews\n2026-01-01,3,5\n");
+  const { code, output } = await runCommand([
+    "import",
+    "--data",
+    data.path,
+    "--site",
+    "x.example",
+    file("pages.csv"),
+  ]);
+  expect(code).toBe(1);
+  expect(output).toMatch(/^rivulet: .*pages\.csv: the columns visitors, pageviews are totals/m);
+});
