@@ -28,7 +28,8 @@ export function liveStrip(first: View, failed: (error: unknown) => void): LiveSt
   const { strings } = view;
 
   const current = el("strong", { class: "current", id: "current" }, "–");
-  const unit = el("span", {}, strings.currentVisitors);
+  // As wide as its longer form: what stands behind it must not move when one visitor becomes two.
+  const unit = el("span", { "data-longest": strings.currentVisitors }, strings.currentVisitors);
   const error = el("span", { class: "margin" });
   const facts = honesty(view);
   const day = dayLine(view, failed);
