@@ -46,6 +46,13 @@ export const ZONES: readonly Zone[] = [
     isPure: true,
   },
   {
+    name: "import",
+    files: /^processors\/pipeline\/import\//,
+    local: new RegExp(`^(processors/pipeline/|${INNER}|${PORT})`),
+    packages: /^(csv-parse|hyparquet|hyparquet-compressors)$/, // read files' forms: bytes in, rows out
+    isPure: true,
+  },
+  {
     name: "pipeline",
     files: /^processors\/pipeline\//,
     local: new RegExp(`^(processors/pipeline/|${INNER}|${PORT})`),
@@ -157,7 +164,7 @@ export const ZONES: readonly Zone[] = [
     files: /^infra\/local\//,
     local:
       /^(infra\/(local\/|[^/]+\.ts$)|processors\/(?!handlers\/)|(collector|dashboard)\/build\.ts$|test\/kit\/)/,
-    packages: /^(node:|velocityjs$|commander$|esbuild$)/,
+    packages: /^(node:|velocityjs$|commander|cli-progress$|esbuild$)/,
   },
   {
     name: "the package's making",
