@@ -30,6 +30,8 @@ export interface SqliteFile {
 
 /** How long a statement waits for another process's lock. It blocks the event loop, so it is short; the caller retries. */
 const BUSY_TIMEOUT_MS = 2_000;
+/** Turns of the event loop, each some tens of microseconds, that the first work of a transaction waits for company at most. */
+const MAX_TURNS = 8;
 /** Bounds one transaction, so that a flood of writes cannot hold the event loop for long. */
 const MAX_WORKS_PER_COMMIT = 2_048;
 /** After a burst the write-ahead log is cut back to this. */
@@ -111,6 +113,9 @@ function groupCommits(db: DatabaseSync, file: string): SqliteFile {
   let waiting: Pending[] = [];
   let isScheduled = false;
   let isClosed = false;
+  /** Works that waited a turn ago, and turns since the first of them came. */
+  let waitingBefore = 0;
+  let turns = 0;
 
   const commit = (batch: readonly Pending[]): void => {
     try {
@@ -128,8 +133,20 @@ function groupCommits(db: DatabaseSync, file: string): SqliteFile {
     for (const one of batch) one.done();
   };
 
-  const flush = (): void => {
+  /** One sync takes as long as some requests: while every turn brings more of them, they are let in. */
+  const turn = (): void => {
     isScheduled = false;
+    if (waiting.length > waitingBefore && ++turns <= MAX_TURNS && waiting.length < MAX_WORKS_PER_COMMIT) {
+      waitingBefore = waiting.length;
+      schedule();
+      return;
+    }
+    flush();
+  };
+
+  const flush = (): void => {
+    waitingBefore = 0;
+    turns = 0;
     const batch = waiting.slice(0, MAX_WORKS_PER_COMMIT);
     waiting = waiting.slice(MAX_WORKS_PER_COMMIT);
     if (waiting.length > 0) schedule();
@@ -139,7 +156,7 @@ function groupCommits(db: DatabaseSync, file: string): SqliteFile {
     if (isScheduled) return;
     isScheduled = true;
     // After the I/O callbacks of this turn, so that requests which arrived together are synced together.
-    setImmediate(flush);
+    setImmediate(turn);
   };
 
   return {

@@ -83,7 +83,7 @@ export function sqliteStream({ path, clock, shards = 1 }: SqliteStreamOptions): 
       checkRecord(record);
       const { partitionKey } = record;
       const data = record.data.slice(); // the caller may use its buffer again before the commit
-      const index = Number((hashKey(partitionKey) * BigInt(count)) / HASH_SPACE.to);
+      const index = count === 1 ? 0 : Number((hashKey(partitionKey) * BigInt(count)) / HASH_SPACE.to);
       const id = await file.write(() => {
         const { last } = next.get(index) as { last: number };
         insert.run(last, partitionKey, clock.now(), data);
