@@ -51,6 +51,8 @@ export function makeCorpus({
     events: events * 3, // visits that end before a batch is full are left out
     sites: [SITE],
     pages,
+    // Larger batches come from people who stay longer: few of them, each with many events.
+    ...(perBatch > EVENTS_PER_BATCH ? { visitors: Math.ceil(events / perBatch / 2) } : {}),
     late: 0,
     duplicates: 0,
     skewed: 0,
@@ -61,7 +63,8 @@ export function makeCorpus({
     const batch = JSON.parse(Buffer.from(envelope.body64, "base64").toString()) as WireBatch;
     const visitor = `${envelope.ip} ${envelope.ua64}`;
     const waiting = open.get(visitor);
-    const goesOn = waiting && line.arrival - waiting.line.arrival < HOUR_MS / 2;
+    const goesOn =
+      waiting && (perBatch > EVENTS_PER_BATCH || line.arrival - waiting.line.arrival < HOUR_MS / 2);
     const merged = goesOn
       ? { ...waiting.batch, e: [...waiting.batch.e] }
       : { ...batch, e: [] as WireEvent[] };
