@@ -3,10 +3,10 @@
  * live and recount disagree. Items carry the commits that are in them, so writing one twice changes nothing.
  */
 import { ClickstreamError } from "../errors.ts";
-import type { EpochMs } from "../model/time.ts";
+import type { Clock, EpochMs } from "../model/time.ts";
 import type { ItemKey, Store } from "../stores/store.ts";
 import type { Tally } from "./recount.ts";
-import { type Granularity, instantKey, minuteExpiry } from "./rollups.ts";
+import { type Granularity, instantKey, isKept, minuteExpiry } from "./rollups.ts";
 
 /** How far one shard is recounted. */
 export interface Position {
@@ -175,6 +175,26 @@ export async function keepFinding(store: Store, site: string, found: Difference)
 
 export const forgetFinding = (store: Store, site: string, sk: string): Promise<void> =>
   store.delete([{ pk: findings(site), sk }]);
+
+const REBUILT = "rebuilt";
+
+/** Minutes that a rebuild made other than they were counted: nobody can recount them from the stream. */
+export async function readRebuilt(store: Store, site: string): Promise<ReadonlySet<EpochMs>> {
+  const item = await store.get({ pk: REBUILT, sk: site });
+  return new Set(item ? decode<EpochMs[]>(item.value) : []);
+}
+
+/** Adds minutes to them, and leaves out those that are kept no longer. Call before readers see what was rebuilt. */
+export async function noteRebuilt(
+  store: Store,
+  clock: Clock,
+  site: string,
+  rebuilt: readonly EpochMs[],
+): Promise<void> {
+  await update<EpochMs[]>(store, { pk: REBUILT, sk: site }, (known) =>
+    [...new Set([...(known ?? []), ...rebuilt])].filter((minute) => isKept(minute, clock.now())),
+  );
+}
 
 /** What is known of a site: its totals, and the windows that differ, by `findingKey`. */
 export async function readSite(

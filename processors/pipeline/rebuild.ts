@@ -14,6 +14,7 @@ import { compareSequences } from "../streams/stream.ts";
 import { listShards, readCommits } from "./commit.ts";
 import { compact, readCursors, touchCursors } from "./compact.ts";
 import { beginEdition, giveUpEdition, readEdition, switchEdition } from "./editions.ts";
+import { noteRebuilt } from "./ledger.ts";
 import {
   copyItem,
   decodeItem,
@@ -117,6 +118,10 @@ export async function rebuild(
     if (change) changes.push(change);
   }
   changes.sort((a, b) => a.start - b.start || (a.granularity < b.granularity ? -1 : 1));
+  const minutesChanged = changes
+    .filter(({ granularity }) => granularity === "minute")
+    .map(({ start }) => start);
+  if (!isTrial && minutesChanged.length > 0) await noteRebuilt(store, clock, site, minutesChanged);
   const isSwitched = !isTrial && (await switchEdition(store, clock, site, space));
   if (isTrial) await giveUpEdition(store, clock, site, space);
   else if (!isSwitched)

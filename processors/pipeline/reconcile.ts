@@ -23,6 +23,7 @@ import {
   type Position,
   readMinutes,
   readPositions,
+  readRebuilt,
   readSite,
 } from "./ledger.ts";
 import { RecordSource } from "./recordsource.ts";
@@ -262,6 +263,11 @@ export class Reconciler {
       const { site, granularity, start, end, sk } = window;
       // Before `since` the recount lacks records; what is no longer kept by the minute cannot be compared.
       if (start < since || !isKept(start, this.#clock.now())) return;
+      const rebuilt = await readRebuilt(this.#store, site);
+      if ([...rebuilt].some((minute) => minute >= start && minute < end)) {
+        await this.#forget(site, findingKey(window));
+        return;
+      }
       const { space } = await readEdition(this.#store, site);
       const item = await this.#store.get({ pk: partition(granularity, space), sk });
       const known = item && decodeItem(item);

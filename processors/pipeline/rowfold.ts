@@ -32,6 +32,13 @@ interface Known {
   unknown: number;
 }
 
+interface ShardVisitors {
+  readonly present: Map<string, Known>;
+  readonly past: Map<string, Known>;
+  /** When the first of its rows was received. */
+  since: EpochMs;
+}
+
 /** Rows between two times that what was counted is put together: bounds memory. */
 const ROWS_AT_ONCE = 20_000;
 /** A visitor is forgotten some time after nobody can see them any more. */
@@ -46,7 +53,7 @@ export class RowFold {
   readonly #hours = new Map<EpochMs, Uint8Array>();
   readonly #minutes = new Map<EpochMs, Uint8Array>();
   /** By shard; what parents remember is looked up when a child asks. */
-  readonly #visitors = new Map<string, { present: Map<string, Known>; past: Map<string, Known> }>();
+  readonly #visitors = new Map<string, ShardVisitors>();
   readonly #incomplete = new Set<EpochMs>();
   rows = 0;
 
@@ -86,12 +93,15 @@ export class RowFold {
 
   #knownOf(row: ArchiveRow): Known {
     const shard = this.#shard(row.shard);
+    shard.since = Math.min(shard.since, row.received_at);
     const visitors = row.imported ? shard.past : shard.present;
     const key = `${row.site}\u0000${row.visitor}`;
     let known = visitors.get(key) ?? (row.fresh ? undefined : this.#inherited(row, key));
     // Nothing was remembered when the record came; of several rows of one record the first says so.
     if (row.fresh && known?.sequence !== row.sequence) known = undefined;
-    known ??= { visitor: newVisitor(), sequence: "", unknown: row.fresh ? 0 : MAX_SESSIONS };
+    // Whoever was remembered was heard of in the day before. If that day is archived, the rows were taken out of it.
+    const isArchived = row.fresh || row.received_at - shard.since > VISITOR_TTL_MS;
+    known ??= { visitor: newVisitor(), sequence: "", unknown: isArchived ? 0 : MAX_SESSIONS };
     known.sequence = row.sequence;
     known.visitor.receivedAt = Math.max(known.visitor.receivedAt, row.received_at);
     visitors.delete(key);
@@ -100,10 +110,10 @@ export class RowFold {
     return known;
   }
 
-  #shard(id: string): { present: Map<string, Known>; past: Map<string, Known> } {
+  #shard(id: string): ShardVisitors {
     let shard = this.#visitors.get(id);
     if (!shard) {
-      shard = { present: new Map(), past: new Map() };
+      shard = { present: new Map(), past: new Map(), since: Number.POSITIVE_INFINITY };
       this.#visitors.set(id, shard);
     }
     return shard;
@@ -158,10 +168,7 @@ function add(windows: Map<EpochMs, Uint8Array>, start: EpochMs, rollup: Rollup):
   windows.set(start, sum.encode());
 }
 
-function forget(
-  { present, past }: { present: Map<string, Known>; past: Map<string, Known> },
-  now: EpochMs,
-): void {
+function forget({ present, past }: ShardVisitors, now: EpochMs): void {
   for (const [key, { visitor }] of present) {
     if (now - visitor.receivedAt <= FORGET_MS) break;
     present.delete(key);

@@ -7,6 +7,7 @@ import type { StreamLine } from "../../../processors/model/streamfile.ts";
 import { ShardWorker } from "../../../processors/pipeline/aggregate.ts";
 import { compact } from "../../../processors/pipeline/compact.ts";
 import { readEdition } from "../../../processors/pipeline/editions.ts";
+import { readRebuilt } from "../../../processors/pipeline/ledger.ts";
 import { rebuild } from "../../../processors/pipeline/rebuild.ts";
 import { decodeItem, type Granularity, partition } from "../../../processors/pipeline/rollups.ts";
 import { registerSites } from "../../../processors/pipeline/sites.ts";
@@ -257,6 +258,20 @@ describe("a rebuild", () => {
     const report = await rebuild(made, { site: SITE });
     expect(report).toMatchObject({ changes: [], incomplete: [NOON - HOUR / 2] });
     expect(differing(before, await currentOf(made.store))).toEqual([]);
+  });
+
+  it("takes a visitor whose rows were taken out for new when they come back", async () => {
+    const made = await world(NOON);
+    await made.count([
+      post({ at: NOON, v: "ben", e: [view("/a")] }),
+      post({ at: NOON + 20 * HOUR, v: "ann", e: [view("/a")] }),
+    ]);
+    made.rows.pop();
+    await made.count([post({ at: NOON + 30 * HOUR, v: "ann", e: [view("/b")] })]);
+    const report = await rebuild(made, { site: SITE });
+    expect(report.incomplete).toEqual([]);
+    expect(report.changes.map(({ start }) => start)).toEqual([NOON + 19.5 * HOUR, NOON + 20 * HOUR]);
+    expect(await readRebuilt(made.store, SITE)).toEqual(new Set([NOON + 20 * HOUR]));
   });
 
   it("refuses a site that nobody registered", async () => {
