@@ -1,7 +1,8 @@
 /** What the rules of a site find wrong now, in a line each above the numbers. Asks once a minute; knows only the client and the DOM. */
-import { type Alert, alerts } from "./api.ts";
+import { alerts } from "./api.ts";
 import { el } from "./dom.ts";
 import { fill } from "./i18n/strings.ts";
+import { ongoing } from "./ongoing.ts";
 import type { View } from "./view.ts";
 
 const EVERY_MS = 60_000;
@@ -11,14 +12,6 @@ export interface AlertNotice {
   /** Starts over with this site. */
   use(site: string, view: View): void;
   stop(): void;
-}
-
-/** The last word on each rule, where it is that something is wrong. */
-export function ongoing(recent: readonly Alert[]): Alert[] {
-  const newest = new Map<string, Alert>();
-  for (const alert of recent.toSorted((a, b) => b.at - a.at))
-    if (!newest.has(alert.rule)) newest.set(alert.rule, alert);
-  return [...newest.values()].filter(({ state }) => state === "firing");
 }
 
 /** A server without alerts, or one that is away, shows none: the page says elsewhere that it is away. */

@@ -1,47 +1,18 @@
 /** How many were here at the same time, over the site's day, with the same day a week ago behind it. Asks for both days once. */
 import { type LiveAnswer, type LiveMinute, query } from "./api.ts";
+import { daysAt, means, STEP_MINUTES } from "./day.ts";
 import { el, fillTable, setAttribute, setText } from "./dom.ts";
 import { numberOf } from "./format.ts";
 import { fill } from "./i18n/strings.ts";
-import { epochAt, type Period, printIso, wallAt, wallOfLabel } from "./period.ts";
+import { epochAt, type Period, printIso, wallOfLabel } from "./period.ts";
 import { type Frame, plotter } from "./plot.ts";
 import { readable } from "./reading.ts";
 import { axisTicks, type Points } from "./scale.ts";
 import type { View } from "./view.ts";
 
 const MINUTE = 60_000;
-const DAY = 24 * 60 * MINUTE;
-/** Single minutes of a small site jump between 0 and 3; the mean of fifteen shows the day. */
-const STEP_MINUTES = 15;
 const HEIGHT = 118;
 const STEPS_AN_HOUR = 60 / STEP_MINUTES;
-
-/** The site's day at `now`, and the same day of the week before. */
-export function daysAt(now: number, timeZone: string): { readonly today: Period; readonly before: Period } {
-  const wall = wallAt(now, timeZone);
-  const midnight = wall - (wall % DAY);
-  const day = (start: number): Period => ({
-    start: epochAt(start, timeZone),
-    end: epochAt(start + DAY, timeZone),
-  });
-  return { today: day(midnight), before: day(midnight - 7 * DAY) };
-}
-
-/** Visitors per minute, averaged over each quarter of an hour up to `now`; undefined has not happened yet. */
-export function means(minutes: ReadonlyMap<number, number>, { start, end }: Period, now: number): Points {
-  const length = STEP_MINUTES * MINUTE;
-  return Array.from({ length: Math.ceil((end - start) / length) }, (_, i) => {
-    // A minute that has only begun would pull the mean down, and the mean of one or two jumps: the newest point
-    // takes the fifteen whole minutes up to now.
-    const whole = Math.floor((now - start) / MINUTE) * MINUTE + start;
-    if (whole <= start + i * length) return undefined;
-    const to = Math.min(start + (i + 1) * length, whole);
-    const from = Math.max(start, to - length);
-    let sum = 0;
-    for (let minute = from; minute < to; minute += MINUTE) sum += minutes.get(minute) ?? 0;
-    return sum / ((to - from) / MINUTE);
-  });
-}
 
 export interface DayLine {
   readonly node: HTMLElement;

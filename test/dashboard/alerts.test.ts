@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
-import { ongoing } from "../../dashboard/alerts.ts";
 import type { Alert } from "../../dashboard/api.ts";
+import { ongoing } from "../../dashboard/ongoing.ts";
 
 const alert = (rule: string, at: number, state: Alert["state"]): Alert => ({
   rule,

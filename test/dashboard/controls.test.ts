@@ -18,7 +18,11 @@ afterEach(async () => {
 afterAll(() => browser.close());
 
 /** `prepare` runs before anything is asked. */
-async function visit(path: string, data: Partial<Data> = {}, prepare = async (_: Page): Promise<void> => {}) {
+async function visit(
+  path: string,
+  data: Partial<Data> = {},
+  prepare = async (_: Page): Promise<unknown> => undefined,
+) {
   fixture = await startFixture(data);
   page = await browser.newPage({ viewport: { width: 1280, height: 900 }, locale: "en-US" });
   await page.addInitScript(SUM_LAYOUT_SHIFTS);

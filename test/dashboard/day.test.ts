@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { daysAt, means } from "../../dashboard/dayline.ts";
+import { daysAt, means } from "../../dashboard/day.ts";
 
 const at = (iso: string): number => Date.parse(iso);
 const MINUTE = 60_000;
