@@ -21,6 +21,14 @@ export const MAX_BROTLI_BYTES = {
   "errors.js": 400,
   "rage.js": 700,
 } as const;
+/** The same for gzip -9, which servers without brotli send. */
+export const MAX_GZIP_BYTES: Readonly<Record<CollectorFile, number>> = {
+  "c.js": 2_260,
+  "lite.js": 1_148,
+  "vitals.js": 3_400,
+  "errors.js": 450,
+  "rage.js": 700,
+};
 export type CollectorFile = keyof typeof MAX_BROTLI_BYTES;
 export const COLLECTOR_FILES = Object.keys(MAX_BROTLI_BYTES) as CollectorFile[];
 

@@ -86,12 +86,15 @@ it("counts one page view for each changed path of a single-page application, wit
   ]);
 });
 
-it("coalesces fifty quick navigations into few requests and loses none", async () => {
+it("coalesces fifty quick navigations into few requests, loses none, and knows where each came from", async () => {
   await hurry();
   await open();
   await tab.evaluate(`for (let i = 0; i < 50; i++) history.pushState({}, "", "/p" + i)`);
   await receiver.until("51 page views", () => pageviews().length === 51);
-  expect(new Set(pageviews().map(({ page: url }) => url)).size).toBe(51);
+  const path = (i: number) => `${receiver.origin}/${i < 0 ? "" : `p${i}`}`;
+  expect(pageviews().map(({ page: url, referrer }) => [url, referrer])).toEqual(
+    Array.from({ length: 51 }, (_, i) => [path(i - 1), i === 0 ? "" : path(i - 2)]),
+  );
   expect(receiver.attempts.length).toBeLessThanOrEqual(4);
 });
 
@@ -421,6 +424,41 @@ it("is not held up by anything else that stands where its queue waits", async ()
   await tab.evaluate(`rivulet("kept")`);
   await tab.waitForFunction("!Object.keys(localStorage).length");
   expect(count("kept")).toBe(1);
+});
+
+it("keeps in memory what a full store refuses, under the same id, and needs no room for an identity", async () => {
+  receiver.pages.set("/", page("", { tag: TAG.replace(" data-site", " data-identity=local data-site") }));
+  await context.clock.install();
+  await tab.addInitScript(`for (let size = 1 << 22; size >= 1; size >>= 1)
+    try { for (;;) localStorage["fill" + Math.random()] = "x".repeat(size) } catch {}`);
+  receiver.answers.push("drop", 503);
+  await open();
+  await receiver.until("the first attempt", () => receiver.attempts.length === 1);
+  for (let minute = 0; minute < 3 && receiver.attempts.length < 3; minute++) {
+    await tab.waitForTimeout(100);
+    await context.clock.runFor(61_000);
+  }
+  await receiver.until("the third attempt", () => receiver.attempts.length >= 3);
+  expect(new Set(receiver.attempts.map(({ batch }) => batch.b)).size).toBe(1);
+  expect(receiver.attempts[0]!.batch.v).toBeUndefined();
+  expect(count("pageview")).toBe(1);
+  expect(await tab.evaluate("Object.keys(localStorage).filter((key) => key.includes('rivulet'))")).toEqual(
+    [],
+  );
+});
+
+it.each([
+  ["throws", "get() { throw new DOMException('no', 'SecurityError') }"],
+  ["is null", "value: null"],
+])("delivers after a failure also where the store %s", async (_, store) => {
+  await hurry();
+  await tab.addInitScript(`Object.defineProperty(window, "localStorage", { ${store} })`);
+  receiver.answers.push(503, "drop");
+  await open();
+  await tab.evaluate(`rivulet("later")`);
+  await receiver.until("all of them", () => count("later") === 1 && count("pageview") === 1);
+  await receiver.until("every attempt", () => receiver.attempts.length >= 4);
+  expect(receiver.names().sort()).toEqual(["later", "pageview"]);
 });
 
 it("drops the oldest of a full queue, and says how many events that were, those it had dropped before included", async () => {

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { buildCollector, COLLECTOR_FILES, MAX_BROTLI_BYTES } from "../../collector/build.ts";
+import { buildCollector, COLLECTOR_FILES, MAX_BROTLI_BYTES, MAX_GZIP_BYTES } from "../../collector/build.ts";
 
 it.each(COLLECTOR_FILES)("%s stays within its byte budget", async (file) => {
   const { code, sizes } = await buildCollector(file);
@@ -7,4 +7,5 @@ it.each(COLLECTOR_FILES)("%s stays within its byte budget", async (file) => {
   console.log(`${file}: ${sizes.raw} raw, ${sizes.gzip} gzip, ${sizes.brotli} brotli (budget ${budget})`);
   expect(sizes.raw).toBe(Buffer.byteLength(code));
   expect(sizes.brotli).toBeLessThanOrEqual(budget);
+  expect(sizes.gzip).toBeLessThanOrEqual(MAX_GZIP_BYTES[file]);
 });
