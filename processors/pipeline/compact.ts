@@ -37,6 +37,9 @@ export interface CompactSummary {
 
 /** One run's share, so that it ends within a function's timeout and memory. */
 const MAX_COMMITS = 500;
+/** Commits of an import hold thousands of events each: decoded, 500 of those would not fit the memory. */
+const MAX_EVENTS = 50_000;
+const COMMITS_AT_ONCE = 20;
 const CURSOR = "cursor";
 
 /** Newest compacted commit of each shard. Read it before the rollups, and the rollups before the log. */
@@ -83,6 +86,25 @@ export async function touchCursors(store: Store): Promise<Map<string, number>> {
   return cursors;
 }
 
+/** The commits after `after` that one run folds, and whether there are no more. */
+async function readShare(
+  store: Store,
+  shard: string,
+  after: number,
+): Promise<{ readonly tail: readonly Commit[]; readonly isAll: boolean }> {
+  const tail: Commit[] = [];
+  let events = 0;
+  while (tail.length < MAX_COMMITS && events < MAX_EVENTS) {
+    const page = await readCommits(store, shard, tail.at(-1)?.n ?? after, COMMITS_AT_ONCE);
+    tail.push(...page);
+    if (page.length < COMMITS_AT_ONCE) return { tail, isAll: true };
+    for (const { partials } of page)
+      for (const { windows } of partials.values())
+        for (const { totals } of windows.values()) events += totals.events;
+  }
+  return { tail, isAll: false };
+}
+
 /** Safe to run at any time, by several at once, and to abandon anywhere. Throws `unavailable` on an outage: run again. */
 export async function compact({ store, clock }: { store: Store; clock: Clock }): Promise<CompactSummary> {
   const shards = await listShards(store);
@@ -90,8 +112,10 @@ export async function compact({ store, clock }: { store: Store; clock: Clock }):
   const zones = new Map((await listSites(store)).map((site) => [site.id, site]));
   const commits: Commit[] = [];
   const through = new Map<string, number>();
+  let isMore = false;
   for (const { id } of shards) {
-    const tail = await readCommits(store, id, cursors.get(id) ?? 0, MAX_COMMITS);
+    const { tail, isAll } = await readShare(store, id, cursors.get(id) ?? 0);
+    isMore ||= !isAll;
     commits.push(...tail);
     const last = tail.at(-1);
     if (last) through.set(id, last.n);
@@ -108,7 +132,7 @@ export async function compact({ store, clock }: { store: Store; clock: Clock }):
   await deriveDays(store, clock, spaces);
   await dropRetired(store, clock);
   for (const { id } of shards) await cleanUp(store, clock, id, through.get(id) ?? cursors.get(id) ?? 0);
-  return { commits: commits.length, items, more: commits.length >= MAX_COMMITS };
+  return { commits: commits.length, items, more: isMore };
 }
 
 /** Where the rollups of all sites are, and those that are being made, each with its time zone. */
