@@ -22,6 +22,10 @@ export const ENV = {
   canaryMs: "RIVULET_CANARY_MS",
   /** Name of the delivery stream that takes the archive's rows. */
   archive: "RIVULET_ARCHIVE",
+  /** Athena's workgroup for questions to the archive. Unset: no archive is kept. */
+  workgroup: "RIVULET_WORKGROUP",
+  /** Glue database of the archive's table. */
+  database: "RIVULET_DATABASE",
   /** The registered sites, as `formatSites` writes them. */
   sites: "RIVULET_SITES",
 } as const;

@@ -18,7 +18,7 @@ export function acknowledge(rivulet: Rivulet): void {
 }
 
 export function acknowledgements(rivulet: Rivulet): Acknowledgement[] {
-  const { aggregation, alerting, archive, canary, compaction, serving, ingestion, site } = rivulet;
+  const { aggregation, alerting, archive, canary, compaction, explore, serving, ingestion, site } = rivulet;
   const stack = Stack.of(rivulet);
   const arnOf = (bucket: IConstruct): string =>
     `<${stack.getLogicalId(bucket.node.defaultChild as never)}.Arn>`;
@@ -66,6 +66,22 @@ export function acknowledgements(rivulet: Rivulet): Acknowledgement[] {
               "Who reads these files reads no addresses, and access logs would hold some: one role writes here, and " +
               "everybody else is refused.",
             to: [archive.bucket, archive.failures],
+          },
+        ]
+      : []),
+    ...(archive && explore
+      ? [
+          ...wildcards(
+            [serving.handler],
+            "Athena reads the archive's files and writes its results with the rights of who asks; neither has names that are known before.",
+            `Resource::${arnOf(archive.bucket)}/archive/*`,
+            `Resource::${arnOf(explore.results)}/*`,
+          ),
+          {
+            rule: "S1",
+            reason:
+              "Results of questions, gone after a day: one role reads and writes here, and everybody else is refused.",
+            to: [explore.results],
           },
         ]
       : []),

@@ -16,6 +16,7 @@ import { Alerting } from "./alerting.ts";
 import { Archive } from "./archive.ts";
 import { Canary } from "./canary.ts";
 import { Compaction } from "./compaction.ts";
+import { Explore } from "./explore.ts";
 import { builtSiteFiles } from "./files.ts";
 import { Ingestion } from "./ingestion.ts";
 import { Observability } from "./observability.ts";
@@ -80,6 +81,7 @@ export class Rivulet extends Construct {
   readonly site: Site;
   readonly canary: Canary | undefined;
   readonly archive: Archive | undefined;
+  readonly explore: Explore | undefined;
   readonly alerting: Alerting;
   readonly alarms: Alarms;
   readonly observability: Observability;
@@ -128,6 +130,9 @@ export class Rivulet extends Construct {
       environment: { ...environment, ...(props.requireKey ? { [ENV.requireKey]: "1" } : {}) },
       concurrency: keep(20),
     });
+    this.explore = this.archive
+      ? new Explore(this, "Explore", { archive: this.archive, query: this.serving.handler })
+      : undefined;
     this.ingestion = new Ingestion(this, "Ingestion", {
       clicks: this.clicks,
       query: this.serving.handler,

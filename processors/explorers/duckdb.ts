@@ -3,11 +3,11 @@
  * asked for a while. It reads the archive's folder and nothing else, with bounded memory and time.
  */
 import { readdir } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { ClickstreamError } from "../errors.ts";
 import { HOUR_MS } from "../model/time.ts";
-import type { Explorer, Extent, Outcome, Progress, ResultRow, Statement } from "./explorer.ts";
+import type { Explorer, Extent, Outcome, Progress, ResultRow, Source, Statement } from "./explorer.ts";
 
 export interface DuckdbOptions {
   /** Where the archive's files are: `site=ID/dt=YYYY-MM-DD/hour=HH/*.parquet`. */
@@ -46,6 +46,7 @@ export function duckdbExplorer(options: DuckdbOptions): Explorer {
   let idle: NodeJS.Timeout | undefined;
   let queue: Promise<unknown> = Promise.resolve();
   const runs = new Map<string, Run>();
+  const checked = new Map<string, { readonly files: string; readonly repeats: boolean }>();
 
   async function open(): Promise<Opened> {
     const { DuckDBInstance } = await import("@duckdb/node-api");
@@ -67,6 +68,28 @@ export function duckdbExplorer(options: DuckdbOptions): Explorer {
     await connection.run("SET enable_external_access = false");
     await connection.run("SET lock_configuration = true");
     return { instance, connection };
+  }
+
+  /**
+   * Whether a row stands in these files twice. Both have the same event time, so they lie in the same hour; what was
+   * found out of an hour holds as long as it has the same files.
+   */
+  async function repeats(files: readonly string[]): Promise<boolean> {
+    const hours = Map.groupBy(files, dirname);
+    const unknown = [...hours].filter(([hour, own]) => checked.get(hour)?.files !== own.join());
+    for (let i = 0; i < unknown.length; i += HOURS_AT_ONCE) {
+      const some = unknown.slice(i, i + HOURS_AT_ONCE);
+      const values = [some.flatMap(([, own]) => own)];
+      const [[count] = []] = await execute({ text: `SELECT count(*) FROM (${REPEATED})`, values }).rows;
+      const found = count === "0" ? [] : await execute({ text: REPEATED, values }).rows;
+      const repeated = new Set(found.map(([file]) => dirname(file ?? "")));
+      for (const [hour, own] of some) checked.set(hour, { files: own.join(), repeats: repeated.has(hour) });
+    }
+    for (const oldest of checked.keys()) {
+      if (checked.size <= MAX_CHECKED) break;
+      checked.delete(oldest);
+    }
+    return [...hours.keys()].some((hour) => checked.get(hour)?.repeats ?? true);
   }
 
   /** One after the other: a second at once would need as much memory again. */
@@ -107,10 +130,11 @@ export function duckdbExplorer(options: DuckdbOptions): Explorer {
 
   return {
     dialect: "duckdb",
-    async source(extent) {
+    async source(extent): Promise<Source | undefined> {
       const files = await filesOf(join(directory, folderOf(extent.site)), extent);
       if (files.length === 0) return undefined;
-      return { text: "read_parquet(?, union_by_name = true, hive_partitioning = false)", values: [files] };
+      const mayRepeat = await repeats(files);
+      return { text: PARQUET, values: [files], mayRepeat };
     },
     async run(statement, waitMs) {
       const key = JSON.stringify(statement);
@@ -136,6 +160,14 @@ export function duckdbExplorer(options: DuckdbOptions): Explorer {
     },
   };
 }
+
+const PARQUET = "read_parquet(?, union_by_name = true, hive_partitioning = false)";
+/** A file of each row that stands there twice. A hash that two rows share by chance costs time, and nothing else. */
+const REPEATED = `SELECT min("filename") FROM read_parquet(?, filename = true, hive_partitioning = false) GROUP BY hash("shard", "sequence", "index") HAVING count(*) > 1`;
+/** A week: looking through more at once would need more memory than there is. */
+const HOURS_AT_ONCE = 168;
+/** Ten years of hours of one site. */
+const MAX_CHECKED = 100_000;
 
 /** A page that was told to come again does so within a second or two. */
 const KEPT_MS = 10_000;

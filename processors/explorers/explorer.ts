@@ -30,10 +30,16 @@ export type Outcome =
   | { readonly rows: readonly ResultRow[] }
   | { readonly rows: undefined; readonly progress: Progress };
 
+/** What FROM names. */
+export interface Source extends Statement {
+  /** Rows may stand in it twice; dropping repeats means sorting all of them, which need not be where none are. */
+  readonly mayRepeat: boolean;
+}
+
 export interface Explorer {
   readonly dialect: "duckdb" | "trino";
-  /** What FROM names; undefined where nothing is kept of that extent. */
-  source(extent: Extent): Promise<Statement | undefined>;
+  /** Undefined where nothing is kept of that extent. */
+  source(extent: Extent): Promise<Source | undefined>;
   /**
    * Runs a statement, or goes on with it, and waits at most `waitMs` for its rows. Throws `bad_request` where it takes
    * longer, more bytes or more memory than this engine allows, with the limit in the message; `unavailable` or

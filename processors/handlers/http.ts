@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import type { APIGatewayProxyEvent, APIGatewayProxyResult } from "aws-lambda";
 import { ClickstreamError, type ErrorCode } from "../errors.ts";
+import { StillRunning } from "../pipeline/explore/running.ts";
 import type { CsvExport } from "../pipeline/query/api.ts";
 
 const STATUS: Partial<Record<ErrorCode, number>> = {
@@ -64,6 +65,7 @@ export function csvAnswer({ disposition, lines }: CsvExport): APIGatewayProxyRes
 
 /** The caller's mistakes with their message; everything else as a request id, because our errors may name resources. */
 export function refusal(error: unknown, requestId: string): APIGatewayProxyResult {
+  if (error instanceof StillRunning) return reply(202, error.told, { "retry-after": "1" });
   const status = statusOf(error);
   const challenge = status === 401 ? { "www-authenticate": "Bearer" } : {};
   if (status < 500) return reply(status, { error: (error as Error).message }, challenge);

@@ -7,15 +7,18 @@ import { readFreshness } from "../pipeline/freshness.ts";
 import { OwnerApi } from "../pipeline/owner.ts";
 import { QueryApi } from "../pipeline/query/api.ts";
 import { QueryEngine } from "../pipeline/query/engine.ts";
+import { exploring } from "./explore.ts";
 import { refusal } from "./http.ts";
 import { route } from "./routes.ts";
 import { clock, store } from "./services.ts";
 
+const explored = await exploring(process.env);
 /** Warm engines keep the decoded tail of the commit logs and fetch only what is new. */
 const engine = new QueryEngine({
   store,
   clock,
   freshness: () => readFreshness(store),
+  ...(explored ? { archive: explored.archive } : {}),
   ...latenessOf(process.env),
 });
 const api = new QueryApi(engine);
@@ -34,7 +37,7 @@ const owner = new OwnerApi({
 
 export async function handler(event: APIGatewayProxyEvent): Promise<APIGatewayProxyResult> {
   try {
-    return await route(event, { api, owner, access });
+    return await route(event, { api, owner, access, explorations: explored?.explorations });
   } catch (error) {
     const reply = refusal(error, event.requestContext.requestId);
     // The client gets the request id only; the log holds the cause under that id.

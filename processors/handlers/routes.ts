@@ -2,6 +2,7 @@
 import type { APIGatewayProxyEvent, APIGatewayProxyResult } from "aws-lambda";
 import { ClickstreamError } from "../errors.ts";
 import { type AccessControl, tokenOf } from "../pipeline/access.ts";
+import type { Explorations } from "../pipeline/explore/explorations.ts";
 import type { OwnerApi } from "../pipeline/owner.ts";
 import type { QueryApi } from "../pipeline/query/api.ts";
 import { answer, csvAnswer, header, jsonBody } from "./http.ts";
@@ -13,14 +14,32 @@ export async function route(
     api,
     owner,
     access,
-  }: { readonly api: QueryApi; readonly owner: OwnerApi; readonly access: AccessControl },
+    explorations,
+  }: {
+    readonly api: QueryApi;
+    readonly owner: OwnerApi;
+    readonly access: AccessControl;
+    /** Undefined where no single events are kept. */
+    readonly explorations?: Explorations | undefined;
+  },
 ): Promise<APIGatewayProxyResult> {
   const parameters = event.queryStringParameters ?? {};
   const reader = await access.reader(tokenOf(header(event, "authorization"), parameters.share));
   const reply = (value: object): APIGatewayProxyResult => answer(value, header(event, "if-none-match"));
+  const explore = (ask: (archive: Explorations, body: unknown) => Promise<object>): Promise<object> => {
+    if (!explorations)
+      throw new ClickstreamError("bad_request", "site_id: no single events are kept here, which this needs");
+    return ask(explorations, jsonBody(event));
+  };
   switch (`${event.httpMethod} ${event.path}`) {
     case "POST /api/v2/query":
       return reply(await api.query(reader, jsonBody(event)));
+    case "POST /api/v2/funnel":
+      return reply(await explore((archive, body) => archive.funnel(reader, body)));
+    case "POST /api/v2/retention":
+      return reply(await explore((archive, body) => archive.retention(reader, body)));
+    case "POST /api/v2/paths":
+      return reply(await explore((archive, body) => archive.paths(reader, body)));
     case "GET /api/v2/live":
       return reply(await api.live(reader, parameters.site_id));
     case "GET /api/v2/sites":

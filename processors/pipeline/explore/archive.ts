@@ -1,7 +1,7 @@
 /** The archive as the engine asks it: writes the statement, has it run, reads the rows. Knows no engine's driver. */
 
 import { ClickstreamError } from "../../errors.ts";
-import type { Explorer, ResultRow, Statement } from "../../explorers/explorer.ts";
+import type { Explorer, ResultRow, Source, Statement } from "../../explorers/explorer.ts";
 import type { EpochMs } from "../../model/time.ts";
 import type { ArchiveAnswer, ArchiveQuestion, QueryArchive } from "../query/archive.ts";
 import type { Range } from "../query/range.ts";
@@ -61,7 +61,7 @@ export class ExploredArchive implements QueryArchive {
   /** Rows of a statement about an extent; none where nothing is kept of it. Throws as `answer` does. */
   async rows(
     extent: { readonly site: string } & Range,
-    statement: (source: Statement) => Statement,
+    statement: (source: Source) => Statement,
   ): Promise<readonly ResultRow[]> {
     const { explorer, waitMs } = this.#deps;
     for (let tries = 1; ; tries++) {
@@ -86,7 +86,7 @@ const MAX_TRIES = 2;
 export function totalsStatement(
   site: string,
   range: Range,
-  source: Statement,
+  source: Source,
   engine: Explorer["dialect"],
 ): Statement {
   const rows = archivedRows({

@@ -3,7 +3,7 @@
  * the rollups; so where both can answer they say the same.
  */
 import { ClickstreamError } from "../../errors.ts";
-import type { Extent, Statement } from "../../explorers/explorer.ts";
+import type { Extent, Source, Statement } from "../../explorers/explorer.ts";
 import { EXIT_PAGE } from "../../model/dimensions.ts";
 import { VITALS, type Vital } from "../../model/event.ts";
 import { MIN_VALUE, RELATIVE_ACCURACY } from "../../sketches/quantiles.ts";
@@ -117,7 +117,7 @@ export const extentOf = (
 export function breakdownStatement(
   question: ArchiveQuestion,
   plan: Plan,
-  source: Statement,
+  source: Source,
   engine: keyof typeof DIALECTS,
 ): Statement {
   const dialect = DIALECTS[engine];
@@ -150,7 +150,7 @@ class Writer {
   }
 
   /** The common tables: rows, and where they are asked for reports with what they add, visits, rows with visits. */
-  tables(source: Statement, extent: Extent): Sql {
+  tables(source: Source, extent: Extent): Sql {
     const { needsVisits, needsEntry, needsScroll, isKeyed } = this.#plan;
     const hasVisits = needsVisits || needsEntry;
     const columns = new Set<string>(this.#eventColumns());

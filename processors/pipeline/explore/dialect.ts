@@ -13,7 +13,7 @@ export interface Dialect {
   matches(text: Sql, pattern: Sql): Sql;
   /** Whole numbers counted, as the text of a JSON object; NULLs are not. */
   histogram(value: Sql): Sql;
-  /** Leaves out what lies in other partitions; nothing where the source does so by itself. */
+  /** The rows of the site, without opening the partitions of other hours. */
   partitions(extent: Extent): Sql;
 }
 
@@ -28,7 +28,8 @@ const duckdb: Dialect = {
   matches: (text, pattern) => sql`regexp_matches(${text}, ${pattern})`,
   histogram: (value) =>
     sql`CAST(to_json(histogram(${value}) FILTER (WHERE ${value} IS NOT NULL)) AS VARCHAR)`,
-  partitions: () => sql`TRUE`,
+  // The source names the files of these hours only.
+  partitions: ({ site }) => sql`"site" = ${bound(site)}`,
 };
 
 const trino: Dialect = {
@@ -46,7 +47,8 @@ const trino: Dialect = {
   partitions({ site, from, to }) {
     const first = partitionOf(from);
     const last = partitionOf(to - 1);
-    return sql`"site" = ${bound(site)} AND "dt" BETWEEN ${bound(first.dt)} AND ${bound(last.dt)} AND ("dt" > ${bound(first.dt)} OR "hour" >= ${bound(first.hour)}) AND ("dt" < ${bound(last.dt)} OR "hour" <= ${bound(last.hour)})`;
+    // The partition is called as its folder is, and that is escaped as in a URL.
+    return sql`"site" = ${bound(encodeURIComponent(site))} AND "dt" BETWEEN ${bound(first.dt)} AND ${bound(last.dt)} AND ("dt" > ${bound(first.dt)} OR "hour" >= ${bound(first.hour)}) AND ("dt" < ${bound(last.dt)} OR "hour" <= ${bound(last.hour)})`;
   },
 };
 

@@ -1,5 +1,5 @@
 /** Funnels, retention and paths, answered from the archive of one site. Knows no HTTP and no engine's driver. */
-import type { Extent, ResultRow, Statement } from "../../explorers/explorer.ts";
+import type { Extent, ResultRow, Source, Statement } from "../../explorers/explorer.ts";
 import { MAX_EVENT_AGE_MS } from "../../model/event.ts";
 import { ALLOWED_LATENESS_MS, type Clock, type EpochMs } from "../../model/time.ts";
 import type { Store } from "../../stores/store.ts";
@@ -140,7 +140,7 @@ export class Explorations {
   async #ask(
     site: Site,
     range: Range,
-    statement: (source: Statement, engine: ExploredArchive["dialect"]) => Statement,
+    statement: (source: Source, engine: ExploredArchive["dialect"]) => Statement,
   ): Promise<[readonly ResultRow[], ExploreMeta]> {
     const { archive, allowedLatenessMs = ALLOWED_LATENESS_MS } = this.#deps;
     // Read before the rows: what is archived then stays archived.

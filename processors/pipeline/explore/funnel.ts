@@ -1,5 +1,5 @@
 /** Funnels as one statement: how many came to each step, one step after the other within a visit or a day. */
-import type { Statement } from "../../explorers/explorer.ts";
+import type { Source, Statement } from "../../explorers/explorer.ts";
 import { filteredDimensions } from "../query/filter.ts";
 import type { Bucket, Range } from "../query/range.ts";
 import { bucketNumber } from "./buckets.ts";
@@ -20,7 +20,7 @@ export interface FunnelScope {
 export function funnelStatement(
   question: FunnelQuestion,
   { site, range, days }: FunnelScope,
-  source: Statement,
+  source: Source,
   engine: keyof typeof DIALECTS,
 ): Statement {
   const dialect = DIALECTS[engine];

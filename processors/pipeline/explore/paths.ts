@@ -1,5 +1,5 @@
 /** Paths as one statement: which pages follow one another within visits, the most frequent at each step told apart. */
-import type { ResultRow, Statement } from "../../explorers/explorer.ts";
+import type { ResultRow, Source, Statement } from "../../explorers/explorer.ts";
 import { OTHER } from "../../model/dimensions.ts";
 import { filteredDimensions } from "../query/filter.ts";
 import type { Range } from "../query/range.ts";
@@ -19,7 +19,7 @@ export const EXIT = "(exit)";
 export function pathsStatement(
   { from, depth, limit, filters }: PathsQuestion,
   { site, range }: { readonly site: string; readonly range: Range },
-  source: Statement,
+  source: Source,
   engine: keyof typeof DIALECTS,
 ): Statement {
   const dialect = DIALECTS[engine];

@@ -1,5 +1,5 @@
 /** Retention as one statement: of those who first came in an interval, how many came again in each later one. */
-import type { ResultRow, Statement } from "../../explorers/explorer.ts";
+import type { ResultRow, Source, Statement } from "../../explorers/explorer.ts";
 import { filteredDimensions } from "../query/filter.ts";
 import type { Bucket, Range } from "../query/range.ts";
 import { bucketNumber } from "./buckets.ts";
@@ -22,7 +22,7 @@ export interface RetentionScope {
 export function retentionStatement(
   question: RetentionQuestion,
   { site, range, buckets }: RetentionScope,
-  source: Statement,
+  source: Source,
   engine: keyof typeof DIALECTS,
 ): Statement {
   const dialect = DIALECTS[engine];

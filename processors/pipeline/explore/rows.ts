@@ -3,7 +3,7 @@
  * fold; and its visits, as they ended up. The rules are fold.ts's, said once more in SQL.
  */
 
-import type { Extent, Statement } from "../../explorers/explorer.ts";
+import type { Extent, Source } from "../../explorers/explorer.ts";
 import { DAY_MS } from "../../model/time.ts";
 import type { Range } from "../query/range.ts";
 import { isEvent } from "./conditions.ts";
@@ -23,7 +23,7 @@ export const around = ({ from, to }: Range): Range => ({
 });
 
 export interface RowsOptions {
-  readonly source: Statement;
+  readonly source: Source;
   readonly extent: Extent;
   readonly dialect: Dialect;
   /** Columns to carry along, beside visitor, visit, at and name. */
@@ -48,9 +48,11 @@ export function archivedRows({ source, extent, dialect, columns, isOrdered, isKe
     ? sql`, row_number() OVER (PARTITION BY "visitor", "visit" ORDER BY ${FOLD_ORDER}) AS "ord"`
     : sql``;
   const key = isKeyed ? sql`, "visitor" || ' ' || CAST("visit" AS VARCHAR) AS "visit_key"` : sql``;
-  const { site, from, to } = extent;
-  const table: Sql = { isSql: true, ...source };
-  return sql`SELECT ${carried}${order}${key} FROM (SELECT ${read}, row_number() OVER (PARTITION BY "shard", "sequence", "index" ORDER BY "at") AS "copy" FROM ${table} WHERE ${dialect.partitions(extent)} AND "site" = ${bound(site)} AND "at" >= ${bound(from)} AND "at" < ${bound(to)} AND "rejected" IS NULL) AS "t" WHERE "copy" = 1`;
+  const { from, to } = extent;
+  const table: Sql = { isSql: true, text: source.text, values: source.values };
+  const chosen = sql`FROM ${table} WHERE ${dialect.partitions(extent)} AND "at" >= ${bound(from)} AND "at" < ${bound(to)} AND "rejected" IS NULL`;
+  if (!source.mayRepeat) return sql`SELECT ${carried}${order}${key} ${chosen}`;
+  return sql`SELECT ${carried}${order}${key} FROM (SELECT ${read}, row_number() OVER (PARTITION BY "shard", "sequence", "index" ORDER BY "at") AS "copy" ${chosen}) AS "t" WHERE "copy" = 1`;
 }
 
 /**

@@ -63,6 +63,16 @@ const JUSTIFIED: readonly (readonly [role: string, wildcard: RegExp, reason: str
     /Rows.*\/(archive|errors)\/\*.* of s3:AbortMultipartUpload s3:PutObject$/,
     "Firehose names the objects",
   ],
+  [
+    "RivuletServingQueryRole",
+    /Rows.*\/archive\/\*.* of s3:GetObject$/,
+    "Athena reads files whose names nobody knows before",
+  ],
+  [
+    "RivuletServingQueryRole",
+    /Results.*\/\*.* of s3:AbortMultipartUpload s3:GetObject s3:PutObject$/,
+    "Athena names its results",
+  ],
   [DEPLOYER, /./, "aws-cdk-lib's own function of a deployment; its policy cannot be replaced"],
 ];
 
@@ -92,13 +102,25 @@ describe("permissions", () => {
   it.each([
     {
       role: "RivuletServingQueryRole",
-      may: "read items, and write one by one",
+      may: "read items, write one by one, and ask the archive",
       actions: [
+        "athena:GetQueryExecution",
+        "athena:GetQueryResults",
+        "athena:StartQueryExecution",
+        "athena:StopQueryExecution",
         "dynamodb:BatchGetItem",
         "dynamodb:DeleteItem",
         "dynamodb:GetItem",
         "dynamodb:Query",
         "dynamodb:UpdateItem",
+        "glue:GetDatabase",
+        "glue:GetTable",
+        "s3:AbortMultipartUpload",
+        "s3:GetBucketLocation",
+        "s3:GetObject",
+        "s3:GetObject",
+        "s3:ListBucket",
+        "s3:PutObject",
       ],
     },
     {

@@ -2,7 +2,7 @@
 // The package as a whole brings the parsers of six other languages, which take ten seconds to load.
 import { TrinoSQL } from "dt-sql-parser/dist/parser/trino/index.js";
 import { describe, expect, it } from "vitest";
-import type { Statement } from "../../../../processors/explorers/explorer.ts";
+import type { Source, Statement } from "../../../../processors/explorers/explorer.ts";
 import { VISIT_DIMENSIONS } from "../../../../processors/model/dimensions.ts";
 import { totalsStatement } from "../../../../processors/pipeline/explore/archive.ts";
 import { breakdownStatement, planOf } from "../../../../processors/pipeline/explore/breakdown.ts";
@@ -18,7 +18,7 @@ import { cut } from "../../../../processors/pipeline/query/range.ts";
 import { parseRequest } from "../../../../processors/pipeline/query/request.ts";
 
 const trino = new TrinoSQL();
-const SOURCE: Statement = { text: '"rivulet"."events"', values: [] };
+const SOURCE: Source = { text: '"rivulet"."events"', values: [], mayRepeat: true };
 const SITE = { id: "it's", timeZone: "Europe/Berlin", createdAt: 0 };
 const RANGE = { from: Date.UTC(2026, 2, 1), to: Date.UTC(2026, 3, 1) };
 const DAYS = cut("time:day", RANGE, SITE.timeZone);
@@ -146,7 +146,7 @@ describe("a statement for Athena", () => {
     });
     expect({ text, values }).toMatchInlineSnapshot(`
       {
-        "text": "WITH "e" AS (SELECT "visitor", "visit", "at", "name", "engaged_ms", "visit_source", "visit_device" FROM (SELECT "visitor", "visit", "at", "name", "engaged_ms", "visit_source", "visit_device", "shard", "sequence", "index", row_number() OVER (PARTITION BY "shard", "sequence", "index" ORDER BY "at") AS "copy" FROM "rivulet"."events" WHERE "site" = ? AND "dt" BETWEEN ? AND ? AND ("dt" > ? OR "hour" >= ?) AND ("dt" < ? OR "hour" <= ?) AND "site" = ? AND "at" >= ? AND "at" < ? AND "rejected" IS NULL) AS "t" WHERE "copy" = 1) SELECT "b", "d0", sum("events") AS "events", sum("pageviews") AS "pageviews", sum("visitors") AS "visitors", sum("visits") AS "visits", sum("bounces") AS "bounces", sum("duration_ms") AS "duration_ms", sum("engaged_ms") AS "engaged_ms", sum("reads") AS "reads", sum("scroll_sum") AS "scroll_sum", sum("scrolls") AS "scrolls", sum("entry_visits") AS "entry_visits", sum("entry_bounces") AS "entry_bounces", sum("entry_duration_ms") AS "entry_duration_ms", sum("amount_minor") AS "amount_minor", sum("amounts") AS "amounts", sum("currencies") AS "currencies", max("currency") AS "currency" FROM (SELECT "b", "d0", count(*) FILTER (WHERE "name" NOT IN ('engagement', 'vitals')) AS "events", count(*) FILTER (WHERE "name" = 'pageview') AS "pageviews", count(DISTINCT "visitor") FILTER (WHERE "name" NOT IN ('engagement', 'vitals')) AS "visitors", 0 AS "visits", 0 AS "bounces", 0 AS "duration_ms", coalesce(sum("engaged_ms"), 0) AS "engaged_ms", 0 AS "reads", 0 AS "scroll_sum", 0 AS "scrolls", 0 AS "entry_visits", 0 AS "entry_bounces", 0 AS "entry_duration_ms", 0 AS "amount_minor", 0 AS "amounts", 0 AS "currencies", CAST(NULL AS VARCHAR) AS "currency" FROM (SELECT 0 AS "b", "visit_source" AS "d0", "e".* FROM "e" WHERE ("at" >= 1772323200000 AND "at" < 1775001600000) AND (("visit_device" <> '' AND "visit_device" IN (?))) AND (("name" NOT IN ('engagement', 'vitals')) OR ("name" = 'engagement')) AND ("visit_source" <> '')) AS "rows" GROUP BY "b", "d0") AS "parts" GROUP BY "b", "d0" LIMIT 50001",
+        "text": "WITH "e" AS (SELECT "visitor", "visit", "at", "name", "engaged_ms", "visit_source", "visit_device" FROM (SELECT "visitor", "visit", "at", "name", "engaged_ms", "visit_source", "visit_device", "shard", "sequence", "index", row_number() OVER (PARTITION BY "shard", "sequence", "index" ORDER BY "at") AS "copy" FROM "rivulet"."events" WHERE "site" = ? AND "dt" BETWEEN ? AND ? AND ("dt" > ? OR "hour" >= ?) AND ("dt" < ? OR "hour" <= ?) AND "at" >= ? AND "at" < ? AND "rejected" IS NULL) AS "t" WHERE "copy" = 1) SELECT "b", "d0", sum("events") AS "events", sum("pageviews") AS "pageviews", sum("visitors") AS "visitors", sum("visits") AS "visits", sum("bounces") AS "bounces", sum("duration_ms") AS "duration_ms", sum("engaged_ms") AS "engaged_ms", sum("reads") AS "reads", sum("scroll_sum") AS "scroll_sum", sum("scrolls") AS "scrolls", sum("entry_visits") AS "entry_visits", sum("entry_bounces") AS "entry_bounces", sum("entry_duration_ms") AS "entry_duration_ms", sum("amount_minor") AS "amount_minor", sum("amounts") AS "amounts", sum("currencies") AS "currencies", max("currency") AS "currency" FROM (SELECT "b", "d0", count(*) FILTER (WHERE "name" NOT IN ('engagement', 'vitals')) AS "events", count(*) FILTER (WHERE "name" = 'pageview') AS "pageviews", count(DISTINCT "visitor") FILTER (WHERE "name" NOT IN ('engagement', 'vitals')) AS "visitors", 0 AS "visits", 0 AS "bounces", 0 AS "duration_ms", coalesce(sum("engaged_ms"), 0) AS "engaged_ms", 0 AS "reads", 0 AS "scroll_sum", 0 AS "scrolls", 0 AS "entry_visits", 0 AS "entry_bounces", 0 AS "entry_duration_ms", 0 AS "amount_minor", 0 AS "amounts", 0 AS "currencies", CAST(NULL AS VARCHAR) AS "currency" FROM (SELECT 0 AS "b", "visit_source" AS "d0", "e".* FROM "e" WHERE ("at" >= 1772323200000 AND "at" < 1775001600000) AND (("visit_device" <> '' AND "visit_device" IN (?))) AND (("name" NOT IN ('engagement', 'vitals')) OR ("name" = 'engagement')) AND ("visit_source" <> '')) AS "rows" GROUP BY "b", "d0") AS "parts" GROUP BY "b", "d0" LIMIT 50001",
         "values": [
           "it's",
           "2026-03-01",
@@ -155,7 +155,6 @@ describe("a statement for Athena", () => {
           "00",
           "2026-03-31",
           "23",
-          "it's",
           1772323200000,
           1775001600000,
           "Mobile",
