@@ -84,6 +84,26 @@ describe("the demo shop beside the dashboard", () => {
   });
 });
 
+describe("the install check", () => {
+  it("names the site that a mistyped snippet reports to", async () => {
+    const about = async () =>
+      (await (await fetch(`${server.url}/api/v2/site?site_id=${TRACKED}`)).json()) as Record<string, unknown>;
+    expect(await about()).toMatchObject({ last_request_at: null, may_write: true });
+    await fetch(`${server.url}/v1/events`, {
+      method: "POST",
+      body: JSON.stringify({
+        s: "trakced.example",
+        c: { u: "https://tracked.example/" },
+        e: [{ n: "pageview" }],
+      }),
+    });
+    expect(await about()).toMatchObject({
+      last_request_at: null,
+      unknown_sites: [{ site_id: "trakced.example", at: expect.any(Number) }],
+    });
+  });
+});
+
 describe("@plausible-analytics/tracker, pointed at /api/event", () => {
   let site: Server;
   let origin: string;

@@ -59,3 +59,41 @@ it("shows that site with every question it asks, and nothing without the link", 
     await context.close();
   }
 });
+
+it("changes nothing by a share link or a reading key, and something by a key that may write", async () => {
+  const make = async (...args: string[]): Promise<string> => {
+    const { output } = await runCommand([...args, "--site", "shop", "--data", data.path]);
+    return /rv[ks]_\w+/.exec(output)?.[0] ?? "";
+  };
+  const [link, reading, writing] = await Promise.all([
+    make("share", "add"),
+    make("keys", "add"),
+    make("keys", "add", "--may-write"),
+  ]);
+  const put = (token: string, type = "application/json") =>
+    fetch(`${server.url}/api/v2/site`, {
+      method: "PUT",
+      headers: { Authorization: `Bearer ${token}`, "Content-Type": type },
+      body: JSON.stringify({ site_id: "shop", version: 0, goals: [{ event: "signup" }], funnels: [] }),
+    });
+  expect((await put(link)).status).toBe(403);
+  expect((await put(reading)).status).toBe(403);
+  // What a page of another site could send without asking the browser first.
+  expect((await put(writing, "text/plain")).status).toBe(400);
+  expect((await put(writing)).status).toBe(200);
+  const seen = await fetch(`${server.url}/api/v2/site?site_id=shop&share=${link}`);
+  expect(await seen.json()).toMatchObject({ goals: [{ event: "signup" }], may_write: false, version: 1 });
+});
+
+it("lets other sites frame the embedded page and no other", async () => {
+  const policy = async (path: string) => {
+    const { headers } = await fetch(server.url + path);
+    return [headers.get("content-security-policy"), headers.get("x-frame-options")];
+  };
+  const [own, ownFrame] = await policy("/");
+  const [embedded, embeddedFrame] = await policy("/embed/");
+  expect(own).toContain("frame-ancestors 'none'");
+  expect(ownFrame).toBe("DENY");
+  expect(embedded).toBe(own?.replace("frame-ancestors 'none'", "frame-ancestors *"));
+  expect(embeddedFrame).toBeNull();
+});
