@@ -2,6 +2,7 @@ import type { APIGatewayProxyEvent } from "aws-lambda";
 import { describe, expect, it } from "vitest";
 import { ClickstreamError, type ErrorCode } from "../../../processors/errors.ts";
 import { answer, header, jsonBody, refusal } from "../../../processors/handlers/http.ts";
+import { StillRunning } from "../../../processors/pipeline/explore/running.ts";
 
 const event = (over: Partial<APIGatewayProxyEvent>): APIGatewayProxyEvent =>
   ({ body: null, headers: {}, isBase64Encoded: false, ...over }) as APIGatewayProxyEvent;
@@ -47,6 +48,14 @@ describe("a refusal", () => {
     invariant: 500,
     config: 500,
   };
+
+  it("is none while the archive is still being read: the client comes again", () => {
+    const running = new StillRunning({ done: undefined, elapsedMs: 8_000 });
+    const { statusCode, headers, body } = refusal(running, "id-1");
+    expect(statusCode).toBe(202);
+    expect(headers).toMatchObject({ "retry-after": "1" });
+    expect(JSON.parse(body)).toEqual({ progress: { done: null, elapsed_ms: 8_000 } });
+  });
 
   it.each(Object.entries(STATUS) as [ErrorCode, number][])("of %s is %i", (code, status) => {
     expect(refusal(new ClickstreamError(code, "why"), "id-1").statusCode).toBe(status);

@@ -1,8 +1,11 @@
 /** Funnels, retention and paths over a handful of visits that can be counted by hand. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { compileSchema } from "../../../../infra/local/gateway/schema.ts";
+import { responseSchemas } from "../../../../infra/responses.ts";
 import { ClickstreamError } from "../../../../processors/errors.ts";
 import type { StreamLine } from "../../../../processors/model/streamfile.ts";
 import type { Reader } from "../../../../processors/pipeline/access.ts";
+import { StillRunning } from "../../../../processors/pipeline/explore/running.ts";
 import { type Archived, archived } from "./kit.ts";
 
 const SITE = "shop.example";
@@ -190,6 +193,19 @@ describe("paths", () => {
         ],
       },
     ]);
+  });
+});
+
+describe("an answer", () => {
+  it("has the fields that the API document gives it, and no others", async () => {
+    const shared = { site_id: SITE, date_range: RANGE };
+    for (const [name, answer] of [
+      ["FunnelResult", await funnel({})],
+      ["RetentionResult", await data.explorations.retention(ANYBODY, { ...shared, interval: "week" })],
+      ["PathsResult", await paths({ from: "/" })],
+      ["StillRunning", new StillRunning({ done: 0.5, elapsedMs: 7 }).told],
+    ] as const)
+      expect(compileSchema(responseSchemas[name]!, responseSchemas)(answer), name).toBeUndefined();
   });
 });
 
