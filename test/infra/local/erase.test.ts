@@ -1,0 +1,86 @@
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { type Erased, eraseRows, withoutErased } from "../../../infra/local/erase.ts";
+import { fileArchive } from "../../../processors/archives/files.ts";
+import { parquetFiles } from "../../../processors/archives/parquetfiles.ts";
+import { fileRows } from "../../../processors/archives/rows.ts";
+import type { ArchiveRow } from "../../../processors/model/archive.ts";
+import { row } from "../../conformance/archive.ts";
+import { temporaryDirectory } from "../../conformance/files.ts";
+import { manualClock } from "../../kit/clock.ts";
+import { HOUR, NOON } from "../../processors/pipeline/lines.ts";
+
+const root = temporaryDirectory();
+const ANN = "00000000000000aa";
+const BEN = "00000000000000be";
+
+/** Ann enters at /people/ann and goes on; Ben is elsewhere; another site has a page of the same name. */
+const ROWS: ArchiveRow[] = [
+  row(1, { visitor: ANN, page: "/people/ann", visit_entry_page: "/people/ann" }),
+  row(2, { visitor: BEN, page: "/", visit_entry_page: "/" }),
+  row(3, { visitor: ANN, page: "/a", visit_entry_page: "/people/ann", at: NOON + HOUR }),
+  row(4, { visitor: ANN, page: "/b", visit_entry_page: "/people/ann", at: NOON + HOUR }),
+  row(5, { visitor: BEN, page: "/people/ann", visit_entry_page: "/" }),
+  row(6, { visitor: null, visit: null, name: null, page: null, rejected: "bot", count: 2 }),
+];
+const OTHER = row(7, { site: "other.example", visitor: ANN, page: "/people/ann" });
+
+let number = 0;
+/** Some rows in files, the rest in a journal that nobody writes to any more. */
+async function archived(): Promise<string> {
+  const directory = join(root, String(++number));
+  const archive = await fileArchive({ directory, clock: manualClock(NOON) });
+  await archive.write([...ROWS.slice(0, 3), OTHER]);
+  await archive.roll();
+  await archive.write(ROWS.slice(3));
+  await archive.close();
+  return directory;
+}
+
+async function rowsOf(archive: ReturnType<typeof fileRows>, site = "example.com"): Promise<ArchiveRow[]> {
+  const rows: ArchiveRow[] = [];
+  for await (const portion of archive.read(site)) rows.push(...portion);
+  return rows;
+}
+
+const enteredAt = (one: ArchiveRow | undefined, page: string): ArchiveRow => ({
+  ...one!,
+  visit_entry_page: page,
+});
+const [, ben, annAtA, annAtB, , reject] = ROWS;
+
+describe.each<{ what: string; erased: Erased; gone: number; left: (ArchiveRow | undefined)[] }>([
+  { what: "a visitor", erased: { visitor: ANN }, gone: 3, left: [ben, ROWS[4], reject] },
+  {
+    what: "a page",
+    erased: { page: "/people/ann" },
+    gone: 2,
+    left: [ben, enteredAt(annAtA, "/a"), enteredAt(annAtB, "/a"), reject],
+  },
+  { what: "what is not there", erased: { page: "/nowhere" }, gone: 0, left: ROWS },
+])("to take out $what", ({ erased, gone, left }) => {
+  it("leaves every other row, and visits that enter at their first page that stays", async () => {
+    const directory = await archived();
+    expect(await rowsOf(withoutErased(fileRows(directory), erased))).toEqual(left);
+    // To ask what would be left takes nothing out.
+    expect(await rowsOf(fileRows(directory))).toEqual(ROWS);
+    expect(await eraseRows(directory, "example.com", erased)).toBe(gone);
+    expect(await rowsOf(fileRows(directory))).toEqual(left);
+    expect(await eraseRows(directory, "example.com", erased)).toBe(0);
+  });
+
+  it("touches no other site", async () => {
+    const directory = await archived();
+    await eraseRows(directory, "example.com", erased);
+    expect(await rowsOf(fileRows(directory), "other.example")).toEqual([OTHER]);
+  });
+});
+
+it("a file that held nothing else goes", async () => {
+  const directory = join(root, String(++number));
+  const archive = await fileArchive({ directory, clock: manualClock(NOON) });
+  await archive.write(ROWS.slice(0, 1));
+  await archive.close();
+  await eraseRows(directory, "example.com", { visitor: ANN });
+  expect(await parquetFiles(directory)).toEqual([]);
+});
