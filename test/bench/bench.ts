@@ -1,7 +1,9 @@
 /**
  * `npm run bench`: measures each row of docs/performance.md against its baseline and writes the table there.
  * `--only ID` (repeatable) measures some rows, `--budget SECONDS` bounds the whole run, `--json FILE` writes the results
- * too, `--no-page` leaves the page alone, `--list` only names the rows. RIVULET_SEED changes the data.
+ * too, `--no-page` leaves the page alone, `--list` only names the rows. `--guard` measures the rows in recorded.json and
+ * fails when one became worse than 1.5 times what it was; `--record` writes what it is now there. RIVULET_SEED changes
+ * the data.
  */
 import { readdirSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -9,15 +11,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import type { Benchmark } from "./benchmark.ts";
+import { readRecorded, worse, writeRecorded } from "./guard.ts";
 import { describeRow, machine, type Row, resultOf, writePage } from "./report.ts";
 
-const { only, budget, json, list, page } = parseArgs({
+const { only, budget, json, list, page, guard, record } = parseArgs({
   options: {
     only: { type: "string", multiple: true },
     budget: { type: "string", default: "600" },
     json: { type: "string" },
     list: { type: "boolean", default: false },
     page: { type: "boolean", default: true },
+    guard: { type: "boolean", default: false },
+    record: { type: "boolean", default: false },
   },
   allowNegative: true,
 }).values;
@@ -25,7 +30,13 @@ const seed = Number(process.env.RIVULET_SEED ?? 42);
 if (!(Number(budget) > 0)) throw new RangeError(`--budget: not a number of seconds: ${budget}`);
 
 const all = await loadRows();
-const chosen = only ? all.filter(({ id }) => only.includes(id)) : all;
+const recorded = guard || record ? readRecorded() : new Map<string, number>();
+const chosen =
+  recorded.size > 0
+    ? all.filter(({ id }) => recorded.has(id))
+    : only
+      ? all.filter(({ id }) => only.includes(id))
+      : all;
 const unknown = only?.filter((id) => !all.some((row) => row.id === id)) ?? [];
 if (unknown.length > 0)
   throw new RangeError(`--only ${unknown.join()}: rows are ${all.map(({ id }) => id).join(", ")}`);
@@ -51,7 +62,12 @@ async function measureAll(): Promise<void> {
         console.log(`  ${line}`);
       };
       const budgetMs = left / (chosen.length - index);
-      const measured = await benchmark.run({ budgetMs, seed, directory, note });
+      const measured = await benchmark.run({ budgetMs, seed, directory, note }).catch((error: unknown) => {
+        // The other rows are still worth having; the exit code tells.
+        console.error(`${benchmark.id} failed:`, error);
+        process.exitCode = 1;
+        return undefined;
+      });
       if (measured === undefined) {
         console.log(`${benchmark.id}: cannot be measured here`);
         continue;
@@ -65,7 +81,13 @@ async function measureAll(): Promise<void> {
   const command = ["npm run bench", ...(only ? ["--", ...only.flatMap((id) => ["--only", id])] : [])].join(
     " ",
   );
-  if (page && rows.length > 0) writePage(rows, notes, command);
+  if (guard) {
+    const slower = worse(rows, recorded);
+    for (const line of slower) console.log(line);
+    if (slower.length > 0) process.exitCode = 1;
+  }
+  if (record) writeRecorded(rows);
+  if (page && !guard && !record && rows.length > 0) writePage(rows, notes, command);
   if (json) writeFileSync(json, `${JSON.stringify(rows.map(resultOf), undefined, 2)}\n`);
 }
 

@@ -46,7 +46,8 @@ export async function sideBySide(
     pairs.push({ value, baseline: base, slowness: Math.max(before, between, after) });
     const kept = quiet(pairs).length;
     const spent = performance.now() - startedAt;
-    const isEnough = kept >= runs || (spent > budgetMs && kept >= LEAST_RUNS) || spent > 2 * budgetMs;
+    const isEnough =
+      kept >= runs || (spent > budgetMs && kept >= LEAST_RUNS) || (spent > 2 * budgetMs && kept > 0);
     if (isEnough) return summary(pairs);
   }
 }

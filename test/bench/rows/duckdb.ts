@@ -26,7 +26,7 @@ const duckdb: Benchmark = {
   aim: 0.8,
   async run({ budgetMs, seed, directory }) {
     const perBlock = COMMITS_A_BLOCK * RECORDS_A_COMMIT * EVENTS_PER_BATCH;
-    const corpus = makeCorpus({ seed, events: 12 * perBlock });
+    const corpus = makeCorpus({ seed, events: 4 * perBlock });
     const path = join(directory, "events.ndjson");
     writeFileSync(path, corpus.lines);
     const instance = await DuckDBInstance.create(":memory:", { threads: "1" });

@@ -56,7 +56,7 @@ const fold: Benchmark = {
   floor: 1.2,
   aim: 0.6,
   async run({ budgetMs, seed, note }) {
-    const blocks = 20;
+    const blocks = 6;
     const perBlock = COMMITS_A_BLOCK * RECORDS_A_COMMIT * EVENTS_PER_BATCH;
     const corpus = makeCorpus({ seed, events: blocks * perBlock });
     const recordBytes = corpus.records.reduce((sum, { data64 }) => sum + (data64.length * 3) / 4, 0);

@@ -1,0 +1,145 @@
+/** What it costs to be there: start, idle memory, a function's cold import, and the heap of open counts. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { startServer } from "../../kit/server.ts";
+import type { Benchmark } from "../benchmark.ts";
+import { residentMb } from "../load.ts";
+import { exactly, short, sideBySide } from "../measure.ts";
+
+const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
+
+/** Milliseconds until a process of Node's has done this and ended. */
+async function nodeMs(args: readonly string[], env: Record<string, string> = {}): Promise<number> {
+  const startedAt = performance.now();
+  const child = spawn(process.execPath, args, { stdio: "inherit", env: { ...process.env, ...env } });
+  const [code] = (await once(child, "exit")) as [number | null];
+  if (code !== 0) throw new Error(`node ${args.join(" ")} ended with ${code}`);
+  return performance.now() - startedAt;
+}
+
+const empty = (): Promise<number> => nodeMs(["-e", "0"]);
+
+const ready: Benchmark = {
+  id: "ready",
+  what: "start of the process to /healthz 200 on an empty directory, beyond an empty Node",
+  against: "400 ms",
+  unit: "ms",
+  better: "lower",
+  floor: 1,
+  aim: 150 / 400,
+  run: async ({ budgetMs, directory }) =>
+    sideBySide(
+      {
+        async subject() {
+          const data = await mkdtemp(join(directory, "r-"));
+          const startedAt = performance.now();
+          const server = await startServer({ data });
+          const ms = performance.now() - startedAt;
+          await server.stop();
+          return ms - (await empty());
+        },
+        baseline: () => 400,
+        runs: 5,
+      },
+      budgetMs,
+    ),
+};
+
+const idle: Benchmark = {
+  id: "idle-memory",
+  what: "resident memory 15 s after the start, no traffic",
+  against: "120 MB",
+  unit: "MB",
+  better: "lower",
+  floor: 1,
+  aim: 80 / 120,
+  async run({ directory }) {
+    const server = await startServer({ data: await mkdtemp(join(directory, "m-")) });
+    await sleep(15_000);
+    const mb = residentMb(server.pid);
+    await server.stop();
+    return exactly(mb, 120);
+  },
+};
+
+const lambda: Benchmark = {
+  id: "lambda-import",
+  what: "import of the bundle that consumes the stream on Lambda, process included",
+  against: "an empty Node",
+  unit: "ms",
+  better: "lower",
+  floor: 1.8,
+  aim: 1.15,
+  async run({ budgetMs, directory }) {
+    const { buildSync } = createRequire(import.meta.url)("esbuild") as typeof import("esbuild");
+    const outfile = join(directory, "aggregate.mjs");
+    buildSync({
+      entryPoints: [path("../../../processors/handlers/aggregate.ts")],
+      outfile,
+      bundle: true,
+      platform: "node",
+      format: "esm",
+      target: "node24",
+      minify: true,
+      logLevel: "error",
+      mainFields: ["module", "main"],
+      // As infra/aws/function.ts: ways to credentials that Lambda never takes.
+      external: [
+        ...["ini", "login", "process", "sso", "web-identity"].map(
+          (kind) => `@aws-sdk/credential-provider-${kind}`,
+        ),
+        "@smithy/credential-provider-imds",
+      ],
+      banner: {
+        js: 'import{createRequire as __createRequire}from"node:module";const require=__createRequire(import.meta.url);',
+      },
+    });
+    const code = `await import(${JSON.stringify(outfile)}); process.exit(0)`;
+    const env = {
+      RIVULET_TABLE: "t",
+      RIVULET_STREAM: "s",
+      RIVULET_SITES: "demo@UTC",
+      AWS_REGION: "us-east-1",
+      AWS_ACCESS_KEY_ID: "none",
+      AWS_SECRET_ACCESS_KEY: "none",
+    };
+    return sideBySide(
+      { subject: () => nodeMs(["--input-type=module", "-e", code], env), baseline: empty },
+      budgetMs,
+    );
+  },
+};
+
+/** Heap of the process that `cells.ts` fills in one of two ways, MB. */
+async function heapMb(way: "ours" | "sets"): Promise<number> {
+  const child = spawn(process.execPath, ["--expose-gc", path("../servers/cells.ts"), way], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const [line] = (await once(child.stdout!, "data")) as [Buffer];
+  await once(child, "exit");
+  return Number(line);
+}
+
+const heap: Benchmark = {
+  id: "heap-cells",
+  what: "heap of 160,000 open counts (minute, dimension and value) with a million visitors in them",
+  against: "a Map of objects with a Set of visitors each",
+  unit: "MB",
+  better: "lower",
+  floor: 0.6,
+  aim: 0.4,
+  async run({ note }) {
+    const [ours, sets] = [await heapMb("ours"), await heapMb("sets")];
+    note(
+      `heap-cells: ${short((ours * 1e6) / 160_000)} bytes a count against ${short((sets * 1e6) / 160_000)}`,
+    );
+    return exactly(ours, sets);
+  },
+};
+
+export const benchmarks: readonly Benchmark[] = [ready, idle, lambda, heap];
