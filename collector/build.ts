@@ -45,7 +45,7 @@ const SOURCES: Readonly<Record<CollectorFile, string>> = {
  * Found by `test/collector/letters.ts`; any other order works too.
  */
 export const LETTERS = {
-  "c.js": "ltg$dcUzqbWSiewBTkGXfaFPmxoLOrJMyAjuKDpZsVERHvhnYCNI_Q",
+  "c.js": "ltu$adUwpbisGJnQIqmHycYXKEzL_PBRkCgOoVhxFZWrjTvfASDeMN",
   "lite.js": "qitljsy$fBgnh_eukbvmowrNadxLGOPcRXEVYFMIJCHTZASDpUKzQW",
 } as const;
 

@@ -49,6 +49,8 @@ if (!stub?.consent) {
     }
     start();
   });
+  // Another document of the site keeps something: most likely one that was just left, and cannot send it any more.
+  on("storage", drain);
   // Back from the back/forward cache: the visitor sees the page anew, though nothing has loaded.
   on("pageshow", ({ persisted }: PageTransitionEvent) => {
     if (isStarted && persisted) view(page.r);

@@ -41,7 +41,8 @@ export const begin = (): void => {
   isStarted = true;
   view(document.referrer && scrub(document.referrer));
   // The navigation comes first of all entries.
-  if ((performance.getEntries()[0] as Navigation).responseStatus === 404) add("404", { i: false });
+  if ((performance.getEntries()[0] as Navigation | undefined)?.responseStatus === 404)
+    add("404", { i: false });
   waiting.splice(0).map((tell) => tell());
 };
 

@@ -268,6 +268,19 @@ it("sends what an earlier page could not deliver", async () => {
   ).toEqual(["/", "/next"]);
 });
 
+it("sends what a page could only keep while it was left, once the next one is there already", async () => {
+  await hurry();
+  receiver.pages.set("/silent", page("", { tag: "" }));
+  await open();
+  await receiver.until("the page view", () => count("pageview") === 1);
+  const other = await context.newPage();
+  await other.goto(`${receiver.origin}/silent`);
+  await other.evaluate(`localStorage["rivulet " + location.origin + "/v1/events 1"] =
+    JSON.stringify({ k: 1, s: "shop.example", b: "left", c: {}, d: 0, e: [{ n: "left", t: Date.now(), u: location.href }] })`);
+  await receiver.until("what was left", () => count("left") === 1);
+  await tab.waitForFunction("!localStorage.length");
+});
+
 it("neither blocks the page nor loses or doubles anything when the server is slow", async () => {
   const { promise: after, resolve: answer } = Promise.withResolvers<void>();
   receiver.answers.push({ after }, { after });
@@ -455,6 +468,7 @@ it.each([
   await tab.addInitScript(`Object.defineProperty(window, "localStorage", { ${store} })`);
   receiver.answers.push(503, "drop");
   await open();
+  await receiver.until("the first attempt", () => receiver.attempts.length === 1);
   await tab.evaluate(`rivulet("later")`);
   await receiver.until("all of them", () => count("later") === 1 && count("pageview") === 1);
   await receiver.until("every attempt", () => receiver.attempts.length >= 4);

@@ -36,6 +36,7 @@ const use = async (
 
 it.each(await readdir(RELEASED))("reads all that %s sends", async (file) => {
   await use(await readFile(new URL(file, RELEASED), "utf8"), async (receiver, run) => {
+    await receiver.until("the first page view", () => receiver.names().length === 1);
     await run(`history.pushState({}, "", "/a");
       rivulet("paid", { props: { plan: "pro" }, revenue: { amount: "12.50", currency: "USD" }, interactive: false });
       dispatchEvent(new Event("pagehide"))`);
