@@ -21,8 +21,8 @@ export interface SiteSetting {
 }
 
 const PK = "site";
-/** Whether a list of sites for readers names it: sites of the operator's own begin with "_". */
-export const isListed = ({ id }: Site): boolean => !id.startsWith("_");
+/** Whether a list of sites for readers names it: sites of the operator's own begin with one "_". */
+export const isListed = ({ id }: Site): boolean => !/^_[^_]/.test(id);
 
 /** A site added or removed elsewhere is noticed within this time. */
 const REFRESH_MS = 5_000;
