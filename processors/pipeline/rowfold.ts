@@ -22,6 +22,8 @@ export interface RowFoldOptions {
   readonly hourOf: (minute: EpochMs) => EpochMs;
   /** Whether the minutes around this time are wanted besides the hours. */
   readonly hasMinutes: (minute: EpochMs) => boolean;
+  /** Rows between two times that what was counted is put together: bounds memory. */
+  readonly rowsAtOnce?: number;
 }
 
 interface Known {
@@ -39,8 +41,8 @@ interface ShardVisitors {
   since: EpochMs;
 }
 
-/** Rows between two times that what was counted is put together: bounds memory. */
-const ROWS_AT_ONCE = 20_000;
+/** Some hundred megabytes at most; fewer rows make it slower, because windows are put together more often. */
+const ROWS_AT_ONCE = 100_000;
 /** A visitor is forgotten some time after nobody can see them any more. */
 const FORGET_MS = VISITOR_TTL_MS + HOUR_MS;
 /** An import's visitors are remembered by number, at least so many. */
@@ -63,7 +65,7 @@ export class RowFold {
 
   add(row: ArchiveRow): void {
     this.rows++;
-    if (++this.#pending > ROWS_AT_ONCE) this.#gather();
+    if (++this.#pending > (this.#options.rowsAtOnce ?? ROWS_AT_ONCE)) this.#gather();
     if (row.rejected !== null) {
       this.#partial.window(windowStart(row.at, MINUTE_MS)).reject(row.rejected, row.count);
       return;

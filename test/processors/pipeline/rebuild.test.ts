@@ -10,6 +10,7 @@ import { readEdition } from "../../../processors/pipeline/editions.ts";
 import { readRebuilt } from "../../../processors/pipeline/ledger.ts";
 import { rebuild } from "../../../processors/pipeline/rebuild.ts";
 import { decodeItem, type Granularity, partition } from "../../../processors/pipeline/rollups.ts";
+import { RowFold } from "../../../processors/pipeline/rowfold.ts";
 import { registerSites } from "../../../processors/pipeline/sites.ts";
 import { memoryStore } from "../../../processors/stores/memory.ts";
 import type { Store } from "../../../processors/stores/store.ts";
@@ -272,6 +273,21 @@ describe("a rebuild", () => {
     expect(report.incomplete).toEqual([]);
     expect(report.changes.map(({ start }) => start)).toEqual([NOON + 19.5 * HOUR, NOON + 20 * HOUR]);
     expect(await readRebuilt(made.store, SITE)).toEqual(new Set([NOON + 20 * HOUR]));
+  });
+
+  it("makes the same of rows in whatever portions", async () => {
+    const made = await world(from);
+    await made.count(traffic(SEED, 400));
+    const folded = (rowsAtOnce: number): unknown => {
+      const hourOf = (minute: number): number => Math.floor(minute / HOUR) * HOUR;
+      const fold = new RowFold({ shards: [SHARD], hourOf, hasMinutes: () => true, rowsAtOnce });
+      for (const row of made.rows) fold.add(row);
+      const { hours, minutes } = fold.finish();
+      return [hours, minutes].map((windows) =>
+        [...windows].map(([start, bytes]) => `${start} ${Buffer.from(bytes).toString("hex")}`).sort(),
+      );
+    };
+    expect(folded(7)).toEqual(folded(1_000_000));
   });
 
   it("refuses a site that nobody registered", async () => {
