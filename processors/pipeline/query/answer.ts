@@ -5,7 +5,7 @@ import { tableDimension } from "./answerable.ts";
 import { emptyRow, type Row } from "./breakdown.ts";
 import { changeOf } from "./compare.ts";
 import { type MetricValue, metricError, metricValue } from "./metrics.ts";
-import { effectiveOrder } from "./order.ts";
+import { effectiveOrder, type Sortable } from "./order.ts";
 import { type Bucket, type cut, isoLocal, type Range } from "./range.ts";
 import type { Cell, NewestCommit } from "./reader.ts";
 import type { Metric, QueryRequest } from "./request.ts";
@@ -56,34 +56,51 @@ export interface Counted {
   readonly archivedUntil?: EpochMs;
 }
 
-/** A row with its dimensions, in the order asked for, and its metrics by index as they are asked for. */
-export function shown(
-  row: Row,
-  { all }: Counted,
-  { request }: Question,
-): { readonly dimensions: string[]; readonly metric: (index: number) => MetricValue } {
-  const isPage = tableDimension(request) === "event:page";
-  return {
-    metric: (index) =>
-      metricValue(request.metrics[index]!, row.tally, {
-        isPage,
-        entry: row.entry,
-        allVisitors: all.visitors,
-      }),
-    dimensions: request.dimensions.map(
-      (name) => row.values[request.breakdown.indexOf(name)] ?? row.bucket.label,
-    ),
-  };
+/** A row as it is shown. Works out nothing until it is asked: of thousands of rows a page has a few. */
+class ShownRow implements Sortable {
+  readonly row: Row;
+  readonly #counted: Counted;
+  readonly #request: QueryRequest;
+  readonly #isPage: boolean;
+
+  constructor(row: Row, counted: Counted, request: QueryRequest, isPage: boolean) {
+    this.row = row;
+    this.#counted = counted;
+    this.#request = request;
+    this.#isPage = isPage;
+  }
+
+  get from(): EpochMs {
+    return this.row.bucket.from;
+  }
+
+  /** In the order asked for. */
+  get dimensions(): string[] {
+    const { dimensions, breakdown } = this.#request;
+    return dimensions.map((name) => this.row.values[breakdown.indexOf(name)] ?? this.row.bucket.label);
+  }
+
+  metric(index: number): MetricValue {
+    const { tally, entry } = this.row;
+    const allVisitors = this.#counted.all.visitors;
+    return metricValue(this.#request.metrics[index]!, tally, { isPage: this.#isPage, entry, allVisitors });
+  }
 }
 
-/** The same with all its metrics. */
+/** Rows ready to be put in order. */
+export function shown(rows: readonly Row[], counted: Counted, { request }: Question): ShownRow[] {
+  const isPage = tableDimension(request) === "event:page";
+  return rows.map((row) => new ShownRow(row, counted, request, isPage));
+}
+
+/** What of a row is answered: all its metrics, and its dimensions. */
 export function valuesOf(
   row: Row,
   counted: Counted,
   question: Question,
 ): { metrics: MetricValue[]; dimensions: string[] } {
-  const { metric, dimensions } = shown(row, counted, question);
-  return { metrics: question.request.metrics.map((_, i) => metric(i)), dimensions };
+  const [one] = shown([row], counted, question);
+  return { metrics: question.request.metrics.map((_, i) => one!.metric(i)), dimensions: one!.dimensions };
 }
 
 /** Finds each row's counterpart: the bucket with the same number, and the same value. */

@@ -184,10 +184,10 @@ export class QueryEngine {
     const isGapless = question.time && request.breakdown.length === 0 && (isSeries || past);
     const rows = isGapless ? withoutGaps(main.rows, main.buckets, now) : main.rows;
     // Before anything else is waited for: the next reader adds to what was merged.
-    const page = pageOf(
-      rows.map((row) => ({ row, from: row.bucket.from, ...shown(row, main, question) })),
-      request,
-    ).map(({ row }) => ({ row, ...valuesOf(row, main, question) }));
+    const page = pageOf(shown(rows, main, question), request).map(({ row }) => ({
+      row,
+      ...valuesOf(row, main, question),
+    }));
     const other = past && (await comparable(() => count(past)));
     const { archivedUntil = Number.POSITIVE_INFINITY } = main;
     const live = this.#freshness(main.newest, known, now);

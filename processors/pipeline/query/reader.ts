@@ -146,10 +146,9 @@ export class RollupReader {
     coarsest: Granularity,
     wanted: readonly Wanted[],
   ): Promise<Snapshot | undefined> {
-    const cover = planCover(site.timeZone, range, coarsest, this.#clock.now());
     const cursors = await this.#cursors();
     const kept = await this.#keptOf(site);
-    const windows = await this.#open(kept, cover, cursors);
+    const windows = await this.#windowsOf(kept, range, coarsest, cursors);
     const tables = wanted.map(({ key, range: part, table, keep }) => {
       const own = within(windows, part);
       const known = this.#merged.get(key);
@@ -193,6 +192,26 @@ export class RollupReader {
     const kept = new KeptSite(id, timeZone, edition);
     this.#kept.set(id, kept);
     return kept;
+  }
+
+  /** The windows that cover a range. The dates of a year are not worked out again for each of a dozen questions. */
+  async #windowsOf(
+    kept: KeptSite,
+    range: Range,
+    coarsest: Granularity,
+    cursors: ReadonlyMap<string, number>,
+  ): Promise<readonly KeptWindow[]> {
+    const now = this.#clock.now();
+    const today = dayStart(kept.zone, localDate(kept.zone, now));
+    const name = [range.from, range.to, coarsest, today].join(" ");
+    const known = kept.cover(name);
+    const oldest = known?.find(({ granularity }) => granularity === "minute");
+    if (known && (!oldest || isKept(oldest.from, now))) return known;
+    const cover = planCover(kept.zone, range, coarsest, now);
+    const windows = await this.#open(kept, cover, cursors);
+    // A day that its hours serve for may be derived any time.
+    if (cover.day.every(({ from }) => kept.window("day", from))) kept.keepCover(name, windows);
+    return windows;
   }
 
   /** The windows of a cover, those that are not kept yet read from their items. */

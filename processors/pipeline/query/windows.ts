@@ -108,6 +108,9 @@ export class KeptWindow {
   }
 }
 
+/** Ranges whose windows are remembered: those of some pages, and of the live strip for an hour. */
+const MAX_COVERS = 100;
+
 /** All that is kept of one site. */
 export class KeptSite {
   readonly site: string;
@@ -116,6 +119,7 @@ export class KeptSite {
   readonly edition: Edition;
   /** Windows with commits that may be forgotten some time. */
   readonly touched = new Set<KeptWindow>();
+  readonly #covers = new Map<string, readonly KeptWindow[]>();
   readonly #windows: Readonly<Record<Granularity, Map<EpochMs, KeptWindow>>> = {
     minute: new Map(),
     hour: new Map(),
@@ -144,6 +148,17 @@ export class KeptSite {
   remove(window: KeptWindow): void {
     this.#windows[window.granularity].delete(window.from);
     this.touched.delete(window);
+    this.#covers.clear();
+  }
+
+  /** The windows kept under this name, all of them kept still. */
+  cover(name: string): readonly KeptWindow[] | undefined {
+    return this.#covers.get(name);
+  }
+
+  keepCover(name: string, windows: readonly KeptWindow[]): void {
+    if (this.#covers.size >= MAX_COVERS) this.#covers.clear();
+    this.#covers.set(name, windows);
   }
 
   /** Gives a commit's share to the windows that hold its minutes; to those that pass, if not to all. */
