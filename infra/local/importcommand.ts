@@ -6,6 +6,7 @@ import { systemClock } from "../../processors/crypto.ts";
 import { ClickstreamError } from "../../processors/errors.ts";
 import { FORMATS, type ImportFormat } from "../../processors/pipeline/import/detect.ts";
 import type { ImportResult } from "../../processors/pipeline/import/importer.ts";
+import { hostOf } from "../../processors/pipeline/import/source.ts";
 import { type Mapping, parseMapping } from "../../processors/pipeline/import/table.ts";
 import { listSites, registerSites, type SiteSetting } from "../../processors/pipeline/sites.ts";
 import { site as siteFlag } from "./flags.ts";
@@ -74,10 +75,6 @@ function hostname(text: string): string {
     throw new InvalidArgumentError("a host name such as example.com");
   return text;
 }
-
-/** A site is often called like its host; where it is called otherwise, the name still has to stand in a URL. */
-const hostOf = (site: string): string =>
-  URL.canParse(`https://${site}/`) && !/[/?#@]/.test(site) ? site : "localhost";
 
 async function readMapping(path: string): Promise<Mapping> {
   const text = await readFile(path, "utf8").catch((cause: unknown) => {

@@ -18,7 +18,7 @@ export interface Zone {
 const NOTHING = /^(?!)/;
 
 /** The interfaces that drivers fulfil and the pipeline asks for. */
-const PORT = String.raw`processors/(streams/stream|stores/store|archives/archive|explorers/explorer|notifiers/notifier|tracer)\.ts$`;
+const PORT = String.raw`processors/(streams/stream|stores/store|archives/archive|explorers/explorer|imports/rawfile|notifiers/notifier|tracer)\.ts$`;
 const INNER = String.raw`processors/(sketches|model)/|processors/errors\.ts$`;
 
 /** design.md 2 and style.md 3.2 as a table; the reasons are in docs/architecture.md. */
@@ -103,6 +103,13 @@ export const ZONES: readonly Zone[] = [
     local: new RegExp(String.raw`^(processors/archives/|processors/aws\.ts$|${INNER})`),
     packages:
       /^(node:|hyparquet(-writer)?$|@duckdb\/node-api$|@aws-sdk\/client-(s3|firehose|athena)$|@smithy\/node-http-handler$)/,
+  },
+  {
+    name: "drivers of imported files",
+    files: /^processors\/imports\//,
+    local: new RegExp(String.raw`^(processors/imports/|processors/aws\.ts$|${INNER})`),
+    localTypes: /^processors\/pipeline\/import\//, // what the importer asks for
+    packages: /^(node:|@aws-sdk\/client-(s3|sns)$|@smithy\/node-http-handler$)/,
   },
   {
     name: "notifier drivers",

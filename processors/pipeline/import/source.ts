@@ -1,0 +1,53 @@
+/** Opens any file as an import reads it: how it begins tells whether it is packed, Parquet, or text. Knows no disk and no bucket. */
+import { ClickstreamError } from "../../errors.ts";
+import type { RawFile } from "../../imports/rawfile.ts";
+import type { Digest } from "./chunks.ts";
+import type { ImportFormat } from "./detect.ts";
+import type { ImportSource } from "./importer.ts";
+import { parquetSource } from "./parquetsource.ts";
+import type { ImportOptions } from "./row.ts";
+import type { Mapping } from "./table.ts";
+import { textSource } from "./textsource.ts";
+
+export type Packing = "gzip" | "zstd";
+
+export interface SourceSettings extends ImportOptions {
+  readonly format: ImportFormat | "auto";
+  readonly mapping?: Mapping | undefined;
+}
+
+/** What pure code cannot do by itself. */
+export interface ByteTools {
+  readonly newDigest: () => Digest;
+  readonly unpacked: (bytes: AsyncIterable<Uint8Array>, packing: Packing) => AsyncIterable<Uint8Array>;
+}
+
+const MAGIC = {
+  gzip: [0x1f, 0x8b],
+  zstd: [0x28, 0xb5, 0x2f, 0xfd],
+  parquet: [0x50, 0x41, 0x52, 0x31],
+  zip: [0x50, 0x4b, 0x03, 0x04],
+} as const;
+const MAGIC_BYTES = 4;
+
+/** Throws `config` for what cannot be imported, with the reason, and what the file throws. */
+export async function importSource(
+  file: RawFile,
+  { newDigest, unpacked }: ByteTools,
+  { format, mapping, all, hostname }: SourceSettings,
+): Promise<ImportSource> {
+  const { name } = file;
+  const first = new Uint8Array(await file.slice(0, Math.min(MAGIC_BYTES, file.byteLength)));
+  const begins = (kind: keyof typeof MAGIC): boolean => MAGIC[kind].every((byte, i) => first[i] === byte);
+  if (begins("zip"))
+    throw new ClickstreamError("config", `${name}: a zip archive: unpack it and import the files in it`);
+  if (format === "parquet" || (format === "auto" && begins("parquet")))
+    return parquetSource({ name, file, newDigest, mapping, all, hostname });
+  const packing = begins("gzip") ? "gzip" : begins("zstd") ? "zstd" : undefined;
+  const open = () => (packing ? unpacked(file.stream(), packing) : file.stream());
+  return textSource({ name, open, newDigest, format, mapping, all, hostname });
+}
+
+/** A site is often called like its host; where it is called otherwise, the name still has to stand in a URL. */
+export const hostOf = (site: string): string =>
+  URL.canParse(`https://${site}/`) && !/[/?#@]/.test(site) ? site : "localhost";
