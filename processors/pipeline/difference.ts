@@ -6,7 +6,7 @@ import { EXACT_LIMIT, RELATIVE_ERROR } from "../sketches/ultraloglog.ts";
 import type { Commit } from "./commit.ts";
 import type { Difference, RecountedMinute } from "./ledger.ts";
 import type { Tallies } from "./recount.ts";
-import { type Granularity, hourOf, instantKey } from "./rollups.ts";
+import { type Granularity, hourOf, instantKey, isKept } from "./rollups.ts";
 import type { Site } from "./sites.ts";
 
 /** Sums beyond this stand still in the live numbers (measures.ts). */
@@ -24,16 +24,18 @@ export interface Window {
 export const keyOf = ({ site, granularity, start }: Pick<Window, "site" | "granularity" | "start">): string =>
   JSON.stringify([site, granularity, start]);
 
-/** The minutes that either side counted something in, and the hours and days around them. */
+/** The minutes that either side counted something in and that are still kept, and the hours and days around them. */
 export function* windowsOf(
   kept: readonly { readonly commit: Commit; readonly tallies: Tallies }[],
   sites: ReadonlyMap<string, Site>,
+  now: EpochMs,
 ): Generator<Window> {
   for (const { commit, tallies } of kept) {
     const both = [...commit.partials].map(([site, { windows }]) => [site, windows] as const);
     for (const [site, windows] of [...both, ...tallies]) {
       const zone = sites.get(site)?.timeZone ?? "UTC";
       for (const start of windows.keys()) {
+        if (!isKept(start, now)) continue;
         yield { site, granularity: "minute", start, end: start + MINUTE_MS, sk: instantKey(start) };
         const hour = hourOf(zone, start);
         yield { site, granularity: "hour", start: hour, end: hourEnd(zone, start), sk: instantKey(hour) };
@@ -86,15 +88,17 @@ const tolerance = (visitors: number): number =>
   visitors > EXACT_LIMIT ? Math.ceil(5 * RELATIVE_ERROR * visitors) : visitors > 64 ? 1 : 0;
 
 /**
- * Minutes of a commit whose number of visitors cannot be that of its senders. A sender has one id a day, and keeps
+ * Minutes of a commit, of those still kept, whose number of visitors cannot be that of its senders. A sender has one id a day, and keeps
  * yesterday's while a visit goes on: so visitors lie between senders and senders told apart by day.
  */
 export function* differentVisitors(
   commit: Commit,
   tallies: Tallies,
+  now: EpochMs,
 ): Generator<{ readonly site: string; readonly found: Difference }> {
   for (const [site, { windows }] of commit.partials) {
     for (const [start, { totals }] of windows) {
+      if (!isKept(start, now)) continue;
       const tally = tallies.get(site)?.get(start);
       const [fewest, most] = [tally?.senders.size ?? 0, tally?.dailySenders.size ?? 0];
       const visitors = totals.visitors?.estimate() ?? 0;

@@ -183,6 +183,8 @@ export interface FoldContext {
   readonly closedUntil: EpochMs;
   /** Imported history: counted like all else, but no news for the live feed. */
   readonly isPast?: boolean;
+  /** Start of the window that an event of this time is counted in. Default: its minute. */
+  readonly windowOf?: ((at: EpochMs) => EpochMs) | undefined;
   /** For the feed. */
   readonly trace?: string | undefined;
   /** The visit that the event belongs to, by the time it was born with, where that was decided before: in a rebuild. */
@@ -193,7 +195,7 @@ export interface FoldContext {
 
 /** Changes `visitor` and `partial`. Returns whether the event was late. */
 export function foldEvent(event: ClickEvent, context: FoldContext): boolean {
-  const minute = windowStart(event.at, MINUTE_MS);
+  const minute = context.windowOf?.(event.at) ?? windowStart(event.at, MINUTE_MS);
   const here = context.partial.window(minute);
   const late = minute + MINUTE_MS <= context.closedUntil;
   if (late) here.late++;

@@ -188,13 +188,13 @@ export class Reconciler {
           position = moved(commit, counters.records, windowAfter(commit));
           continue;
         }
-        const isSite = (id: string): boolean => commit.partials.has(id) || wasCounted(sites.get(id), commit);
+        const isSite = (id: string): boolean => wasCounted(sites.get(id), commit) || commit.partials.has(id);
         kept.push({ commit, tallies: books.recount.count(records, isSite) });
         done.records += records.length;
         position = moved(commit, counters.records, position.since, true);
       }
       await this.#write(id, kept);
-      for (const window of windowsOf(kept, sites)) touched.set(keyOf(window), window);
+      for (const window of windowsOf(kept, sites, this.#clock.now())) touched.set(keyOf(window), window);
       await movePosition(this.#store, id, position);
       books.position = position;
       this.#until = Math.max(this.#until, position.until);
@@ -230,12 +230,13 @@ export class Reconciler {
         for (const [minute, tally] of windows)
           minutes.set(minute, [...(minutes.get(minute) ?? []), { n: commit.n, tally }]);
       }
-      for (const { site, found } of differentVisitors(commit, tallies)) await this.#keep(site, found);
+      for (const { site, found } of differentVisitors(commit, tallies, this.#clock.now()))
+        await this.#keep(site, found);
     }
     for (const [site, minutes] of bySite) {
       const events = new Map<number, number>();
       await inPortions([...minutes], async ([minute, tallies]) => {
-        await addMinute(this.#store, site, minute, shard, tallies);
+        if (isKept(minute, this.#clock.now())) await addMinute(this.#store, site, minute, shard, tallies);
         for (const { n, tally } of tallies) events.set(n, (events.get(n) ?? 0) + tally.events);
       });
       const counts = [...events].map(([n, count]) => ({ n, events: count })).sort((a, b) => a.n - b.n);

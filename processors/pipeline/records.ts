@@ -19,6 +19,7 @@ import { type Agent, agentParser } from "./enrich/agent.ts";
 import { countryOf, visitAttributes } from "./enrich/visit.ts";
 import { type FoldContext, foldEvent, Partial } from "./fold.ts";
 import { hash53 } from "./hash.ts";
+import { importedWindow } from "./history.ts";
 import {
   type Counters,
   cloneVisitor,
@@ -62,6 +63,8 @@ interface Origin extends Pick<Envelope, "at" | "ip" | "country"> {
   readonly agentText: string;
   readonly agent: Agent;
   readonly isPast: boolean;
+  /** Where an import counts. Default: in minutes. */
+  readonly windowOf?: (at: EpochMs) => EpochMs;
   /** The trace of the request, if it is one that is kept. */
   readonly trace?: string | undefined;
 }
@@ -89,6 +92,8 @@ export class RecordFold {
   #watermark: EpochMs;
   #to: string;
   #arrivedAt: EpochMs = 0;
+  /** Arrival of the record in hand. */
+  #recordAt: EpochMs = 0;
   readonly #shard: string;
   readonly #sink: RowSink | undefined;
   /** Rows of the record in hand so far. */
@@ -124,6 +129,7 @@ export class RecordFold {
     );
     this.#to = record.sequence;
     this.#rows = 0;
+    this.#recordAt = record.arrivalAt;
     this.#arrivedAt = Math.max(this.#arrivedAt, record.arrivalAt);
     this.#counters.records++;
     if (reject) this.#reject(reject.reason, 1);
@@ -160,11 +166,13 @@ export class RecordFold {
       return;
     }
     if (!this.#isFirst(site, `i${id}`, all)) return;
+    const arrivedAt = this.#recordAt;
+    const windowOf = (at: EpochMs): EpochMs => importedWindow(at, arrivedAt);
     for (const { batch, at, ip, country, agentText } of posts) {
       this.#pastOrdinal++;
       const parsed = parseAgent(agentText);
       const agent = countsLibraries ? parsed : { ...parsed, library: false };
-      this.#addBatch(batch, { at, ip, country, agentText, agent, isPast: true });
+      this.#addBatch(batch, { at, ip, country, agentText, agent, isPast: true, windowOf });
     }
   }
 
@@ -178,12 +186,12 @@ export class RecordFold {
   }
 
   #addBatch(batch: Batch, origin: Origin): void {
-    const { at, agent, isPast, trace } = origin;
+    const { at, agent, isPast, windowOf, trace } = origin;
     const partial = this.#partial(batch.site);
     const refuse = (reason: RejectReason, count: number, when = at): void => {
       if (count === 0) return;
       this.#reject(reason, count);
-      partial.window(windowStart(when, MINUTE_MS)).reject(reason, count);
+      partial.window(windowOf?.(when) ?? windowStart(when, MINUTE_MS)).reject(reason, count);
       this.#sink?.(rejectRow(this.#identity(batch.site, origin), { at: when, reason, count }));
     };
     if (agent.bot && !agent.library) {
@@ -210,7 +218,17 @@ export class RecordFold {
     // History has no time of receipt: none of it is late, and it says nothing about how far the present has come.
     const closedUntil = isPast ? 0 : Math.max(0, at - (this.#deps.allowedLatenessMs ?? ALLOWED_LATENESS_MS));
     for (const event of [...batch.events].sort((a, b) => a.at - b.at)) {
-      const context: FoldContext = { partial, visitor, hi, lo, attributes, closedUntil, isPast, trace };
+      const context: FoldContext = {
+        partial,
+        visitor,
+        hi,
+        lo,
+        attributes,
+        closedUntil,
+        isPast,
+        windowOf,
+        trace,
+      };
       const late = foldEvent(event, context);
       if (late) this.#counters.late++;
       this.#sink?.(

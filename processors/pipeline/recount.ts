@@ -11,6 +11,7 @@ import { decodeEnvelope } from "./decode/envelope.ts";
 import { decodeImported, isImported } from "./decode/imported.ts";
 import { agentParser } from "./enrich/agent.ts";
 import { hash53 } from "./hash.ts";
+import { importedWindow, isHistory } from "./history.ts";
 import { MAX_BATCH_IDS } from "./state.ts";
 
 /** What can be told of one (site, minute) without knowing visits. */
@@ -19,7 +20,7 @@ export interface Tally {
   pageviews: number;
   /** Minor units by ISO 4217 currency, and the same without signs, which tells when sums have left what is exact. */
   readonly revenue: Map<string, { minor: number; absolute: number }>;
-  /** Distinct senders, whenever their batches were received. */
+  /** Distinct senders, whenever their batches were received. None of history. */
   readonly senders: Set<string>;
   /** The same, told apart by the day of receipt: a cookieless visitor has another id each day. */
   readonly dailySenders: Set<string>;
@@ -89,7 +90,12 @@ export class Recount {
       const { bot, library } = parseAgent(agentText);
       if (bot && !(library && imported.countsLibraries)) continue;
       const from = { ip, agentText, visitor: batch.visitor, at };
-      for (const event of batch.events) countFrom(sites, imported.site, event, from);
+      for (const event of batch.events) {
+        // Nothing is compared with history but how many events it has: its minutes are not kept, nor what is found in them.
+        if (!isHistory(event.at, arrivalAt)) countFrom(sites, imported.site, event, from);
+        else if (!isReport(event))
+          countEvent(tallyOf(sites, imported.site, importedWindow(event.at, arrivalAt)), event);
+      }
     }
   }
 
@@ -111,7 +117,7 @@ function countFrom(
   event: ClickEvent,
   { ip, agentText, visitor, at }: { ip: string; agentText: string; visitor: string; at: EpochMs },
 ): void {
-  if (event.name === ENGAGEMENT || event.name === WEB_VITALS) return;
+  if (isReport(event)) return;
   const sender = JSON.stringify(visitor !== "" ? [visitor] : [ip, agentText]);
   const day = visitor !== "" ? "" : Math.floor(at / DAY_MS);
   const tally = tallyOf(sites, site, Math.floor(event.at / MINUTE_MS) * MINUTE_MS);
@@ -119,6 +125,8 @@ function countFrom(
   tally.senders.add(sender);
   tally.dailySenders.add(`${day} ${sender}`);
 }
+
+const isReport = ({ name }: ClickEvent): boolean => name === ENGAGEMENT || name === WEB_VITALS;
 
 function tallyOf(sites: Map<string, Map<EpochMs, Tally>>, site: string, minute: EpochMs): Tally {
   let minutes = sites.get(site);

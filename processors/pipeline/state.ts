@@ -331,10 +331,22 @@ export function decodeChange(reader: ByteReader, version: number): StateChange {
   const visitors = decodeVisitors(reader, version);
   const batchIds: number[] = [];
   for (let left = reader.varint(); left > 0; left--) batchIds.push(reader.varint());
-  const past = reader.done
-    ? undefined
-    : { ordinal: reader.varint(), visitors: decodeVisitors(reader, version) };
-  return { n, to, ordinal, watermark, counters, visitors, batchIds, past };
+  let past: PastVisitors | undefined;
+  return {
+    n,
+    to,
+    ordinal,
+    watermark,
+    counters,
+    visitors,
+    batchIds,
+    // Thousands of visitors, of whom those who read the log for its counters want none.
+    get past() {
+      if (!past && !reader.done)
+        past = { ordinal: reader.varint(), visitors: decodeVisitors(reader, version) };
+      return past;
+    },
+  };
 }
 
 /**
