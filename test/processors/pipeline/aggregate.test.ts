@@ -38,7 +38,12 @@ describe(`a worker (RIVULET_SEED=${SEED})`, () => {
     clock.advance(2 * HOUR);
     const one = worker();
     await one.process(records.slice(0, 20));
-    expect(await one.process(records.slice(0, 20))).toEqual({ commits: 0, records: 0, events: 0, conflicts: 0 });
+    expect(await one.process(records.slice(0, 20))).toEqual({
+      commits: 0,
+      records: 0,
+      events: 0,
+      conflicts: 0,
+    });
     expect(await one.process(records)).toMatchObject({ commits: 1, records: records.length - 20 });
     expect(await totals(engine(), from, to)).toEqual(expected);
   });

@@ -1,0 +1,37 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { ByteReader, ByteWriter } from "../../../processors/sketches/bytes.ts";
+
+describe("a byte writer", () => {
+  it("writes integers as LEB128 of any size reads them", () => {
+    const edges = [0, 1, 127, 128, 2 ** 28 - 1, 2 ** 28, 2 ** 31, 2 ** 32, 2 ** 35 + 5, 2 ** 53 - 1];
+    fc.assert(
+      fc.property(fc.oneof(fc.constantFrom(...edges), fc.maxSafeNat()), (value) => {
+        const writer = new ByteWriter(1);
+        writer.varint(value);
+        const expected: number[] = [];
+        for (let rest = BigInt(value); ; rest >>= 7n) {
+          expected.push(Number(rest & 0x7fn) | (rest > 0x7fn ? 0x80 : 0));
+          if (rest <= 0x7fn) break;
+        }
+        expect([...writer.finish()]).toEqual(expected);
+        expect(new ByteReader(writer.finish()).varint()).toBe(value);
+      }),
+    );
+  });
+
+  it.each([0, 1, 127, 128, 129, 16_383, 16_384, 100_000])(
+    "measures %i bytes as a block of them",
+    (length) => {
+      const bytes = Uint8Array.from({ length }, (_, i) => i % 251);
+      const [block, measured] = [new ByteWriter(1), new ByteWriter(1)];
+      block.byte(7);
+      block.block(bytes);
+      block.byte(8);
+      measured.byte(7);
+      measured.measured(() => measured.bytes(bytes));
+      measured.byte(8);
+      expect(Buffer.compare(measured.finish(), block.finish())).toBe(0);
+    },
+  );
+});
