@@ -78,16 +78,13 @@ async function measureAll(): Promise<void> {
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
-  const command = ["npm run bench", ...(only ? ["--", ...only.flatMap((id) => ["--only", id])] : [])].join(
-    " ",
-  );
   if (guard) {
     const slower = worse(rows, recorded);
     for (const line of slower) console.log(line);
     if (slower.length > 0) process.exitCode = 1;
   }
   if (record) writeRecorded(rows);
-  if (page && !guard && !record && rows.length > 0) writePage(rows, notes, command);
+  if (page && !guard && !record && rows.length > 0) writePage(rows, notes);
   if (json) writeFileSync(json, `${JSON.stringify(rows.map(resultOf), undefined, 2)}\n`);
 }
 

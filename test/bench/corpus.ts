@@ -71,7 +71,9 @@ export function makeCorpus({
     for (const event of batch.e) {
       merged.e.push(goesOn ? { ...event, u: batch.c!.u!, r: batch.c!.r ?? "" } : event);
       if (merged.e.length < perBatch) continue;
-      const sent: WireBatch = { ...merged, b: batch.b!, t: batch.t! };
+      // An id of its own, however many come of one batch of the generator's.
+      const b = batch.b!.slice(0, 24) + String(records.length).padStart(8, "0");
+      const sent: WireBatch = { ...merged, b, t: batch.t! };
       emit(sent, line);
       merged.e = [];
     }

@@ -40,7 +40,7 @@ export function machine(): string {
 }
 
 /** Puts the rows between the page's markers; rows that were not measured now stay as they were. */
-export function writePage(rows: readonly Row[], notes: readonly string[], command: string): void {
+export function writePage(rows: readonly Row[], notes: readonly string[]): void {
   const page = readFileSync(PAGE, "utf8");
   const [begin, end] = [page.indexOf(BEGIN), page.indexOf(END)];
   if (begin < 0 || end < begin) throw new Error(`${PAGE}: the markers ${BEGIN} and ${END} are gone`);
@@ -55,7 +55,7 @@ export function writePage(rows: readonly Row[], notes: readonly string[], comman
   const block = [
     BEGIN,
     "",
-    `Measured with \`${command}\` on ${machine()}.`,
+    `Measured with \`npm run bench\`, some rows alone with \`--only\`, on ${machine()}.`,
     "",
     "| id | what | against | ours | theirs | ratio | spread, runs | floor | aim | |",
     "|---|---|---|---:|---:|---:|---|---:|---:|---|",
