@@ -8,10 +8,12 @@ import {
   type Shard as KinesisShard,
   ListShardsCommand,
   PutRecordCommand,
+  PutRecordsCommand,
 } from "@aws-sdk/client-kinesis";
 import { awsError, httpHandler } from "../aws.ts";
+import { ClickstreamError } from "../errors.ts";
 import { checkRecord } from "./partition.ts";
-import type { Shard, Stream } from "./stream.ts";
+import type { Placed, PutRecord, Shard, Stream } from "./stream.ts";
 
 export interface KinesisStreamOptions {
   /** Name of an existing stream. */
@@ -20,12 +22,24 @@ export interface KinesisStreamOptions {
   readonly client?: KinesisClient;
   /** Least time between two reads of one shard, default 200 ms. */
   readonly minReadGapMs?: number;
+  /** Between two tries of `putMany`; tests count the waits instead. */
+  readonly wait?: (ms: number) => Promise<unknown>;
+  /** 0 to 1, for the jitter. */
+  readonly random?: () => number;
 }
 
 /** GetRecords: at most 5 a second for each shard, shared by all its readers. */
 const MIN_READ_GAP_MS = 200;
 /** GetRecords: the largest Limit. */
 const MAX_READ_RECORDS = 10_000;
+
+/** PutRecords: 500 records and 5 MiB with their keys, as every region has it. */
+const MAX_PUT_RECORDS = 500;
+const MAX_PUT_BYTES = 5 * 1024 * 1024;
+/** A shard that is full has room again the next second; within half a minute a minute's peak is over, or it is no peak. */
+const MAX_PUT_TRIES = 12;
+const FIRST_WAIT_MS = 100;
+const MAX_WAIT_MS = 5_000;
 
 /** Where a shard's reader stands: the iterator that follows record `after`. */
 interface Position {
@@ -38,8 +52,8 @@ interface Position {
  * the service's limit. `trim` does nothing: Kinesis forgets by age.
  * Throws `throttled`, `unavailable`, `not_found` (stream or shard) or `config` (credentials, permissions).
  */
-export function kinesisStream(options: KinesisStreamOptions): Stream {
-  const { stream, minReadGapMs = MIN_READ_GAP_MS } = options;
+export function kinesisStream(options: KinesisStreamOptions): Stream & Required<Pick<Stream, "putMany">> {
+  const { stream, minReadGapMs = MIN_READ_GAP_MS, wait = sleep, random = Math.random } = options;
   const client = options.client ?? new KinesisClient({ requestHandler: httpHandler() });
   const positions = new Map<string, Position>();
   const nextReadAt = new Map<string, number>();
@@ -75,7 +89,52 @@ export function kinesisStream(options: KinesisStreamOptions): Stream {
     return client.send(new GetRecordsCommand({ ShardIterator: iterator, Limit: limit }));
   };
 
+  /** One PutRecords, and others for what it refused: an answer of 200 says of each record whether it is in. */
+  const putBatch = async (records: readonly PutRecord[]): Promise<Placed[]> => {
+    const placed: Placed[] = [];
+    let left = records.map((record, index) => ({ record, index }));
+    for (let tries = 1; ; tries++) {
+      const answer = await client
+        .send(
+          new PutRecordsCommand({
+            StreamName: stream,
+            Records: left.map(({ record }) => ({ PartitionKey: record.partitionKey, Data: record.data })),
+          }),
+        )
+        .catch((error: unknown) => {
+          const cause = awsError(`Kinesis PutRecords on stream "${stream}"`, error);
+          if (cause.code !== "throttled" || tries === MAX_PUT_TRIES) throw cause;
+          return undefined;
+        });
+      const answers = answer?.Records;
+      const refused = left.filter(({ index }, i) => {
+        const { ShardId, SequenceNumber } = answers?.[i] ?? {};
+        if (ShardId === undefined || SequenceNumber === undefined) return true;
+        placed[index] = { shard: ShardId, sequence: SequenceNumber };
+        return false;
+      });
+      if (refused.length === 0) return placed;
+      if (tries === MAX_PUT_TRIES) {
+        const codes = [...new Set(answers?.map(({ ErrorCode }) => ErrorCode).filter(Boolean))];
+        const isFull = codes.includes("ProvisionedThroughputExceededException");
+        throw new ClickstreamError(
+          isFull ? "throttled" : "unavailable",
+          `Kinesis PutRecords on stream "${stream}": ${refused.length} of ${records.length} records refused ${tries} times (${codes})`,
+        );
+      }
+      left = refused;
+      await wait(random() * Math.min(MAX_WAIT_MS, FIRST_WAIT_MS * 2 ** tries));
+    }
+  };
+
   return {
+    async putMany(records) {
+      for (const record of records) checkRecord(record);
+      const placed: Placed[] = [];
+      for (const batch of putBatches(records)) placed.push(...(await putBatch(batch)));
+      return placed;
+    },
+
     async put(record) {
       checkRecord(record);
       const { ShardId, SequenceNumber } = await client
@@ -135,6 +194,23 @@ export function kinesisStream(options: KinesisStreamOptions): Stream {
       if (options.client === undefined) client.destroy();
     },
   };
+}
+
+/** Parts that one PutRecords takes. */
+function* putBatches(records: readonly PutRecord[]): Generator<PutRecord[]> {
+  let batch: PutRecord[] = [];
+  let bytes = 0;
+  for (const record of records) {
+    const size = record.data.length + Buffer.byteLength(record.partitionKey);
+    if (batch.length > 0 && (batch.length === MAX_PUT_RECORDS || bytes + size > MAX_PUT_BYTES)) {
+      yield batch;
+      batch = [];
+      bytes = 0;
+    }
+    batch.push(record);
+    bytes += size;
+  }
+  if (batch.length > 0) yield batch;
 }
 
 /** Shards with those of their parents that are still listed, each behind its parents. */

@@ -26,15 +26,28 @@ export interface ReadResult {
   readonly caughtUp: boolean;
 }
 
+export interface PutRecord {
+  readonly partitionKey: string;
+  readonly data: Uint8Array;
+}
+
+/** Where a record is. */
+export interface Placed {
+  readonly shard: string;
+  readonly sequence: string;
+}
+
 export interface Stream {
   /**
    * Resolves when the record is durable. Records with one partition key go to one shard, in order.
    * Throws `throttled` when over the stream's rate and `unavailable` on an outage; after an error the record may be in.
    */
-  put(record: {
-    readonly partitionKey: string;
-    readonly data: Uint8Array;
-  }): Promise<{ shard: string; sequence: string }>;
+  put(record: PutRecord): Promise<Placed>;
+  /**
+   * `put` of many, with fewer requests; in the order of `records`, and those of one key may change places where some had
+   * to be put again. Only where the driver can; throws as `put` does, and then any of them may be in.
+   */
+  putMany?(records: readonly PutRecord[]): Promise<Placed[]>;
   /** All shards that still hold records, parents before children. */
   shards(): Promise<readonly Shard[]>;
   /** Up to `limit` records after sequence `after` ("" = from the oldest). Resolves at once, possibly with none. */

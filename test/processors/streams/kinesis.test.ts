@@ -161,6 +161,116 @@ it.skipIf(isRemote).each([
   );
 });
 
+const many = Array.from({ length: 1_203 }, (_, i) => ({
+  partitionKey: `key-${i % 7}`,
+  data: new TextEncoder().encode(`record ${i}`),
+}));
+
+it("puts many records with few requests, and says where each is", async () => {
+  const stream = kinesisStream({ stream: await createStream(2), client, ...gap });
+  const placed = await stream.putMany(many);
+  const found = new Map<string, string>();
+  for (const { id } of await stream.shards())
+    for (const { sequence, data } of (await stream.read(id, "", 10_000)).records)
+      found.set(`${id} ${sequence}`, new TextDecoder().decode(data));
+  expect(placed.map(({ shard, sequence }) => found.get(`${shard} ${sequence}`))).toEqual(
+    many.map(({ data }) => new TextDecoder().decode(data)),
+  );
+  expect(found.size).toBe(many.length);
+});
+
+it.skipIf(isRemote)("keeps each request to 500 records and 5 MiB", async () => {
+  const requests: { records: number; bytes: number }[] = [];
+  const wire: Wire = async ({ operation, body, forward }) => {
+    if (operation === "PutRecords") {
+      const { Records } = JSON.parse(body.toString()) as {
+        Records: { Data: string; PartitionKey: string }[];
+      };
+      const size = ({ Data, PartitionKey }: (typeof Records)[number]) =>
+        Buffer.from(Data, "base64").length + PartitionKey.length;
+      requests.push({ records: Records.length, bytes: Records.reduce((sum, one) => sum + size(one), 0) });
+    }
+    return forward();
+  };
+  await withWire(wire, async (stream) => {
+    await stream.putMany(many);
+    await stream.putMany(
+      Array.from({ length: 12 }, () => ({ partitionKey: "a", data: new Uint8Array(900_000) })),
+    );
+  });
+  expect(requests.map(({ records }) => records)).toEqual([500, 500, 203, 5, 5, 2]);
+  for (const { bytes } of requests) expect(bytes).toBeLessThanOrEqual(5 * 1024 * 1024);
+});
+
+/** A stream that refuses records of a PutRecords, as `isRefused` says by number of the request and index in it. */
+async function refusing(
+  isRefused: (request: number, index: number) => boolean,
+  code: string,
+): Promise<{ error: unknown; requests: string[][]; waits: number[]; stored: string[] }> {
+  const requests: string[][] = [];
+  const waits: number[] = [];
+  const wire: Wire = async ({ operation, body, forward }) => {
+    if (operation !== "PutRecords") return forward();
+    const asked = JSON.parse(body.toString()) as { StreamName: string; Records: { Data: string }[] };
+    const number = requests.push(asked.Records.map(({ Data }) => atob(Data))) - 1;
+    const taken = asked.Records.filter((_, i) => !isRefused(number, i));
+    const placed: { ShardId: string; SequenceNumber: string }[] = [];
+    for (const { Data } of taken) {
+      const { shard, sequence } = await direct.put({ partitionKey: "a", data: Buffer.from(Data, "base64") });
+      placed.push({ ShardId: shard, SequenceNumber: sequence });
+    }
+    const Records = asked.Records.map((_, i) =>
+      isRefused(number, i) ? { ErrorCode: code, ErrorMessage: "of account 123456789012" } : placed.shift(),
+    );
+    return { ...awsFailure(200, ""), body: Buffer.from(JSON.stringify({ FailedRecordCount: 1, Records })) };
+  };
+  const name = await createStream(1);
+  const direct = kinesisStream({ stream: name, client, minReadGapMs: 0 });
+  const proxy = await startWire(double!.endpoint, wire);
+  const wired = new KinesisClient({ ...localClient(proxy.endpoint), maxAttempts: 1 });
+  const wait = async (ms: number): Promise<void> => void waits.push(ms);
+  const stream = kinesisStream({ stream: name, client: wired, wait, random: () => 0.5 });
+  const error = await stream.putMany(many.slice(0, 4)).then(
+    () => undefined,
+    (it: unknown) => it,
+  );
+  const { records } = await direct.read((await direct.shards())[0]!.id, "", 100);
+  wired.destroy();
+  await proxy.close();
+  return { error, requests, waits, stored: records.map(({ data }) => new TextDecoder().decode(data)) };
+}
+
+it.skipIf(isRemote)(
+  "puts again only what was refused within an answer of 200, after waits that grow",
+  async () => {
+    const refused = [[1, 3], [1], []];
+    const { error, requests, waits, stored } = await refusing(
+      (request, index) => refused[request]!.includes(index),
+      "ProvisionedThroughputExceededException",
+    );
+    expect(error).toBeUndefined();
+    expect(requests).toEqual([
+      ["record 0", "record 1", "record 2", "record 3"],
+      ["record 1", "record 3"],
+      ["record 3"],
+    ]);
+    expect(waits).toEqual([100, 200]);
+    expect(stored.toSorted()).toEqual(["record 0", "record 1", "record 2", "record 3"]);
+  },
+);
+
+it.skipIf(isRemote).each([
+  { reason: "ProvisionedThroughputExceededException", code: "throttled" },
+  { reason: "InternalFailure", code: "unavailable" },
+])("gives up with $code what is refused again and again, without AWS' text", async ({ reason, code }) => {
+  const { error, requests, stored } = await refusing((_, index) => index === 0, reason);
+  expect(error).toMatchObject({ code });
+  expect((error as Error).message).toContain("1 of 4 records refused 12 times");
+  expect((error as Error).message).not.toContain("123456789012");
+  expect(requests).toHaveLength(12);
+  expect(stored.toSorted()).toEqual(["record 1", "record 2", "record 3"]);
+});
+
 it.skipIf(isRemote)("leaves 200 ms between two reads of one shard, unless told otherwise", async () => {
   const stream = kinesisStream({ stream: await createStream(2), client });
   const [one, two] = await stream.shards();
