@@ -26,6 +26,8 @@ export const ENV = {
   workgroup: "RIVULET_WORKGROUP",
   /** Glue database of the archive's table. */
   database: "RIVULET_DATABASE",
+  /** ARN of the topic that tells of objects to import. */
+  importTopic: "RIVULET_IMPORT_TOPIC",
   /** The registered sites, as `formatSites` writes them. */
   sites: "RIVULET_SITES",
 } as const;

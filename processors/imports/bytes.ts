@@ -18,6 +18,7 @@ export const sha256 = (): Digest => {
 export async function* unpacked(
   bytes: AsyncIterable<Uint8Array>,
   packing: Packing,
+  name: string,
 ): AsyncGenerator<Uint8Array> {
   const packed = Readable.from(bytes);
   const unpack = packing === "gzip" ? createGunzip() : createZstdDecompress();
@@ -27,7 +28,7 @@ export async function* unpacked(
     yield* packed.pipe(unpack) as AsyncIterable<Uint8Array>;
   } catch (cause) {
     if (cause instanceof ClickstreamError) throw cause;
-    throw new ClickstreamError("config", `what is packed by ${packing} cannot be read to its end`, { cause });
+    throw new ClickstreamError("config", `${name}: ${packing} that cannot be read to its end`, { cause });
   } finally {
     packed.destroy();
     unpack.destroy();

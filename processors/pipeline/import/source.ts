@@ -19,7 +19,11 @@ export interface SourceSettings extends ImportOptions {
 /** What pure code cannot do by itself. */
 export interface ByteTools {
   readonly newDigest: () => Digest;
-  readonly unpacked: (bytes: AsyncIterable<Uint8Array>, packing: Packing) => AsyncIterable<Uint8Array>;
+  readonly unpacked: (
+    bytes: AsyncIterable<Uint8Array>,
+    packing: Packing,
+    name: string,
+  ) => AsyncIterable<Uint8Array>;
 }
 
 const MAGIC = {
@@ -44,7 +48,7 @@ export async function importSource(
   if (format === "parquet" || (format === "auto" && begins("parquet")))
     return parquetSource({ name, file, newDigest, mapping, all, hostname });
   const packing = begins("gzip") ? "gzip" : begins("zstd") ? "zstd" : undefined;
-  const open = () => (packing ? unpacked(file.stream(), packing) : file.stream());
+  const open = () => (packing ? unpacked(file.stream(), packing, name) : file.stream());
   return textSource({ name, open, newDigest, format, mapping, all, hostname });
 }
 
