@@ -18,7 +18,8 @@ export function acknowledge(rivulet: Rivulet): void {
 }
 
 export function acknowledgements(rivulet: Rivulet): Acknowledgement[] {
-  const { aggregation, alerting, archive, canary, compaction, explore, serving, ingestion, site } = rivulet;
+  const { aggregation, alerting, archive, canary, compaction, explore, imports, serving, ingestion, site } =
+    rivulet;
   const stack = Stack.of(rivulet);
   const arnOf = (bucket: IConstruct): string =>
     `<${stack.getLogicalId(bucket.node.defaultChild as never)}.Arn>`;
@@ -38,6 +39,7 @@ export function acknowledgements(rivulet: Rivulet): Acknowledgement[] {
         serving.handler,
         ...(canary ? [canary.handler] : []),
         ...(archive ? [archive.handler] : []),
+        ...(imports ? [imports.handler] : []),
       ],
       "X-Ray's two write actions know no resources; AWS documents * as their only value.",
       "Resource::*",
@@ -66,6 +68,22 @@ export function acknowledgements(rivulet: Rivulet): Acknowledgement[] {
               "Who reads these files reads no addresses, and access logs would hold some: one role writes here, and " +
               "everybody else is refused.",
             to: [archive.bucket, archive.failures],
+          },
+        ]
+      : []),
+    ...(imports
+      ? [
+          ...wildcards(
+            [imports.handler],
+            "Whoever puts files there chooses their names; the function reads below the one folder and reports below the other.",
+            `Resource::${arnOf(imports.bucket)}/imports/*`,
+            `Resource::${arnOf(imports.bucket)}/reports/*`,
+          ),
+          {
+            rule: "S1",
+            reason:
+              "Access logs would be one more copy of who put files there; CloudTrail's data events tell it to those who need it.",
+            to: [imports.bucket],
           },
         ]
       : []),

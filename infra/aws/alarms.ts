@@ -17,6 +17,7 @@ import type { Aggregation } from "./aggregation.ts";
 import type { Alerting } from "./alerting.ts";
 import type { Canary } from "./canary.ts";
 import type { Compaction } from "./compaction.ts";
+import type { Import } from "./import.ts";
 import type { Ingestion } from "./ingestion.ts";
 import { ownMetric } from "./metrics.ts";
 import type { Serving } from "./serving.ts";
@@ -32,6 +33,7 @@ export interface AlarmsProps {
   readonly serving: Serving;
   readonly alerting: Alerting;
   readonly canary?: Canary | undefined;
+  readonly imports?: Import | undefined;
   /** Address that is told; it must confirm once. Default: subscribe to the topic yourself. */
   readonly email?: string | undefined;
   /** Where the reader of an alarm finds the runbook; the section's anchor is appended. */
@@ -95,6 +97,7 @@ function watches({
   compaction,
   serving,
   canary,
+  imports,
 }: AlarmsProps): Watch[] {
   const rejects = new MathExpression({
     expression: TELLING.map((reason) => `FILL(${reason},0)`).join("+"),
@@ -163,6 +166,17 @@ function watches({
             says: "A click of our own was not in the answers in time, twice within a quarter of an hour.",
             metric: canary.handler.function.metricErrors({ period: Duration.minutes(15) }),
             above: 1,
+            minutes: 1,
+          },
+        ]
+      : []),
+    ...(imports
+      ? [
+          {
+            section: "imports-failing",
+            says: "Files cannot be imported: what tells of them waits in the dead-letter queue.",
+            metric: imports.givenUp(),
+            above: 0,
             minutes: 1,
           },
         ]

@@ -7,7 +7,7 @@ import { siteFiles } from "./files.ts";
 import { Rivulet, type RivuletProps } from "./rivulet.ts";
 import type { SiteFiles } from "./site.ts";
 
-/** A stack from context values, all text: sites, stack, shards, retentionHours, latenessSeconds, domain, certificate, alarmEmail, runbook, believeSenders, requireKey, archive, reserveConcurrency. */
+/** A stack from context values, all text: sites, stack, shards, retentionHours, latenessSeconds, domain, certificate, alarmEmail, runbook, believeSenders, requireKey, archive, imports, reserveConcurrency. */
 export function rivuletStack(app: App, files: SiteFiles): { stack: Stack; rivulet: Rivulet } {
   const text = (key: string): string | undefined => {
     const value: unknown = app.node.tryGetContext(key);
@@ -34,6 +34,7 @@ export function rivuletStack(app: App, files: SiteFiles): { stack: Stack; rivule
     believeSenders: text("believeSenders") === "true",
     requireKey: text("requireKey") === "true",
     archive: archive(text("archive")),
+    imports: text("imports") === "true",
     reserveConcurrency: text("reserveConcurrency") === "true",
     ...(domain && certificate
       ? {

@@ -18,6 +18,7 @@ import { Canary } from "./canary.ts";
 import { Compaction } from "./compaction.ts";
 import { Explore } from "./explore.ts";
 import { builtSiteFiles } from "./files.ts";
+import { Import } from "./import.ts";
 import { Ingestion } from "./ingestion.ts";
 import { Observability } from "./observability.ts";
 import { Serving } from "./serving.ts";
@@ -57,6 +58,8 @@ export interface RivuletProps {
    * rollups cannot answer. Default: false.
    */
   readonly archive?: boolean | { readonly retention: Duration };
+  /** A bucket whose files are counted: access logs, CSV, JSON lines and Parquet. Default: false. */
+  readonly imports?: boolean;
   /** Who is told of alarms. */
   readonly alarmEmail?: string;
   /** Where the runbook can be read. Default: docs/runbook.md of the repository. */
@@ -82,6 +85,7 @@ export class Rivulet extends Construct {
   readonly canary: Canary | undefined;
   readonly archive: Archive | undefined;
   readonly explore: Explore | undefined;
+  readonly imports: Import | undefined;
   readonly alerting: Alerting;
   readonly alarms: Alarms;
   readonly observability: Observability;
@@ -144,6 +148,9 @@ export class Rivulet extends Construct {
       files: props.files ?? builtSiteFiles({ demo: props.sites.some((site) => site.id === "demo") }),
       domain: props.domain,
     });
+    this.imports = props.imports
+      ? new Import(this, "Import", { clicks: this.clicks, data: this.data, sites, concurrency: keep(2) })
+      : undefined;
     const url = `https://${props.domain?.name ?? this.site.distribution.distributionDomainName}`;
     this.canary = hasCanary ? new Canary(this, "Canary", { data: this.data, url }) : undefined;
     this.alerting = new Alerting(this, "Alerting", { data: this.data, url, environment });
@@ -156,6 +163,7 @@ export class Rivulet extends Construct {
       aggregation: this.aggregation,
       compaction: this.compaction,
       serving: this.serving,
+      imports: this.imports,
       email: props.alarmEmail,
       runbook: props.runbook ?? "docs/runbook.md",
     });
@@ -182,6 +190,11 @@ export class Rivulet extends Construct {
       new CfnOutput(this, "ArchiveBucket", {
         value: this.archive.bucket.bucketName,
         description: "Every event that was counted",
+      });
+    if (this.imports)
+      new CfnOutput(this, "ImportBucket", {
+        value: this.imports.bucket.bucketName,
+        description: "Put files under imports/SITE/ to have them counted",
       });
     new CfnOutput(this, "TableName", { value: this.data.table.tableName, description: "Everything counted" });
     new CfnOutput(this, "StreamName", {

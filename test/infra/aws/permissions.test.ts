@@ -2,7 +2,7 @@ import { rmSync } from "node:fs";
 import { afterAll, describe, expect, it } from "vitest";
 import { type Json, synthesise } from "./synth.ts";
 
-const cloud = synthesise({ context: { archive: "true" } });
+const cloud = synthesise({ context: { archive: "true", imports: "true" } });
 afterAll(() => rmSync(cloud.outdir, { recursive: true, force: true }));
 
 interface Grant {
@@ -57,6 +57,17 @@ const JUSTIFIED: readonly (readonly [role: string, wildcard: RegExp, reason: str
     "RivuletArchiveConsumerRole",
     /Failures.*\/aws\/lambda\/\*.* of s3:PutObject$/,
     "Lambda names the objects",
+  ],
+  ["RivuletImportImporterRole", /^resource "\*" of xray:/, "X-Ray's write actions know no resources"],
+  [
+    "RivuletImportImporterRole",
+    /Files.*\/imports\/\*.* of s3:GetObject$/,
+    "Whoever puts files there names them",
+  ],
+  [
+    "RivuletImportImporterRole",
+    /Files.*\/reports\/\*.* of s3:GetObject s3:PutObject$/,
+    "Reports are named as their files",
   ],
   [
     "RivuletArchiveDeliveryRole",
@@ -150,6 +161,30 @@ describe("permissions", () => {
         "s3:ListBucket",
         "s3:ListBucketMultipartUploads",
         "s3:PutObject",
+      ],
+    },
+    {
+      role: "RivuletImportImporterRole",
+      may: "read files, put records, note what it did, and take its messages",
+      actions: [
+        "dynamodb:BatchGetItem",
+        "dynamodb:BatchWriteItem",
+        "dynamodb:DeleteItem",
+        "dynamodb:GetItem",
+        "dynamodb:Query",
+        "dynamodb:UpdateItem",
+        "kinesis:ListShards",
+        "kinesis:PutRecords",
+        "s3:GetObject",
+        "s3:GetObject",
+        "s3:ListBucket",
+        "s3:PutObject",
+        "sns:Publish",
+        "sqs:ChangeMessageVisibility",
+        "sqs:DeleteMessage",
+        "sqs:GetQueueAttributes",
+        "sqs:GetQueueUrl",
+        "sqs:ReceiveMessage",
       ],
     },
     { role: "RivuletCanaryRole", may: "do nothing that a browser may not", actions: [] },

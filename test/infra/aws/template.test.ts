@@ -17,7 +17,10 @@ const chosen = synthesise({
     sites: "shop.example@Asia/Seoul,blog.example",
   },
 });
-const onDemand = synthesise({ context: { shards: "on-demand", reserveConcurrency: "true" } });
+/** With every alarm that there is. */
+const onDemand = synthesise({
+  context: { shards: "on-demand", reserveConcurrency: "true", imports: "true" },
+});
 afterAll(() => {
   for (const { outdir } of [cloud, chosen, onDemand]) rmSync(outdir, { recursive: true, force: true });
 });
@@ -363,7 +366,7 @@ describe("logs", () => {
 describe("alarms", () => {
   const runbook = readFileSync(new URL("../../../docs/runbook.md", import.meta.url), "utf8");
   const sections = [...runbook.matchAll(/^## (.+)$/gm)].map(([, title]) => title!);
-  const alarms = cloud.of("AWS::CloudWatch::Alarm");
+  const alarms = onDemand.of("AWS::CloudWatch::Alarm");
 
   it("each tell the topic, and the reader which section of the runbook to open", () => {
     expect(alarms.length).toBeGreaterThan(0);
