@@ -1,7 +1,8 @@
 /**
  * `npm run campaign`: drills on the shipped server, replays of random traffic, and random schedules of the pipeline, in
  * turn, until the budget is spent. RIVULET_SEED repeats a run, RIVULET_BUDGET_S (default 120) bounds it. Ends with 1 on
- * any loss or double. `npm run campaign -- --schedules 10000 --store sqlite` plays schedules alone, as many as asked for.
+ * any loss or double. `npm run campaign -- --schedules 10000 --store sqlite` plays schedules alone, as many as asked for;
+ * `npm run campaign -- --queries 100000` asks random questions alone, of a hundred thousand events, within the budget.
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -10,6 +11,7 @@ import { parseArgs } from "node:util";
 import { type ServerProcess, startServer } from "../kit/server.ts";
 import { drill } from "./kill.ts";
 import { makeSchedule, makeTrial, trySchedule } from "./law.ts";
+import { askAtRandom } from "./queries.ts";
 import { explain, runSchedules } from "./schedules.ts";
 import { STORE_KINDS, type StoreKind, startStores } from "./stores.ts";
 
@@ -18,14 +20,29 @@ const budgetMs = Number(process.env.RIVULET_BUDGET_S ?? 120) * 1_000;
 if (!Number.isSafeInteger(seed)) throw new RangeError(`RIVULET_SEED: not a whole number`);
 if (!(budgetMs > 0)) throw new RangeError(`RIVULET_BUDGET_S: not a number of seconds`);
 
-const { schedules: asked, store: storeName } = parseArgs({
-  options: { schedules: { type: "string" }, store: { type: "string", default: "memory" } },
+const {
+  schedules: asked,
+  queries: questions,
+  events: eventCount,
+  store: storeName,
+} = parseArgs({
+  options: {
+    schedules: { type: "string" },
+    queries: { type: "string" },
+    events: { type: "string", default: "100000" },
+    store: { type: "string", default: "memory" },
+  },
 }).values;
 const storeKind = STORE_KINDS.find((kind) => kind === storeName);
 if (!storeKind) throw new RangeError(`--store: one of ${STORE_KINDS.join(", ")}, got ${storeName}`);
-const schedulesAsked = asked === undefined ? undefined : Number(asked);
-if (schedulesAsked !== undefined && !(Number.isSafeInteger(schedulesAsked) && schedulesAsked > 0))
-  throw new RangeError(`--schedules: not a number of schedules: ${asked}`);
+const countOf = (name: string, text: string): number => {
+  const count = Number(text);
+  if (Number.isSafeInteger(count) && count > 0) return count;
+  throw new RangeError(`--${name}: not a number of ${name}: ${text}`);
+};
+const schedulesAsked = asked === undefined ? undefined : countOf("schedules", asked);
+const queriesAsked = questions === undefined ? undefined : countOf("queries", questions);
+const eventsAsked = countOf("events", eventCount);
 
 const startedAt = performance.now();
 const hasTime = (): boolean => performance.now() - startedAt < budgetMs;
@@ -39,6 +56,8 @@ const SCHEDULES_A_ROUND: ReadonlyArray<readonly [StoreKind, number]> = [
   ["memory", 150],
   ["sqlite", 50],
 ];
+/** Of one recording in one time zone. */
+const QUERIES_A_RECORDING = 5_000;
 let problems = 0;
 let schedules = 0;
 const MOST_LINES = 100;
@@ -53,6 +72,22 @@ if (schedulesAsked !== undefined) {
   const step = storeKind === "dynamodb" ? 20 : 1_000;
   for (let from = 0; from < schedulesAsked; from += step)
     await playSchedules(storeKind, seed + from, Math.min(step, schedulesAsked - from), () => true);
+  process.exit(end());
+}
+if (queriesAsked !== undefined) {
+  let done = 0;
+  for (let at = seed; done < queriesAsked && hasTime(); at++) {
+    const began = performance.now();
+    const count = Math.min(QUERIES_A_RECORDING, queriesAsked - done);
+    const of = await askAtRandom(at, { count, events: eventsAsked, hasTime });
+    done += of.asked;
+    const seconds = ((performance.now() - began) / 1_000).toFixed(1);
+    report(
+      `${of.asked} queries of ${eventsAsked} events in ${of.zone} in ${seconds} s, ${of.approximate} approximate (seed ${at})`,
+      of.problems,
+    );
+  }
+  console.log(`${done} of ${queriesAsked} queries`);
   process.exit(end());
 }
 

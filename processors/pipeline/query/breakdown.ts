@@ -1,4 +1,5 @@
 /** From merged tables to rows: one for each bucket of time and value of the dimension, with all that was measured. */
+import { EXIT_PAGE } from "../../model/dimensions.ts";
 import { Measures } from "../../model/measures.ts";
 import type { Table } from "../../model/rollup.ts";
 import { ENTRY_METRICS, tableDimension } from "./answerable.ts";
@@ -59,7 +60,7 @@ export function breakDown(
     const { main, entry } = tables[at]!;
     if (request.breakdown.length > 0) {
       for (const [value, measures] of main.rows) {
-        if (measures.isZero()) continue;
+        if (isNothing(measures, dimension)) continue;
         const entered = entry?.rows.get(value);
         rows.push({
           at,
@@ -72,12 +73,19 @@ export function breakDown(
       continue;
     }
     const measures = together(main.rows, () => true);
-    if (request.time && measures.isZero()) continue;
+    if (request.time && isNothing(measures, dimension)) continue;
     const entered = entry && tallied(together(entry.rows, (value) => main.rows.has(value)));
     rows.push({ at, bucket, values: [], tally: tallied(measures), entry: entered });
   }
   return rows;
 }
+
+/**
+ * A visitor stays counted with the first of their visits that ended on a page, in its minute, while a later visit ends
+ * there; where the first went on to another page, that minute has a visitor of no visit.
+ */
+const isNothing = (measures: Measures, dimension: string | undefined): boolean =>
+  measures.isZero() || (dimension === EXIT_PAGE && measures.visits === 0 && measures.events === 0);
 
 /** Rows as one. Not to be changed: it may be one of them. */
 function together(rows: Table, passes: (value: string) => boolean): Measures {
