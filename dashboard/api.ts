@@ -153,8 +153,8 @@ async function request(path: string, init: RequestInit, signal?: AbortSignal): P
     throw new ApiError("", true, { cause });
   }
   if (response.ok || response.status === 304) return response;
-  const { status, headers } = response;
-  const waitMs = 1_000 * (Number(headers.get("retry-after")) || 0);
+  const { status } = response;
+  const waitMs = retryAfterMs(response);
   throw new ApiError(await errorMessage(response), AWAY_STATUS.has(status), { status, waitMs });
 }
 
@@ -178,15 +178,29 @@ async function json<T>(response: Response): Promise<T> {
   }
 }
 
+/** Told while the archive is read: how much of it is, 0 to 1, or null where that cannot be told. */
+export type Progress = (done: number | null) => void;
+
+/** Between two requests for the same answer, unless `Retry-After` says otherwise. */
+const AGAIN_MS = 1_000;
+
 /** A server that reads its archive for long says 202 and how far it is; the same request later gets the answer. */
-async function finished(path: string, init: RequestInit, signal?: AbortSignal): Promise<Response> {
+async function finished(
+  path: string,
+  init: RequestInit,
+  signal?: AbortSignal,
+  progress?: Progress,
+): Promise<Response> {
   for (;;) {
     const response = await request(path, init, signal);
     if (response.status !== 202) return response;
-    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    progress?.((await json<{ progress: { done: number | null } }>(response)).progress.done);
+    await new Promise((resolve) => setTimeout(resolve, retryAfterMs(response) || AGAIN_MS));
     signal?.throwIfAborted();
   }
 }
+
+const retryAfterMs = ({ headers }: Response): number => 1_000 * (Number(headers.get("retry-after")) || 0);
 
 /**
  * Asks for a breakdown, a series or totals. Throws ApiError; an aborted `signal` rejects with its own reason.
@@ -195,7 +209,7 @@ async function finished(path: string, init: RequestInit, signal?: AbortSignal): 
 export async function query(
   body: QueryRequest,
   signal: AbortSignal,
-  priority: "high" | "low" = "low",
+  { priority = "low", progress }: { priority?: "high" | "low"; progress?: Progress } = {},
 ): Promise<QueryAnswer> {
   const init = {
     method: "POST",
@@ -203,7 +217,18 @@ export async function query(
     headers: { "content-type": "application/json" },
     body: JSON.stringify(body),
   };
-  return json(await finished("/api/v2/query", init, signal));
+  return json(await finished("/api/v2/query", init, signal, progress));
+}
+
+/** A table that the archive has to be read for, and the name that the server gives it. */
+export async function csvFile(
+  address: string,
+  progress: Progress,
+): Promise<{ readonly name: string; readonly body: Blob }> {
+  const response = await finished(address, {}, undefined, progress);
+  const [, name = "rivulet.csv"] =
+    /filename="(.+?)"/.exec(response.headers.get("content-disposition") ?? "") ?? [];
+  return { name, body: await response.blob() };
 }
 
 export async function sites(): Promise<readonly Site[]> {
@@ -344,10 +369,16 @@ export interface FunnelAnswer {
   readonly meta: QueryMeta;
 }
 
-export async function funnel(question: FunnelQuestion, steps: readonly FunnelStep[]): Promise<FunnelAnswer> {
+export async function funnel(
+  question: FunnelQuestion,
+  steps: readonly FunnelStep[],
+  signal: AbortSignal,
+  progress: Progress,
+): Promise<FunnelAnswer> {
   const body = JSON.stringify({ ...question, steps });
   try {
-    return await json(await finished("/api/v2/funnel", { method: "POST", headers: WRITE_HEADERS, body }));
+    const init = { method: "POST", headers: WRITE_HEADERS, body };
+    return await json(await finished("/api/v2/funnel", init, signal, progress));
   } catch (error) {
     // A server from before funnels has no such path.
     if (error instanceof ApiError && error.status === 404)

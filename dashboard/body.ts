@@ -1,5 +1,5 @@
 /** What the inside of a panel is given and what it answers: the contract between a panel and its tabs. Types only. */
-import type { Filter, FunnelQuestion, QueryAnswer, QueryMeta } from "./api.ts";
+import type { Filter, FunnelQuestion, Progress, QueryAnswer, QueryMeta } from "./api.ts";
 import type { Tab } from "./breakdowns.ts";
 import type { Condition } from "./filters.ts";
 import type { View } from "./view.ts";
@@ -17,13 +17,17 @@ export interface AskOptions {
 }
 
 /** Asks about the period and the conditions shown. Rejects with ApiError. */
-export type Ask = (options: AskOptions) => Promise<QueryAnswer>;
+export type Ask = (options: AskOptions, progress?: Progress) => Promise<QueryAnswer>;
 
 /** What a panel is to show now. */
 export interface PanelContext {
   readonly site: string;
   readonly question: FunnelQuestion;
   readonly ask: Ask;
+  /** Aborted when the viewer asks for something else. */
+  readonly signal: AbortSignal;
+  /** Says how far the answer is, in place of the rows. */
+  readonly progress: Progress;
   /** The address of the same answer as CSV, all rows. */
   readonly csv: (options: AskOptions) => string;
   readonly view: View;

@@ -1,7 +1,9 @@
 /** Turns the dashboard's sources into the files that any static host serves; knows nothing of who serves them. */
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
+import { build, type Plugin } from "esbuild";
+import { en } from "./i18n/en.ts";
+import { ko } from "./i18n/ko.ts";
 import { buildWorld } from "./world.ts";
 
 export interface StaticFile {
@@ -15,6 +17,19 @@ export const EMBED_PATH = "/embed/";
 export const PATHS: readonly string[] = ["/", EMBED_PATH, "/app.js", "/app.css", "/world.json", "/icon.svg"];
 
 const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
+
+/** Other languages have exactly the keys of English, and go out without repeating them. */
+const keysOnce: Plugin = {
+  name: "keys once",
+  setup({ onLoad }) {
+    onLoad({ filter: /i18n.ko\.ts$/ }, () => ({
+      contents: `import { en } from "./en.ts";
+        const words = ${JSON.stringify(Object.keys(en).map((key) => ko[key as keyof typeof en]))};
+        export const ko = Object.fromEntries(Object.keys(en).map((key, i) => [key, words[i]]));`,
+      resolveDir: here("i18n"),
+    }));
+  },
+};
 
 /** All files of the dashboard by URL path, "/" being the page itself. Rejects when a source does not compile. */
 export async function buildDashboard(): Promise<Map<string, StaticFile>> {
@@ -32,6 +47,7 @@ export async function buildDashboard(): Promise<Map<string, StaticFile>> {
       target: "es2022",
       charset: "utf8",
       legalComments: "none",
+      plugins: [keysOnce],
     }),
   ]);
   const output = (suffix: string): Uint8Array => {

@@ -2,9 +2,11 @@
 
 import type { AskOptions, PanelContext } from "./body.ts";
 import type { Tab } from "./breakdowns.ts";
+import { csvLink } from "./csv.ts";
 import { dialog } from "./dialog.ts";
 import { el, setText } from "./dom.ts";
 import { fill } from "./i18n/strings.ts";
+import { readingText } from "./progress.ts";
 import { fillTable } from "./rowsbody.ts";
 import { rowTable } from "./table.ts";
 
@@ -52,8 +54,8 @@ export function openDetails(
       sort.append(
         el("option", { value: `${by} ${direction}` }, `${label} ${direction === "asc" ? "↑" : "↓"}`),
       );
-  const link = el("a", { class: "link", download: "" }, "CSV");
   const status = el("p", { class: "quiet", role: "status" });
+  const link = csvLink(view, (text) => setText(status, text));
   const back = el("button", { type: "button", class: "button" }, strings.pageBack);
   const forth = el("button", { type: "button", class: "button" }, strings.pageForth);
   const scroller = el(
@@ -62,7 +64,7 @@ export function openDetails(
     table.node,
   );
   box.body.append(
-    el("div", { class: "tools" }, search, sort, link),
+    el("div", { class: "tools" }, search, sort, link.node),
     scroller,
     el("footer", { class: "pages" }, back, status, forth),
   );
@@ -79,10 +81,12 @@ export function openDetails(
   async function load(): Promise<void> {
     const mine = ++turn;
     const wanted = question();
-    link.href = csv(wanted);
     try {
-      const answer = await ask({ ...wanted, limit: PAGE, offset: page * PAGE, countRows: true });
+      const answer = await ask({ ...wanted, limit: PAGE, offset: page * PAGE, countRows: true }, (done) => {
+        if (mine === turn) setText(status, readingText(done, view));
+      });
       if (mine !== turn) return;
+      link.show(csv(wanted), answer.meta);
       const total = answer.meta.total_rows ?? answer.results.length;
       fillTable(table, answer, tab, view, conditions);
       scroller.scrollTop = 0;

@@ -1,7 +1,7 @@
 /** What the numbers are narrowed to: a chip for each condition, to change or to take away, and one more to add. Knows no data. */
 import { DIMENSIONS, dimensionLabel, valueLabel } from "./breakdowns.ts";
 import { dialog } from "./dialog.ts";
-import { el } from "./dom.ts";
+import { el, setText } from "./dom.ts";
 import { type Condition, OPERATORS, type Operator } from "./filters.ts";
 import type { Strings } from "./i18n/en.ts";
 import { fill } from "./i18n/strings.ts";
@@ -15,12 +15,15 @@ export interface FilterBar {
   /** Opens the dialog for a new condition. */
   readonly add: HTMLElement;
   show(conditions: readonly Condition[], view: View): void;
+  /** A sentence beside the chips, "" for none: what they narrow takes its time. */
+  say(sentence: string): void;
 }
 
 /** `change` runs with all conditions as the viewer wants them. */
 export function filterBar(strings: Strings, change: (conditions: readonly Condition[]) => void): FilterBar {
   const node = el("div", { class: "focus-bar", role: "group", "aria-label": strings.filters });
   const add = el("button", { type: "button", class: "button", "data-key": "filter" }, strings.filter);
+  const status = el("span", { class: "quiet", role: "status" });
   let shown: readonly Condition[] = [];
   let view: View | undefined;
   node.hidden = true;
@@ -76,6 +79,7 @@ export function filterBar(strings: Strings, change: (conditions: readonly Condit
   return {
     node,
     add,
+    say: (sentence) => setText(status, sentence),
     show(conditions, now) {
       if (view === now && JSON.stringify(conditions) === JSON.stringify(shown)) return;
       // Where the keyboard's focus was on a chip that goes, the next best thing takes it.
@@ -102,6 +106,7 @@ export function filterBar(strings: Strings, change: (conditions: readonly Condit
           remove.addEventListener("click", () => change(without(i)));
           return el("span", { class: "chip" }, edit, remove);
         }),
+        status,
       );
       if (held) (node.querySelector<HTMLElement>("button") ?? add).focus();
     },

@@ -12,6 +12,8 @@ export interface Formatter {
   error(relative: number | undefined): string;
   /** Relative change as "12%"; sign and arrow are the caller's. */
   change(relative: number): string;
+  /** A part of the whole, 0 to 1, as "12%". */
+  share(part: number): string;
   lag(ms: number): string;
   /** How long ago, in whole seconds or minutes. */
   age(ms: number): string;
@@ -150,6 +152,7 @@ export function formatter(locale: string, timeZone: string): Formatter {
     },
     count: (value) => count.format(value),
     error: (relative) => (relative ? `±${fine.format(relative)}` : ""),
+    share: (part) => percent.format(part),
     change: (relative) => (Math.abs(relative) < 0.1 ? fine : percent).format(Math.abs(relative)),
     age: (ms) => span(ms < 60_000 ? ms / 1000 : 60 * Math.floor(ms / 60_000)),
     rate: (value) => rate.format(value),

@@ -51,7 +51,7 @@ export function funnelsBody(first: View, actions: FunnelActions): Body {
         return { message: strings.funnelFilters };
       }
       const { format } = context.view;
-      const answer = await funnel(context.question, chosen.steps);
+      const answer = await funnel(context.question, chosen.steps, context.signal, context.progress);
       const top = Math.max(1, answer.steps[0]?.visitors ?? 0);
       list.replaceChildren(
         ...answer.steps.map(({ label, visitors, conversion_rate, drop_off }, i) => {

@@ -19,6 +19,8 @@ export interface LiveStrip {
 
 const MINUTES = 30;
 const FEED_ROWS = 20;
+/** Asked once: Chromium keeps every query that was ever asked as long as the page lives. */
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 /** `failed` runs with what a question of its own came to. */
 export function liveStrip(first: View, failed: (error: unknown) => void): LiveStrip {
@@ -211,7 +213,7 @@ function feedRow(traceHint: string) {
       node.hidden = true;
     },
     flash(): void {
-      if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+      if (calm.matches) return;
       node.animate([{ opacity: 0.35 }, { opacity: 1 }], { duration: 400, easing: "ease-out" });
     },
   };

@@ -15,6 +15,7 @@ import { panelArea } from "./panels.ts";
 import { apiRange, buckets, intervalsOf, RANGES, rangeBetween, resolve, shifted } from "./period.ts";
 import { pollLive } from "./poll.ts";
 import { presence } from "./presence.ts";
+import { readingText } from "./progress.ts";
 import { refresher } from "./refresher.ts";
 import { refusal } from "./refusal.ts";
 import { metricsOf } from "./report.ts";
@@ -234,12 +235,15 @@ async function ask(signal: AbortSignal): Promise<void> {
     now,
   };
   await Promise.all([
-    numbers.load(question, view, signal).then(() => {
-      if (signal.aborted) return;
-      report.hidden = live?.has_events === false;
-      report.classList.remove("pending");
-      if (live) strip.update(live, numbers.meta);
-    }),
+    numbers
+      .load(question, view, signal, (done) => filters.say(readingText(done, view)))
+      .then(() => {
+        if (signal.aborted) return;
+        filters.say("");
+        report.hidden = live?.has_events === false;
+        report.classList.remove("pending");
+        if (live) strip.update(live, numbers.meta);
+      }),
     panels.refresh(question, view, signal),
   ]);
 }

@@ -14,6 +14,13 @@ const ALL = 300;
 /** The lightest shade that is still seen to be one. */
 const FAINTEST = 0.16;
 
+/** A path of SVG out of one whose steps are letters, "O" being 0. */
+const outline = (shape: string): string =>
+  shape.replace(
+    /l(.+?)z/g,
+    (_, letters: string) => `l${[...letters].map((one) => one.charCodeAt(0) - 79).join(" ")}z`,
+  );
+
 /** `pick` runs with the country that the viewer chose. */
 export function mapBody(first: View, pick: (country: string) => void): Body {
   const { strings } = first;
@@ -26,7 +33,8 @@ export function mapBody(first: View, pick: (country: string) => void): Body {
 
   function draw({ width, height, shapes, points }: WorldMap): void {
     drawing.setAttribute("viewBox", `0 0 ${width} ${height}`);
-    for (const [code, d] of Object.entries(shapes)) lands.set(code, svg("path", { d, "data-code": code }));
+    for (const [code, shape] of Object.entries(shapes))
+      lands.set(code, svg("path", { d: outline(shape), "data-code": code }));
     for (const [code, [x, y]] of Object.entries(points))
       lands.set(code, svg("circle", { cx: `${x}`, cy: `${y}`, r: "2.5", "data-code": code }));
     drawing.replaceChildren(...lands.values());

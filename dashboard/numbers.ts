@@ -1,5 +1,5 @@
 /** Headline and chart together: one report of one question, shown by metric. Knows neither panels nor the live poll. */
-import { ApiError, type QueryMeta } from "./api.ts";
+import { ApiError, type Progress, type QueryMeta } from "./api.ts";
 import { type ChartActions, chart } from "./chart.ts";
 import { el, setText } from "./dom.ts";
 import { headline, isMetric, type Metric } from "./headline.ts";
@@ -16,7 +16,7 @@ export interface NumbersArea {
   readonly period: Period | undefined;
   readonly meta: QueryMeta | undefined;
   /** Rejects with an ApiError when the server is away; a refusal is shown. */
-  load(question: ReportQuestion, view: View, signal: AbortSignal): Promise<void>;
+  load(question: ReportQuestion, view: View, signal: AbortSignal, progress: Progress): Promise<void>;
   choose(metric: string): void;
   /** Forgets the site shown so far. */
   clear(): void;
@@ -58,10 +58,10 @@ export function numbersArea(first: View, actions: NumbersActions): NumbersArea {
     get meta() {
       return report?.meta;
     },
-    async load(question, now, signal) {
+    async load(question, now, signal, progress) {
       view = now;
       try {
-        const next = await load(question, signal);
+        const next = await load(question, signal, progress);
         if (signal.aborted) return;
         report = next;
         notice.hidden = true;

@@ -1,8 +1,11 @@
 /** One panel: its tabs, the body of the tab that is open, what it cannot show and why, the way to all rows and to CSV. Knows no chart. */
-import type { AskOptions, Body, Filled, PanelContext } from "./body.ts";
+import type { Progress } from "./api.ts";
+import type { Ask, AskOptions, Body, Filled, PanelContext } from "./body.ts";
 import type { PanelDefinition, Tab, TabKind } from "./breakdowns.ts";
+import { csvLink } from "./csv.ts";
 import { el, setAttribute, setText } from "./dom.ts";
 import { fill } from "./i18n/strings.ts";
+import { readingText } from "./progress.ts";
 import { rowsBody } from "./rowsbody.ts";
 import type { View } from "./view.ts";
 
@@ -42,7 +45,7 @@ export function panel(
 
   const message = el("p", { class: "quiet panel-message", role: "status" });
   const more = el("button", { type: "button", class: "link more" }, strings.more);
-  const csv = el("a", { class: "link csv", download: "" }, "CSV");
+  const csv = csvLink(first, (text) => setText(message, text));
   const margin = el("span", { class: "margin" });
   const source = el("span", { class: "badge", title: strings.archiveHint }, strings.archive);
   const title = el("h2", {}, strings[definition.title]);
@@ -53,9 +56,9 @@ export function panel(
     { class: "card panel", "data-panel": definition.title, "data-rows": String(definition.rows) },
     el("header", {}, title, strip),
     inside,
-    el("footer", {}, margin, source, more, csv),
+    el("footer", {}, margin, source, more, csv.node),
   );
-  more.hidden = csv.hidden = source.hidden = true;
+  more.hidden = csv.node.hidden = source.hidden = true;
 
   function body(): Body {
     const kind = tab.kind ?? "rows";
@@ -80,7 +83,7 @@ export function panel(
     setText(message, "");
     // What the tab before was asked for is not what this one shows.
     all = undefined;
-    more.hidden = csv.hidden = source.hidden = true;
+    more.hidden = csv.node.hidden = source.hidden = true;
     actions.changed(self);
   }
 
@@ -134,9 +137,8 @@ export function panel(
     setAttribute(margin, "title", error ? fill(strings.errorHint, { error }) : undefined);
     source.hidden = filled.meta?.source !== "archive";
     more.hidden = !all || !filled.isCut;
-    csv.hidden = !all || filled.message !== "";
-    setAttribute(csv, "href", all && address(all));
-    setAttribute(csv, "aria-label", fill(strings.csvOf, { name: strings[tab.label] }));
+    csv.node.hidden = !all || filled.message !== "";
+    csv.show(all ? address(all) : "", filled.meta, strings[tab.label]);
   }
 
   const self: Panel = {
@@ -146,13 +148,15 @@ export function panel(
       const asked = tab;
       const turn = ++turns;
       const one = body();
-      const slow = setTimeout(() => {
+      const progress: Progress = (done) => {
         if (turn !== turns) return;
-        setText(message, strings.reading);
+        setText(message, readingText(done, context.view));
         inside.classList.add("waiting");
-      }, SLOW_MS);
+      };
+      const slow = setTimeout(progress, SLOW_MS, null);
+      const ask: Ask = (options) => context.ask(options, progress);
       try {
-        const filled = await one.fill(context, asked);
+        const filled = await one.fill({ ...context, ask, progress }, asked);
         if (turn === turns) show(filled, context); // else the viewer moved on; the newer answer counts
       } catch (failure) {
         const words = actions.refusal(failure);

@@ -58,6 +58,8 @@ export function panelArea(
   let last: { question: PanelQuestion; view: View } | undefined;
   /** Panels whose answer took long, and until when the same is not asked again. */
   const resting = new Map<Panel, { key: string; until: number }>();
+  /** Panels that are asked by themselves, because their tab changed. */
+  const singly = new Map<Panel, AbortController>();
   /** What each panel is being asked. One that reads the archive may take seconds, and the others go on meanwhile. */
   const running = new Map<Panel, { key: string; signal: AbortSignal; done: Promise<void> }>();
 
@@ -92,12 +94,14 @@ export function panelArea(
     return {
       site,
       question: { site_id: site, date_range: dateRange, filters: filtersOf(filters) },
-      async ask(options) {
+      signal,
+      progress: () => undefined,
+      async ask(options, progress) {
         const asked = request(options);
         // Known beforehand, it need not be asked again and again for the same refusal.
         if (isBeyondTotals(asked) && !(await aboutSite(site)).has_archive)
           throw new ApiError("archive", false, { status: 400 });
-        return query(asked, signal);
+        return query(asked, signal, progress && { progress });
       },
       csv: (options) => csvAddress(request(options)),
       view,
@@ -107,9 +111,13 @@ export function panelArea(
 
   async function refreshOne(one: Panel): Promise<void> {
     if (!last) return;
+    singly.get(one)?.abort();
+    const turn = new AbortController();
+    singly.set(one, turn);
     try {
-      await one.refresh(contextOf(last, new AbortController().signal));
+      await one.refresh(contextOf(last, turn.signal));
     } catch (error) {
+      if (turn.signal.aborted) return;
       if (!(error instanceof ApiError)) throw error;
       failed(error);
     }
@@ -148,8 +156,9 @@ export function panelArea(
   return {
     node: el("div", { class: "panels" }, ...panels.map(({ node }) => node)),
     async refresh(question, view, signal) {
-      last = { question, view };
       const key = JSON.stringify(question);
+      if (JSON.stringify(last?.question) !== key) for (const turn of singly.values()) turn.abort();
+      last = { question, view };
       const context = contextOf(last, signal);
       await Promise.all(
         panels.map((one) => {

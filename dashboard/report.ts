@@ -1,5 +1,12 @@
 /** The headline and the chart of one period: which questions that takes, and their answers lined up. No DOM. */
-import { type MetricValue, type QueryAnswer, type QueryMeta, type QueryRequest, query } from "./api.ts";
+import {
+  type MetricValue,
+  type Progress,
+  type QueryAnswer,
+  type QueryMeta,
+  type QueryRequest,
+  query,
+} from "./api.ts";
 import type { Series } from "./chart.ts";
 import { type Condition, filtersOf } from "./filters.ts";
 import { numberOf } from "./format.ts";
@@ -72,16 +79,20 @@ export function metricsOf(filters: readonly Condition[]): readonly Metric[] {
 }
 
 /** Loads reports one after the other and keeps the comparison, which changes once a minute at most. */
-export function reportLoader(): (question: ReportQuestion, signal: AbortSignal) => Promise<Report> {
+export function reportLoader(): (
+  question: ReportQuestion,
+  signal: AbortSignal,
+  progress: Progress,
+) => Promise<Report> {
   let kept: { key: string; past: Past } | undefined;
 
-  return async (question, signal) => {
+  return async (question, signal, progress) => {
     const { site, timeZone, range, dateRange, compare, filters } = question;
     const now = question.now;
     const metrics = metricsOf(filters);
     const base = { site_id: site, metrics, filters: filtersOf(filters) };
     const ask = (more: Partial<QueryRequest>) =>
-      query({ ...base, date_range: dateRange, ...more }, signal, "high");
+      query({ ...base, date_range: dateRange, ...more }, signal, { priority: "high", progress });
     const perBucket = (interval: Interval, period?: Period) =>
       ask({
         dimensions: [`time:${interval}`],

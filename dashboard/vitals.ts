@@ -1,10 +1,12 @@
 /** Web vitals: what three of four page views had or better, rated as the metrics' authors rate it, and the pages behind them. */
 
+import type { Progress } from "./api.ts";
 import type { PanelContext } from "./body.ts";
 import { el, setText } from "./dom.ts";
 import { numberOf } from "./format.ts";
 import type { Strings } from "./i18n/en.ts";
 import type { Panel, PanelActions } from "./panel.ts";
+import { readingText } from "./progress.ts";
 import type { View } from "./view.ts";
 
 interface Vital {
@@ -131,10 +133,13 @@ export function vitalsPanel(first: View, actions: PanelActions): Panel {
     async refresh({ ask, view }: PanelContext) {
       const turn = ++turns;
       const metrics = VITALS.map(({ metric }) => metric);
+      const progress: Progress = (done) => {
+        if (turn === turns) setText(message, readingText(done, view));
+      };
       try {
         const [total, pages] = await Promise.all([
-          ask({ metrics }),
-          ask({ dimension: "event:page", metrics: ["visitors", ...metrics], limit: 50 }),
+          ask({ metrics }, progress),
+          ask({ dimension: "event:page", metrics: ["visitors", ...metrics], limit: 50 }, progress),
         ]);
         if (turn !== turns) return;
         const values = metrics.map((_, i) => numberOf(total.results[0]?.metrics[i]));

@@ -54,18 +54,43 @@ function codeOf(id: string | number | undefined): string | undefined {
   return code && /^[A-Z]{2}$/.test(code) ? code : undefined;
 }
 
-/** The same outline by steps instead of places, without rings that rounding made a line. Half as long. */
+/** Steps are written as letters, from -REACH to REACH around this one. The page reads them back (dashboard/map.ts). */
+const ZERO = "O".charCodeAt(0);
+const REACH = 40;
+
+type Step = readonly [x: number, y: number];
+
+/**
+ * The same outline by steps instead of places, each a letter for x and one for y: a quarter as long. Without corners
+ * that bend nothing, and without rings that rounding made a line.
+ */
 function relative(path: string): string {
   let result = "";
   for (const ring of path.match(/M[^Z]*Z/g) ?? []) {
     const corners = ring.slice(1, -1).split("L");
     const points = corners.map((corner) => corner.split(",").map(Number) as [number, number]);
-    const steps = points
-      .map(([x, y], i) => [x - (points[i - 1]?.[0] ?? 0), y - (points[i - 1]?.[1] ?? 0)] as const)
-      .filter(([x, y], i) => i === 0 || x !== 0 || y !== 0);
-    if (steps.length < 3) continue;
-    const [first, ...rest] = steps.map(([x, y]) => `${x}${y < 0 ? "" : " "}${y}`);
-    result += `M${first}l${rest.join(" ").replaceAll(" -", "-")}z`;
+    const steps: Step[] = [];
+    for (const [i, [x, y]] of points.entries()) {
+      const from = points[i - 1];
+      if (!from) continue;
+      const step: Step = [x - from[0], y - from[1]];
+      const longer = joined(steps.at(-1), step);
+      if (longer) steps[steps.length - 1] = longer;
+      else if (step.some((length) => length !== 0)) steps.push(step);
+    }
+    if (steps.length > 1) result += `M${points[0]!.join(" ")}l${steps.flat().map(letter).join("")}z`;
   }
   return result;
+}
+
+/** One step in place of two in the same direction; undefined where they are not, or too long for a letter. */
+function joined([ax, ay]: Step = [0, 0], [bx, by]: Step): Step | undefined {
+  const isStraight = ax * by === ay * bx && ax * bx + ay * by > 0;
+  const [x, y] = [ax + bx, ay + by];
+  return isStraight && Math.max(Math.abs(x), Math.abs(y)) <= REACH ? [x, y] : undefined;
+}
+
+function letter(length: number): string {
+  if (Math.abs(length) > REACH) throw new RangeError(`a step of ${length}, and a letter reaches ${REACH}`);
+  return String.fromCharCode(ZERO + length);
 }

@@ -188,7 +188,7 @@ export const en = {
   funnelsHelp: "A funnel has two to eight steps. Visitors count as far as they took them in this order.",
   funnelFilters:
     "A funnel can be narrowed by what visits have: source, place, device, entry page. Not by page or event.",
-  reading: "Reading single events…",
+  reading: "Reading the archive… {done}",
   funnelShort: "A funnel needs at least two steps.",
   funnelName: "Name of the funnel",
   addFunnel: "Add a funnel",

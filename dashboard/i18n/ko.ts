@@ -187,7 +187,7 @@ export const ko: Strings = {
   funnelsHelp: "퍼널은 두 단계에서 여덟 단계까지입니다. 이 순서대로 거친 데까지 셉니다.",
   funnelFilters:
     "퍼널은 방문의 속성(소스, 위치, 기기, 진입 페이지)으로만 좁힐 수 있습니다. 페이지나 이벤트로는 좁힐 수 없습니다.",
-  reading: "개별 이벤트를 읽는 중…",
+  reading: "아카이브를 읽는 중… {done}",
   funnelShort: "퍼널에는 두 단계 이상이 필요합니다.",
   funnelName: "퍼널 이름",
   addFunnel: "퍼널 추가",

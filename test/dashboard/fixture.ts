@@ -33,6 +33,8 @@ export interface Data {
   }[];
   /** Goals, funnels and what else is known of the site. */
   about: Record<string, unknown>;
+  /** How often whatever needs the archive is answered with 202 before its answer comes, by question. */
+  unfinished: number;
   /** Answers every query with 400 and this message. */
   refusal: string | undefined;
 }
@@ -84,10 +86,12 @@ export async function startFixture(change: Partial<Data> = {}): Promise<Fixture>
     reconciled: undefined,
     latest: [],
     about: {},
+    unfinished: 0,
     refusal: undefined,
     ...change,
   };
   const queries: Record<string, unknown>[] = [];
+  const asked = new Map<string, number>();
   let server: Server;
   let port = 0;
 
@@ -97,6 +101,15 @@ export async function startFixture(change: Partial<Data> = {}): Promise<Fixture>
     const send = (status: number, body: unknown, tag?: string): void => {
       response.writeHead(status, { "content-type": "application/json", ...(tag ? { etag: tag } : {}) });
       response.end(JSON.stringify(body));
+    };
+    /** Whether the question has to be asked again; then that is answered. */
+    const isUnfinished = (question: string): boolean => {
+      const times = asked.get(question) ?? 0;
+      asked.set(question, times + 1);
+      if (times >= data.unfinished) return false;
+      response.writeHead(202, { "content-type": "application/json", "retry-after": "1" });
+      response.end(JSON.stringify({ progress: { done: times === 0 ? null : 0.4, elapsed_ms: 5_000 } }));
+      return true;
     };
     if (file) {
       response.writeHead(200, { "content-type": file.type, "content-security-policy": POLICY });
@@ -116,13 +129,23 @@ export async function startFixture(change: Partial<Data> = {}): Promise<Fixture>
     } else if (url.pathname === "/api/v2/shares") {
       send(200, request.method === "POST" ? { ...SHARE, token: "rvs_0123" } : { shares: [SHARE] });
     } else if (url.pathname === "/api/v2/funnel") {
-      const { steps } = JSON.parse(await text(request)) as { steps: { page?: string; goal?: string }[] };
-      send(200, funnelAnswer(data, steps));
+      const question = await text(request);
+      const body = JSON.parse(question) as { steps: { page?: string; goal?: string }[] };
+      queries.push(body);
+      if (!isUnfinished(question)) send(200, funnelAnswer(data, body.steps));
     } else if (url.pathname === "/api/v2/query") {
-      const body = JSON.parse(await text(request)) as Query;
+      const question = await text(request);
+      const body = JSON.parse(question) as Query;
       queries.push(body as unknown as Record<string, unknown>);
       if (data.refusal) send(400, { error: data.refusal });
-      else send(200, queryAnswer(data, body, Date.now()));
+      else if (!needsArchive(body) || !isUnfinished(question)) send(200, queryAnswer(data, body, Date.now()));
+    } else if (url.pathname === "/api/v2/export.csv") {
+      if (isUnfinished(url.search)) return;
+      response.writeHead(200, {
+        "content-type": "text/csv",
+        "content-disposition": 'attachment; filename="pages.csv"',
+      });
+      response.end("page,visitors\r\n/,720\r\n");
     } else send(404, { error: `no such path: ${url.pathname}` });
   }
 
@@ -222,7 +245,7 @@ function queryAnswer(
   const meta = {
     complete_until: now - 1_200,
     lag_ms: 1_200,
-    source: "rollup",
+    source: needsArchive({ dimensions: dimension ? [dimension] : [], filters }) ? "archive" : "rollup",
     error: data.error ? { visitors: data.error } : {},
   };
   const row = (weight: number) => metrics.map((name) => metricOf(name, base * weight, data));
@@ -256,6 +279,11 @@ function queryAnswer(
     query,
   };
 }
+
+/** Totals are kept by one dimension at a time, and those of time by all. */
+const needsArchive = ({ dimensions = [], filters = [] }: Pick<Query, "dimensions" | "filters">): boolean =>
+  new Set([...dimensions.filter((name) => !name.startsWith("time")), ...filters.map(([, name]) => name)])
+    .size > 1;
 
 function passes([operator, , values]: NonNullable<Query["filters"]>[number], value: string): boolean {
   if (operator === "contains") return values.some((part) => value.includes(part));
