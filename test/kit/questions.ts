@@ -87,7 +87,11 @@ const DIMENSIONS = [
   "event:goal",
 ] as string[];
 
-const TIMES = ["time:minute", "time:hour", "time:day", "time:week", "time:month"];
+/** Minutes seldom: their tens of thousands of rows take a hundred times as long to answer twice. */
+const TIMES = [
+  ...["time:minute", "time:hour", "time:hour", "time:hour", "time:hour"],
+  ...["time:day", "time:day", "time:day", "time:week", "time:month"],
+];
 
 export type Filter = readonly unknown[];
 export interface Asked {

@@ -62,8 +62,11 @@ function rowsOf({ oracle, zone }: Subject, one: Asked, from: number, to: number)
   const shown = one.dimension ?? one.filtered;
   const question = { from, to, bucketOf, ...(shown ? { dimension: shown } : {}) };
   const tallies = oracle.tally(question);
+  const isEntry = one.metrics.some((metric) => metric === "bounce_rate" || metric === "visit_duration");
   const entries =
-    shown === "event:page" ? oracle.tally({ ...question, dimension: "visit:entry_page" }) : tallies;
+    shown === "event:page" && isEntry
+      ? oracle.tally({ ...question, dimension: "visit:entry_page" })
+      : tallies;
   const rows = new Map<string, { own: Tally; entry: Tally }>();
   if (!one.time && !one.dimension) rows.set('["",""]', { own: newTally(), entry: newTally() });
   for (const [key, tally] of tallies) {
@@ -75,7 +78,9 @@ function rowsOf({ oracle, zone }: Subject, one: Asked, from: number, to: number)
     add(row.own, tally);
     add(row.entry, entries.get(key) ?? newTally());
   }
-  const everybody = oracle.tally({ from, to }).get('["",""]')?.visitors.size ?? 0;
+  // Asked for shares alone, because it takes as long as the rest.
+  const isShare = one.metrics.some((metric) => metric === "percentage" || metric === "conversion_rate");
+  const everybody = isShare ? (oracle.tally({ from, to }).get('["",""]')?.visitors.size ?? 0) : 0;
   return new Map(
     [...rows].map(([key, { own, entry }]) => [
       key,

@@ -43,9 +43,9 @@ describe(`random queries (seed ${SEED}, ${QUERIES} of them, ${EVENTS} events)`, 
     for (const zone of ZONES.slice(1)) {
       const there = await makeSubject(SEED, 300, zone);
       await fc.assert(
-        fc.asyncProperty(questionsTo(there), async (one) =>
-          expect((await judge(there, one)).problems).toEqual([]),
-        ),
+        fc.asyncProperty(questionsTo(there), async (one) => {
+          expect((await judge(there, one)).problems).toEqual([]);
+        }),
         { numRuns: 60, seed: SEED },
       );
     }
