@@ -11,7 +11,7 @@ import { axisTicks, type Points } from "./scale.ts";
 import type { View } from "./view.ts";
 
 const MINUTE = 60_000;
-const HEIGHT = 118;
+const HEIGHT = 140;
 const STEPS_AN_HOUR = 60 / STEP_MINUTES;
 
 export interface DayLine {

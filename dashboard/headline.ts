@@ -37,6 +37,8 @@ export type Numbers = ReadonlyMap<string, MetricValue>;
 export interface Headlines {
   readonly numbers: Numbers;
   readonly before: Numbers | undefined;
+  /** Nothing is known from before that period, so that it may not be a whole one. */
+  readonly isFirst: boolean;
   /** Relative standard errors by metric; absent or 0 is exact. */
   readonly errors: Readonly<Record<string, number>>;
   /** The line of one metric; undefined where there is none. */
@@ -83,8 +85,8 @@ export function headline(view: View, pick: (metric: Metric) => void): Headline {
 
   return {
     node: el("ul", { class: "tiles card", "aria-label": strings.headline }, ...tiles.map(({ item }) => item)),
-    update({ numbers: now, before, errors, points }, { format }) {
-      for (const { metric, item, button, value, margin, change, before: was, line } of tiles) {
+    update({ numbers: now, before, isFirst, errors, points }, { format }) {
+      for (const { metric, item, button, value, margin, change, before: note, line } of tiles) {
         const current = now.get(metric);
         // Once there was revenue its tile stays, because a tile that comes and goes moves all the others.
         if (numberOf(current) || numberOf(before?.get(metric))) item.hidden = false;
@@ -95,7 +97,7 @@ export function headline(view: View, pick: (metric: Metric) => void): Headline {
         const past = before?.get(metric);
         // An average over no visits is not a zero to compare with.
         const hadValue = COUNTED.has(metric) || Boolean(numberOf(before?.get("visits")));
-        const moved = hadValue ? relativeChange(current, past) : undefined;
+        const moved = hadValue && !isFirst ? relativeChange(current, past) : undefined;
         const direction = !moved ? "" : moved > 0 ? "up" : "down";
         const good = LESS_IS_BETTER.has(metric) ? "down" : "up";
         const text = moved === undefined ? "" : format.change(moved);
@@ -104,8 +106,9 @@ export function headline(view: View, pick: (metric: Metric) => void): Headline {
         if (change.className !== look) change.textContent = text;
         else setText(change, text);
         change.className = look;
-        const sentence = before ? fill(strings.previousWas, { value: format.metric(metric, past) }) : "";
-        setText(was, sentence && `, ${sentence}`);
+        const was = before ? fill(strings.previousWas, { value: format.metric(metric, past) }) : "";
+        const sentence = was && isFirst ? `${was}. ${strings.previousFirst}` : was;
+        setText(note, sentence && `, ${sentence}`);
         setAttribute(button, "title", sentence || undefined);
         setAttribute(line, "d", sparkPath(points(metric) ?? []));
       }

@@ -69,7 +69,10 @@ export function numbersArea(first: View, actions: NumbersActions): NumbersArea {
       } catch (error) {
         if (signal.aborted || !(error instanceof ApiError) || error.away) throw error;
         report = undefined;
-        tiles.update({ numbers: new Map(), before: undefined, errors: {}, points: () => undefined }, view);
+        tiles.update(
+          { numbers: new Map(), before: undefined, isFirst: false, errors: {}, points: () => undefined },
+          view,
+        );
         graph.clear();
         setText(notice, refusal(error, strings));
         notice.hidden = false;

@@ -44,6 +44,8 @@ export interface ReportQuestion {
 export interface Report {
   readonly numbers: Numbers;
   readonly before: Numbers | undefined;
+  /** Nothing is known from before that period: it may hold less than a whole one. */
+  readonly isFirst: boolean;
   readonly errors: Readonly<Record<string, number>>;
   readonly period: Period | undefined;
   /** Of the answer that the headline is made of. */
@@ -56,12 +58,15 @@ export interface Report {
 
 interface Past {
   readonly numbers: Numbers;
+  readonly isFirst: boolean;
   /** Undefined where the server has no line to compare with. */
   readonly rows: ReadonlyMap<number, Numbers> | undefined;
   readonly buckets: readonly Bucket[];
 }
 
 const MINUTE = 60_000;
+/** The first day that the API takes. */
+const EVER = "1970-01-02T00:00:00Z";
 /**
  * What rollups tell about one value of a dimension: visits as a whole do not belong to a page or an event. Several
  * conditions are the archive's to answer, and it has everything.
@@ -85,6 +90,8 @@ export function reportLoader(): (
   progress: Progress,
 ) => Promise<Report> {
   let kept: { key: string; past: Past } | undefined;
+  /** A site, and since when it certainly had events. */
+  let old: { site: string; since: number } | undefined;
 
   return async (question, signal, progress) => {
     const { site, timeZone, range, dateRange, compare, filters } = question;
@@ -121,18 +128,33 @@ export function reportLoader(): (
       if (!before) return undefined;
       const key = JSON.stringify([site, range, step, filters, before]);
       if (kept?.key === key) return kept.past;
-      const [totals, series] = await Promise.all([
+      const [totals, isFirst, series] = await Promise.all([
         ask({ date_range: isoRange(before.toDate, timeZone) }),
+        isNothingBefore(before.whole.start),
         // Of a year ago there are no minutes left: the totals are compared, the line is not.
         intervalsOf(before.whole, now).includes(step) ? perBucket(step, before.whole) : undefined,
       ]);
       const past = {
         numbers: totalsOf(totals, metrics),
+        isFirst,
         rows: series && rowsByWall(series, metrics),
         buckets: buckets(before.whole, step, timeZone),
       };
       kept = { key, past };
       return past;
+    }
+
+    /** A site that began within the period before, or after it, seems to have grown without end. */
+    async function isNothingBefore(start: number): Promise<boolean> {
+      if (old?.site === site && old.since <= start) return false;
+      const { results } = await ask({
+        metrics: ["pageviews", "events"],
+        filters: [],
+        date_range: [EVER, printIso(start - 1_000, timeZone)],
+      });
+      if (!results[0]?.metrics.some((value) => numberOf(value))) return true;
+      old = { site, since: start };
+      return false;
     }
 
     const found = rowsByWall(rows, metrics);
@@ -143,6 +165,7 @@ export function reportLoader(): (
     return {
       numbers: totalsOf(total, metrics),
       before: past?.numbers,
+      isFirst: past?.isFirst ?? false,
       errors: total.meta.error ?? {},
       period,
       meta: total.meta,

@@ -50,7 +50,7 @@ export const en = {
   latest: "Latest events",
   latestEmpty: "Events appear here as they happen.",
   direct: "Direct",
-  dayTitle: "At the same time today",
+  dayTitle: "Visitors through the day",
   lastWeek: "a week ago",
   dayRead: "{time}: {now} a minute, {before} a week ago",
   trace: "Where this event spent its time",
@@ -104,6 +104,7 @@ export const en = {
   events: "Events",
   total_revenue: "Revenue",
   previousWas: "{value} in the previous period",
+  previousFirst: "Nothing is known from before that period, so it may not be whole.",
   errorHint: "Counted with a sketch: the standard error is {error}",
 
   chartOf: "{metric} over time",

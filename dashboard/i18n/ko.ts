@@ -52,7 +52,7 @@ export const ko: Strings = {
   latest: "최근 이벤트",
   latestEmpty: "이벤트가 발생하면 여기에 바로 나타납니다.",
   direct: "직접 방문",
-  dayTitle: "오늘 동시 방문자",
+  dayTitle: "오늘 하루의 방문자",
   lastWeek: "일주일 전",
   dayRead: "{time} 분당 {now}명, 일주일 전 {before}명",
   trace: "이 이벤트의 처리 시간 보기",
@@ -105,6 +105,7 @@ export const ko: Strings = {
   events: "이벤트",
   total_revenue: "매출",
   previousWas: "이전 기간 {value}",
+  previousFirst: "그보다 앞선 기록이 없어 온전한 기간이 아닐 수 있습니다.",
   errorHint: "근사 집계한 값입니다. 표준 오차 {error}",
 
   chartOf: "{metric} 추이",

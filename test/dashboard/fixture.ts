@@ -33,6 +33,8 @@ export interface Data {
   }[];
   /** Goals, funnels and what else is known of the site. */
   about: Record<string, unknown>;
+  /** Nothing is known from before, epoch ms. */
+  since: number;
   /** How often whatever needs the archive is answered with 202 before its answer comes, by question. */
   unfinished: number;
   /** Answers every query with 400 and this message. */
@@ -86,6 +88,7 @@ export async function startFixture(change: Partial<Data> = {}): Promise<Fixture>
     reconciled: undefined,
     latest: [],
     about: {},
+    since: 0,
     unfinished: 0,
     refusal: undefined,
     ...change,
@@ -241,6 +244,7 @@ function queryAnswer(
   now: number,
 ) {
   const isPast = typeof date_range !== "string";
+  const isBefore = isPast && Date.parse(date_range[1]) < data.since;
   const base = isPast ? data.visitors * 0.8 : data.visitors;
   const meta = {
     complete_until: now - 1_200,
@@ -250,7 +254,7 @@ function queryAnswer(
   };
   const row = (weight: number) => metrics.map((name) => metricOf(name, base * weight, data));
   const query = { date_range };
-  if (!data.hasEvents)
+  if (!data.hasEvents || isBefore)
     return { results: dimension ? [] : [{ metrics: row(0), dimensions: [] }], meta, query };
   if (!dimension) return { results: [{ metrics: row(100), dimensions: [] }], meta, query };
   if (dimension.startsWith("time")) {

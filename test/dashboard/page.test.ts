@@ -72,6 +72,15 @@ describe("first paint", () => {
     expect(problems).toEqual([]);
   });
 
+  it("says no change against a period that may not be whole, and why", async () => {
+    const { page } = await visit({ since: Date.now() - 36 * 3_600_000 });
+    await expect.poll(() => tile(page, "visitors").textContent()).toBe("1,200");
+    await expect
+      .poll(() => page.locator("[data-metric=visitors]").getAttribute("title"))
+      .toBe("960 in the previous period. Nothing is known from before that period, so it may not be whole.");
+    expect(await textOf(page, "[data-metric=visitors] .change")).toBe("");
+  });
+
   it("has the first numbers within 300 ms of the script's start", async () => {
     const { page } = await visit();
     await page.locator("#current", { hasText: "12" }).waitFor();
