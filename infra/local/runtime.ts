@@ -191,6 +191,8 @@ async function open(options: RuntimeOptions, opened: AsyncDisposableStack): Prom
     lagMs: async () => consumer.lagMs(),
     reconciled: (site) => reconciler.of(site),
     tellsTraces: !isKeyRequired,
+    // Behind the requests that came in meanwhile.
+    pause: () => new Promise((resume) => setImmediate(resume)),
     ...lateness,
   });
   const gateway = createServer({

@@ -113,6 +113,8 @@ export interface QueryDeps {
   readonly tellsTraces?: boolean;
   /** Answers what rollups cannot; without it such a question is refused. */
   readonly archive?: QueryArchive;
+  /** Lets others have their turn while years are read. Without it nobody has one: for a process that does nothing else. */
+  readonly pause?: () => Promise<unknown>;
 }
 
 /** What is known of the stream before the data are read. */
@@ -130,6 +132,8 @@ export class QueryEngine {
   readonly #deps: QueryDeps;
   readonly #sites: SiteDirectory;
   readonly #reader: RollupReader;
+  /** Of its own, so that what people watch does not wait until years are read for somebody else. */
+  readonly #liveReader: RollupReader;
   /** Sites that are known to have events. */
   readonly #active = new Set<string>();
 
@@ -137,6 +141,7 @@ export class QueryEngine {
     this.#deps = deps;
     this.#sites = new SiteDirectory(deps);
     this.#reader = new RollupReader(deps);
+    this.#liveReader = new RollupReader(deps);
   }
 
   /** Whether questions beyond rollups have an answer here. */
@@ -314,7 +319,7 @@ export class QueryEngine {
     const now = this.#deps.clock.now();
     const to = windowStart(now, MINUTE_MS) + MINUTE_MS;
     const known = await this.#known();
-    const { cells, newest } = await this.#reader.read(
+    const { cells, newest } = await this.#liveReader.read(
       site,
       { from: to - LIVE_MINUTES * MINUTE_MS, to },
       "minute",
@@ -340,8 +345,8 @@ export class QueryEngine {
         };
       }),
       latest: this.#deps.tellsTraces
-        ? this.#reader.feed(site.id)
-        : this.#reader.feed(site.id).map(({ trace: _, ...entry }) => entry),
+        ? this.#liveReader.feed(site.id)
+        : this.#liveReader.feed(site.id).map(({ trace: _, ...entry }) => entry),
       ...freshness,
       late: lateEvents(cells),
       rejected: rejectsIn(cells),
@@ -357,7 +362,7 @@ export class QueryEngine {
 
   /** Asked each second, and never false again: an hour need not be read for it twice. */
   async #hasEvents(site: Site): Promise<boolean> {
-    if (this.#reader.feed(site.id).length > 0 || this.#active.has(site.id)) return true;
+    if (this.#liveReader.feed(site.id).length > 0 || this.#active.has(site.id)) return true;
     if ((await this.#firstHour(site)) === undefined) return false;
     this.#active.add(site.id);
     return true;

@@ -70,9 +70,9 @@ const MAX_MERGED_ROWS = 60_000;
 const ROWS_OF_NOTHING = 10;
 /** Of one site: years of days, with the hours and minutes of eight days, twice over. */
 const MAX_WINDOWS = 30_000;
-/** Items read at once: a year of days at once would be half a gigabyte. */
-const DAYS_AT_ONCE = 16;
-const SHORT_AT_ONCE = 120;
+/** Items read at once, before others have a turn: a year of days at once would be half a gigabyte, and seconds. */
+const DAYS_AT_ONCE = 4;
+const SHORT_AT_ONCE = 30;
 /** Who is more commits behind reads the items again instead. */
 const MAX_BEHIND = 2_000;
 /** A day may turn stale while it is read; more often than this it does not. */
@@ -83,6 +83,7 @@ const FEED_COMMITS = 30;
 export class RollupReader {
   readonly #store: Store;
   readonly #clock: Clock;
+  readonly #pause: () => Promise<unknown>;
   /** Decoded commits beyond the cursor, by shard, in order. */
   readonly #tails = new Map<string, Commit[]>();
   /** Up to which commit of each shard everything that is kept has been told. */
@@ -97,9 +98,10 @@ export class RollupReader {
   readonly #feeds = new Map<string, FeedEntry[]>();
   #reading: Promise<unknown> = Promise.resolve();
 
-  constructor(deps: { store: Store; clock: Clock }) {
+  constructor(deps: { store: Store; clock: Clock; pause?: () => Promise<unknown> }) {
     this.#store = deps.store;
     this.#clock = deps.clock;
+    this.#pause = deps.pause ?? (async () => {});
   }
 
   /**
@@ -277,7 +279,8 @@ export class RollupReader {
   ): AsyncGenerator<{ span: Range; base: SizedBase | undefined }> {
     const isDay = granularity === "day";
     const keyOf = ({ from }: Range): string => (isDay ? localDate(zone, from) : instantKey(from));
-    for (const run of runsOf(spans, isDay ? DAYS_AT_ONCE : SHORT_AT_ONCE)) {
+    for (const [i, run] of runsOf(spans, isDay ? DAYS_AT_ONCE : SHORT_AT_ONCE).entries()) {
+      if (i > 0) await this.#pause();
       // The range ends before `to`: anything behind the last key lets that key in, and no other.
       const range = { from: keyOf(run[0]!), to: `${keyOf(run.at(-1)!)} ` };
       const items = await this.#store.list(partition(granularity, edition.space), range);

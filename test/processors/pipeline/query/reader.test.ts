@@ -108,3 +108,23 @@ it("items that were replaced by other means are read again when the edition says
   await changeEdition(store, SITE);
   expect((await warm.query(WEEK)).results[0]?.metrics[1]).toBe(1);
 });
+
+it("others have their turn while many days are read, and the live strip has its answer meanwhile", async () => {
+  const { store, clock } = await history(Array.from({ length: 12 }, (_, i) => `/${i % 3}`));
+  let turns = 0;
+  const engine: QueryEngine = new QueryEngine({
+    store,
+    clock,
+    lagMs: async () => 0,
+    pause: async () => {
+      turns++;
+      expect((await engine.live(SITE)).has_events).toBe(true);
+    },
+  });
+  const month = { ...PAGES, date_range: "28d" };
+  expect((await engine.query(month)).results).toHaveLength(3);
+  expect(turns).toBeGreaterThan(2);
+  turns = 0;
+  await engine.query(month);
+  expect(turns).toBe(0);
+});
