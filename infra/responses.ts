@@ -65,12 +65,16 @@ const shareFields = {
   expires_at: integer("Epoch milliseconds."),
 };
 
+const keptFrom = integer(
+  "Nothing before this is kept, and the question asked for it; a comparison that reaches there is left out. Epoch milliseconds.",
+);
 const exploreMeta = (more: Record<string, Schema> = {}): Schema =>
   exact({
     complete_until: integer(
       "Windows that end at or before this are whole in the archive, epoch milliseconds.",
     ),
     source: { type: "string", enum: ["archive"], description: "What was read." },
+    "kept_from?": keptFrom,
     ...more,
   });
 const explored = (own: Record<string, Schema>): Schema =>
@@ -116,6 +120,7 @@ export const responseSchemas: Readonly<Record<string, Schema>> = {
     error: byMetric({ type: "number" }, "Relative standard error of each metric; 0 is exact."),
     source: { type: "string", enum: ["rollup", "archive"], description: "What was read." },
     late,
+    "kept_from?": keptFrom,
     "reconciled?": ref("Reconciled"),
     "time_labels?": list({ type: "string" }, "Every label of the time dimension, also the empty ones."),
     "provisional?": list({ type: "string" }, "Those of time_labels whose buckets are not final yet."),

@@ -1,7 +1,7 @@
-/** Keeps the files of the local archive while the server runs: journals become Parquet each minute, small files larger ones each hour. */
+/** Keeps the files of the local archive while the server runs: journals become Parquet each minute, small files larger ones each hour, and old hours go. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { FileArchive } from "../../processors/archives/files.ts";
-import { type Clock, HOUR_MS } from "../../processors/model/time.ts";
+import { type Clock, type EpochMs, HOUR_MS } from "../../processors/model/time.ts";
 import { describe } from "./consumer.ts";
 
 const LOOK_EVERY_MS = 1_000;
@@ -10,11 +10,15 @@ const AFTER_FAILURE_MS = 30_000;
 export interface ArchivingOptions {
   readonly archive: FileArchive;
   readonly clock: Clock;
+  /** By site, from when on rows are needed; absent: all are. */
+  readonly neededFrom: () => Promise<ReadonlyMap<string, EpochMs>>;
   readonly log: (line: string) => void;
 }
 
 /** Starts at once and returns; `stop` resolves when nothing of it touches the files any more. What is not rolled then stays in the journal. */
-export function startArchiving({ archive, clock, log }: ArchivingOptions): { stop(): Promise<void> } {
+export function startArchiving({ archive, clock, neededFrom, log }: ArchivingOptions): {
+  stop(): Promise<void>;
+} {
   const stopping = new AbortController();
   const { signal } = stopping;
   const run = async (): Promise<void> => {
@@ -27,7 +31,7 @@ export function startArchiving({ archive, clock, log }: ArchivingOptions): { sto
       try {
         if (clock.now() - compactedAt >= HOUR_MS) {
           compactedAt = clock.now();
-          await archive.compact();
+          await archive.compact(await neededFrom());
         } else if (archive.isDue()) await archive.roll();
       } catch (error) {
         log(`archive: ${describe(error)}; again in ${AFTER_FAILURE_MS / 1000} s`);

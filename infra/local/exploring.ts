@@ -47,7 +47,7 @@ export function watchedArchive(
       return archive.write(rows);
     },
     roll: () => watched(() => archive.roll()),
-    compact: () => watched(() => archive.compact()),
+    compact: (neededFrom) => watched(() => archive.compact(neededFrom)),
     archivedUntil: () => (hasRolled ? Math.min(waiting, rolling, clock.now() - lagMs()) : 0),
   };
 }

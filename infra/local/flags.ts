@@ -68,6 +68,14 @@ export function days(text: string): number {
   return value * DAY_MS;
 }
 
+/** In whole days, null for ever; a year has 365. What a site may be given is the registry's business. */
+export function keptDays(text: string): number | null {
+  if (text === "forever") return null;
+  const [, count, unit] = /^(\d{1,5})([dy])$/.exec(text) ?? [];
+  if (count === undefined) throw new InvalidArgumentError("days such as 90d, years such as 3y, or forever");
+  return Number(count) * (unit === "y" ? 365 : 1);
+}
+
 /** A page asks a dozen questions at once when it opens, and several people may share an address. */
 const BURST_SECONDS = 10;
 export const rateLimitOf = (perSecond: number): RateLimit | undefined =>

@@ -9,10 +9,17 @@ import {
   listGrants,
   removeGrant,
 } from "../../processors/pipeline/access.ts";
-import { activeSites, listSites, registerSites, removeSite } from "../../processors/pipeline/sites.ts";
+import { changedKeep, describeKeep, type KeepSetting } from "../../processors/pipeline/expiry.ts";
+import {
+  activeSites,
+  keepSite,
+  listSites,
+  registerSites,
+  removeSite,
+} from "../../processors/pipeline/sites.ts";
 import { addAlerts } from "./alerts.ts";
 import { type DataFlags, type Open, opener, withData } from "./data.ts";
-import { days, site } from "./flags.ts";
+import { days, keptDays, site } from "./flags.ts";
 
 interface GrantFlags extends DataFlags {
   readonly site: string;
@@ -33,23 +40,47 @@ export function addManagement(program: Command, log: (line: string) => void): vo
 
 function addSites(program: Command, open: Open): void {
   const commands = program.command("sites").description("add, list and remove the sites that are counted");
-  withData(commands.command("add <id[@timezone]>"))
+  withKeep(withData(commands.command("add <id[@timezone]>")))
     .description("count a site; a running server begins within 5 seconds")
-    .action(async (text: string, flags: DataFlags) => {
+    .action(async (text: string, flags: DataFlags & KeepFlags) => {
       const wanted = await open(flags, true, async (store) => {
         const named = site(text);
         // Brought back without a zone, it has the one that its hours are in.
         const known = text.includes("@") ? [] : await listSites(store);
         const setting = known.find(({ id }) => id === named.id) ?? named;
+        // Before it is counted: days that cannot be must not leave half of what was asked for.
+        if (isKeepAsked(flags)) changedKeep(setting, keepOf(flags), systemClock.now());
         await registerSites(store, systemClock, [setting]);
+        if (isKeepAsked(flags)) await keepSite(store, systemClock, setting.id, keepOf(flags));
         return setting;
       });
       console.log(`${wanted.id} is counted, with days of ${wanted.timeZone}`);
     });
+  withKeep(withData(commands.command("set <id>")))
+    .description(
+      "how long the data of a site are kept; what is older is not shown from then on, and deleted later",
+    )
+    .action(async (id: string, flags: DataFlags & KeepFlags) => {
+      if (!isKeepAsked(flags))
+        throw new ClickstreamError(
+          "config",
+          "nothing to set: --keep-minutes, --keep-hours or --keep-archive",
+        );
+      const changed = await open(flags, false, (store) => keepSite(store, systemClock, id, keepOf(flags)));
+      if (!changed) throw new ClickstreamError("config", `site "${id}" is not registered`);
+      console.log(
+        `${id} keeps ${describeKeep(changed) || "hours and archive for ever"}; what is older is not shown from now on and deleted from an hour on`,
+      );
+    });
   withData(commands.command("list"))
-    .description("the sites that are counted")
+    .description(
+      "the sites that are counted, their time zones, and how long data are kept where that is not the default",
+    )
     .action(async (flags: DataFlags) => {
-      for (const { id, timeZone } of await open(flags, false, activeSites)) console.log(`${id}\t${timeZone}`);
+      for (const found of await open(flags, false, activeSites)) {
+        const { id, timeZone } = found;
+        console.log([id, timeZone, describeKeep(found)].filter((part) => part !== "").join("\t"));
+      }
     });
   withData(commands.command("rm <id>"))
     .description("stop counting a site; its numbers are kept, and come back when it is added again")
@@ -61,6 +92,29 @@ function addSites(program: Command, open: Open): void {
       );
     });
 }
+
+interface KeepFlags {
+  readonly keepMinutes?: number | null;
+  readonly keepHours?: number | null;
+  readonly keepArchive?: number | null;
+}
+
+const withKeep = (command: Command): Command =>
+  command
+    .option("--keep-minutes <days>", "as 8d (the default), at most 90d", keptDays)
+    .option(
+      "--keep-hours <days>",
+      "hours and days, as 400d or 3y, at least 30d; or forever (the default)",
+      keptDays,
+    )
+    .option("--keep-archive <days>", "single events, as 90d or 2y; or forever (the default)", keptDays);
+
+const keepOf = ({ keepMinutes, keepHours, keepArchive }: KeepFlags): KeepSetting => ({
+  ...(keepMinutes === undefined ? {} : { minutes: keepMinutes }),
+  ...(keepHours === undefined ? {} : { hours: keepHours }),
+  ...(keepArchive === undefined ? {} : { archive: keepArchive }),
+});
+const isKeepAsked = (flags: KeepFlags): boolean => Object.keys(keepOf(flags)).length > 0;
 
 // --- keys and share links -----------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ import { countryLookup } from "../../processors/geo/country.ts";
 import { webhookNotifier } from "../../processors/notifiers/webhook.ts";
 import { AccessControl } from "../../processors/pipeline/access.ts";
 import { compact } from "../../processors/pipeline/compact.ts";
+import { archiveNeededFrom } from "../../processors/pipeline/expiry.ts";
 import { Explorations } from "../../processors/pipeline/explore/explorations.ts";
 import { QueryEngine } from "../../processors/pipeline/query/engine.ts";
 import { activeSites, listSites, registerSites, type Site } from "../../processors/pipeline/sites.ts";
@@ -159,7 +160,8 @@ async function openCounting(
   opened.defer(() => consumer.close());
   await consumer.start();
   if (archive) {
-    const archiving = startArchiving({ archive, clock, log });
+    const neededFrom = async () => archiveNeededFrom(await listSites(store), clock.now());
+    const archiving = startArchiving({ archive, clock, neededFrom, log });
     opened.defer(() => archiving.stop());
   }
   const compaction = startCompaction({ store, clock, consumer, log });

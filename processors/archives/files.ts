@@ -28,8 +28,8 @@ export interface FileArchive extends Archive {
   isDue(): boolean;
   /** Turns all rows written so far into Parquet files. Safe to abandon anywhere: what is left is done next time. */
   roll(): Promise<KeepingReport>;
-  /** The same, and merges the small files of hours that are over. */
-  compact(): Promise<KeepingReport>;
+  /** The same, merges the small files of hours that are over, and deletes the hours of sites that end before `neededFrom`. */
+  compact(neededFrom?: ReadonlyMap<string, EpochMs>): Promise<KeepingReport>;
 }
 
 const ROLL_MS = 60_000;
@@ -110,7 +110,7 @@ export async function fileArchive(options: FileArchiveOptions): Promise<FileArch
     return result;
   };
 
-  const keep = (order: Pick<KeepingOrder, "compact" | "now">): Promise<KeepingReport> => {
+  const keep = (order: Pick<KeepingOrder, "compact" | "now" | "neededFrom">): Promise<KeepingReport> => {
     const run = keeping.then(async () => {
       // Listed before the next write can open another: the thread must not take away what is written to.
       const journals = await inTurn(async () => {
@@ -143,7 +143,7 @@ export async function fileArchive(options: FileArchiveOptions): Promise<FileArch
       return journal !== undefined && clock.now() - journal.openedAt >= rollMs;
     },
     roll: () => keep({ compact: false }),
-    compact: () => keep({ compact: true, now: clock.now() }),
+    compact: (neededFrom = new Map()) => keep({ compact: true, now: clock.now(), neededFrom }),
     async close() {
       await inTurn(closeJournal);
       await keeping;

@@ -1,14 +1,23 @@
 /**
- * Keeps the files of a local archive: journals become Parquet, small files become larger ones, single rows are taken out.
+ * Keeps the files of a local archive: journals become Parquet, small files become larger ones, single rows are taken out,
+ * old hours go.
  * Each file appears whole under its name or not at all. What is replaced goes after what replaces it is durable; dying in
  * between leaves rows twice, which readers drop.
  */
 import { randomBytes } from "node:crypto";
-import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
+import { mkdir, open, readFile, rename, rm, rmdir, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { type EpochMs, HOUR_MS } from "../model/time.ts";
 import { readJournal } from "./journals.ts";
-import { journalFolder, partitionFolder, placeOf, temporaryFolder, type Values } from "./layout.ts";
+import {
+  hourOfFolder,
+  journalFolder,
+  partitionFolder,
+  placeOf,
+  siteFolder,
+  temporaryFolder,
+  type Values,
+} from "./layout.ts";
 import { withLock } from "./lock.ts";
 import { sortedOnce } from "./order.ts";
 import { decodeParquet, encodeParquet } from "./parquet.ts";
@@ -21,6 +30,8 @@ export interface KeepingOrder {
   /** Merge the small files of hours that are over, as of `now`. */
   readonly compact: boolean;
   readonly now?: EpochMs;
+  /** With `compact`: hours of these sites that end before are deleted. */
+  readonly neededFrom?: ReadonlyMap<string, EpochMs>;
 }
 
 export interface KeepingReport {
@@ -45,6 +56,7 @@ export async function keepFiles(order: KeepingOrder): Promise<KeepingReport> {
   return withLock(order.directory, async () => {
     const rolled = await rollJournals(order);
     if (!order.compact) return rolled;
+    await deleteHours(order.directory, order.neededFrom ?? new Map());
     const merged = await mergeFiles(order.directory, order.now ?? 0);
     return { files: rolled.files + merged.files, rows: rolled.rows + merged.rows };
   });
@@ -114,6 +126,24 @@ async function mergeFiles(directory: string, now: EpochMs): Promise<KeepingRepor
     await give();
   }
   return { files, rows };
+}
+
+async function deleteHours(directory: string, neededFrom: ReadonlyMap<string, EpochMs>): Promise<void> {
+  for (const [site, from] of neededFrom) {
+    const byFolder = Map.groupBy(await parquetFiles(join(directory, siteFolder(site))), dirname);
+    for (const [folder, paths] of byFolder) {
+      if (hourOfFolder(folder) + HOUR_MS > from) continue;
+      for (const path of paths) await rm(path);
+      await rmdir(folder)
+        .then(() => rmdir(dirname(folder)))
+        .catch(ignoreFull);
+    }
+  }
+}
+
+/** A day has other hours; a folder may hold what is not ours. */
+function ignoreFull(error: NodeJS.ErrnoException): void {
+  if (error.code !== "ENOTEMPTY" && error.code !== "EEXIST") throw error;
 }
 
 /** Rewrites a file: `change` answers a row as it shall be, or undefined for one that goes. The file keeps its name; returns how many rows changed. */

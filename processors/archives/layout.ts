@@ -23,6 +23,14 @@ export function partitionFolder(site: string, at: number): string {
   return join(siteFolder(site), `dt=${dt}`, `hour=${hour}`);
 }
 
+/** When the hour of a partition's folder begins. Throws for a path that is none. */
+export function hourOfFolder(folder: string): number {
+  const [, dt, hour] = /dt=(\d{4}-\d\d-\d\d)[/\\]hour=(\d\d)$/.exec(folder) ?? [];
+  const at = Date.parse(`${dt}T${hour}:00:00Z`);
+  if (Number.isNaN(at)) throw new RangeError(`${folder} is no folder of an hour, as dt=2026-11-23/hour=07`);
+  return at;
+}
+
 /** A row as a journal holds it: its values in the order of ARCHIVE_COLUMNS. */
 export type Values = readonly unknown[];
 

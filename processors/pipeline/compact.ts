@@ -13,6 +13,7 @@ import {
   readCommits,
 } from "./commit.ts";
 import { areSame, dropRetired, type Editions, readEditions, spacesOf } from "./editions.ts";
+import { deleteExpired, isMinuteKept, minuteExpiry } from "./expiry.ts";
 import {
   type Contribution,
   deriveDays,
@@ -20,12 +21,10 @@ import {
   type Granularity,
   hourOf,
   instantKey,
-  isKept,
   markDerived,
-  minuteExpiry,
   partition,
 } from "./rollups.ts";
-import { listSites } from "./sites.ts";
+import { listSites, type Site } from "./sites.ts";
 
 export interface CompactSummary {
   readonly commits: number;
@@ -109,7 +108,7 @@ async function readShare(
 export async function compact({ store, clock }: { store: Store; clock: Clock }): Promise<CompactSummary> {
   const shards = await listShards(store);
   const cursors = await readCursors(store);
-  const zones = new Map((await listSites(store)).map((site) => [site.id, site]));
+  const sites = new Map((await listSites(store)).map((site) => [site.id, site]));
   const commits: Commit[] = [];
   const through = new Map<string, number>();
   let isMore = false;
@@ -121,35 +120,42 @@ export async function compact({ store, clock }: { store: Store; clock: Clock }):
     if (last) through.set(id, last.n);
   }
   let items = 0;
-  let spaces = new Map<string, { readonly timeZone: string }>();
+  let spaces: Spaces = new Map();
   for (let isDone = false; !isDone; ) {
     const editions = await readEditions(store);
-    spaces = spacesIn(zones, editions);
+    spaces = spacesIn(sites, editions);
     items += await foldCommits(store, clock, spaces, editions, commits, through);
     isDone = true;
     for (const [shard, n] of through) isDone = isDone && (await advanceCursor(store, shard, n, editions));
   }
   await deriveDays(store, clock, spaces);
   await dropRetired(store, clock);
+  const kept = Map.groupBy(spaces, ([, { id }]) => id);
+  await deleteExpired(
+    store,
+    clock,
+    [...sites.values()].map((site) => ({
+      ...site,
+      spaces: (kept.get(site.id) ?? []).map(([space]) => space),
+    })),
+  );
   for (const { id } of shards) await cleanUp(store, clock, id, through.get(id) ?? cursors.get(id) ?? 0);
   return { commits: commits.length, items, more: isMore };
 }
 
-/** Where the rollups of all sites are, and those that are being made, each with its time zone. */
-function spacesIn(
-  sites: ReadonlyMap<string, { readonly timeZone: string }>,
-  editions: Editions,
-): Map<string, { readonly timeZone: string }> {
-  const spaces = new Map<string, { readonly timeZone: string }>();
-  for (const [site, { timeZone }] of sites)
-    for (const { space } of spacesOf(site, editions)) spaces.set(space, { timeZone });
+type Spaces = ReadonlyMap<string, Pick<Site, "id" | "timeZone" | "keep">>;
+
+/** Where the rollups of all sites are, and those that are being made, each with its site. */
+function spacesIn(sites: ReadonlyMap<string, Site>, editions: Editions): Spaces {
+  const spaces = new Map<string, Site>();
+  for (const [id, site] of sites) for (const { space } of spacesOf(id, editions)) spaces.set(space, site);
   return spaces;
 }
 
 async function foldCommits(
   store: Store,
   clock: Clock,
-  spaces: ReadonlyMap<string, { readonly timeZone: string }>,
+  spaces: Spaces,
   editions: Editions,
   commits: readonly Commit[],
   through: ReadonlyMap<string, number>,
@@ -157,9 +163,9 @@ async function foldCommits(
   let written = 0;
   for (const site of new Set(commits.flatMap(({ partials }) => [...partials.keys()]))) {
     for (const { space, after } of spacesOf(site, editions)) {
-      const zone = spaces.get(space)?.timeZone ?? "UTC";
+      const owner = spaces.get(space) ?? { id: site, timeZone: "UTC" };
       const beyond = commits.filter(({ shard, n }) => n > (after[shard] ?? 0));
-      written += await foldInSpace(store, clock, { site, space, zone }, beyond, through);
+      written += await foldInSpace(store, clock, owner, space, beyond, through);
     }
   }
   return written;
@@ -168,7 +174,8 @@ async function foldCommits(
 async function foldInSpace(
   store: Store,
   clock: Clock,
-  { site, space, zone }: { readonly site: string; readonly space: string; readonly zone: string },
+  site: Pick<Site, "id" | "timeZone" | "keep">,
+  space: string,
   commits: readonly Commit[],
   through: ReadonlyMap<string, number>,
 ): Promise<number> {
@@ -186,16 +193,16 @@ async function foldInSpace(
   };
   const days = new Set<LocalDate>();
   for (const { shard, n, partials } of commits) {
-    for (const [minute, rollup] of partials.get(site)?.windows ?? []) {
-      if (isKept(minute, now)) gather("minute", minute, { shard, n, rollup });
-      const hour = hourOf(zone, minute);
+    for (const [minute, rollup] of partials.get(site.id)?.windows ?? []) {
+      if (isMinuteKept(site, minute, now)) gather("minute", minute, { shard, n, rollup });
+      const hour = hourOf(site.timeZone, minute);
       gather("hour", hour, { shard, n, rollup });
-      days.add(localDate(zone, hour));
+      days.add(localDate(site.timeZone, hour));
     }
   }
   for (const { granularity, start, contributions } of windows.values()) {
     const key = { pk: partition(granularity, space), sk: instantKey(start) };
-    const expiresAt = granularity === "minute" ? minuteExpiry(start) : undefined;
+    const expiresAt = granularity === "minute" ? minuteExpiry(site, start) : undefined;
     if (await foldInto(store, key, contributions, through, expiresAt)) written++;
   }
   await markDerived(store, space, days);

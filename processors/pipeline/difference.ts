@@ -4,6 +4,7 @@ import { type EpochMs, MINUTE_MS } from "../model/time.ts";
 import { addDays, dayStart, hourEnd, type LocalDate, localDate } from "../model/zone.ts";
 import { EXACT_LIMIT, RELATIVE_ERROR } from "../sketches/ultraloglog.ts";
 import type { Commit } from "./commit.ts";
+import { isMinuteKept } from "./expiry.ts";
 import type { Difference, RecountedMinute } from "./ledger.ts";
 import type { Tallies } from "./recount.ts";
 import { type Granularity, hourOf, instantKey, isKept } from "./rollups.ts";
@@ -33,10 +34,12 @@ export function* windowsOf(
   for (const { commit, tallies } of kept) {
     const both = [...commit.partials].map(([site, { windows }]) => [site, windows] as const);
     for (const [site, windows] of [...both, ...tallies]) {
-      const zone = sites.get(site)?.timeZone ?? "UTC";
+      const known = sites.get(site) ?? { timeZone: "UTC" };
+      const zone = known.timeZone;
       for (const start of windows.keys()) {
         if (!isKept(start, now)) continue;
-        yield { site, granularity: "minute", start, end: start + MINUTE_MS, sk: instantKey(start) };
+        if (isMinuteKept(known, start, now))
+          yield { site, granularity: "minute", start, end: start + MINUTE_MS, sk: instantKey(start) };
         const hour = hourOf(zone, start);
         yield { site, granularity: "hour", start: hour, end: hourEnd(zone, start), sk: instantKey(hour) };
         yield dayWindow(site, zone, localDate(zone, hour));

@@ -5,7 +5,7 @@
 import { ClickstreamError } from "../errors.ts";
 import { type Clock, type EpochMs, HOUR_MS } from "../model/time.ts";
 import type { Item, Store } from "../stores/store.ts";
-import { partition, ROLLUP_PARTITIONS } from "./rollups.ts";
+import { instantKey, partition, ROLLUP_PARTITIONS } from "./rollups.ts";
 
 export interface Edition {
   /** Goes up with every change; readers then forget what they know of the site. 0: nothing was ever rebuilt. */
@@ -20,6 +20,13 @@ export interface Edition {
 }
 
 export type After = Readonly<Record<string, number>>;
+
+/** When the first hour begins that is counted of a site, from an instant on; undefined where none is. */
+export async function firstHour(store: Store, site: string, from: EpochMs): Promise<EpochMs | undefined> {
+  const { space } = await readEdition(store, site);
+  const [hour] = await store.list(partition("hour", space), { from: instantKey(from), limit: 1 });
+  return hour && Number(hour.sk);
+}
 
 /** By site; sites that are not in it have their first edition. */
 export type Editions = ReadonlyMap<string, Edition>;

@@ -7,31 +7,25 @@ import type { ArchivedRows } from "../archives/archive.ts";
 import { ClickstreamError } from "../errors.ts";
 import { COUNTS } from "../model/measures.ts";
 import { Rollup } from "../model/rollup.ts";
-import type { Clock, EpochMs } from "../model/time.ts";
+import { type Clock, DAY_MS, type EpochMs } from "../model/time.ts";
 import { localDate } from "../model/zone.ts";
 import type { Store } from "../stores/store.ts";
 import { compareSequences } from "../streams/stream.ts";
 import { listShards, readCommits } from "./commit.ts";
 import { compact, readCursors, touchCursors } from "./compact.ts";
 import { beginEdition, giveUpEdition, readEdition, switchEdition } from "./editions.ts";
+import { archiveFrom, hoursFrom, isMinuteKept, minuteExpiry, minutesFrom } from "./expiry.ts";
 import { noteRebuilt } from "./ledger.ts";
-import {
-  copyItem,
-  decodeItem,
-  foldBase,
-  hourOf,
-  instantKey,
-  isKept,
-  markDerived,
-  minuteExpiry,
-  partition,
-} from "./rollups.ts";
+import { copyItem, decodeItem, foldBase, hourOf, instantKey, markDerived, partition } from "./rollups.ts";
 import { RowFold } from "./rowfold.ts";
 import { listSites } from "./sites.ts";
 
 export interface RebuildOrder {
   readonly site: string;
-  /** Windows that begin in here are replaced. Default: all that the archive tells all of. */
+  /**
+   * Windows that begin in here are replaced. Default: all that the archive tells all of. What an archive with a limit
+   * keeps no longer, and the day after, in which visits may have gone on, are left as they are.
+   */
   readonly from?: EpochMs;
   readonly to?: EpochMs;
   /** Compare, and keep what is. */
@@ -66,27 +60,32 @@ export async function rebuild(
   { site, from = 0, to = Number.POSITIVE_INFINITY, isTrial = false }: RebuildOrder,
   progress: (rows: number) => void = () => {},
 ): Promise<RebuildReport> {
-  const zone = (await listSites(store)).find(({ id }) => id === site)?.timeZone;
-  if (zone === undefined) throw new ClickstreamError("not_found", `site "${site}" is not registered`);
+  const known = (await listSites(store)).find(({ id }) => id === site);
+  if (!known) throw new ClickstreamError("not_found", `site "${site}" is not registered`);
   const { space, after } = await begin(store, clock, site);
   const { space: current } = await readEdition(store, site);
+  const zone = known.timeZone;
   const now = clock.now();
+  const archivedFrom = archiveFrom(known, now);
+  const madeFrom = archivedFrom === 0 ? from : Math.max(from, archivedFrom + DAY_MS);
+  const expired = { minute: minutesFrom(known, now), hour: hoursFrom(known, now) };
   const fold = new RowFold({
     shards: await listShards(store),
     hourOf: (minute) => hourOf(zone, minute),
-    hasMinutes: (minute) => isKept(minute, now),
+    hasMinutes: (minute) => isMinuteKept(known, minute, now),
   });
   const ends = await endsOf(store, after);
   for await (const rows of archive.read(site)) {
     for (const row of rows) {
       const end = ends.get(row.shard);
+      if (row.at < archivedFrom) continue;
       if (end !== undefined && compareSequences(row.sequence, end) <= 0) fold.add(row);
     }
     progress(fold.rows);
   }
   const { hours, minutes, incomplete } = fold.finish();
   const isMadeAgain = (start: EpochMs): boolean =>
-    start >= from && start < to && !incomplete.has(hourOf(zone, start));
+    start >= madeFrom && start < to && !incomplete.has(hourOf(zone, start));
   const made: { readonly granularity: "minute" | "hour"; readonly start: EpochMs }[] = [];
   for (const [granularity, windows] of [
     ["minute", minutes],
@@ -95,15 +94,16 @@ export async function rebuild(
     const starts = new Set(windows.keys());
     for await (const sk of keysOf(store, partition(granularity, current))) {
       const start = Number(sk);
+      if (start < expired[granularity]) continue;
       if (isMadeAgain(start)) starts.add(start);
       else await copyItem(store, partition(granularity, current), partition(granularity, space), sk);
     }
     for (const start of starts) {
-      if (!isMadeAgain(start)) continue;
+      if (!isMadeAgain(start) || start < expired[granularity]) continue;
       made.push({ granularity, start });
       const bytes = windows.get(start);
       const key = { pk: partition(granularity, space), sk: instantKey(start) };
-      const expiresAt = granularity === "minute" ? minuteExpiry(start) : undefined;
+      const expiresAt = granularity === "minute" ? minuteExpiry(known, start) : undefined;
       if (bytes) await foldBase(store, key, Rollup.decode(bytes), expiresAt);
     }
   }

@@ -4,6 +4,7 @@ import { LIMITS } from "../model/event.ts";
 import type { Clock, EpochMs } from "../model/time.ts";
 import { isTimeZone } from "../model/zone.ts";
 import type { Store } from "../stores/store.ts";
+import { changedKeep, type Keep, type KeepSetting } from "./expiry.ts";
 
 export interface Site {
   readonly id: string;
@@ -12,6 +13,8 @@ export interface Site {
   readonly createdAt: EpochMs;
   /** Since when it is not counted any more. What was counted stays, and so does the time zone. */
   readonly removedAt?: EpochMs;
+  /** How long its data are kept, where that is not the default. */
+  readonly keep?: Keep;
 }
 
 /** A site as the operator names it. */
@@ -61,6 +64,25 @@ export async function removeSite(store: Store, clock: Clock, id: string): Promis
     return known && isKnown ? { ...known, removedAt: clock.now() } : undefined;
   });
   return isKnown;
+}
+
+/**
+ * Sets how long the data of a site are kept. Answers the site, undefined when there is no such one. Throws `config` for
+ * days that cannot be.
+ */
+export async function keepSite(
+  store: Store,
+  clock: Clock,
+  id: string,
+  wanted: KeepSetting,
+): Promise<Site | undefined> {
+  let changed: Site | undefined;
+  await change(store, id, (known) => {
+    const next = known && { ...known, keep: changedKeep(known, wanted, clock.now()) };
+    changed = next && { id, ...next };
+    return next;
+  });
+  return changed;
 }
 
 function checkSite({ id, timeZone }: SiteSetting): void {

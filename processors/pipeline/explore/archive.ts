@@ -63,6 +63,7 @@ export class ExploredArchive implements QueryArchive {
     extent: { readonly site: string } & Range,
     statement: (source: Source) => Statement,
   ): Promise<readonly ResultRow[]> {
+    if (extent.from >= extent.to) return [];
     const { explorer, waitMs } = this.#deps;
     for (let tries = 1; ; tries++) {
       const source = await explorer.source(extent);

@@ -6,11 +6,12 @@ import { ClickstreamError } from "../../errors.ts";
 import type { Extent, Source, Statement } from "../../explorers/explorer.ts";
 import { EXIT_PAGE } from "../../model/dimensions.ts";
 import { VITALS, type Vital } from "../../model/event.ts";
+import type { EpochMs } from "../../model/time.ts";
 import { MIN_VALUE, RELATIVE_ACCURACY } from "../../sketches/quantiles.ts";
 import { ENTRY_METRICS, tableDimension, WITH_VITALS } from "../query/answerable.ts";
 import type { ArchiveQuestion } from "../query/archive.ts";
 import { asksBehaviour, filteredDimensions } from "../query/filter.ts";
-import type { Range } from "../query/range.ts";
+import { type Range, since } from "../query/range.ts";
 import type { Filter, Metric, QueryRequest } from "../query/request.ts";
 import { bucketNumber } from "./buckets.ts";
 import { columnOf, isEvent, isOfVisit, passes, shown } from "./conditions.ts";
@@ -46,6 +47,7 @@ type Sum = (typeof SUMS)[number];
 export interface Plan {
   readonly request: QueryRequest;
   readonly range: Range;
+  readonly keptFrom: EpochMs;
   readonly needsVisits: boolean;
   /** Filters and breakdown speak of events, so a visit counts where such an event first occurred in it. */
   readonly isOfEvents: boolean;
@@ -68,7 +70,11 @@ const VISIT_METRICS: ReadonlySet<Metric> = new Set([
 ]);
 
 /** Throws `bad_request` naming the metric that has no meaning here. */
-export function planOf({ request, range }: Pick<ArchiveQuestion, "request" | "range">): Plan {
+export function planOf({
+  request,
+  range,
+  keptFrom,
+}: Pick<ArchiveQuestion, "request" | "range" | "keptFrom">): Plan {
   const { breakdown, filters, metrics } = request;
   const used = [...new Set([...breakdown, ...filters.flatMap(testedDimensions)])];
   const events = used.filter((dimension) => !isOfVisit(dimension));
@@ -84,6 +90,7 @@ export function planOf({ request, range }: Pick<ArchiveQuestion, "request" | "ra
   return {
     request,
     range,
+    keptFrom,
     used,
     isByExit,
     isOfEvents: events.length > 0,
@@ -107,10 +114,10 @@ function testedDimensions(filter: Filter): string[] {
 /** Which rows must be read. */
 export const extentOf = (
   site: string,
-  { range, needsVisits, needsScroll, needsEntry, isKeyed }: Plan,
+  { range, keptFrom, needsVisits, needsScroll, needsEntry, isKeyed }: Plan,
 ): Extent => ({
   site,
-  ...(needsVisits || needsScroll || needsEntry || isKeyed ? around(range) : range),
+  ...since(needsVisits || needsScroll || needsEntry || isKeyed ? around(range) : range, keptFrom),
 });
 
 /** One row for each bucket and value: bucket, values, SUMS, currency, a histogram for each vital, rows in all. */

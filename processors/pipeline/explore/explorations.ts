@@ -4,8 +4,10 @@ import { MAX_EVENT_AGE_MS } from "../../model/event.ts";
 import { ALLOWED_LATENESS_MS, type Clock, type EpochMs } from "../../model/time.ts";
 import type { Store } from "../../stores/store.ts";
 import type { Reader } from "../access.ts";
+import { firstHour } from "../editions.ts";
+import { archiveFrom } from "../expiry.ts";
 import { bad } from "../query/fields.ts";
-import { type Bucket, cut, isoLocal, parseRange, type Range } from "../query/range.ts";
+import { type Bucket, cut, isoLocal, parseRange, type Range, since } from "../query/range.ts";
 import { type Site, SiteDirectory } from "../sites.ts";
 import type { ExploredArchive } from "./archive.ts";
 import { type FunnelStep, funnelStatement, funnelSteps } from "./funnel.ts";
@@ -19,10 +21,21 @@ export interface ExploreMeta {
   /** Windows that end at or before this are whole in the archive. Epoch ms. */
   readonly complete_until: EpochMs;
   readonly source: "archive";
+  /** Nothing before this is kept, and the question asked for it. Epoch ms. */
+  readonly kept_from?: EpochMs;
   readonly warnings?: readonly {
     readonly code: (typeof EXPLORE_WARNINGS)[number];
     readonly warning: string;
   }[];
+}
+
+interface Scope {
+  readonly site: Site;
+  /** As far as it is kept; empty where none of it is. */
+  readonly range: Range;
+  readonly now: EpochMs;
+  /** Present where the question reached before it. */
+  readonly keptFrom?: EpochMs;
 }
 
 interface Answered {
@@ -61,10 +74,11 @@ export class Explorations {
 
   async funnel(reader: Reader, body: unknown): Promise<FunnelResponse> {
     const question = parseFunnel(body);
-    const { site, range } = await this.#scope(reader, question);
+    const scoped = await this.#scope(reader, question);
+    const { site, range } = scoped;
     const days = question.within === "day" ? cut("time:day", range, site.timeZone) : [];
     const scope = { site: site.id, range, days };
-    const [[row], meta] = await this.#ask(site, range, (source, engine) =>
+    const [[row], meta] = await this.#ask(scoped, (source, engine) =>
       funnelStatement(question, scope, source, engine),
     );
     return {
@@ -82,10 +96,11 @@ export class Explorations {
 
   async retention(reader: Reader, body: unknown): Promise<RetentionResponse> {
     const question = parseRetention(body);
-    const { site, range, now } = await this.#scope(reader, question);
+    const scoped = await this.#scope(reader, question);
+    const { site, range, now } = scoped;
     const buckets = this.#intervals(question.interval, range, site);
     const scope = { site: site.id, range, buckets };
-    const [rows, meta] = await this.#ask(site, range, (source, engine) =>
+    const [rows, meta] = await this.#ask(scoped, (source, engine) =>
       retentionStatement(question, scope, source, engine),
     );
     return {
@@ -97,8 +112,9 @@ export class Explorations {
 
   async paths(reader: Reader, body: unknown): Promise<PathsResponse> {
     const question = parsePaths(body);
-    const { site, range } = await this.#scope(reader, question);
-    const [rows, meta] = await this.#ask(site, range, (source, engine) =>
+    const scoped = await this.#scope(reader, question);
+    const { site, range } = scoped;
+    const [rows, meta] = await this.#ask(scoped, (source, engine) =>
       pathsStatement(question, { site: site.id, range }, source, engine),
     );
     const { from, depth, limit } = question;
@@ -114,18 +130,21 @@ export class Explorations {
     };
   }
 
-  async #scope(reader: Reader, asked: Asked): Promise<{ site: Site; range: Range; now: EpochMs }> {
+  async #scope(reader: Reader, asked: Asked): Promise<Scope> {
     reader.check(asked.siteId);
     const site = await this.#sites.site(asked.siteId, "site_id");
     const now = this.#deps.clock.now();
     const first = asked.dateRange === "all" ? await this.#firstInstant(site, now) : now;
-    return { site, range: parseRange(asked.dateRange, site.timeZone, now, first), now };
+    const whole = parseRange(asked.dateRange, site.timeZone, now, first);
+    const keptFrom = archiveFrom(site, now);
+    const isCut = whole.from < keptFrom || (asked.dateRange === "all" && keptFrom > 0);
+    return { site, range: since(whole, keptFrom), now, ...(isCut ? { keptFrom } : {}) };
   }
 
   /** As for queries: before the first compaction nobody knows, but no event is older than is accepted. */
   async #firstInstant(site: Site, now: EpochMs): Promise<EpochMs> {
-    const [hour] = await this.#deps.store.list(`hour/${site.id}`, { limit: 1 });
-    return hour ? Number(hour.sk) : Math.min(site.createdAt, now) - MAX_EVENT_AGE_MS;
+    const hour = await firstHour(this.#deps.store, site.id, 0);
+    return hour ?? Math.min(site.createdAt, now) - MAX_EVENT_AGE_MS;
   }
 
   #intervals(interval: "day" | "week" | "month", range: Range, { timeZone }: Site): Bucket[] {
@@ -138,8 +157,7 @@ export class Explorations {
   }
 
   async #ask(
-    site: Site,
-    range: Range,
+    { site, range, keptFrom }: Scope,
     statement: (source: Source, engine: ExploredArchive["dialect"]) => Statement,
   ): Promise<[readonly ResultRow[], ExploreMeta]> {
     const { archive, allowedLatenessMs = ALLOWED_LATENESS_MS } = this.#deps;
@@ -147,7 +165,8 @@ export class Explorations {
     const until = (await archive.archivedUntil()) - allowedLatenessMs;
     const extent: Extent = { site: site.id, ...range };
     const rows = await archive.rows(extent, (source) => statement(source, archive.dialect));
-    return [rows, { complete_until: until, source: "archive" }];
+    const kept = keptFrom === undefined ? {} : { kept_from: keptFrom };
+    return [rows, { complete_until: until, source: "archive", ...kept }];
   }
 }
 

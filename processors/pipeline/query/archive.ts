@@ -16,6 +16,8 @@ export interface ArchiveQuestion {
   readonly range: Range;
   /** Cover the range in order without gaps; one alone where no time dimension is asked for. */
   readonly buckets: readonly Bucket[];
+  /** No row before this counts, nor says what a visit was. 0: all are kept. */
+  readonly keptFrom: EpochMs;
 }
 
 export interface ArchivedRow {

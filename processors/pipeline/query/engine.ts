@@ -11,10 +11,11 @@ import {
   windowStart,
 } from "../../model/time.ts";
 import type { Store } from "../../stores/store.ts";
+import { firstHour } from "../editions.ts";
+import { archiveFrom, hoursFrom, isMinuteKept } from "../expiry.ts";
 import type { FeedEntry } from "../fold.ts";
 import { type Freshness, quietUntil, waitingMs } from "../freshness.ts";
 import type { Reconciled } from "../reconcile.ts";
-import { isKept } from "../rollups.ts";
 import { isListed, type Site, SiteDirectory } from "../sites.ts";
 import {
   type Counted,
@@ -35,7 +36,7 @@ import { comparisonRange } from "./compare.ts";
 import { bad } from "./fields.ts";
 import { MergedTally, metricError } from "./metrics.ts";
 import { pageOf } from "./order.ts";
-import { type Bucket, cut, parseRange, type Range, resolveTime } from "./range.ts";
+import { type Bucket, cut, parseRange, type Range, resolveTime, since } from "./range.ts";
 import { type NewestCommit, RollupReader, type Wanted } from "./reader.ts";
 import { type Metric, parseRequest, type QueryRequest } from "./request.ts";
 import { type Warning, warningsOf } from "./warnings.ts";
@@ -51,6 +52,8 @@ export interface QueryMeta {
   readonly source: "rollup" | "archive";
   /** Events in the range that came after their window had closed; they are counted. */
   readonly late: number;
+  /** Nothing before this is kept, and the question asked for it; a comparison that reaches there is left out. Epoch ms. */
+  readonly kept_from?: EpochMs;
   /** Live numbers against a recount of the stream; absent where nothing is recounted. */
   readonly reconciled?: Reconciled;
   readonly time_labels?: string[];
@@ -165,15 +168,21 @@ export class QueryEngine {
     const site = await this.#sites.site(request.siteId, "site_id");
     const now = this.#deps.clock.now();
     const first = request.dateRange === "all" ? await this.#firstInstant(site, now) : now;
-    const range = parseRange(request.dateRange, site.timeZone, now, first);
+    const asked = parseRange(request.dateRange, site.timeZone, now, first);
     checkMeaning(request);
-    const past =
+    const isArchived = this.#goesToArchive(request);
+    const keptFrom = (isArchived ? archiveFrom : hoursFrom)(site, now);
+    const range = since(asked, keptFrom);
+    const wanted =
       request.include.comparison &&
-      comparisonRange(request.include.comparison, range, request.dateRange, {
+      comparisonRange(request.include.comparison, asked, request.dateRange, {
         zone: site.timeZone,
         now,
-        isKept: (at) => isKept(at, now),
+        isKept: (at) => isMinuteKept(site, at, now),
       });
+    // What was deleted is not nothing: numbers beside it would seem to have risen.
+    const past = wanted && wanted.from >= keptFrom ? wanted : undefined;
+    const isCut = asked.from < keptFrom || wanted !== past || (request.dateRange === "all" && keptFrom > 0);
     // Read before the data: what is complete then stays complete.
     const known = await this.#known();
     const question = {
@@ -181,9 +190,8 @@ export class QueryEngine {
       request,
       time: request.time && resolveTime(request.time, range, request.dateRange),
     };
-    const isArchived = this.#goesToArchive(request);
     const count = (span: Range): Promise<Counted> =>
-      isArchived ? this.#countArchived(question, span) : this.#count(question, span);
+      isArchived ? this.#countArchived(question, span, keptFrom) : this.#count(question, span);
     const main = await count(range);
     // A bucket without anything still has something to be compared with.
     const isGapless = question.time && request.breakdown.length === 0 && (isSeries || past);
@@ -218,6 +226,7 @@ export class QueryEngine {
         error,
         source: isArchived ? "archive" : "rollup",
         late: main.late,
+        ...(isCut ? { kept_from: keptFrom } : {}),
         ...this.#reconciled(site),
         ...(request.include.timeLabels
           ? {
@@ -230,7 +239,7 @@ export class QueryEngine {
         ...(request.include.totalRows ? { total_rows: rows.length } : {}),
         ...(Object.keys(warnings).length > 0 ? { metric_warnings: warnings } : {}),
       },
-      query: echo(request, site, range, past),
+      query: echo(request, site, range.from < range.to ? range : asked, past),
     };
   }
 
@@ -241,7 +250,7 @@ export class QueryEngine {
     return beyond !== undefined || isBetterArchived(request);
   }
 
-  async #countArchived({ site, request, time }: Question, range: Range): Promise<Counted> {
+  async #countArchived({ site, request, time }: Question, range: Range, keptFrom: EpochMs): Promise<Counted> {
     const { archive } = this.#deps;
     if (!archive) throw new ClickstreamError("invariant", "asked of an archive that is not there");
     const buckets = time ? cut(time, range, site.timeZone) : [{ label: "", ...range }];
@@ -252,6 +261,7 @@ export class QueryEngine {
       request,
       range,
       buckets,
+      keptFrom,
     });
     const isTotal = !time && request.breakdown.length === 0;
     return {
@@ -363,19 +373,17 @@ export class QueryEngine {
   /** Asked each second, and never false again: an hour need not be read for it twice. */
   async #hasEvents(site: Site): Promise<boolean> {
     if (this.#liveReader.feed(site.id).length > 0 || this.#active.has(site.id)) return true;
-    if ((await this.#firstHour(site)) === undefined) return false;
+    const kept = hoursFrom(site, this.#deps.clock.now());
+    if ((await firstHour(this.#deps.store, site.id, kept)) === undefined) return false;
     this.#active.add(site.id);
     return true;
   }
 
-  async #firstHour(site: Site): Promise<EpochMs | undefined> {
-    const [hour] = await this.#deps.store.list(`hour/${site.id}`, { limit: 1 });
-    return hour && Number(hour.sk);
-  }
-
   /** Where the data of a site begin. Before the first compaction nobody knows, but no event is older than is accepted. */
   async #firstInstant(site: Site, now: EpochMs): Promise<EpochMs> {
-    return (await this.#firstHour(site)) ?? Math.min(site.createdAt, now) - MAX_EVENT_AGE_MS;
+    return (
+      (await firstHour(this.#deps.store, site.id, 0)) ?? Math.min(site.createdAt, now) - MAX_EVENT_AGE_MS
+    );
   }
 
   #reconciled({ id }: Site): { reconciled?: Reconciled } {

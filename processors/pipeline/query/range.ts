@@ -25,6 +25,12 @@ export interface Bucket extends Range {
   readonly label: string;
 }
 
+/** The part of a range that begins at an instant or after; empty at that instant where all of it came before. */
+export const since = ({ from, to }: Range, first: EpochMs): Range => ({
+  from: Math.max(from, first),
+  to: Math.max(to, first),
+});
+
 const REALTIME_MINUTES = 30;
 /** A year of minutes would be half a million rows. */
 const MAX_BUCKETS = 50_000;

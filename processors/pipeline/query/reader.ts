@@ -6,7 +6,7 @@
 import { ClickstreamError } from "../../errors.ts";
 import type { RejectReason } from "../../model/event.ts";
 import type { Measures } from "../../model/measures.ts";
-import { type Clock, type EpochMs, MINUTE_MS } from "../../model/time.ts";
+import { type Clock, DAY_MS, type EpochMs, MINUTE_MS } from "../../model/time.ts";
 import { addDays, dayStart, hourEnd, hourStart, localDate } from "../../model/zone.ts";
 import type { Store } from "../../stores/store.ts";
 import {
@@ -19,8 +19,9 @@ import {
 } from "../commit.ts";
 import { readCursors } from "../compact.ts";
 import { readEdition } from "../editions.ts";
+import { minutesFrom } from "../expiry.ts";
 import type { FeedEntry } from "../fold.ts";
-import { type Applied, decodeItem, type Granularity, instantKey, isKept, partition } from "../rollups.ts";
+import { type Applied, decodeItem, type Granularity, instantKey, partition } from "../rollups.ts";
 import type { Site } from "../sites.ts";
 import type { Range } from "./range.ts";
 import { type Base, KeptSite, KeptWindow, MergedTable } from "./windows.ts";
@@ -150,7 +151,7 @@ export class RollupReader {
   ): Promise<Snapshot | undefined> {
     const cursors = await this.#cursors();
     const kept = await this.#keptOf(site);
-    const windows = await this.#windowsOf(kept, range, coarsest, cursors);
+    const windows = await this.#windowsOf(kept, site, range, coarsest, cursors);
     const tables = wanted.map(({ key, range: part, table, keep }) => {
       const own = within(windows, part);
       const known = this.#merged.get(key);
@@ -199,17 +200,19 @@ export class RollupReader {
   /** The windows that cover a range. The dates of a year are not worked out again for each of a dozen questions. */
   async #windowsOf(
     kept: KeptSite,
+    site: Site,
     range: Range,
     coarsest: Granularity,
     cursors: ReadonlyMap<string, number>,
   ): Promise<readonly KeptWindow[]> {
     const now = this.#clock.now();
+    const keptFrom = minutesFrom(site, now);
     const today = dayStart(kept.zone, localDate(kept.zone, now));
     const name = [range.from, range.to, coarsest, today].join(" ");
     const known = kept.cover(name);
     const oldest = known?.find(({ granularity }) => granularity === "minute");
-    if (known && (!oldest || isKept(oldest.from, now))) return known;
-    const cover = planCover(kept.zone, range, coarsest, now);
+    if (known && (!oldest || oldest.from >= keptFrom)) return known;
+    const cover = planCover(kept.zone, range, coarsest, now, keptFrom);
     const windows = await this.#open(kept, cover, cursors);
     // A day that its hours serve for may be derived any time.
     if (cover.day.every(({ from }) => kept.window("day", from))) kept.keepCover(name, windows);
@@ -459,8 +462,14 @@ function isReplaced(id: string, shards: readonly LoggedShard[]): boolean {
 
 type Cover = Readonly<Record<Granularity, readonly Range[]>>;
 
-/** Whole days by days, whole hours by hours, the rest by minutes. */
-export function planCover(zone: string, { from, to }: Range, coarsest: Granularity, now: EpochMs): Cover {
+/** Whole days by days, whole hours by hours, the rest by minutes, which are kept from `keptFrom` on. */
+export function planCover(
+  zone: string,
+  { from, to }: Range,
+  coarsest: Granularity,
+  now: EpochMs,
+  keptFrom: EpochMs,
+): Cover {
   const windows: Record<Granularity, Range[]> = { minute: [], hour: [], day: [] };
   const today = dayStart(zone, localDate(zone, now));
   let at = from;
@@ -478,10 +487,10 @@ export function planCover(zone: string, { from, to }: Range, coarsest: Granulari
       at = nextHour;
       continue;
     }
-    if (!isKept(at, now))
+    if (at < keptFrom)
       throw new ClickstreamError(
         "bad_request",
-        "date_range: minutes are kept for 8 days; begin and end older ranges on whole local hours",
+        `date_range: minutes are kept for ${Math.round((now - keptFrom) / DAY_MS)} days; begin and end older ranges on whole local hours`,
       );
     windows.minute.push({ from: at, to: at + MINUTE_MS });
     at += MINUTE_MS;

@@ -29,6 +29,13 @@ afterAll(async () => {
 it("add, list and remove as on one machine", async () => {
   expect(await run("sites", "add", "shop@Asia/Seoul", ...STORE)).toMatchObject({ code: 0 });
   expect((await run("sites", "list", ...STORE)).output).toBe("shop\tAsia/Seoul\n");
+  expect(
+    await run("sites", "set", "shop", "--keep-hours", "3y", "--keep-archive", "90d", ...STORE),
+  ).toMatchObject({
+    code: 0,
+  });
+  const kept = await run("sites", "list", ...STORE);
+  expect(kept.output).toBe("shop\tAsia/Seoul\thours 1095 days, archive 90 days\n");
   const { output } = await run("keys", "add", "--site", "shop", ...STORE);
   const id = /rvk_([0-9a-f]{12})_/.exec(output)?.[1] ?? "";
   expect((await run("keys", "list", "--site", "shop", ...STORE)).output).toContain(id);

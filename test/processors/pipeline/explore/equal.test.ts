@@ -168,7 +168,13 @@ async function fromArchive(body: Asked): Promise<{ rows: Answer[]; late: number 
   const site = { id: SITE, timeZone: ZONE, createdAt: 0 };
   const time = request.time && resolveTime(request.time, range, request.dateRange);
   const buckets = time ? cut(time, range, ZONE) : [{ label: "", ...range }];
-  const { rows, allVisitors, late } = await data.archive.answer({ site, request, range, buckets });
+  const { rows, allVisitors, late } = await data.archive.answer({
+    site,
+    request,
+    range,
+    buckets,
+    keptFrom: 0,
+  });
   const all = new MergedTally(new Measures());
   const counted = { all: Object.defineProperty(all, "visitors", { value: allVisitors }) };
   const isTotal = body.dimensions.length === 0 && rows.length === 0;

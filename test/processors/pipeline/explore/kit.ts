@@ -16,6 +16,7 @@ import { Explorations } from "../../../../processors/pipeline/explore/exploratio
 import { QueryEngine } from "../../../../processors/pipeline/query/engine.ts";
 import { registerSites } from "../../../../processors/pipeline/sites.ts";
 import { memoryStore } from "../../../../processors/stores/memory.ts";
+import type { Store } from "../../../../processors/stores/store.ts";
 import { memoryStream } from "../../../../processors/streams/memory.ts";
 import { type ManualClock, manualClock } from "../../../kit/clock.ts";
 
@@ -28,6 +29,7 @@ export interface Archived {
   readonly engine: QueryEngine;
   readonly explorations: Explorations;
   readonly clock: ManualClock;
+  readonly store: Store;
   close(): Promise<void>;
 }
 
@@ -81,6 +83,7 @@ export async function archived(
     explorer,
     archive,
     clock,
+    store,
     engine: new QueryEngine({ store, clock, lagMs: async () => 0, archive }),
     explorations: new Explorations({ store, clock, archive }),
     async close() {

@@ -63,7 +63,7 @@ const query = (body: Record<string, unknown>) => {
     date_range: ["2026-03-01", "2026-03-31"],
     ...body,
   });
-  const question = { site: SITE, request, range: RANGE, buckets: request.time ? DAYS : WHOLE };
+  const question = { site: SITE, request, range: RANGE, buckets: request.time ? DAYS : WHOLE, keptFrom: 0 };
   return breakdownStatement(question, planOf(question), SOURCE, "trino");
 };
 const shared = { site_id: SITE.id, date_range: "28d", filters: [["is", "visit:country", ["KR", HOSTILE]]] };
