@@ -12,6 +12,7 @@ import type { ImportEntry } from "../../processors/pipeline/import/ledger.ts";
 import type { ImportRecord } from "../../processors/pipeline/import/record.ts";
 import type { Store } from "../../processors/stores/store.ts";
 import { compareSequences, type Stream } from "../../processors/streams/stream.ts";
+import { keepRoomForYoung, makeRoomForYoung } from "./heap.ts";
 import { type FileSettings, fileReport, fileSource, writeSummary } from "./importfile.ts";
 import { lockCounting } from "./lock.ts";
 import { openStore, openStream } from "./runtime.ts";
@@ -27,15 +28,21 @@ export interface ImportingOptions extends FileSettings {
 }
 
 /** Chunks put and not counted yet. Beside live traffic, what waits is what a live event may have to wait for. */
-const CHUNKS_AHEAD = { beside: 6, alone: 8 };
+const CHUNKS_AHEAD = { beside: 2, alone: 8 };
 /** With one shard all go there; with more, a chunk is spread over so many records. */
 const LANES = 8;
 const LOOK_MS = { beside: 20, alone: 100 };
+/**
+ * Of the thread that counts. Most of what it makes lives as long as one commit: with room for that among the young,
+ * little grows old, and what did is collected before it piles up.
+ */
+const COUNTER_HEAP = { maxYoungGenerationSizeMb: 48, maxOldGenerationSizeMb: 320 };
 /** Whoever counts has died or been stopped when nothing moves for so long. */
 const STILL_MS = 3_000;
 
 /** Resolves when all of the file is counted. Throws `config` for what the caller can mend; running it again goes on where it stopped. */
 export async function runImport(path: string, options: ImportingOptions): Promise<ImportResult> {
+  makeRoomForYoung();
   const source = await fileSource(path, options);
   const { dataDirectory, log } = options;
   const places = {
@@ -61,7 +68,10 @@ export async function runImport(path: string, options: ImportingOptions): Promis
       store,
       clock: systemClock,
       report,
-      put: (records) => ahead.put(records),
+      put(records) {
+        keepRoomForYoung();
+        return ahead.put(records);
+      },
       progress: (entry) => options.onProgress?.(entry),
     },
     source,
@@ -103,7 +113,10 @@ class Counter {
     if (!lock) return;
     lock.release();
     const url = new URL(`importcounter.${import.meta.url.split(".").at(-1)}`, import.meta.url);
-    const worker = new Worker(url, { workerData: { dataDirectory, sites: [] } });
+    const worker = new Worker(url, {
+      workerData: { dataDirectory, sites: [] },
+      resourceLimits: COUNTER_HEAP,
+    });
     this.#worker = worker;
     await new Promise<void>((resolve, reject) => {
       worker.once("error", reject);
