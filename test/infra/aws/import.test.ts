@@ -3,6 +3,7 @@ import { rmSync } from "node:fs";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { CreateTableCommand, DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { CreateStreamCommand, KinesisClient } from "@aws-sdk/client-kinesis";
+import { parquetWriteBuffer } from "hyparquet-writer";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { ENV } from "../../../processors/env.ts";
 import { registerSites } from "../../../processors/pipeline/sites.ts";
@@ -218,13 +219,22 @@ describe("a file that is dropped into the bucket", () => {
     expect((await imports.text(`reports/${SITE}/two.log.report.ndjson`)).split("\n")).toHaveLength(2);
   });
 
-  it("may be packed, in a folder whose every request counts, or have columns that a file beside it names", async () => {
+  it("may be packed, Parquet, in a folder whose every request counts, or have columns that a file beside it names", async () => {
     const before = await pageviews();
     await imports.drop(`${prefix}${SITE}/a.log.gz`, gzipSync(views(10, "packed")));
     await imports.drop(`${prefix}${SITE}/2026/a.log.zst`, zstdCompressSync(views(10, "squeezed")));
     await imports.drop(`${prefix}${SITE}/all/a.log`, views(10, "post").replaceAll("GET", "POST"));
-    expect(await imports.deliver(importHandler)).toBe(3);
-    expect(await pageviews()).toBe(before + 30);
+    const times = Array.from({ length: 10 }, (_, i) => `${DAY}T11:00:0${i}Z`);
+    const columns = [
+      { name: "timestamp", data: times },
+      { name: "url", data: times.map((_, i) => `https://${SITE}/columns/${i}`) },
+    ];
+    await imports.drop(
+      `${prefix}${SITE}/a.parquet`,
+      new Uint8Array(parquetWriteBuffer({ columnData: columns.map((one) => ({ ...one, type: "STRING" })) })),
+    );
+    expect(await imports.deliver(importHandler)).toBe(4);
+    expect(await pageviews()).toBe(before + 40);
 
     await imports.drop(`${prefix}${SITE}/mapping.json`, '{"time": "When", "url": "Where"}');
     await imports.drop(`${prefix}${SITE}/table.csv`, `When,Where\n${DAY} 10:00:00,https://${SITE}/mapped\n`);
@@ -232,7 +242,7 @@ describe("a file that is dropped into the bucket", () => {
     await imports.drop(`${prefix}${SITE}/empty.log`, "");
     expect(await imports.deliver(importHandler)).toBe(4);
     expect(errors).toEqual([]);
-    expect(await pageviews()).toBe(before + 31);
+    expect(await pageviews()).toBe(before + 41);
   });
 
   it("goes on where it was when the time runs out, and is never given up for being long", async () => {
