@@ -4,11 +4,13 @@ import { describe, expect, it } from "vitest";
 import { keyedHash } from "../../../../processors/crypto.ts";
 import { DAY_MS } from "../../../../processors/model/time.ts";
 import { ShardWorker } from "../../../../processors/pipeline/aggregate.ts";
+import { listShards, readCommits } from "../../../../processors/pipeline/commit.ts";
 import { compact } from "../../../../processors/pipeline/compact.ts";
 import { chunksOf } from "../../../../processors/pipeline/import/chunks.ts";
 import { importFile } from "../../../../processors/pipeline/import/importer.ts";
 import { textSource } from "../../../../processors/pipeline/import/textsource.ts";
 import { QueryEngine } from "../../../../processors/pipeline/query/engine.ts";
+import { decodeItem, partition } from "../../../../processors/pipeline/rollups.ts";
 import { registerSites } from "../../../../processors/pipeline/sites.ts";
 import { memoryStore } from "../../../../processors/stores/memory.ts";
 import { memoryStream } from "../../../../processors/streams/memory.ts";
@@ -21,8 +23,8 @@ const NOW = Date.UTC(2026, 2, 20);
 const SEED = Number(process.env.RIVULET_SEED ?? 7);
 
 /** A stream and a store that count what is imported. `failAt` breaks the run off at that call of put or of the store's put. */
-async function bench() {
-  const clock = manualClock(NOW);
+async function bench(now = NOW) {
+  const clock = manualClock(now);
   const store = memoryStore({ clock });
   const stream = memoryStream({ clock, shards: 2 });
   await registerSites(store, clock, [{ id: SITE, timeZone: "UTC" }]);
@@ -175,6 +177,29 @@ describe(`an access log (RIVULET_SEED=${SEED})`, () => {
     await count();
     expect(again).toMatchObject({ events: 0, isFinished: true });
     expect(await query(["events", "visits"], ["event:page"])).toEqual(before);
+  });
+
+  it("gives the same hours, byte for byte, while its minutes are kept and long after, when it counts in quarters", async () => {
+    const text = randomLog(new Random(SEED), 2_000);
+    const hoursAt = async (now: number): Promise<{ hours: [string, string][]; windows: number }> => {
+      const { run, count, store } = await bench(now);
+      await run(text);
+      await count();
+      const items = await store.list(partition("hour", SITE));
+      let windows = 0;
+      for (const { id } of await listShards(store))
+        for (const { partials } of await readCommits(store, id, 0))
+          windows += partials.get(SITE)!.windows.size;
+      const hours = items.map((item): [string, string] => [
+        item.sk,
+        Buffer.from(decodeItem(item).rollup!.encode()).toString("hex"),
+      ]);
+      return { hours, windows };
+    };
+    const recent = await hoursAt(Date.UTC(2026, 2, 13));
+    const old = await hoursAt(Date.UTC(2026, 5, 1));
+    expect(old.hours).toEqual(recent.hours);
+    expect(old.windows).toBeLessThan(recent.windows / 2);
   });
 
   it("adds only what is new when it has grown", async () => {
