@@ -2,7 +2,7 @@
 import { connect } from "node:net";
 import { type ApiOptions, apiDocument } from "../../../infra/api.ts";
 import { createGateway, type Gateway, type GatewayOptions } from "../../../infra/local/gateway/gateway.ts";
-import type { HttpRequest } from "../../../infra/local/gateway/http.ts";
+import type { Handler, HttpRequest } from "../../../infra/local/gateway/http.ts";
 import type { PutRecord } from "../../../infra/local/gateway/ingest.ts";
 import type { RejectReason } from "../../../processors/model/event.ts";
 
@@ -34,6 +34,14 @@ export interface Running {
   post(body: string | Uint8Array, headers?: Record<string, string>, path?: string): Promise<Response>;
 }
 
+/** The same answer to all that readers and owners may ask. */
+export const everyFunction = (answer: Handler): Record<string, Handler> =>
+  Object.fromEntries(
+    Object.values(apiDocument(options).paths).flatMap((path) =>
+      Object.values(path).map(({ operationId }) => [operationId, answer]),
+    ),
+  );
+
 /** Starts a gateway; `behind` replaces parts of it. */
 export async function startGateway(
   behind: Partial<GatewayOptions> & { beforePut?: PutRecord } = {},
@@ -54,7 +62,7 @@ export async function startGateway(
       await beforePut?.(record);
       records.push(record);
     },
-    functions: { query: answer, live: answer, sites: answer, exportCsv: answer },
+    functions: everyFunction(answer),
     onReject: (reason) => rejects.push(reason),
     log: (line) => log.push(line),
     ...rest,
