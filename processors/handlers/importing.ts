@@ -4,6 +4,7 @@
  */
 import { ClickstreamError } from "../errors.ts";
 import { sha256, unpacked } from "../imports/bytes.ts";
+import type { RawFile } from "../imports/rawfile.ts";
 import { type S3Objects, s3Report } from "../imports/s3.ts";
 import type { Clock, EpochMs } from "../model/time.ts";
 import { type ImportResult, importFile } from "../pipeline/import/importer.ts";
@@ -56,9 +57,13 @@ export async function importObject(
   if (!place) return;
   await new SiteDirectory(deps).site(place.site, `key "${key}"`);
   const objects = deps.objects(bucket);
-  const file = await objects.open(key);
-  if (!file) return log(`${name}: gone before it was imported`);
-  if (file.byteLength === 0) return log(`${name}: empty`);
+  const found = await objects.open(key);
+  if (!found) return log(`${name}: gone before it was imported`);
+  if (found.byteLength === 0) return log(`${name}: empty`);
+  const file = readWithin(found, () => {
+    if (clock.now() >= (limit.stopAt + limit.goneAt) / 2)
+      throw new ClickstreamError("unavailable", `${name}: no time to read as far as it was imported before`);
+  });
 
   await alone(deps, name, limit.goneAt, async () => {
     const mapping = await objects.text(place.mappingKey);
@@ -87,7 +92,7 @@ export async function importObject(
     );
     const { entry, from, events, isFinished } = result;
     if (isFinished) {
-      await objects.write(...summaryOf(place, file.name, result, report.isWhole));
+      await objects.write(...summaryOf(place, file.name, result, report.lines));
       log(`${name}: imported, ${events} events, ${entry.counts.bad} bad lines`);
       return;
     }
@@ -98,6 +103,21 @@ export async function importObject(
     log(`${name}: time ran out at ${entry.position}, ${events} events; it is told of again`);
   });
 }
+
+/** The file, asking `check` before each part: a function that runs out of time cannot say why any more. */
+const readWithin = (file: RawFile, check: () => void): RawFile => ({
+  ...file,
+  async *stream() {
+    for await (const part of file.stream()) {
+      check();
+      yield part;
+    }
+  },
+  async slice(start, end) {
+    check();
+    return file.slice(start, end);
+  },
+});
 
 /** One import of an object at a time: its report is one. Throws `unavailable` while another goes on. */
 async function alone(
@@ -148,7 +168,7 @@ function summaryOf(
   { site, reportKey }: Place,
   file: string,
   { entry }: ImportResult,
-  isWhole: boolean,
+  reported: number,
 ): [key: string, text: string, contentType: string] {
   const { settings, startedAt, updatedAt, lines, counts } = entry;
   const summary = {
@@ -160,7 +180,7 @@ function summaryOf(
     lines,
     ...counts,
     report: counts.bad > 0 ? `${file}.report.ndjson` : null,
-    ...(isWhole ? {} : { reportIsCut: true }),
+    ...(reported < counts.bad ? { reported } : {}),
   };
   return [`${reportKey}.json`, `${JSON.stringify(summary, null, 2)}\n`, "application/json"];
 }

@@ -121,23 +121,24 @@ const isMissing = (cause: unknown): boolean => (cause as SdkError).$metadata?.ht
 
 /** About 80,000 lines; who has more of them has the wrong format. */
 const MAX_REPORT_BYTES = 8 * 1024 * 1024;
+const NEWLINE = 10;
 
 /**
  * Lines that could not be used, as one object of NDJSON that is written anew as it grows; there is none where all could
- * be. What does not fit is left out: then `isWhole` is false, and the counts alone tell.
+ * be used. What does not fit is left out: then there are fewer `lines` in it than were bad.
  */
 export function s3Report(
   objects: S3Objects,
   key: string,
   name: string,
-): ImportDeps["report"] & { readonly isWhole: boolean } {
+): ImportDeps["report"] & { readonly lines: number } {
   let text = Buffer.alloc(0);
   let waiting: string[] = [];
   let waitingBytes = 0;
-  let isWhole = true;
+  let isFull = false;
   return {
-    get isWhole() {
-      return isWhole;
+    get lines() {
+      return text.reduce((lines, byte) => lines + (byte === NEWLINE ? 1 : 0), waiting.length);
     },
     async begin(length) {
       const known = length > 0 ? await objects.text(key) : undefined;
@@ -146,8 +147,9 @@ export function s3Report(
     add(line, reason) {
       const entry = `${JSON.stringify({ file: name, line, reason })}\n`;
       const bytes = Buffer.byteLength(entry);
-      if (text.length + waitingBytes + bytes > MAX_REPORT_BYTES) isWhole = false;
-      if (!isWhole) return;
+      // Once full, always full: a short line would hide that longer ones before it are missing.
+      isFull ||= text.length + waitingBytes + bytes > MAX_REPORT_BYTES;
+      if (isFull) return;
       waiting.push(entry);
       waitingBytes += bytes;
     },

@@ -87,6 +87,10 @@ it("is told of again when it got on, and fails when there was no time for anythi
     code: "unavailable",
     message: expect.stringContaining("no time for more than what is before"),
   });
+  await expect(importObject(deps, long, { stopAt: NOW, goneAt: NOW })).rejects.toMatchObject({
+    code: "unavailable",
+    message: expect.stringContaining("no time to read as far as it was imported before"),
+  });
   expect(told).toHaveLength(1);
   await importObject(deps, long, plenty);
   expect(lines.at(-1)).toContain("imported");
