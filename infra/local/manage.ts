@@ -101,7 +101,7 @@ interface KeepFlags {
 
 const withKeep = (command: Command): Command =>
   command
-    .option("--keep-minutes <days>", "as 8d (the default), at most 90d", keptDays)
+    .option("--keep-minutes <days>", "minutes, from 8d (the default) to 90d", keptDays)
     .option(
       "--keep-hours <days>",
       "hours and days, as 400d or 3y, at least 30d; or forever (the default)",

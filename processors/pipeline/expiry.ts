@@ -35,9 +35,12 @@ interface KeptSite {
 
 const DEFAULT_MINUTES = MINUTE_KEEP_MS / DAY_MS;
 const CENTURY = 36_525;
-/** Recounting compares hours and days for as long as it keeps its own minutes, and alerts look four weeks back. */
+/**
+ * Dashboards compare the day that is under way with the same minutes of last week. Recounting compares hours and days
+ * for as long as it keeps its own minutes, and alerts look four weeks back.
+ */
 const LIMITS: Readonly<Record<KeptKind, { readonly least: number; readonly most: number }>> = {
-  minutes: { least: 1, most: 90 },
+  minutes: { least: DEFAULT_MINUTES, most: 90 },
   hours: { least: 30, most: CENTURY },
   archive: { least: 1, most: CENTURY },
 };

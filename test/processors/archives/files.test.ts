@@ -112,6 +112,20 @@ describe("a local archive", () => {
     expect((await decodeParquet(await readFile(path))).map(rowOf)).toEqual([row(1), row(2), row(3)]);
   });
 
+  it("loses the hours that a site keeps no longer, whole ones, and no other site's", async () => {
+    await archive.write([
+      row(1, { at: NOON - 1 }),
+      row(2, { at: NOON }),
+      row(3, { at: NOON - 1, site: "other.example" }),
+      row(4, { at: NOON - 30 * HOUR }),
+    ]);
+    await archive.compact(new Map([["example.com", NOON + HOUR / 2]]));
+    expect((await stored(directory)).map(({ sequence }) => sequence)).toEqual(
+      [row(2), row(3)].map((one) => one.sequence),
+    );
+    expect((await readdir(join(directory, siteFolder("example.com")))).sort()).toEqual(["dt=2026-01-15"]);
+  });
+
   it("is read in the order of the fold, each row once, with what is still in journals", async () => {
     await archive.write([
       row(10),

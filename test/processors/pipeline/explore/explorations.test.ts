@@ -6,6 +6,7 @@ import { ClickstreamError } from "../../../../processors/errors.ts";
 import type { StreamLine } from "../../../../processors/model/streamfile.ts";
 import type { Reader } from "../../../../processors/pipeline/access.ts";
 import { StillRunning } from "../../../../processors/pipeline/explore/running.ts";
+import { keepSite } from "../../../../processors/pipeline/sites.ts";
 import { type Archived, archived } from "./kit.ts";
 
 const SITE = "shop.example";
@@ -250,4 +251,32 @@ describe("a question", () => {
       code: "forbidden",
     });
   });
+});
+
+// Last, because it takes from what the others ask of.
+it("what the archive keeps no longer is in no answer from the next moment on, though its files are there", async () => {
+  const query = (body: object = {}) =>
+    data.engine.query({
+      site_id: SITE,
+      date_range: RANGE,
+      metrics: ["visitors", "visits"],
+      dimensions: ["visit:country", "visit:device"],
+      ...body,
+    });
+  expect((await query()).results.map(({ metrics }) => metrics[1])).toEqual([7, 2]);
+  await keepSite(data.store, data.clock, SITE, { archive: 7 });
+  data.clock.advance(5_000);
+  const keptFrom = Date.UTC(2026, 10, 11);
+  const { results, meta, query: understood } = await query();
+  // Of the visits of the 11th and 17th, one is Bob's from the US.
+  expect(results.map(({ metrics }) => metrics[1])).toEqual([2, 1]);
+  expect(meta.kept_from).toBe(keptFrom);
+  expect(understood.date_range).toEqual(["2026-11-11T00:00:00+00:00", "2026-11-22T23:59:59+00:00"]);
+  const { steps, meta: told } = await funnel({});
+  expect(steps.map(({ visitors }) => visitors)).toEqual([2, 0, 0, 0]);
+  expect(told).toMatchObject({ kept_from: keptFrom });
+  expect((await query({ date_range: ["2026-11-09", "2026-11-10"] })).results).toEqual([]);
+  // Counts are kept for ever still.
+  const counts = await query({ dimensions: [] });
+  expect([counts.results[0]?.metrics[1], counts.meta.kept_from]).toEqual([9, undefined]);
 });
