@@ -33,10 +33,10 @@ const CHUNKS_AHEAD = { beside: 2, alone: 8 };
 const LANES = 8;
 const LOOK_MS = { beside: 20, alone: 100 };
 /**
- * Of the thread that counts. Most of what it makes lives as long as one commit: with room for that among the young,
- * little grows old, and what did is collected before it piles up.
+ * Of the thread that counts: what it makes for one chunk lives until its commit, and the more of that is young, the less
+ * is moved. What grows old has no bound of its own: a server's visitors are in it too, and they must fit.
  */
-const COUNTER_HEAP = { maxYoungGenerationSizeMb: 48, maxOldGenerationSizeMb: 320 };
+const COUNTER_HEAP = { maxYoungGenerationSizeMb: 48 };
 /** Whoever counts has died or been stopped when nothing moves for so long. */
 const STILL_MS = 3_000;
 
