@@ -12,7 +12,7 @@ import {
 } from "../../model/time.ts";
 import type { Store } from "../../stores/store.ts";
 import { firstHour } from "../editions.ts";
-import { archiveFrom, hoursFrom, isMinuteKept } from "../expiry.ts";
+import { archiveFrom, hoursFrom, isMinuteKept, minutesFrom } from "../expiry.ts";
 import type { FeedEntry } from "../fold.ts";
 import { type Freshness, quietUntil, waitingMs } from "../freshness.ts";
 import type { Reconciled } from "../reconcile.ts";
@@ -36,7 +36,7 @@ import { comparisonRange } from "./compare.ts";
 import { bad } from "./fields.ts";
 import { MergedTally, metricError } from "./metrics.ts";
 import { pageOf } from "./order.ts";
-import { type Bucket, cut, parseRange, type Range, resolveTime, since } from "./range.ts";
+import { type Bucket, cut, minuteBesideHours, parseRange, type Range, resolveTime, since } from "./range.ts";
 import { type NewestCommit, RollupReader, type Wanted } from "./reader.ts";
 import { type Metric, parseRequest, type QueryRequest } from "./request.ts";
 import { type Warning, warningsOf } from "./warnings.ts";
@@ -170,9 +170,6 @@ export class QueryEngine {
     const first = request.dateRange === "all" ? await this.#firstInstant(site, now) : now;
     const asked = parseRange(request.dateRange, site.timeZone, now, first);
     checkMeaning(request);
-    const isArchived = this.#goesToArchive(request);
-    const keptFrom = (isArchived ? archiveFrom : hoursFrom)(site, now);
-    const range = since(asked, keptFrom);
     const wanted =
       request.include.comparison &&
       comparisonRange(request.include.comparison, asked, request.dateRange, {
@@ -180,6 +177,11 @@ export class QueryEngine {
         now,
         isKept: (at) => isMinuteKept(site, at, now),
       });
+    const isArchived =
+      this.#goesToArchive(request) ||
+      this.#needsOldMinutes(site, request, wanted ? [asked, wanted] : [asked]);
+    const keptFrom = (isArchived ? archiveFrom : hoursFrom)(site, now);
+    const range = since(asked, keptFrom);
     // What was deleted is not nothing: numbers beside it would seem to have risen.
     const past = wanted && wanted.from >= keptFrom ? wanted : undefined;
     const isCut = asked.from < keptFrom || wanted !== past || (request.dateRange === "all" && keptFrom > 0);
@@ -248,6 +250,18 @@ export class QueryEngine {
     const beyond = beyondRollups(request);
     if (!this.#deps.archive) return beyond === undefined ? false : bad(beyond);
     return beyond !== undefined || isBetterArchived(request);
+  }
+
+  /** Whether the archive answers because some minutes are kept nowhere else; where there is none, reading refuses them. */
+  #needsOldMinutes(site: Site, request: QueryRequest, ranges: readonly Range[]): boolean {
+    if (!this.#deps.archive) return false;
+    const keptFrom = minutesFrom(site, this.#deps.clock.now());
+    return ranges.some((range) => {
+      const isByMinute =
+        request.time && resolveTime(request.time, range, request.dateRange) === "time:minute";
+      const first = isByMinute ? range.from : minuteBesideHours(site.timeZone, range);
+      return first !== undefined && first < keptFrom;
+    });
   }
 
   async #countArchived({ site, request, time }: Question, range: Range, keptFrom: EpochMs): Promise<Counted> {

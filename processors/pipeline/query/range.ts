@@ -150,6 +150,13 @@ export function resolveTime(
   return byMonth || length > 186 * DAY_MS ? "time:month" : "time:day";
 }
 
+/** The first minute of a range that its whole hours leave out; undefined where it begins and ends on the hour. */
+export function minuteBesideHours(zone: string, { from, to }: Range): EpochMs | undefined {
+  if (from !== hourStart(zone, from)) return from;
+  const last = hourStart(zone, to);
+  return last === to ? undefined : Math.max(from, last);
+}
+
 /** About how long each is; exactness does not matter for a limit. */
 const LENGTHS = {
   "time:minute": MINUTE_MS,

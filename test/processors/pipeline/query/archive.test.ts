@@ -72,6 +72,22 @@ describe("an archive", () => {
     expect(asked.map(({ range }) => range.to - range.from)).toEqual([7 * DAY, expect.any(Number)]);
   });
 
+  it.each<[string, object, "archive" | "rollup"]>([
+    ["half an hour of last month", { date_range: ["2026-03-01T10:00:00", "2026-03-01T10:30:00"] }, "archive"],
+    ["a quarter at the end", { date_range: ["2026-03-01T10:00:00", "2026-03-02T10:15:00"] }, "archive"],
+    ["whole hours of last month", { date_range: ["2026-03-01T10:00:00", "2026-03-01T12:00:00"] }, "rollup"],
+    [
+      "whole hours by minute",
+      { date_range: ["2026-03-01T10:00:00", "2026-03-01T12:00:00"], dimensions: ["time:minute"] },
+      "archive",
+    ],
+    ["minutes of today", { date_range: "realtime" }, "rollup"],
+  ])("answers for minutes that are kept nowhere else: %s", async (_, more, source) => {
+    r.clock.advanceTo(Math.max(NOON, Date.UTC(2026, 3, 2, 12)));
+    const answer = await engine(archiveOf([])).query(body(more));
+    expect(answer.meta.source).toBe(source);
+  });
+
   it.each<[string, object]>([
     ["a filter on another dimension", { dimensions: ["event:page"], filters: [["is", "visit:os", ["iOS"]]] }],
     [
