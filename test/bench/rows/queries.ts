@@ -12,7 +12,7 @@ import { sqliteStore } from "../../../processors/stores/sqlite.ts";
 import { manualClock } from "../../kit/clock.ts";
 import { generate } from "../../kit/generate.ts";
 import type { BenchContext, Benchmark, Measured } from "../benchmark.ts";
-import { wallMs } from "../measure.ts";
+import { cpuMs, wallMs } from "../measure.ts";
 import { fillYear, writeParquet, type Year } from "../years.ts";
 
 const SITE = "shop.example";
@@ -98,20 +98,23 @@ export async function stand(
   };
 }
 
-/** Milliseconds of rounds with a commit before each; the first of them by an engine that knows nothing. */
+/** Milliseconds of rounds with a commit before each, by the clock and of the processor; `cold` is the first of an engine that knows nothing. */
 export async function rounds(
   { engine, live }: Stand,
   range: string,
   count: number,
-): Promise<{ cold: number; warm: number[] }> {
+): Promise<{ cold: number; warm: number[]; processor: number[] }> {
   const one = engine();
   const cold = await wallMs(() => round(one, range));
   const warm: number[] = [];
+  const processor: number[] = [];
   for (let i = 0; i < count; i++) {
     await live();
-    warm.push(await wallMs(() => round(one, range)));
+    const work = cpuMs(async () => warm.push(await wallMs(() => round(one, range))));
+    processor.push(await work);
   }
-  return { cold, warm: warm.sort((a, b) => a - b) };
+  const upwards = (a: number, b: number): number => a - b;
+  return { cold, warm: warm.sort(upwards), processor: processor.sort(upwards) };
 }
 
 const share = (sorted: readonly number[], q: number): number =>
@@ -152,11 +155,11 @@ const against = (id: string, range: string, days: number, limitMs: number): Benc
   async run(context) {
     const place = await stand(context, days, EVENTS_A_DAY);
     try {
-      const { cold, warm } = await rounds(place, range, 200);
+      const { cold, warm, processor } = await rounds(place, range, 200);
       const duck = await duckRound(await writeParquet(place.year, context.directory, days));
       const theirs = await wallMs(duck);
       context.note(
-        `${id}: p50 ${share(warm, 0.5).toFixed(1)} ms, p99 ${share(warm, 0.99).toFixed(1)} ms, longest ${warm.at(-1)!.toFixed(1)} ms of ${warm.length} rounds; the first round of a new process ${Math.round(cold)} ms`,
+        `${id}: p50 ${share(warm, 0.5).toFixed(1)} ms, p99 ${share(warm, 0.99).toFixed(1)} ms, longest ${warm.at(-1)!.toFixed(1)} ms of ${warm.length} rounds; of the processor p50 ${share(processor, 0.5).toFixed(1)} ms, p99 ${share(processor, 0.99).toFixed(1)} ms; the first round of a new process ${Math.round(cold)} ms`,
       );
       return measured(share(warm, 0.99), theirs, warm.length);
     } finally {
