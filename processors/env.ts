@@ -22,6 +22,8 @@ export const ENV = {
   canaryMs: "RIVULET_CANARY_MS",
   /** Name of the delivery stream that takes the archive's rows. */
   archive: "RIVULET_ARCHIVE",
+  /** Name of the bucket that holds the archive's files. */
+  archiveBucket: "RIVULET_ARCHIVE_BUCKET",
   /** Athena's workgroup for questions to the archive. Unset: no archive is kept. */
   workgroup: "RIVULET_WORKGROUP",
   /** Glue database of the archive's table. */

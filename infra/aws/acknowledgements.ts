@@ -18,8 +18,19 @@ export function acknowledge(rivulet: Rivulet): void {
 }
 
 export function acknowledgements(rivulet: Rivulet): Acknowledgement[] {
-  const { aggregation, alerting, archive, canary, compaction, explore, imports, serving, ingestion, site } =
-    rivulet;
+  const {
+    aggregation,
+    alerting,
+    archive,
+    canary,
+    compaction,
+    explore,
+    imports,
+    rebuild,
+    serving,
+    ingestion,
+    site,
+  } = rivulet;
   const stack = Stack.of(rivulet);
   const arnOf = (bucket: IConstruct): string =>
     `<${stack.getLogicalId(bucket.node.defaultChild as never)}.Arn>`;
@@ -40,6 +51,7 @@ export function acknowledgements(rivulet: Rivulet): Acknowledgement[] {
         ...(canary ? [canary.handler] : []),
         ...(archive ? [archive.handler] : []),
         ...(imports ? [imports.handler] : []),
+        ...(rebuild ? [rebuild.handler] : []),
       ],
       "X-Ray's two write actions know no resources; AWS documents * as their only value.",
       "Resource::*",
@@ -69,6 +81,26 @@ export function acknowledgements(rivulet: Rivulet): Acknowledgement[] {
               "everybody else is refused.",
             to: [archive.bucket, archive.failures],
           },
+        ]
+      : []),
+    ...(archive && rebuild
+      ? [
+          ...wildcards(
+            [rebuild.handler],
+            "Firehose names the archive's files, and a rebuild names what it leaves by its execution.",
+            `Resource::${arnOf(archive.bucket)}/archive/*`,
+            `Resource::${arnOf(archive.bucket)}/rebuild/*`,
+          ),
+          ...wildcards(
+            [rebuild.role],
+            "Actions of X-Ray and of log delivery know no resources; AWS documents * as their only value.",
+            "Resource::*",
+          ),
+          ...wildcards(
+            [rebuild],
+            "A distributed map starts executions of its own state machine, and Step Functions names them.",
+            `Resource::arn:<AWS::Partition>:states:${region(stack)}:${account(stack)}:execution:<${stack.getLogicalId(rebuild.stateMachine.node.defaultChild as never)}.Name>/*`,
+          ),
         ]
       : []),
     ...(imports

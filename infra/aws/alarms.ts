@@ -15,6 +15,7 @@ import { Construct } from "constructs";
 import type { RejectReason } from "../../processors/model/event.ts";
 import type { Aggregation } from "./aggregation.ts";
 import type { Alerting } from "./alerting.ts";
+import type { Archive } from "./archive.ts";
 import type { Canary } from "./canary.ts";
 import type { Compaction } from "./compaction.ts";
 import type { Import } from "./import.ts";
@@ -32,6 +33,7 @@ export interface AlarmsProps {
   readonly compaction: Compaction;
   readonly serving: Serving;
   readonly alerting: Alerting;
+  readonly archive?: Archive | undefined;
   readonly canary?: Canary | undefined;
   readonly imports?: Import | undefined;
   /** Address that is told; it must confirm once. Default: subscribe to the topic yourself. */
@@ -90,6 +92,7 @@ const TELLING: readonly RejectReason[] = [
 
 function watches({
   alerting,
+  archive,
   data,
   clicks,
   ingestion,
@@ -176,6 +179,24 @@ function watches({
             section: "imports-failing",
             says: "Files cannot be imported: what tells of them waits in the dead-letter queue.",
             metric: imports.givenUp(),
+            above: 0,
+            minutes: 1,
+          },
+        ]
+      : []),
+    ...(archive
+      ? [
+          {
+            section: "archive-behind",
+            says: "The archive trails the clicks by more than an hour; counting does not wait for it.",
+            metric: archive.iteratorAge(),
+            above: Duration.hours(1).toMilliseconds(),
+            minutes: 5,
+          },
+          {
+            section: "archive-gave-up",
+            says: "Clicks were counted and not archived: their batch was given up and its payload saved.",
+            metric: archive.givenUp(),
             above: 0,
             minutes: 1,
           },

@@ -7,7 +7,7 @@ import { Metric, Stats } from "aws-cdk-lib/aws-cloudwatch";
 import { CfnDatabase, CfnTable } from "aws-cdk-lib/aws-glue";
 import { PolicyStatement, Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
 import { CfnDeliveryStream } from "aws-cdk-lib/aws-kinesisfirehose";
-import { StartingPosition } from "aws-cdk-lib/aws-lambda";
+import { MetricType, StartingPosition } from "aws-cdk-lib/aws-lambda";
 import { KinesisEventSource } from "aws-cdk-lib/aws-lambda-event-sources";
 import { LogGroup, LogStream, RetentionDays } from "aws-cdk-lib/aws-logs";
 import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from "aws-cdk-lib/aws-s3";
@@ -52,6 +52,7 @@ export class Archive extends Construct {
   readonly table: CfnTable;
   readonly deliveryRole: Role;
   readonly delivery: CfnDeliveryStream;
+  readonly #mappingId: string;
 
   constructor(scope: Construct, id: string, props: ArchiveProps) {
     super(scope, id);
@@ -92,20 +93,40 @@ export class Archive extends Construct {
     });
     data.allowReadingAndWriting(this.handler);
     this.handler.allow(["firehose:PutRecordBatch"], this.delivery.attrArn);
-    this.handler.function.addEventSource(
-      new KinesisEventSource(clicks.stream, {
-        startingPosition: StartingPosition.TRIM_HORIZON,
-        batchSize: 1000,
-        // Full batches make full records, and nobody waits for the archive.
-        maxBatchingWindow: Duration.seconds(30),
-        // Its checkpoint assumes one reader per shard, as that of counting does.
-        parallelizationFactor: 1,
-        bisectBatchOnError: true,
-        retryAttempts: 100,
-        maxRecordAge: Duration.hours(12),
-        onFailure: savePayloads(this.failures),
-      }),
-    );
+    const source = new KinesisEventSource(clicks.stream, {
+      startingPosition: StartingPosition.TRIM_HORIZON,
+      batchSize: 1000,
+      // Full batches make full records, and nobody waits for the archive.
+      maxBatchingWindow: Duration.seconds(30),
+      // Its checkpoint assumes one reader per shard, as that of counting does.
+      parallelizationFactor: 1,
+      bisectBatchOnError: true,
+      retryAttempts: 100,
+      maxRecordAge: Duration.hours(12),
+      onFailure: savePayloads(this.failures),
+      metricsConfig: { metrics: [MetricType.EVENT_COUNT] },
+    });
+    this.handler.function.addEventSource(source);
+    this.#mappingId = source.eventSourceMappingId;
+  }
+
+  /** Age of the newest record of a batch when it is read: how far the archive trails the clicks. */
+  iteratorAge(): Metric {
+    return this.handler.function.metric("IteratorAge", {
+      statistic: Stats.MAXIMUM,
+      period: Duration.minutes(1),
+    });
+  }
+
+  /** Records that were given up and went to the failures bucket. */
+  givenUp(): Metric {
+    return new Metric({
+      namespace: "AWS/Lambda",
+      metricName: "OnFailureDestinationDeliveredEventCount",
+      dimensionsMap: { EventSourceMappingUUID: this.#mappingId },
+      statistic: Stats.SUM,
+      period: Duration.minutes(1),
+    });
   }
 
   /** Rows that Firehose could not convert: they lie under `errors/`. */

@@ -22,7 +22,15 @@ const UNUSED_CREDENTIALS = [
 
 export interface HandlerProps {
   /** Name of the file in processors/handlers that exports `handler`. */
-  readonly handler: "aggregate" | "alerts" | "archive" | "canary" | "compact" | "import" | "query";
+  readonly handler:
+    | "aggregate"
+    | "alerts"
+    | "archive"
+    | "canary"
+    | "compact"
+    | "import"
+    | "query"
+    | "rebuild";
   readonly description: string;
   readonly timeout: Duration;
   /** MB; the share of a CPU grows with it (1769 = one). */

@@ -21,6 +21,7 @@ import { builtSiteFiles } from "./files.ts";
 import { Import } from "./import.ts";
 import { Ingestion } from "./ingestion.ts";
 import { Observability } from "./observability.ts";
+import { Rebuild } from "./rebuild.ts";
 import { Serving } from "./serving.ts";
 import { Site, type SiteFiles } from "./site.ts";
 import { type Capacity, ClickStream } from "./stream.ts";
@@ -85,6 +86,7 @@ export class Rivulet extends Construct {
   readonly canary: Canary | undefined;
   readonly archive: Archive | undefined;
   readonly explore: Explore | undefined;
+  readonly rebuild: Rebuild | undefined;
   readonly imports: Import | undefined;
   readonly alerting: Alerting;
   readonly alarms: Alarms;
@@ -137,6 +139,9 @@ export class Rivulet extends Construct {
     this.explore = this.archive
       ? new Explore(this, "Explore", { archive: this.archive, query: this.serving.handler })
       : undefined;
+    this.rebuild = this.archive
+      ? new Rebuild(this, "Rebuild", { archive: this.archive, data: this.data })
+      : undefined;
     this.ingestion = new Ingestion(this, "Ingestion", {
       clicks: this.clicks,
       query: this.serving.handler,
@@ -157,6 +162,7 @@ export class Rivulet extends Construct {
     this.alarms = new Alarms(this, "Alarms", {
       data: this.data,
       alerting: this.alerting,
+      archive: this.archive,
       canary: this.canary,
       clicks: this.clicks,
       ingestion: this.ingestion,
@@ -190,6 +196,11 @@ export class Rivulet extends Construct {
       new CfnOutput(this, "ArchiveBucket", {
         value: this.archive.bucket.bucketName,
         description: "Every event that was counted",
+      });
+    if (this.rebuild)
+      new CfnOutput(this, "RebuildStateMachine", {
+        value: this.rebuild.stateMachine.stateMachineArn,
+        description: "Start it to count again from the archive",
       });
     if (this.imports)
       new CfnOutput(this, "ImportBucket", {

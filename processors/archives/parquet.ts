@@ -71,14 +71,15 @@ export async function decodeParquet(bytes: Uint8Array): Promise<unknown[][]> {
   return objects.map((object) => ARCHIVE_COLUMNS.map(({ name, type }) => decodeValue(type, object[name])));
 }
 
-interface EncodedMap {
-  readonly key_value?: readonly { readonly key: string; readonly value: string }[];
-}
+/** Its one field is called `key_value` here and in the format's description, and `map` by Hive, which Firehose writes with. */
+type EncodedMap = Readonly<
+  Record<string, readonly { readonly key: string; readonly value: string }[] | undefined>
+>;
 
 function decodeValue(type: ColumnType, value: unknown): unknown {
   if (value === null || value === undefined) return null;
   if (type === "long") return Number(value);
   if (type === "map")
-    return ((value as EncodedMap).key_value ?? []).map(({ key, value: text }) => [key, text]);
+    return (Object.values(value as EncodedMap)[0] ?? []).map(({ key, value: text }) => [key, text]);
   return value;
 }

@@ -11,7 +11,7 @@ import { type Clock, DAY_MS, type EpochMs } from "../model/time.ts";
 import { localDate } from "../model/zone.ts";
 import type { Store } from "../stores/store.ts";
 import { compareSequences } from "../streams/stream.ts";
-import { listShards, readCommits } from "./commit.ts";
+import { type CommitHeader, listShards, readCommits } from "./commit.ts";
 import { compact, readCursors, touchCursors } from "./compact.ts";
 import { beginEdition, giveUpEdition, readEdition, switchEdition } from "./editions.ts";
 import { archiveFrom, hoursFrom, isMinuteKept, minuteExpiry, minutesFrom } from "./expiry.ts";
@@ -62,7 +62,7 @@ export async function rebuild(
 ): Promise<RebuildReport> {
   const known = (await listSites(store)).find(({ id }) => id === site);
   if (!known) throw new ClickstreamError("not_found", `site "${site}" is not registered`);
-  const { space, after } = await begin(store, clock, site);
+  const { space, after } = await beginRebuild(store, clock, site);
   const { space: current } = await readEdition(store, site);
   const zone = known.timeZone;
   const now = clock.now();
@@ -79,7 +79,7 @@ export async function rebuild(
     for (const row of rows) {
       const end = ends.get(row.shard);
       if (row.at < archivedFrom) continue;
-      if (end !== undefined && compareSequences(row.sequence, end) <= 0) fold.add(row);
+      if (end !== undefined && compareSequences(row.sequence, end.to) <= 0) fold.add(row);
     }
     progress(fold.rows);
   }
@@ -114,7 +114,7 @@ export async function rebuild(
   await compactAll(store, clock);
   const changes: WindowChange[] = [];
   for (const window of made) {
-    const change = await compare(store, clock, { current, space }, window);
+    const change = await compareWindow(store, clock, { current, space }, window);
     if (change) changes.push(change);
   }
   changes.sort((a, b) => a.start - b.start || (a.granularity < b.granularity ? -1 : 1));
@@ -135,15 +135,15 @@ export async function rebuild(
   };
 }
 
-const compactAll = async (store: Store, clock: Clock): Promise<void> => {
+export const compactAll = async (store: Store, clock: Clock): Promise<void> => {
   for (let more = true; more; ) ({ more } = await compact({ store, clock }));
 };
 
 const KEYS_AT_ONCE = 200;
 
-/** Sort keys of a partition: years of items do not fit in memory at once. */
-async function* keysOf(store: Store, pk: string): AsyncGenerator<string> {
-  for (let from = ""; ; ) {
+/** Sort keys of a partition, those after `after`: years of items do not fit in memory at once. */
+export async function* keysOf(store: Store, pk: string, after = ""): AsyncGenerator<string> {
+  for (let from = after && `${after} `; ; ) {
     const items = await store.list(pk, { from, limit: KEYS_AT_ONCE });
     for (const { sk } of items) yield sk;
     const last = items.at(-1);
@@ -156,7 +156,7 @@ async function* keysOf(store: Store, pk: string): AsyncGenerator<string> {
  * Begins an edition after which commits no cursor has moved: what is committed later is folded into it by everybody who
  * compacts, what came before is ours.
  */
-async function begin(
+export async function beginRebuild(
   store: Store,
   clock: Clock,
   site: string,
@@ -171,21 +171,24 @@ async function begin(
   throw new ClickstreamError("unavailable", `site ${site}: commits came faster than a rebuild could begin`);
 }
 
-/** Sequence number at which commit n of each shard ends. */
-async function endsOf(store: Store, after: ReadonlyMap<string, number>): Promise<Map<string, string>> {
-  const ends = new Map<string, string>();
+/** Where commit n of each shard ends, as a sequence number, and when it was written. */
+export async function endsOf(
+  store: Store,
+  after: ReadonlyMap<string, number>,
+): Promise<Map<string, Pick<CommitHeader, "to" | "committedAt">>> {
+  const ends = new Map<string, Pick<CommitHeader, "to" | "committedAt">>();
   for (const [shard, n] of after) {
     if (n === 0) continue;
     const [commit] = await readCommits(store, shard, n - 1, 1);
     if (commit?.n !== n)
       throw new ClickstreamError("unavailable", `commit ${n} of shard ${shard} is gone: begin again`);
-    ends.set(shard, commit.to);
+    ends.set(shard, { to: commit.to, committedAt: commit.committedAt });
   }
   return ends;
 }
 
 /** Compares one window of two editions when both hold the same commits. */
-async function compare(
+export async function compareWindow(
   store: Store,
   clock: Clock,
   { current, space }: { readonly current: string; readonly space: string },

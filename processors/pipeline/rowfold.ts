@@ -22,6 +22,8 @@ export interface RowFoldOptions {
   readonly hourOf: (minute: EpochMs) => EpochMs;
   /** Whether the minutes around this time are wanted besides the hours. */
   readonly hasMinutes: (minute: EpochMs) => boolean;
+  /** By shard, when the first of all its rows was received, where others fold the rows of other visitors. Default: of these rows. */
+  readonly since?: ReadonlyMap<string, EpochMs>;
   /** Rows between two times that what was counted is put together: bounds memory. */
   readonly rowsAtOnce?: number;
 }
@@ -115,7 +117,11 @@ export class RowFold {
   #shard(id: string): ShardVisitors {
     let shard = this.#visitors.get(id);
     if (!shard) {
-      shard = { present: new Map(), past: new Map(), since: Number.POSITIVE_INFINITY };
+      shard = {
+        present: new Map(),
+        past: new Map(),
+        since: this.#options.since?.get(id) ?? Number.POSITIVE_INFINITY,
+      };
       this.#visitors.set(id, shard);
     }
     return shard;
@@ -141,13 +147,13 @@ export class RowFold {
     this.#pending = 0;
     const hours = new Map<EpochMs, Rollup>();
     for (const [minute, rollup] of this.#partial.windows) {
-      if (this.#options.hasMinutes(minute)) add(this.#minutes, minute, rollup);
+      if (this.#options.hasMinutes(minute)) addEncoded(this.#minutes, minute, rollup);
       const hour = this.#options.hourOf(minute);
       const known = hours.get(hour);
       if (known) known.merge(rollup);
       else hours.set(hour, rollup);
     }
-    for (const [hour, rollup] of hours) add(this.#hours, hour, rollup);
+    for (const [hour, rollup] of hours) addEncoded(this.#hours, hour, rollup);
     this.#partial = new Partial();
   }
 
@@ -162,7 +168,8 @@ export class RowFold {
   }
 }
 
-function add(windows: Map<EpochMs, Uint8Array>, start: EpochMs, rollup: Rollup): void {
+/** Adds to a window that is kept encoded. */
+export function addEncoded(windows: Map<EpochMs, Uint8Array>, start: EpochMs, rollup: Rollup): void {
   const known = windows.get(start);
   const sum = known ? Rollup.decode(known) : new Rollup();
   sum.merge(rollup);

@@ -18,7 +18,7 @@ export interface Zone {
 const NOTHING = /^(?!)/;
 
 /** The interfaces that drivers fulfil and the pipeline asks for. */
-const PORT = String.raw`processors/(streams/stream|stores/store|archives/archive|explorers/explorer|imports/rawfile|notifiers/notifier|tracer)\.ts$`;
+const PORT = String.raw`processors/(streams/stream|stores/store|archives/archive|archives/objects|explorers/explorer|imports/rawfile|notifiers/notifier|tracer)\.ts$`;
 const INNER = String.raw`processors/(sketches|model)/|processors/errors\.ts$`;
 
 /** design.md 2 and style.md 3.2 as a table; the reasons are in docs/architecture.md. */

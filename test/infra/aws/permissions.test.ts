@@ -84,6 +84,19 @@ const JUSTIFIED: readonly (readonly [role: string, wildcard: RegExp, reason: str
     /Results.*\/\*.* of s3:AbortMultipartUpload s3:GetObject s3:PutObject$/,
     "Athena names its results",
   ],
+  ["RivuletRebuildStepsRole", /^resource "\*" of xray:/, "X-Ray's write actions know no resources"],
+  ["RivuletRebuildStepsRole", /Rows.*\/archive\/\*.* of s3:GetObject$/, "Firehose named the files"],
+  [
+    "RivuletRebuildStepsRole",
+    /Rows.*\/rebuild\/\*.* of s3:GetObject s3:PutObject$/,
+    "What it leaves is named by its execution",
+  ],
+  ["RivuletRebuildRole", /^resource "\*" of (xray|logs):/, "Tracing and log delivery know no resources"],
+  [
+    "RivuletRebuildRole",
+    /:execution:.*\/\*.* of states:DescribeExecution states:StopExecution$/,
+    "Step Functions names the executions of a distributed map",
+  ],
   [DEPLOYER, /./, "aws-cdk-lib's own function of a deployment; its policy cannot be replaced"],
 ];
 
@@ -185,6 +198,22 @@ describe("permissions", () => {
         "sqs:GetQueueAttributes",
         "sqs:GetQueueUrl",
         "sqs:ReceiveMessage",
+      ],
+    },
+    {
+      role: "RivuletRebuildStepsRole",
+      may: "read the archive, leave files beside it, and read and write items",
+      actions: [
+        "dynamodb:BatchGetItem",
+        "dynamodb:BatchWriteItem",
+        "dynamodb:DeleteItem",
+        "dynamodb:GetItem",
+        "dynamodb:Query",
+        "dynamodb:UpdateItem",
+        "s3:GetObject",
+        "s3:GetObject",
+        "s3:ListBucket",
+        "s3:PutObject",
       ],
     },
     { role: "RivuletCanaryRole", may: "do nothing that a browser may not", actions: [] },

@@ -19,7 +19,7 @@ const chosen = synthesise({
 });
 /** With every alarm that there is. */
 const onDemand = synthesise({
-  context: { shards: "on-demand", reserveConcurrency: "true", imports: "true" },
+  context: { shards: "on-demand", reserveConcurrency: "true", imports: "true", archive: "true" },
 });
 afterAll(() => {
   for (const { outdir } of [cloud, chosen, onDemand]) rmSync(outdir, { recursive: true, force: true });

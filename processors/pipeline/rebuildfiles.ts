@@ -1,0 +1,112 @@
+/** What the steps of a rebuild on AWS leave in the bucket for each other: where it lies and how windows are encoded. Reads and writes nothing. */
+import { ClickstreamError } from "../errors.ts";
+import type { EpochMs } from "../model/time.ts";
+import type { LocalDate } from "../model/zone.ts";
+import { ByteReader, ByteWriter } from "../sketches/bytes.ts";
+import type { LoggedShard } from "./commit.ts";
+
+/** What one execution was told, and found when it began: all later steps see the same. */
+export interface Begun {
+  readonly site: string;
+  readonly zone: string;
+  readonly from: EpochMs;
+  readonly to: EpochMs;
+  /** The edition that is being made, and the one that is read. */
+  readonly space: string;
+  readonly current: string;
+  /** By shard: the last record that is counted from the archive. */
+  readonly ends: Readonly<Record<string, { readonly to: string; readonly committedAt: EpochMs }>>;
+  readonly shards: readonly LoggedShard[];
+  /** When it began: decides which minutes are still made. */
+  readonly now: EpochMs;
+}
+
+/** The archive's objects in portions, and into how many lots visitors are divided. */
+export interface Plan {
+  readonly portions: readonly (readonly string[])[];
+  readonly lots: number;
+}
+
+/** Windows as they were folded, encoded rollups by start. */
+export interface Windows {
+  readonly rows: number;
+  readonly hours: ReadonlyMap<EpochMs, Uint8Array>;
+  readonly minutes: ReadonlyMap<EpochMs, Uint8Array>;
+  readonly incomplete: ReadonlySet<EpochMs>;
+}
+
+/** Keys of one execution. What lies under `rebuild/work/` is gone after some days, reports stay longer. */
+export const keysOfRun = (run: string) => {
+  const work = `rebuild/work/${encodeURIComponent(run)}`;
+  return {
+    begun: `${work}/begun.json`,
+    plan: `${work}/plan.json`,
+    rows: (lot: number): string => `${work}/rows/${lot}/`,
+    since: `${work}/since/`,
+    windows: (lot: number): string => `${work}/windows/${lot}`,
+    merged: `${work}/merged`,
+    changes: `${work}/changes/`,
+    report: `rebuild/reports/${encodeURIComponent(run)}.json`,
+  };
+};
+
+/** Folder of a site's rows, escaped as the delivery stream's expression `@uri` does. */
+export const rowsOfSite = (site: string): string =>
+  `archive/site=${encodeURIComponent(site).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`)}/`;
+
+export interface Order {
+  readonly site: string;
+  readonly from: LocalDate;
+  readonly to: LocalDate;
+}
+
+/** What an execution was started with. Throws `bad_request`, which names the field. */
+export function parseOrder(input: unknown): Order {
+  const { site, from, to } = (input ?? {}) as Record<string, unknown>;
+  if (typeof site !== "string" || site === "")
+    throw new ClickstreamError("bad_request", "site: the id of a site");
+  const date = (field: string, value: unknown): LocalDate => {
+    const at = typeof value === "string" ? Date.parse(`${value}T00:00:00Z`) : Number.NaN;
+    if (Number.isNaN(at) || new Date(at).toISOString().slice(0, 10) !== value)
+      throw new ClickstreamError("bad_request", `${field}: a day such as 2026-11-01`);
+    return value as LocalDate;
+  };
+  const order = { site, from: date("from", from), to: date("to", to) };
+  if (order.from > order.to) throw new ClickstreamError("bad_request", "from: comes after to");
+  return order;
+}
+
+const VERSION = 1;
+
+export function encodeWindows({ rows, hours, minutes, incomplete }: Windows): Uint8Array {
+  const writer = new ByteWriter(64 * 1024);
+  writer.byte(VERSION);
+  writer.varint(rows);
+  for (const windows of [hours, minutes]) {
+    writer.varint(windows.size);
+    for (const [start, bytes] of [...windows].sort(([a], [b]) => a - b)) {
+      writer.varint(start);
+      writer.block(bytes);
+    }
+  }
+  writer.varint(incomplete.size);
+  for (const hour of incomplete) writer.varint(hour);
+  return writer.finish();
+}
+
+export function decodeWindows(bytes: Uint8Array): Windows {
+  const reader = new ByteReader(bytes);
+  const version = reader.byte();
+  if (version !== VERSION) throw new RangeError(`windows version ${version}, this code reads ${VERSION}`);
+  const rows = reader.varint();
+  const read = (): Map<EpochMs, Uint8Array> => {
+    const windows = new Map<EpochMs, Uint8Array>();
+    for (let left = reader.varint(); left > 0; left--) windows.set(reader.varint(), reader.block());
+    return windows;
+  };
+  const hours = read();
+  const minutes = read();
+  const incomplete = new Set<EpochMs>();
+  for (let left = reader.varint(); left > 0; left--) incomplete.add(reader.varint());
+  return { rows, hours, minutes, incomplete };
+}

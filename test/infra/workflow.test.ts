@@ -1,0 +1,284 @@
+import aslValidator from "asl-validator";
+import { StateMachine } from "aws-local-stepfunctions";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { rebuildWorkflow } from "../../infra/workflow.ts";
+import type { Archive } from "../../processors/archives/archive.ts";
+import { bucketObjects } from "../../processors/archives/bucket.ts";
+import type { ArchiveObjects } from "../../processors/archives/objects.ts";
+import { keyedHash } from "../../processors/crypto.ts";
+import { ClickstreamError } from "../../processors/errors.ts";
+import { rebuildStep } from "../../processors/handlers/rebuildstep.ts";
+import { type ArchiveRow, partitionOf } from "../../processors/model/archive.ts";
+import type { StreamLine } from "../../processors/model/streamfile.ts";
+import { ShardWorker } from "../../processors/pipeline/aggregate.ts";
+import { archiveStore } from "../../processors/pipeline/archive.ts";
+import { readEdition } from "../../processors/pipeline/editions.ts";
+import { keysOfRun } from "../../processors/pipeline/rebuildfiles.ts";
+import type { StoredReport } from "../../processors/pipeline/rebuildsteps.ts";
+import { decodeItem, type Granularity, partition } from "../../processors/pipeline/rollups.ts";
+import { registerSites } from "../../processors/pipeline/sites.ts";
+import { memoryStore } from "../../processors/stores/memory.ts";
+import type { Store } from "../../processors/stores/store.ts";
+import { type ManualClock, manualClock } from "../kit/clock.ts";
+import { generate } from "../kit/generate.ts";
+import { type BucketDouble, bucketDouble } from "../kit/objects.ts";
+import { HOUR, SITE } from "../processors/pipeline/lines.ts";
+import { compactAll, recordsOf } from "../processors/pipeline/rig.ts";
+
+const FUNCTION = "arn:aws:lambda:eu-west-1:123456789012:function:rebuild";
+const SEED = Number(process.env.RIVULET_SEED ?? 20_261_123);
+const definition = rebuildWorkflow(FUNCTION);
+const FROM = Date.UTC(2026, 2, 9, 15);
+const SHARDS = ["shard-0", "shard-1"];
+
+let double: BucketDouble;
+let objects: ArchiveObjects;
+beforeAll(async () => {
+  double = await bucketDouble();
+  objects = bucketObjects(double);
+});
+afterAll(() => double.close());
+
+interface World {
+  readonly clock: ManualClock;
+  readonly store: Store;
+  readonly site: string;
+  readonly rows: ArchiveRow[];
+  /** Folds what the archive's own consumer has not folded yet. */
+  catchUp(): Promise<void>;
+  /** Writes the rows as Firehose lays them out, each twice and out of order. */
+  deliver(rows?: readonly ArchiveRow[]): Promise<void>;
+}
+
+/** Two shards, counted, and archived by a consumer of its own. */
+async function world(site: string, isArchived = true): Promise<World> {
+  const clock = manualClock(FROM);
+  const store = memoryStore({ clock });
+  await registerSites(store, clock, [{ id: site, timeZone: "Asia/Kolkata" }]);
+  for (let day = Math.floor(FROM / (24 * HOUR)) - 3; day < FROM / (24 * HOUR) + 12; day++)
+    await store.put({ pk: "salt", sk: String(day), value: new TextEncoder().encode(`salt of ${day}`) }, 0);
+  const rows: ArchiveRow[] = [];
+  const kept: Archive = { write: async (more) => void rows.push(...more), close: async () => {} };
+  const deps = { clock, hash: keyedHash, randomBytes: () => new Uint8Array(16), country: () => "" };
+  const late: (() => Promise<void>)[] = [];
+  for (const [i, id] of SHARDS.entries()) {
+    const shard = { id, parents: [] };
+    const counting = new ShardWorker({ ...deps, store }, shard);
+    const archiving = new ShardWorker(
+      { ...deps, store: archiveStore(store), archive: kept, countsNothing: true },
+      shard,
+    );
+    const lines: StreamLine[] = [
+      ...generate({
+        ...{ seed: SEED + i, from: FROM, to: FROM + 8 * HOUR, events: 250 },
+        ...{ sites: [site], pages: 12, late: 0.1, visitors: 20 },
+      }),
+    ];
+    for (let at = 0; at < lines.length; at += 50) {
+      const some = lines.slice(at, at + 50);
+      for (const { arrival } of some) if (arrival > clock.now()) clock.advanceTo(arrival);
+      await counting.process(recordsOf(some, 1_000 + at));
+      const archive = () => archiving.process(recordsOf(some, 1_000 + at)).then(() => {});
+      if (isArchived) await archive();
+      else late.push(archive);
+    }
+  }
+  clock.advance(24 * HOUR);
+  await compactAll(store, clock);
+  return {
+    ...{ clock, store, site, rows },
+    async catchUp() {
+      for (const archive of late.splice(0)) await archive();
+    },
+    async deliver(given = rows) {
+      const folders = Map.groupBy(given, ({ at }) => {
+        const { dt, hour } = partitionOf(at);
+        return `archive/site=${encodeURIComponent(site)}/dt=${dt}/hour=${hour}`;
+      });
+      for (const [folder, some] of folders)
+        for (const name of ["a", "b"])
+          await objects.writeRows(`${folder}/${name}.parquet`, some.toReversed());
+    },
+  };
+}
+
+async function currentOf({ store, site }: World): Promise<Map<string, string>> {
+  const { space } = await readEdition(store, site);
+  const found = new Map<string, string>();
+  for (const granularity of ["minute", "hour", "day"] satisfies Granularity[])
+    for (const item of await store.list(partition(granularity, space))) {
+      const { rollup } = decodeItem(item);
+      if (rollup) found.set(`${granularity} ${item.sk}`, Buffer.from(rollup.encode()).toString("hex"));
+    }
+  return found;
+}
+
+const TASKS = ["Begin", "Look whether all is archived", "Plan", "Sort", "Fold", "Merge", "Put", "Compare"];
+const ALL_TASKS = [...TASKS, "Switch", "Keep what is", "Give up"];
+const WAITS = ["Let the archive catch up", "Let Firehose deliver"];
+
+interface Run {
+  readonly run: string;
+  readonly input?: object;
+  /** Called before each step with its state's name, and how often it was tried before. */
+  readonly before?: (state: string, tries: number) => Promise<void> | void;
+  /** Called after each step that worked; throwing loses its answer. */
+  readonly after?: (state: string, tries: number) => void;
+}
+
+/** Runs the deployed definition with the real steps; now and then their time is over. */
+async function execute(made: World, { run, input = {}, before, after }: Run): Promise<unknown> {
+  const tries = new Map<string, number>();
+  let asked = 0;
+  const deps = {
+    ...{ store: made.store, clock: made.clock, objects },
+    ...{ hasTime: () => ++asked % 6 !== 0, portionBytes: 30_000 },
+  };
+  const handlerOf = (state: string) => async (event: unknown) => {
+    const key = `${state} ${JSON.stringify(event)}`;
+    const tried = tries.get(key) ?? 0;
+    tries.set(key, tried + 1);
+    await before?.(state, tried);
+    const answer = await rebuildStep(deps, event as never);
+    after?.(state, tried);
+    // Only what JSON can say passes between states.
+    return JSON.parse(JSON.stringify(answer));
+  };
+  const zero = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, 0]));
+  const machine = new StateMachine(
+    definition as never,
+    { validationOptions: { noValidate: false } } as never,
+  );
+  return machine.run({ site: made.site, from: "2026-03-01", to: "2026-03-31", ...input } as never, {
+    context: { Execution: { Name: run } },
+    overrides: {
+      taskResourceLocalHandlers: Object.fromEntries(
+        ALL_TASKS.map((name) => [name, handlerOf(name)]),
+      ) as never,
+      waitTimeOverrides: zero(WAITS),
+      retryIntervalOverrides: zero(ALL_TASKS),
+    },
+  }).result;
+}
+
+const reportOf = async (run: string): Promise<StoredReport & { failure?: { Error: string } }> =>
+  JSON.parse(new TextDecoder().decode(await objects.get(keysOfRun(run).report)));
+
+const failure = (code: "unavailable" | "invariant"): ClickstreamError =>
+  Object.assign(new ClickstreamError(code, "made up"), { name: code });
+
+describe("the workflow of a rebuild", () => {
+  it("is a valid state machine, and each of its tasks is tried again or given up", () => {
+    const { isValid, errorsText } = aslValidator(definition, { checkPaths: true, checkArn: true });
+    expect(isValid ? "" : errorsText("\n")).toBe("");
+    const found: string[] = [];
+    const look = (states: Readonly<Record<string, object>>): void => {
+      for (const [name, state] of Object.entries(states) as [string, Record<string, never>][]) {
+        if (state.ItemProcessor) look((state.ItemProcessor as { States: Record<string, object> }).States);
+        if (state.Type !== "Task") continue;
+        found.push(name);
+        expect(state, name).toHaveProperty("Retry");
+      }
+      for (const state of Object.values(states) as { Type: string; Catch?: unknown }[])
+        if (state.Type === "Map") expect(state.Catch).toBeDefined();
+    };
+    look(definition.States);
+    expect(found.toSorted()).toEqual(ALL_TASKS.toSorted());
+  });
+
+  it(`gives the same bytes where nothing was erased, and switches (RIVULET_SEED=${SEED})`, async () => {
+    const made = await world(SITE);
+    await made.deliver();
+    const live = await currentOf(made);
+    expect(live.size).toBeGreaterThan(150);
+    const steps: string[] = [];
+    const before = (state: string): void => void steps.push(state);
+    const answer = await execute(made, { run: "same", input: { switch: true }, before });
+    expect(answer).toMatchObject({ isSwitched: true, changes: 0, incomplete: 0 });
+    const once = new Set(made.rows.map((row) => `${row.shard} ${row.sequence} ${row.index}`)).size;
+    expect(answer).toHaveProperty("rows", once);
+    for (const [name, least] of Object.entries({ Sort: 3, Fold: 2, Put: 3, Compare: 3 }))
+      expect(steps.filter((step) => step === name).length, name).toBeGreaterThanOrEqual(least);
+    expect((await readEdition(made.store, made.site)).space).not.toBe(made.site);
+    made.clock.advance(HOUR);
+    await compactAll(made.store, made.clock);
+    const rebuilt = await currentOf(made);
+    expect([...live.keys()].filter((key) => live.get(key) !== rebuilt.get(key))).toEqual([]);
+    expect(rebuilt.size).toBe(live.size);
+  });
+
+  it("changes nothing by a step that fails once, before its work or after it", async () => {
+    const made = await world("twice.example");
+    await made.deliver();
+    const live = await currentOf(made);
+    const flaky = (name: string, tries: number): void => {
+      if (tries === 0 && name !== "Give up") throw failure("unavailable");
+    };
+    const after = (name: string, tries: number): void => {
+      if (tries === 1) flaky(name, 0);
+    };
+    const answer = await execute(made, {
+      ...{ run: "twice", input: { switch: true }, before: flaky, after },
+    });
+    expect(answer).toMatchObject({ isSwitched: true, changes: 0 });
+    made.clock.advance(HOUR);
+    await compactAll(made.store, made.clock);
+    const rebuilt = await currentOf(made);
+    expect([...live.keys()].filter((key) => live.get(key) !== rebuilt.get(key))).toEqual([]);
+  });
+
+  it("lists what differs and keeps what is, unless a switch was asked for", async () => {
+    const made = await world("less.example");
+    const gone = made.rows.find(({ name }) => name === "pageview")!;
+    await made.deliver(made.rows.filter(({ visitor }) => visitor !== gone.visitor));
+    const live = await currentOf(made);
+    const answer = await execute(made, { run: "less" });
+    const report = await reportOf("less");
+    expect(answer).toMatchObject({ isSwitched: false, changes: report.changes.length });
+    const start = Math.floor(gone.at / 60_000) * 60_000;
+    const change = report.changes.find((one) => one.granularity === "minute" && one.start === start);
+    expect(change?.counts.visitors?.[0]).toBeGreaterThan(change?.counts.visitors?.[1] ?? Infinity);
+    const { space, next } = await readEdition(made.store, made.site);
+    expect([space, next]).toEqual([made.site, undefined]);
+    expect(await currentOf(made)).toEqual(live);
+  });
+
+  it("waits until the archive's consumer has handed over what was counted", async () => {
+    const made = await world("behind.example", false);
+    let looks = 0;
+    const before = async (state: string): Promise<void> => {
+      if (state !== "Look whether all is archived" || ++looks !== 3) return;
+      await made.catchUp();
+      await made.deliver();
+    };
+    const answer = await execute(made, { run: "behind", input: { switch: true }, before });
+    expect(looks).toBe(3);
+    expect(answer).toMatchObject({ isSwitched: true, changes: 0 });
+  });
+
+  it("gives up what was begun when a step fails for good, and says why", async () => {
+    const made = await world("broken.example");
+    await made.deliver();
+    const before = (state: string): void => {
+      if (state === "Fold") throw failure("invariant");
+    };
+    await expect(execute(made, { run: "broken", input: { switch: true }, before })).rejects.toThrow();
+    const { space, next } = await readEdition(made.store, made.site);
+    expect([space, next]).toEqual([made.site, undefined]);
+    expect((await reportOf("broken")).failure?.Error).toBe("invariant");
+  });
+
+  it.each([
+    { field: "site", input: { site: "" } },
+    { field: "from", input: { from: "2026-02-30" } },
+    { field: "to", input: { to: undefined } },
+    { field: "from", input: { from: "2026-04-01" } },
+  ])("names the field $field of an order that it does not understand", async ({ field, input }) => {
+    const deps = { store: memoryStore({ clock: manualClock(FROM) }), clock: manualClock(FROM), objects };
+    const order = { site: SITE, from: "2026-03-01", to: "2026-03-31", ...input };
+    const event = { step: "begin", run: "odd", input: order } as const;
+    await expect(rebuildStep({ ...deps, hasTime: () => true }, event)).rejects.toThrow(
+      expect.objectContaining({ name: "bad_request", message: expect.stringMatching(`^${field}: `) }),
+    );
+  });
+});
