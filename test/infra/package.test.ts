@@ -52,18 +52,23 @@ describe("the npm package", () => {
       "an ES module",
       "app.mjs",
       'import { App, Stack } from "aws-cdk-lib";\nimport { Rivulet } from "rivulet";',
+      "",
+      "",
     ],
     [
       "CommonJS",
       "app.cjs",
       'const { App, Stack } = require("aws-cdk-lib");\nconst { Rivulet } = require("rivulet");',
+      // What is bundled and served is the same: once is enough.
+      '{ context: { "aws:cdk:bundling-stacks": [] } }',
+      ', files: new Map([["/", { body: Buffer.from("<!doctype html>") }]])',
     ],
   ])(
     "gives an app written as %s the construct, and the app synthesises offline",
-    async (_kind, name, imports) => {
+    async (_kind, name, imports, options, more) => {
       file(
         name,
-        `${imports}\nconst app = new App();\nnew Rivulet(new Stack(app, "Mine"), "Analytics", { sites: [{ id: "example.com", timeZone: "Asia/Seoul" }] });\napp.synth();\n`,
+        `${imports}\nconst app = new App(${options});\nnew Rivulet(new Stack(app, "Mine"), "Analytics", { sites: [{ id: "example.com", timeZone: "Asia/Seoul" }]${more} });\napp.synth();\n`,
       );
       await inApp(process.execPath, [name], { CDK_OUTDIR: join(app, `out-${name}`) });
       const template = JSON.parse(readFileSync(join(app, `out-${name}`, "Mine.template.json"), "utf8"));
