@@ -61,7 +61,7 @@ it.each([1, 4])(
   `leaves seven eighths of %i shards to live traffic (RIVULET_SEED=${SEED})`,
   async (shards) => {
     const { deps, puts, lines } = await bench(shards);
-    await importObject(deps, await notice(`${shards}.log`, randomLog(new Random(SEED), 12_000)), plenty);
+    await importObject(deps, await notice(`${shards}.log`, randomLog(new Random(SEED), 9_000)), plenty);
     expect(lines).toEqual([expect.stringMatching(/imported, \d+ events, \d+ bad lines$/)]);
     expect(puts.length).toBeGreaterThan(2);
     const perSecond = (1024 * 1024 * shards) / 8;
