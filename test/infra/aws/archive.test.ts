@@ -1,7 +1,7 @@
 import { rmSync } from "node:fs";
 import { afterAll, describe, expect, it } from "vitest";
 import { ARCHIVE_COLUMNS } from "../../../processors/model/archive.ts";
-import { synthesise } from "./synth.ts";
+import { type Resource, synthesise } from "./synth.ts";
 
 const cloud = synthesise({ context: { archive: "730" } });
 const without = synthesise();
@@ -53,6 +53,30 @@ describe("the archive on AWS", () => {
       expect(Properties.BisectBatchOnFunctionError).toBe(true);
       expect(Properties.DestinationConfig.OnFailure.Destination).toBeDefined();
     }
+  });
+
+  it("comes with a workflow that counts again, traced and logged, whose leavings are not kept", () => {
+    expect(without.of("AWS::StepFunctions::StateMachine")).toEqual([]);
+    const [[id, { Properties }]] = cloud.of("AWS::StepFunctions::StateMachine") as [[string, Resource]];
+    expect(Properties).toMatchObject({
+      StateMachineType: "STANDARD",
+      TracingConfiguration: { Enabled: true },
+      LoggingConfiguration: { Level: "ALL" },
+    });
+    const [steps] = cloud.of("AWS::Lambda::Function").find(([name]) => name.includes("RebuildSteps"))!;
+    expect(JSON.stringify(Properties.DefinitionString)).toContain(steps);
+    cloud.template.hasOutput("*", {
+      Description: "Start it to count again from the archive",
+      Value: { Ref: id },
+    });
+    const [, rows] = cloud.of("AWS::S3::Bucket").find(([name]) => name.includes("ArchiveRows"))!;
+    for (const [Prefix, ExpirationInDays] of [
+      ["rebuild/work/", 3],
+      ["rebuild/reports/", 90],
+    ])
+      expect(rows.Properties.LifecycleConfiguration.Rules).toContainEqual(
+        expect.objectContaining({ Prefix, ExpirationInDays, Status: "Enabled" }),
+      );
   });
 
   it("refuses a retention that is no number of days", () => {
