@@ -4,11 +4,15 @@ import type { EpochMs } from "../model/time.ts";
 import type { LocalDate } from "../model/zone.ts";
 import { ByteReader, ByteWriter } from "../sketches/bytes.ts";
 import type { LoggedShard } from "./commit.ts";
+import type { Keep } from "./expiry.ts";
 
 /** What one execution was told, and found when it began: all later steps see the same. */
 export interface Begun {
   readonly site: string;
   readonly zone: string;
+  readonly keep?: Keep;
+  /** Rows before this are archived no longer. */
+  readonly archivedFrom: EpochMs;
   readonly from: EpochMs;
   readonly to: EpochMs;
   /** The edition that is being made, and the one that is read. */

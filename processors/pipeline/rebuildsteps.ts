@@ -14,6 +14,7 @@ import { compareSequences } from "../streams/stream.ts";
 import { archiveStore } from "./archive.ts";
 import { committedTo, listShards } from "./commit.ts";
 import { giveUpEdition, readEdition, switchEdition } from "./editions.ts";
+import { archiveFrom, isMinuteKept, minuteExpiry } from "./expiry.ts";
 import { noteRebuilt } from "./ledger.ts";
 import {
   beginRebuild,
@@ -34,16 +35,7 @@ import {
   rowsOfSite,
   type Windows,
 } from "./rebuildfiles.ts";
-import {
-  copyItem,
-  foldBase,
-  hourOf,
-  instantKey,
-  isKept,
-  markDerived,
-  minuteExpiry,
-  partition,
-} from "./rollups.ts";
+import { copyItem, foldBase, hourOf, instantKey, markDerived, partition } from "./rollups.ts";
 import { addEncoded, RowFold } from "./rowfold.ts";
 import { listSites } from "./sites.ts";
 
@@ -102,19 +94,25 @@ export class RebuildSteps {
     const { store, clock } = this.#deps;
     const { site, from, to } = parseOrder(input);
     if (await this.#json(this.#keys.begun)) return;
-    const zone = (await listSites(store)).find(({ id }) => id === site)?.timeZone;
-    if (zone === undefined) throw new ClickstreamError("not_found", `site "${site}" is not registered`);
+    const known = (await listSites(store)).find(({ id }) => id === site);
+    if (!known) throw new ClickstreamError("not_found", `site "${site}" is not registered`);
     const { space, after } = await beginRebuild(store, clock, site);
+    const { timeZone: zone, keep } = known;
+    const now = clock.now();
+    const archivedFrom = archiveFrom(known, now);
     const begun: Begun = {
       site,
       zone,
-      from: dayStart(zone, from),
+      ...(keep ? { keep } : {}),
+      archivedFrom,
+      // As in `rebuild`: into the day after what is archived no longer, visits may have gone on.
+      from: Math.max(dayStart(zone, from), archivedFrom === 0 ? 0 : archivedFrom + DAY_MS),
       to: dayStart(zone, addDays(to, 1)),
       space,
       current: (await readEdition(store, site)).space,
       ends: Object.fromEntries(await endsOf(store, after)),
       shards: await listShards(store),
-      now: clock.now(),
+      now,
     };
     await this.#write(this.#keys.begun, begun);
   }
@@ -163,13 +161,14 @@ export class RebuildSteps {
   /** Divides the rows of a portion among the lots. */
   async sort(portion: number): Promise<void> {
     const { objects } = this.#deps;
-    const { site, ends } = await this.#begun();
+    const { site, ends, archivedFrom } = await this.#begun();
     const { portions, lots } = await this.#planned();
     const rowsOf: ArchiveRow[][] = Array.from({ length: lots }, () => []);
     const since: Record<string, EpochMs> = {};
     for (const key of portions[portion] ?? []) {
       for (const row of await objects.readRows(key, site)) {
         const end = ends[row.shard];
+        if (row.at < archivedFrom) continue;
         if (row.site !== site || !end || compareSequences(row.sequence, end.to) > 0) continue;
         rowsOf[lotOf(row, lots)]!.push(row);
         if (row.rejected === null)
@@ -186,7 +185,8 @@ export class RebuildSteps {
   /** Folds the rows of a lot of visitors. */
   async fold(lot: number): Promise<void> {
     const { objects } = this.#deps;
-    const { site, zone, now, shards } = await this.#begun();
+    const { site, zone, keep, now, shards } = await this.#begun();
+    const known = { timeZone: zone, ...(keep ? { keep } : {}) };
     const rows: ArchiveRow[] = [];
     for (const { key } of await objects.list(this.#keys.rows(lot)))
       for (const row of await objects.readRows(key, site)) rows.push(row);
@@ -194,7 +194,7 @@ export class RebuildSteps {
     const fold = new RowFold({
       shards,
       hourOf: (minute) => hourOf(zone, minute),
-      hasMinutes: (minute) => isKept(minute, now),
+      hasMinutes: (minute) => isMinuteKept(known, minute, now),
       since: await this.#since(),
     });
     rows.forEach((row, i) => {
@@ -238,7 +238,8 @@ export class RebuildSteps {
   async put(next: string): Promise<Progress> {
     const { store, clock } = this.#deps;
     const begun = await this.#begun();
-    const { current, space, zone } = begun;
+    const { current, space, zone, keep } = begun;
+    const known = { timeZone: zone, ...(keep ? { keep } : {}) };
     const merged = await this.#windows(this.#keys.merged);
     const progress = await this.#eachWindow(begun, merged, next, async ({ granularity, start }) => {
       const key = { pk: partition(granularity, space), sk: instantKey(start) };
@@ -247,7 +248,7 @@ export class RebuildSteps {
         return;
       }
       const bytes = (granularity === "hour" ? merged.hours : merged.minutes).get(start);
-      const expiresAt = granularity === "minute" ? minuteExpiry(start) : undefined;
+      const expiresAt = granularity === "minute" ? minuteExpiry(known, start) : undefined;
       if (bytes) await foldBase(store, key, Rollup.decode(bytes), expiresAt);
     });
     if (!progress.isDone) return progress;
