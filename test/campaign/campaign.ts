@@ -1,6 +1,6 @@
 /**
  * `npm run campaign`: drills on the shipped server, replays of random traffic, and random schedules of the pipeline, in
- * turn, until the budget is spent. RIVULET_SEED repeats a run, RIVULET_BUDGET_S (default 120) bounds it. Ends with 1 on
+ * turn, until the budget is spent; from 300 s on, first an hour of the dashboard and its pictures. RIVULET_SEED repeats a run, RIVULET_BUDGET_S (default 120) bounds it. Ends with 1 on
  * any loss or double. `npm run campaign -- --schedules 10000 --store sqlite` plays schedules alone, as many as asked for;
  * `npm run campaign -- --queries 100000` asks random questions alone, of a hundred thousand events, within the budget.
  */
@@ -8,11 +8,14 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { launchBrowser } from "../kit/browser.ts";
 import { type ServerProcess, startServer } from "../kit/server.ts";
+import { hourLine, watchHour } from "./hour.ts";
 import { drill } from "./kill.ts";
 import { makeSchedule, makeTrial, trySchedule } from "./law.ts";
 import { askAtRandom } from "./queries.ts";
 import { explain, runSchedules } from "./schedules.ts";
+import { takePictures } from "./screens.ts";
 import { STORE_KINDS, type StoreKind, startStores } from "./stores.ts";
 
 const seed = Number(process.env.RIVULET_SEED ?? Math.floor(Math.random() * 1_000_000_000));
@@ -56,6 +59,8 @@ const SCHEDULES_A_ROUND: ReadonlyArray<readonly [StoreKind, number]> = [
   ["memory", 150],
   ["sqlite", 50],
 ];
+/** An hour of the dashboard is a minute; its pictures may take half of what is left. */
+const DASHBOARD_MS = 300_000;
 /** Of one recording in one time zone. */
 const QUERIES_A_RECORDING = 5_000;
 let problems = 0;
@@ -90,6 +95,12 @@ if (queriesAsked !== undefined) {
   console.log(`${done} of ${queriesAsked} queries`);
   process.exit(end());
 }
+
+if (budgetMs >= DASHBOARD_MS) await lookAtDashboard();
+else
+  console.log(
+    `the dashboard's pictures and hour: skipped, they want RIVULET_BUDGET_S=${DASHBOARD_MS / 1_000}`,
+  );
 
 const data = await mkdtemp(join(tmpdir(), "rivulet-campaign-"));
 let server: ServerProcess | undefined;
@@ -140,6 +151,25 @@ console.log(
   `${rounds} rounds: ${kills} kills, ${acknowledged} acknowledged batches, ${replays} replays, ${schedules} schedules`,
 );
 process.exitCode = end();
+
+/** An hour of live traffic on the dashboard, and its pictures for whoever looks at them. */
+async function lookAtDashboard(): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), "rivulet-screens-"));
+  const browser = await launchBrowser();
+  try {
+    const hour = await watchHour(browser);
+    report(hourLine(hour), hour.problems);
+    const until = (performance.now() - startedAt + budgetMs) / 2;
+    const { taken, problems } = await takePictures(
+      browser,
+      folder,
+      () => performance.now() - startedAt < until,
+    );
+    report(`${taken} pictures of the dashboard in ${folder}`, problems);
+  } finally {
+    await browser.close();
+  }
+}
 
 /** Plays schedules from a seed on, and tells of the first that breaks a law. */
 async function playSchedules(

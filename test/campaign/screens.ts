@@ -1,18 +1,15 @@
 /**
  * `node test/campaign/screens.ts [FOLDER]`: the dashboard as a person sees it, and over time. Pictures of every view, light
- * and dark, narrow and wide, with no, one, fifty and 50,000 rows; five minutes of live traffic without a layout shift;
- * an hour of polling without more memory. Ends with 1 when something is wrong, but only eyes can judge the pictures.
+ * and dark, narrow and wide, with no, one, fifty and 50,000 rows; then an hour of live traffic. Ends with 1 when
+ * something is wrong, but only eyes can judge the pictures.
  */
 import { mkdir, mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { type Data, type Fixture, startFixture } from "../dashboard/fixture.ts";
-import { SUM_LAYOUT_SHIFTS } from "../dashboard/inpage.ts";
 import { type Browser, launchBrowser, type Page } from "../kit/browser.ts";
-
-const folder = process.argv[2] ?? (await mkdtemp(join(tmpdir(), "rivulet-screens-")));
-await mkdir(folder, { recursive: true });
-const problems: string[] = [];
+import { hourLine, watchHour } from "./hour.ts";
 
 const ABOUT = {
   goals: [{ event: "signup" }, { page: "/pricing", name: "Looked at prices" }],
@@ -33,6 +30,7 @@ const VIEWS: readonly {
   readonly name: string;
   readonly path?: string;
   readonly press?: readonly string[];
+  readonly media?: "print";
 }[] = [
   { name: "report" },
   { name: "filtered", path: "?range=7d&f=is,event:page,/pricing&f=is_not,visit:country,KR" },
@@ -49,11 +47,20 @@ const VIEWS: readonly {
     press: ["[data-panel=goals] [data-tab=funnels]", "[data-panel=goals] .one-row .link"],
   },
   { name: "shortcuts", press: ["[aria-label='Keyboard shortcuts']"] },
+  { name: "facts", press: [".freshness"] },
   { name: "embedded", path: "embed/?share=rvs_x" },
+  { name: "korean", path: "?lang=ko" },
+  { name: "wall", path: "?wall" },
+  { name: "printed", media: "print" },
 ];
 
 /** A page that reports whatever it complains of, and whatever it asks of other hosts. */
-async function open(browser: Browser, fixture: Fixture, { width, scheme }: Look): Promise<Page> {
+async function open(
+  browser: Browser,
+  fixture: Fixture,
+  { width, scheme }: Look,
+  problems: string[],
+): Promise<Page> {
   const context = await browser.newContext({
     viewport: { width, height: width < 600 ? 844 : 1080 },
     colorScheme: scheme,
@@ -70,12 +77,23 @@ async function open(browser: Browser, fixture: Fixture, { width, scheme }: Look)
   return page;
 }
 
-async function shoot(browser: Browser): Promise<void> {
+/** Takes every picture into a folder while there is time, and tells how many and what was wrong on the way. */
+export async function takePictures(
+  browser: Browser,
+  folder: string,
+  hasTime: () => boolean,
+): Promise<{ readonly taken: number; readonly problems: readonly string[] }> {
+  const problems: string[] = [];
+  let taken = 0;
   for (const rows of [0, 1, 50, 50_000]) {
     const fixture = await startFixture(busy({ rows, hasEvents: rows > 0 }));
     for (const look of LOOKS) {
-      const page = await open(browser, fixture, look);
-      for (const { name, path = "", press = [] } of rows === 50 ? VIEWS : VIEWS.slice(0, 1)) {
+      if (!hasTime()) break;
+      const page = await open(browser, fixture, look, problems);
+      for (const { name, path = "", press = [], media = "screen" } of rows === 50
+        ? VIEWS
+        : VIEWS.slice(0, 1)) {
+        await page.emulateMedia({ media });
         await page.goto(fixture.url + path);
         await page
           .locator(rows === 0 ? ".findings li" : "[data-panel=vitals] tbody tr")
@@ -92,81 +110,24 @@ async function shoot(browser: Browser): Promise<void> {
         const title = `${name}-${rows}-${look.width}-${look.scheme}`;
         if (wide > 0) problems.push(`${title}: ${wide} px wider than the screen`);
         await page.screenshot({ path: join(folder, `${title}.png`), fullPage: press.length === 0 });
+        taken++;
       }
       await page.context().close();
     }
     await fixture.close();
   }
+  return { taken, problems };
 }
 
-const STEP_MS = 1_000;
-
-/** Lets simulated seconds pass, each long enough for what it asked to be answered. */
-async function pass(page: Page, seconds: number, change: (second: number) => void): Promise<void> {
-  for (let second = 0; second < seconds; second++) {
-    change(second);
-    await page.clock.runFor(STEP_MS);
-    // Answers travel in real time, and a frame is painted in it.
-    if (second % 5 === 0) await page.waitForTimeout(30);
-  }
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const folder = process.argv[2] ?? (await mkdtemp(join(tmpdir(), "rivulet-screens-")));
+  await mkdir(folder, { recursive: true });
+  const browser = await launchBrowser();
+  const { taken, problems } = await takePictures(browser, folder, () => true);
+  const hour = await watchHour(browser);
+  await browser.close();
+  console.log(`${taken} pictures in ${folder}`);
+  console.log(hourLine(hour));
+  for (const problem of new Set([...problems, ...hour.problems])) console.error(problem);
+  process.exitCode = problems.length + hour.problems.length > 0 ? 1 : 0;
 }
-
-function traffic({ data }: Fixture): (second: number) => void {
-  return (second) => {
-    if (second % 3 !== 0) return;
-    data.visitors = 9 + Math.round(8 * Math.sin(second / 40)) + (second % 7) * (second > 150 ? 900 : 1);
-    data.reversed = second % 30 > 20;
-    data.rows = 4 + (second % 9);
-    data.latest = [
-      {
-        at: Date.now(),
-        name: second % 2 ? "signup" : "pageview",
-        page: `/p/${second}`,
-        source: "Google",
-        country: "KR",
-        device: "Desktop",
-        browser: "Chrome",
-      },
-      ...data.latest.slice(0, 19),
-    ];
-  };
-}
-
-async function overTime(browser: Browser): Promise<void> {
-  const fixture = await startFixture(busy({ rows: 8 }));
-  const page = await open(browser, fixture, { width: 1280, scheme: "light" });
-  await page.addInitScript(SUM_LAYOUT_SHIFTS);
-  await page.clock.install();
-  await page.goto(fixture.url);
-  await page.clock.runFor(3_000);
-  await page.locator("[data-panel=vitals] tbody tr").first().waitFor();
-  await page.evaluate("layoutShift = 0");
-  await pass(page, 300, traffic(fixture));
-  const shift = (await page.evaluate("layoutShift")) as number;
-  console.log(`layout shift in five minutes of live traffic: ${shift}`);
-  if (shift !== 0) problems.push(`layout shift ${shift}`);
-
-  const devtools = await page.context().newCDPSession(page);
-  await devtools.send("Performance.enable");
-  const heap = async (): Promise<number> => {
-    await devtools.send("HeapProfiler.collectGarbage");
-    const { metrics } = await devtools.send("Performance.getMetrics");
-    return metrics.find(({ name }) => name === "JSHeapUsedSize")?.value ?? 0;
-  };
-  const before = await heap();
-  await pass(page, 3_300, traffic(fixture));
-  const after = await heap();
-  console.log(`heap after 5 minutes: ${before} bytes, after an hour: ${after}`);
-  // What a poll left behind would be 3,300 times in it; caches of the engine alone move by some hundred kilobytes.
-  if (after - before > 512 * 1024) problems.push(`memory grew from ${before} to ${after} bytes`);
-  await page.context().close();
-  await fixture.close();
-}
-
-const browser = await launchBrowser();
-await overTime(browser);
-await shoot(browser);
-await browser.close();
-console.log(`pictures in ${folder}`);
-for (const problem of new Set(problems)) console.error(problem);
-process.exit(problems.length > 0 ? 1 : 0);
