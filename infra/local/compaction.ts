@@ -1,5 +1,5 @@
 /** Folds the commit log into rollups every few seconds, as the scheduled function does on AWS. Stops in the middle when told to. */
-import { setTimeout as sleep } from "node:timers/promises";
+import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
 import { ClickstreamError } from "../../processors/errors.ts";
 import type { Clock } from "../../processors/model/time.ts";
 import { compact } from "../../processors/pipeline/compact.ts";
@@ -52,6 +52,8 @@ export function startCompaction({ store, clock, consumer, log }: CompactionOptio
 /** Fails every operation after `signal`: compaction may be abandoned anywhere, and Ctrl-C should not wait for a week of it. */
 export function untilStopped(store: Store, signal: AbortSignal): Store {
   const guard = async <T>(work: () => Promise<T>): Promise<T> => {
+    // Reads of a file come at once: without a turn of the loop, nobody would be answered between them.
+    await turn();
     if (signal.aborted) throw new ClickstreamError("unavailable", "stopping");
     return work();
   };

@@ -28,7 +28,7 @@ export interface ImportingOptions extends FileSettings {
 }
 
 /** Chunks put and not counted yet. Beside live traffic, what waits is what a live event may have to wait for. */
-const CHUNKS_AHEAD = { beside: 2, alone: 8 };
+const CHUNKS_AHEAD = { beside: 1, alone: 8 };
 /** With one shard all go there; with more, a chunk is spread over so many records. */
 const LANES = 8;
 const LOOK_MS = { beside: 20, alone: 100 };

@@ -38,7 +38,7 @@ export interface CompactSummary {
 const MAX_COMMITS = 500;
 /** Commits of an import hold thousands of events each: decoded, 500 of those would not fit the memory. */
 const MAX_EVENTS = 50_000;
-const COMMITS_AT_ONCE = 20;
+const COMMITS_AT_ONCE = 8;
 const CURSOR = "cursor";
 
 /** Newest compacted commit of each shard. Read it before the rollups, and the rollups before the log. */
@@ -128,7 +128,8 @@ export async function compact({ store, clock }: { store: Store; clock: Clock }):
     isDone = true;
     for (const [shard, n] of through) isDone = isDone && (await advanceCursor(store, shard, n, editions));
   }
-  await deriveDays(store, clock, spaces);
+  // The next run, which comes at once, may change the same days again.
+  if (!isMore) await deriveDays(store, clock, spaces);
   await dropRetired(store, clock);
   const kept = Map.groupBy(spaces, ([, { id }]) => id);
   await deleteExpired(
