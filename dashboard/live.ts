@@ -19,7 +19,7 @@ export interface LiveStrip {
 
 const MINUTES = 30;
 const FEED_ROWS = 20;
-/** Asked once: Chromium keeps every query that was ever asked as long as the page lives. */
+/** Asked once, not for each event: it knows by itself when the answer changes. */
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 /** `failed` runs with what a question of its own came to. */
