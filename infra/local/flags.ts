@@ -68,9 +68,9 @@ export function days(text: string): number {
   return value * DAY_MS;
 }
 
-/** In whole days, null for ever; a year has 365. What a site may be given is the registry's business. */
-export function keptDays(text: string): number | null {
-  if (text === "forever") return null;
+/** In whole days, infinitely many for ever; a year has 365. What a site may be given is the registry's business. */
+export function keptDays(text: string): number {
+  if (text === "forever") return Number.POSITIVE_INFINITY;
   const [, count, unit] = /^(\d{1,5})([dy])$/.exec(text) ?? [];
   if (count === undefined) throw new InvalidArgumentError("days such as 90d, years such as 3y, or forever");
   return Number(count) * (unit === "y" ? 365 : 1);

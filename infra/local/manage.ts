@@ -94,9 +94,9 @@ function addSites(program: Command, open: Open): void {
 }
 
 interface KeepFlags {
-  readonly keepMinutes?: number | null;
-  readonly keepHours?: number | null;
-  readonly keepArchive?: number | null;
+  readonly keepMinutes?: number;
+  readonly keepHours?: number;
+  readonly keepArchive?: number;
 }
 
 const withKeep = (command: Command): Command =>
@@ -110,10 +110,11 @@ const withKeep = (command: Command): Command =>
     .option("--keep-archive <days>", "single events, as 90d or 2y; or forever (the default)", keptDays);
 
 const keepOf = ({ keepMinutes, keepHours, keepArchive }: KeepFlags): KeepSetting => ({
-  ...(keepMinutes === undefined ? {} : { minutes: keepMinutes }),
-  ...(keepHours === undefined ? {} : { hours: keepHours }),
-  ...(keepArchive === undefined ? {} : { archive: keepArchive }),
+  ...(keepMinutes === undefined ? {} : { minutes: finite(keepMinutes) }),
+  ...(keepHours === undefined ? {} : { hours: finite(keepHours) }),
+  ...(keepArchive === undefined ? {} : { archive: finite(keepArchive) }),
 });
+const finite = (days: number): number | null => (Number.isFinite(days) ? days : null);
 const isKeepAsked = (flags: KeepFlags): boolean => Object.keys(keepOf(flags)).length > 0;
 
 // --- keys and share links -----------------------------------------------------------------------------------------

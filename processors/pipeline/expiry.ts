@@ -114,7 +114,10 @@ function checkDays(kind: KeptKind, days: number | null | undefined): void {
   if (days === undefined) return;
   if (days === null && kind !== "minutes") return;
   if (days === null || !Number.isInteger(days) || days < least || days > most)
-    throw new ClickstreamError("config", `${kind} can be kept for ${least} to ${most} days, not ${days}`);
+    throw new ClickstreamError(
+      "config",
+      `${kind} can be kept for ${least} to ${most} days, not ${days ?? "for ever"}`,
+    );
 }
 
 // ---- deleting

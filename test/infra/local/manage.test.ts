@@ -36,6 +36,9 @@ it("add, list and remove as on one machine", async () => {
   });
   const kept = await run("sites", "list", ...STORE);
   expect(kept.output).toBe("shop\tAsia/Seoul\thours 1095 days, archive 90 days\n");
+  expect((await run("sites", "set", "shop", "--keep-hours", "forever", ...STORE)).output).toContain(
+    "shop keeps archive 90 days;",
+  );
   const { output } = await run("keys", "add", "--site", "shop", ...STORE);
   const id = /rvk_([0-9a-f]{12})_/.exec(output)?.[1] ?? "";
   expect((await run("keys", "list", "--site", "shop", ...STORE)).output).toContain(id);
