@@ -38,7 +38,7 @@ export interface CompactSummary {
 const MAX_COMMITS = 500;
 /** Commits of an import hold thousands of events each: decoded, 500 of those would not fit the memory. */
 const MAX_EVENTS = 50_000;
-const COMMITS_AT_ONCE = 8;
+const COMMITS_AT_ONCE = 10;
 const CURSOR = "cursor";
 
 /** Newest compacted commit of each shard. Read it before the rollups, and the rollups before the log. */
