@@ -6,6 +6,7 @@ import type { ArchivedRows } from "../../processors/archives/archive.ts";
 import { fileRows } from "../../processors/archives/rows.ts";
 import { keyedHash, randomBytes, systemClock } from "../../processors/crypto.ts";
 import { ClickstreamError } from "../../processors/errors.ts";
+import type { EpochMs } from "../../processors/model/time.ts";
 import { dayStart } from "../../processors/model/zone.ts";
 import { type RebuildReport, rebuild, type WindowChange } from "../../processors/pipeline/rebuild.ts";
 import { activeSites, listSites, type Site } from "../../processors/pipeline/sites.ts";
@@ -72,15 +73,24 @@ export function addRebuild(program: Command, log: (line: string) => void): void 
       await withData(flags.data, log, async (store, archive) => {
         const site = await siteOf(store, flags.site);
         const erased = await erasedBy(store, flags);
+        // Known before anything is gone: else hours that held nothing but it would seem older than the archive.
+        const archivedSince = await earliestRow(archive, site.id);
         if (flags.dryRun) {
-          print(site, await rebuildSite(store, withoutErased(archive, erased), site, flags));
+          const rest = withoutErased(archive, erased);
+          print(site, await rebuildSite(store, rest, site, { ...flags, archivedSince }));
           return;
         }
         const gone = await eraseRows(archiveFolder(flags.data), site.id, erased);
         console.log(`${site.id}: ${gone} rows taken out of the archive`);
-        print(site, await rebuildSite(store, archive, site, flags));
+        print(site, await rebuildSite(store, archive, site, { ...flags, archivedSince }));
       });
     });
+}
+
+async function earliestRow(archive: ArchivedRows, site: string): Promise<EpochMs> {
+  let earliest = Number.POSITIVE_INFINITY;
+  for await (const rows of archive.read(site)) for (const { at } of rows) earliest = Math.min(earliest, at);
+  return earliest;
 }
 
 /** `YYYY-MM-DD`, a day that exists. */
@@ -132,7 +142,12 @@ async function rebuildSite(
   store: Store,
   archive: ArchivedRows,
   { id, timeZone }: Site,
-  flags: { readonly from?: string; readonly to?: string; readonly dryRun: boolean },
+  flags: {
+    readonly from?: string;
+    readonly to?: string;
+    readonly dryRun: boolean;
+    readonly archivedSince?: EpochMs;
+  },
 ): Promise<RebuildReport> {
   const isShown = process.stderr.isTTY;
   const report = await rebuild(
@@ -140,6 +155,7 @@ async function rebuildSite(
     {
       site: id,
       isTrial: flags.dryRun,
+      ...(flags.archivedSince === undefined ? {} : { archivedSince: flags.archivedSince }),
       ...(flags.from === undefined ? {} : { from: dayStart(timeZone, flags.from) }),
       ...(flags.to === undefined ? {} : { to: dayStart(timeZone, nextDay(flags.to)) }),
     },

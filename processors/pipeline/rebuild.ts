@@ -30,6 +30,8 @@ export interface RebuildOrder {
   readonly to?: EpochMs;
   /** Compare, and keep what is. */
   readonly isTrial?: boolean;
+  /** Event time of the archive's earliest row, where rows were taken out of it since. Default: of those that are read. */
+  readonly archivedSince?: EpochMs;
 }
 
 /** A window that is not what it was. */
@@ -57,7 +59,7 @@ const MAX_TRIES = 20;
 /** Throws `not_found` for a site that was never registered, `unavailable` on an outage: run it again. */
 export async function rebuild(
   { store, clock, archive }: { readonly store: Store; readonly clock: Clock; readonly archive: ArchivedRows },
-  { site, from = 0, to = Number.POSITIVE_INFINITY, isTrial = false }: RebuildOrder,
+  { site, from = 0, to = Number.POSITIVE_INFINITY, isTrial = false, archivedSince }: RebuildOrder,
   progress: (rows: number) => void = () => {},
 ): Promise<RebuildReport> {
   const known = (await listSites(store)).find(({ id }) => id === site);
@@ -75,17 +77,28 @@ export async function rebuild(
     hasMinutes: (minute) => isMinuteKept(known, minute, now),
   });
   const ends = await endsOf(store, after);
+  let earliest = archivedSince ?? Number.POSITIVE_INFINITY;
   for await (const rows of archive.read(site)) {
     for (const row of rows) {
       const end = ends.get(row.shard);
       if (row.at < archivedFrom) continue;
+      earliest = Math.min(earliest, row.at);
       if (end !== undefined && compareSequences(row.sequence, end.to) <= 0) fold.add(row);
     }
     progress(fold.rows);
   }
-  const { hours, minutes, incomplete } = fold.finish();
+  const { hours, minutes, incomplete: told } = fold.finish();
+  const incomplete = new Set(told);
+  // Of what was counted before the archive began it tells nothing: nothing must not take the place of counts.
+  const begin = earliest === Number.POSITIVE_INFINITY ? earliest : hourOf(zone, earliest);
+  for await (const sk of keysOf(store, partition("hour", current))) {
+    const hour = Number(sk);
+    if (hour < begin) incomplete.add(hour);
+  }
+  // What came in the archive's first hour, but before it, is in no row either.
+  if (incomplete.size > 0 && [...incomplete].some((hour) => hour < begin)) incomplete.add(begin);
   const isMadeAgain = (start: EpochMs): boolean =>
-    start >= madeFrom && start < to && !incomplete.has(hourOf(zone, start));
+    start >= madeFrom && start < to && !incomplete.has(hourOf(zone, start)) && hourOf(zone, start) >= begin;
   const made: { readonly granularity: "minute" | "hour"; readonly start: EpochMs }[] = [];
   for (const [granularity, windows] of [
     ["minute", minutes],

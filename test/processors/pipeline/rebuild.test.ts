@@ -219,10 +219,10 @@ describe("a rebuild", () => {
     await compactAll(made.store, made.clock);
     const ann = made.rows[0]?.visitor;
     made.rows.splice(0, made.rows.length, ...made.rows.filter(({ visitor }) => visitor !== ann));
-    const trial = await rebuild(made, { site: SITE, isTrial: true });
+    const trial = await rebuild(made, { site: SITE, isTrial: true, archivedSince: NOON });
     expect(trial.isSwitched).toBe(false);
     expect((await readEdition(made.store, SITE)).space).toBe(SITE);
-    const report = await rebuild(made, { site: SITE });
+    const report = await rebuild(made, { site: SITE, archivedSince: NOON });
     expect(report.changes).toEqual(trial.changes);
     expect(report.changes.map(({ granularity, start, counts }) => ({ granularity, start, counts }))).toEqual(
       ["hour", "minute"].map((granularity) => ({
@@ -243,7 +243,7 @@ describe("a rebuild", () => {
     await compactAll(made.store, made.clock);
     const before = await currentOf(made.store);
     made.rows.length = 0;
-    const report = await rebuild(made, { site: SITE, from: NOON + HOUR / 2 });
+    const report = await rebuild(made, { site: SITE, from: NOON + HOUR / 2, archivedSince: NOON });
     expect(report.changes.map(({ start }) => start)).toEqual([NOON + 1.5 * HOUR, NOON + 2 * HOUR]);
     const kept = [...before].filter(([key]) => Number(key.split(" ")[1]) < NOON + HOUR / 2);
     expect([...(await currentOf(made.store))]).toEqual(kept);
@@ -259,6 +259,21 @@ describe("a rebuild", () => {
     const report = await rebuild(made, { site: SITE });
     expect(report).toMatchObject({ changes: [], incomplete: [NOON - HOUR / 2] });
     expect(differing(before, await currentOf(made.store))).toEqual([]);
+  });
+
+  it("leaves all that was counted before the archive began, and whatever the archive has nothing of", async () => {
+    const { store, clock, rows, archive, count } = await world(NOON);
+    await count([post({ at: NOON + 1_000, e: [view("/before")], ip: "10.0.0.1" })]);
+    await count([post({ at: NOON + 5 * HOUR, e: [view("/after")], ip: "10.0.0.2" })]);
+    await compactAll(store, clock);
+    const before = await currentOf(store);
+    rows.splice(0, 1);
+    const report = await rebuild({ store, clock, archive }, { site: SITE });
+    expect(report.changes).toEqual([]);
+    expect(differing(before, await currentOf(store))).toEqual([]);
+    rows.splice(0);
+    await rebuild({ store, clock, archive }, { site: SITE });
+    expect(differing(before, await currentOf(store))).toEqual([]);
   });
 
   it("takes a visitor whose rows were taken out for new when they come back", async () => {
