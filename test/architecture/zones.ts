@@ -140,7 +140,7 @@ export const ZONES: readonly Zone[] = [
   {
     name: "builds",
     files: /^(collector\/build|dashboard\/(build|world))\.ts$/,
-    local: /^dashboard\/world\.ts$/,
+    local: /^dashboard\/(world|i18n\/[a-z]+)\.ts$/, // the texts are data to them
     packages: /^(node:|esbuild$|terser$|d3-geo$|topojson-client$)/,
     packageTypes: /^topojson-specification$/,
   },
