@@ -1,4 +1,4 @@
-/** How the tests run: real processes, two at a time, and a machine-readable report where somebody asks for one. */
+/** How the tests run: real processes, a few at a time, and a machine-readable report where somebody asks for one. */
 import { defineConfig } from "vitest/config";
 
 const report = process.env.RIVULET_TEST_REPORT;
@@ -12,7 +12,8 @@ export default defineConfig({
     hookTimeout: 120_000,
     expect: { poll: { timeout: 5_000 } },
     pool: "forks",
-    maxWorkers: 2,
+    // One more than cores: many tests wait for servers, browsers and clocks.
+    maxWorkers: 3,
     ...(report ? { reporters: ["default", "json"], outputFile: { json: report } } : {}),
   },
 });

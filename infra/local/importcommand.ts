@@ -10,7 +10,6 @@ import { hostOf } from "../../processors/pipeline/import/source.ts";
 import { type Mapping, parseMapping } from "../../processors/pipeline/import/table.ts";
 import { listSites, registerSites, type SiteSetting } from "../../processors/pipeline/sites.ts";
 import { site as siteFlag } from "./flags.ts";
-import { runImport } from "./importing.ts";
 import { openDirectory, openStore } from "./runtime.ts";
 
 interface ImportFlags {
@@ -49,6 +48,8 @@ export function addImport(program: Command, log: (line: string) => void): void {
       const progress = showProgress();
       try {
         const startedAt = performance.now();
+        // Parsers of every format, and all that counts: only for those who import.
+        const { runImport } = await import("./importing.ts");
         const result = await runImport(file, {
           site: flags.site.id,
           dataDirectory: flags.data,

@@ -3,7 +3,6 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { ArchivedRows } from "../../processors/archives/archive.ts";
-import { fileRows } from "../../processors/archives/rows.ts";
 import { keyedHash, randomBytes, systemClock } from "../../processors/crypto.ts";
 import { ClickstreamError } from "../../processors/errors.ts";
 import type { EpochMs } from "../../processors/model/time.ts";
@@ -12,7 +11,7 @@ import { type RebuildReport, rebuild, type WindowChange } from "../../processors
 import { activeSites, listSites, type Site } from "../../processors/pipeline/sites.ts";
 import { Salts, storedId } from "../../processors/pipeline/visitor.ts";
 import type { Store } from "../../processors/stores/store.ts";
-import { type Erased, eraseRows, withoutErased } from "./erase.ts";
+import type { Erased } from "./erase.ts";
 import { archiveFolder, openStore } from "./runtime.ts";
 
 interface RebuildFlags {
@@ -76,10 +75,12 @@ export function addRebuild(program: Command, log: (line: string) => void): void 
         // Known before anything is gone: else hours that held nothing but it would seem older than the archive.
         const archivedSince = await earliestRow(archive, site.id);
         if (flags.dryRun) {
+          const { withoutErased } = await import("./erase.ts");
           const rest = withoutErased(archive, erased);
           print(site, await rebuildSite(store, rest, site, { ...flags, archivedSince }));
           return;
         }
+        const { eraseRows } = await import("./erase.ts");
         const gone = await eraseRows(archiveFolder(flags.data), site.id, erased);
         console.log(`${site.id}: ${gone} rows taken out of the archive`);
         print(site, await rebuildSite(store, archive, site, { ...flags, archivedSince }));
@@ -110,6 +111,8 @@ async function withData(
     throw new ClickstreamError("config", `--data ${data}: no data of Rivulet there`);
   if (!existsSync(archiveFolder(data)))
     throw new ClickstreamError("config", `--data ${data}: nothing is archived there`);
+  // What reads Parquet is loaded by those who need it.
+  const { fileRows } = await import("../../processors/archives/rows.ts");
   const store = await openStore({ dataDirectory: data, log }, systemClock, { mayCreateTable: false });
   try {
     await work(store, fileRows(archiveFolder(data)));
