@@ -1,5 +1,5 @@
 /** Reads every shard of a stream in order, parents before children, and hands the records to its worker until closed. */
-import { setTimeout as sleep } from "node:timers/promises";
+import { setTimeout as timeout } from "node:timers/promises";
 import { ClickstreamError } from "../../processors/errors.ts";
 import type { Clock, EpochMs } from "../../processors/model/time.ts";
 import { type AggregateDeps, ShardWorker } from "../../processors/pipeline/aggregate.ts";
@@ -13,10 +13,18 @@ export interface ConsumerOptions {
   /** How often to look for records that nobody announced by `wake`. */
   readonly pollMs: number;
   readonly log: (line: string) => void;
+  /** Resolves after `ms`, or rejects at the signal. Default: a timer. */
+  readonly sleep?: (ms: number, signal: AbortSignal) => Promise<unknown>;
 }
 
 /** Records read at once: folding them takes some tens of milliseconds, during which nothing else is answered. */
 const BATCH_RECORDS = 250;
+/**
+ * After a commit nothing is read for as long as that took, at most this: records that come one by one gather then, and
+ * commits, each with a sync and with work for everybody who reads it, take half of the time at most. What comes after a
+ * pause is counted at once.
+ */
+const MAX_GATHER_MS = 25;
 /** How often to look for new shards. */
 const HOUSEKEEPING_MS = 10_000;
 const FIRST_RETRY_MS = 100;
@@ -138,9 +146,12 @@ export class Consumer {
             reader.pendingSince ?? Number.POSITIVE_INFINITY,
             records[0].arrivalAt,
           );
+          const startedAt = clock.now();
           await worker.process(records);
+          const tookMs = clock.now() - startedAt;
           // What waits now, if anything, was announced after this batch was read.
           reader.pendingSince = caughtUp && announced === reader.announced ? undefined : clock.now();
+          if (caughtUp && tookMs > 0) await this.#rest(undefined, Math.min(tookMs, MAX_GATHER_MS));
         } else if (atEnd) {
           this.#finished.add(id);
           reader.pendingSince = undefined;
@@ -164,7 +175,8 @@ export class Consumer {
     const waiting = new AbortController();
     if (reader) reader.wake = () => waiting.abort();
     const signal = AbortSignal.any([waiting.signal, this.#stopping.signal]);
-    await sleep(ms, undefined, { signal }).catch(() => {});
+    const { sleep = timer } = this.#options;
+    await sleep(ms, signal).catch(() => {});
     if (reader) reader.wake = () => {};
   }
 
@@ -181,6 +193,8 @@ export class Consumer {
     }
   }
 }
+
+const timer = (ms: number, signal: AbortSignal): Promise<unknown> => timeout(ms, undefined, { signal });
 
 const isOutage = (error: unknown): boolean =>
   error instanceof ClickstreamError && (error.code === "unavailable" || error.code === "throttled");
