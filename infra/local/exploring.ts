@@ -10,10 +10,15 @@ import { ExploredArchive } from "../../processors/pipeline/explore/archive.ts";
 /** A page shows progress after this; the next request goes on waiting. */
 const WAIT_MS = 5_000;
 
+/** A question makes files of what waits in a journal; of many questions, one in this time: each makes small files. */
+const ROLL_EVERY_MS = 2_000;
+
 /** An archive that remembers what it was given and has not made files of. */
 export interface WatchedArchive extends FileArchive {
   /** Everything received before this is in files; 0 before the files of the last run are seen to. */
   archivedUntil(): EpochMs;
+  /** Makes files of all that was written, unless somebody asked for it a moment ago. Throws as `roll` does. */
+  bringUpToDate(): Promise<void>;
 }
 
 /** `lagMs`: how long the oldest record that is not counted yet has waited. */
@@ -25,6 +30,7 @@ export function watchedArchive(
   let waiting = Number.POSITIVE_INFINITY;
   let rolling = Number.POSITIVE_INFINITY;
   let hasRolled = false;
+  let asked: { readonly at: EpochMs; readonly rolled: Promise<unknown> } | undefined;
   const watched = async <T>(roll: () => Promise<T>): Promise<T> => {
     rolling = Math.min(rolling, waiting);
     waiting = Number.POSITIVE_INFINITY;
@@ -39,6 +45,7 @@ export function watchedArchive(
       rolling = Number.POSITIVE_INFINITY;
     }
   };
+  const roll = () => watched(() => archive.roll());
   return {
     ...archive,
     write(rows) {
@@ -46,8 +53,20 @@ export function watchedArchive(
       for (const { received_at: at, imported } of rows) if (!imported && at < waiting) waiting = at;
       return archive.write(rows);
     },
-    roll: () => watched(() => archive.roll()),
+    roll,
     compact: (neededFrom) => watched(() => archive.compact(neededFrom)),
+    async bringUpToDate() {
+      const now = clock.now();
+      if (!asked || now < asked.at || now >= asked.at + ROLL_EVERY_MS) {
+        const rolled = roll();
+        asked = { at: now, rolled };
+        // Whoever asks next tries again.
+        rolled.catch(() => {
+          asked = undefined;
+        });
+      }
+      await asked.rolled;
+    },
     archivedUntil: () => (hasRolled ? Math.min(waiting, rolling, clock.now() - lagMs()) : 0),
   };
 }
@@ -55,7 +74,8 @@ export function watchedArchive(
 /** Nothing is loaded before the first question. */
 export function exploredFiles(
   directory: string,
-  archivedUntil: () => EpochMs,
+  kept: Pick<WatchedArchive, "archivedUntil" | "bringUpToDate">,
+  clock: Clock,
 ): { archive: ExploredArchive; explorer: Explorer } {
   const explorer = duckdbExplorer({
     directory,
@@ -64,8 +84,12 @@ export function exploredFiles(
   });
   const archive = new ExploredArchive({
     explorer,
+    clock,
     waitMs: WAIT_MS,
-    archivedUntil: async () => archivedUntil(),
+    async archivedUntil() {
+      await kept.bringUpToDate();
+      return kept.archivedUntil();
+    },
   });
   return { archive, explorer };
 }

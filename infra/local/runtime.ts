@@ -183,8 +183,7 @@ async function open(options: RuntimeOptions, opened: AsyncDisposableStack): Prom
     opened,
     tracing,
   );
-  const explored =
-    archive && exploredFiles(archiveFolder(options.dataDirectory), () => archive.archivedUntil());
+  const explored = archive && exploredFiles(archiveFolder(options.dataDirectory), archive, clock);
   if (explored) opened.defer(() => explored.explorer.close());
   const engine = new QueryEngine({
     ...(explored ? { archive: explored.archive } : {}),

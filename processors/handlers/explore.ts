@@ -27,6 +27,7 @@ export async function exploring(environment: Environment): Promise<Exploring | u
   const delivery = { store, archive: archiveStore(store), clock, withinMs: DELIVERED_WITHIN_MS };
   const archive = new ExploredArchive({
     explorer: athenaExplorer({ workgroup, database, table: TABLE }),
+    clock,
     archivedUntil: () => deliveredUntil(delivery),
     waitMs: WAIT_MS,
   });

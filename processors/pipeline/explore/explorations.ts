@@ -161,12 +161,12 @@ export class Explorations {
     statement: (source: Source, engine: ExploredArchive["dialect"]) => Statement,
   ): Promise<[readonly ResultRow[], ExploreMeta]> {
     const { archive, allowedLatenessMs = ALLOWED_LATENESS_MS } = this.#deps;
-    // Read before the rows: what is archived then stays archived.
-    const until = (await archive.archivedUntil()) - allowedLatenessMs;
     const extent: Extent = { site: site.id, ...range };
-    const rows = await archive.rows(extent, (source) => statement(source, archive.dialect));
+    const { rows, archivedUntil } = await archive.rows(extent, (source) =>
+      statement(source, archive.dialect),
+    );
     const kept = keptFrom === undefined ? {} : { kept_from: keptFrom };
-    return [rows, { complete_until: until, source: "archive", ...kept }];
+    return [rows, { complete_until: archivedUntil - allowedLatenessMs, source: "archive", ...kept }];
   }
 }
 

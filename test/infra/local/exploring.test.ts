@@ -22,6 +22,8 @@ function watch() {
   return {
     clock,
     archive,
+    /** Rolls that are under way. */
+    rolls,
     lagBehind: (ms: number) => {
       lag = ms;
     },
@@ -57,6 +59,38 @@ describe("how far the local archive's files reach", () => {
     end();
     await second;
     expect(archive.archivedUntil()).toBe(NOON + 50_000);
+  });
+
+  it("is now once a question had files made of everything, those of an import too", async () => {
+    const { archive, clock, rolls, end } = watch();
+    await archive.write([row(NOON - 5), row(NOON - 2_000_000, true)]);
+    const first = archive.bringUpToDate();
+    const second = archive.bringUpToDate();
+    expect(rolls).toHaveLength(1);
+    end();
+    await Promise.all([first, second]);
+    expect(archive.archivedUntil()).toBe(NOON);
+    await archive.write([row(NOON + 1)]);
+    clock.advance(1_999);
+    await archive.bringUpToDate();
+    expect(rolls).toHaveLength(0);
+    expect(archive.archivedUntil()).toBe(NOON + 1);
+    clock.advance(1);
+    const third = archive.bringUpToDate();
+    end();
+    await third;
+    expect(archive.archivedUntil()).toBe(NOON + 2_000);
+  });
+
+  it("fails the question when its files could not be made, and the next one tries again", async () => {
+    const { archive, rolls, end } = watch();
+    const failed = archive.bringUpToDate();
+    end(new Error("disk full"));
+    await expect(failed).rejects.toThrow("disk full");
+    const next = archive.bringUpToDate();
+    expect(rolls).toHaveLength(1);
+    end();
+    await next;
   });
 
   it("stays where it was when files could not be made", async () => {

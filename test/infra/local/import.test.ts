@@ -78,6 +78,18 @@ it("adds to what a running server counts, and knows a file again that was packed
   expect(first).toMatchObject({ code: 0 });
   const before = await numbers("live.example");
   expect(before[0]).toBeGreaterThan(0);
+  // Only single events tell, and the newest are in no file yet: the question has one made of them.
+  const { results, meta } = (await query(server.url, {
+    site_id: "live.example",
+    metrics: ["pageviews"],
+    date_range: ["2026-03-01", "2026-03-20"],
+    filters: [
+      ["contains", "event:page", ["/"]],
+      ["is_not", "visit:browser", ["none such"]],
+    ],
+  })) as { results: { metrics: number[] }[]; meta: { source: string } };
+  expect(meta.source).toBe("archive");
+  expect(results[0]?.metrics).toEqual(before.slice(0, 1));
   const again = await runCommand([
     "import",
     "--data",

@@ -74,6 +74,7 @@ export async function archived(
   const explorer = duckdbExplorer({ directory, folderOf: siteFolder });
   const archive = new ExploredArchive({
     explorer,
+    clock,
     archivedUntil: async () => clock.now(),
     waitMs: 30_000,
   });

@@ -1,0 +1,51 @@
+import { describe, expect, it } from "vitest";
+import type { Outcome } from "../../../../processors/explorers/explorer.ts";
+import { ExploredArchive } from "../../../../processors/pipeline/explore/archive.ts";
+import { StillRunning } from "../../../../processors/pipeline/explore/running.ts";
+import { manualClock } from "../../../kit/clock.ts";
+
+const NOON = Date.UTC(2026, 10, 9, 12);
+const EXTENT = { site: "example.com", from: 0, to: NOON };
+
+/** An archive that gets another file each time that somebody looks, and answers what it is told to. */
+function growing(outcomes: Outcome[]) {
+  const clock = manualClock(NOON);
+  const ran: string[] = [];
+  let files = 0;
+  const archive = new ExploredArchive({
+    clock,
+    waitMs: 5_000,
+    archivedUntil: async () => NOON + files,
+    explorer: {
+      dialect: "duckdb",
+      source: async () => ({ text: "?", values: [`file ${++files}`], mayRepeat: false }),
+      async run({ values }) {
+        ran.push(String(values[0]));
+        return outcomes.shift() ?? { rows: [["1"]] };
+      },
+      close: async () => {},
+    },
+  });
+  return { archive, clock, ran, ask: () => archive.rows(EXTENT, ({ text, values }) => ({ text, values })) };
+}
+
+const RUNNING: Outcome = { rows: undefined, progress: { done: 0.5, elapsedMs: 5_000 } };
+
+describe("a question that takes longer than a request waits", () => {
+  it("is asked again of the same files, and says how far those reached", async () => {
+    const { ask, ran } = growing([RUNNING, RUNNING]);
+    await expect(ask()).rejects.toThrow(StillRunning);
+    await expect(ask()).rejects.toThrow(StillRunning);
+    expect(await ask()).toEqual({ rows: [["1"]], archivedUntil: NOON });
+    expect(await ask()).toEqual({ rows: [["1"]], archivedUntil: NOON + 1 });
+    expect(ran).toEqual(["file 1", "file 1", "file 1", "file 2"]);
+  });
+
+  it("is a new question when nobody came back for it", async () => {
+    const { ask, ran, clock } = growing([RUNNING]);
+    await expect(ask()).rejects.toThrow(StillRunning);
+    clock.advance(15_000);
+    await ask();
+    expect(ran).toEqual(["file 1", "file 2"]);
+  });
+});
