@@ -59,14 +59,14 @@ export function acknowledgements(rivulet: Rivulet): Acknowledgement[] {
     ...wildcards(
       [aggregation.handler],
       "Lambda chooses the names of the failed batches it saves; they all begin with aws/lambda/.",
-      `Resource::${arnOf(aggregation.failures)}/aws/lambda/*`,
+      `Resource::${arnOf(aggregation.reader.failures)}/aws/lambda/*`,
     ),
     ...(archive
       ? [
           ...wildcards(
             [archive.handler],
             "Lambda chooses the names of the failed batches it saves; they all begin with aws/lambda/.",
-            `Resource::${arnOf(archive.failures)}/aws/lambda/*`,
+            `Resource::${arnOf(archive.reader.failures)}/aws/lambda/*`,
           ),
           ...wildcards(
             [archive.deliveryRole],
@@ -79,7 +79,7 @@ export function acknowledgements(rivulet: Rivulet): Acknowledgement[] {
             reason:
               "Who reads these files reads no addresses, and access logs would hold some: one role writes here, and " +
               "everybody else is refused.",
-            to: [archive.bucket, archive.failures],
+            to: [archive.bucket, archive.reader.failures],
           },
         ]
       : []),
@@ -169,7 +169,7 @@ export function acknowledgements(rivulet: Rivulet): Acknowledgement[] {
       reason:
         "Access logs hold addresses. The site's bucket holds public files and is read by CloudFront alone; the " +
         "failures bucket is written by one role, and both refuse everybody else.",
-      to: [site.bucket, aggregation.failures],
+      to: [site.bucket, aggregation.reader.failures],
     },
     {
       rule: "CFR3",

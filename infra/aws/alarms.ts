@@ -189,14 +189,14 @@ function watches({
           {
             section: "archive-behind",
             says: "The archive trails the clicks by more than an hour; counting does not wait for it.",
-            metric: archive.iteratorAge(),
+            metric: archive.reader.iteratorAge(),
             above: Duration.hours(1).toMilliseconds(),
             minutes: 5,
           },
           {
             section: "archive-gave-up",
             says: "Clicks were counted and not archived: their batch was given up and its payload saved.",
-            metric: archive.givenUp(),
+            metric: archive.reader.givenUp(),
             above: 0,
             minutes: 1,
           },
@@ -205,7 +205,7 @@ function watches({
     {
       section: "consumer-behind",
       says: "The counts trail the clicks by more than a minute.",
-      metric: aggregation.iteratorAge(),
+      metric: aggregation.reader.iteratorAge(),
       above: Duration.minutes(1).toMilliseconds(),
       minutes: 5,
     },
@@ -219,7 +219,7 @@ function watches({
     {
       section: "batches-given-up",
       says: "Clicks were not counted: their batch was given up and its payload saved.",
-      metric: aggregation.givenUp(),
+      metric: aggregation.reader.givenUp(),
       above: 0,
       minutes: 1,
     },

@@ -7,7 +7,7 @@ import { siteFiles } from "./files.ts";
 import { Rivulet, type RivuletProps } from "./rivulet.ts";
 import type { SiteFiles } from "./site.ts";
 
-/** A stack from context values, all text: sites, stack, shards, retentionHours, latenessSeconds, domain, certificate, alarmEmail, runbook, believeSenders, requireKey, archive, imports, reserveConcurrency. */
+/** A stack from context values, all text: sites, stack, shards, enhancedFanOut, retentionHours, latenessSeconds, domain, certificate, alarmEmail, runbook, believeSenders, requireKey, archive, imports, reserveConcurrency. */
 export function rivuletStack(app: App, files: SiteFiles): { stack: Stack; rivulet: Rivulet } {
   const text = (key: string): string | undefined => {
     const value: unknown = app.node.tryGetContext(key);
@@ -29,6 +29,7 @@ export function rivuletStack(app: App, files: SiteFiles): { stack: Stack; rivule
     files,
     sites: sitesOf(app),
     stream: capacity(text("shards") ?? "1"),
+    enhancedFanOut: text("enhancedFanOut") === "true",
     retention: Duration.hours(wholeNumber("retentionHours", text("retentionHours") ?? "24")),
     lateness: Duration.seconds(wholeNumber("latenessSeconds", text("latenessSeconds") ?? "60")),
     believeSenders: text("believeSenders") === "true",

@@ -7,15 +7,14 @@ import { Metric, Stats } from "aws-cdk-lib/aws-cloudwatch";
 import { CfnDatabase, CfnTable } from "aws-cdk-lib/aws-glue";
 import { PolicyStatement, Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
 import { CfnDeliveryStream } from "aws-cdk-lib/aws-kinesisfirehose";
-import { MetricType, StartingPosition } from "aws-cdk-lib/aws-lambda";
-import { KinesisEventSource } from "aws-cdk-lib/aws-lambda-event-sources";
 import { LogGroup, LogStream, RetentionDays } from "aws-cdk-lib/aws-logs";
-import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from "aws-cdk-lib/aws-s3";
+import type { Bucket } from "aws-cdk-lib/aws-s3";
 import { Construct } from "constructs";
 import { ENV } from "../../processors/env.ts";
 import { ARCHIVE_COLUMNS, type ColumnType } from "../../processors/model/archive.ts";
-import { savePayloads } from "./aggregation.ts";
+import { privateBucket } from "./bucket.ts";
 import { Handler } from "./function.ts";
+import { ShardReader } from "./reader.ts";
 import type { ClickStream } from "./stream.ts";
 import type { AnalyticsTable } from "./table.ts";
 
@@ -28,6 +27,8 @@ export interface ArchiveProps {
   readonly environment: Readonly<Record<string, string>>;
   /** How long files are kept. Default: for ever. */
   readonly retention?: Duration | undefined;
+  /** Whether it reads by enhanced fan-out. */
+  readonly fanOut: boolean;
   readonly concurrency?: number | undefined;
 }
 
@@ -47,12 +48,11 @@ const HIVE_TYPES: Readonly<Record<ColumnType, string>> = {
 export class Archive extends Construct {
   readonly handler: Handler;
   readonly bucket: Bucket;
-  /** Batches that were given up, with their payload: apart from those of counting, which are put into the stream again. */
-  readonly failures: Bucket;
+  /** Its failures lie apart from those of counting, which are put into the stream again. */
+  readonly reader: ShardReader;
   readonly table: CfnTable;
   readonly deliveryRole: Role;
   readonly delivery: CfnDeliveryStream;
-  readonly #mappingId: string;
 
   constructor(scope: Construct, id: string, props: ArchiveProps) {
     super(scope, id);
@@ -61,9 +61,6 @@ export class Archive extends Construct {
       ...(props.retention ? [{ prefix: `${ROWS}/`, expiration: props.retention }] : []),
       { prefix: `${ERRORS}/`, expiration: Duration.days(30) },
     ]);
-    // Payloads hold source addresses: long enough to look into after a holiday, no longer.
-    this.failures = privateBucket(this, "Failures", [{ expiration: Duration.days(14) }]);
-
     const database = new CfnDatabase(this, "Database", {
       catalogId: Aws.ACCOUNT_ID,
       databaseInput: { description: "Rivulet: every event that was counted" },
@@ -93,39 +90,12 @@ export class Archive extends Construct {
     });
     data.allowReadingAndWriting(this.handler);
     this.handler.allow(["firehose:PutRecordBatch"], this.delivery.attrArn);
-    const source = new KinesisEventSource(clicks.stream, {
-      startingPosition: StartingPosition.TRIM_HORIZON,
-      batchSize: 1000,
+    this.reader = new ShardReader(this, {
+      clicks,
+      handler: this.handler,
       // Full batches make full records, and nobody waits for the archive.
-      maxBatchingWindow: Duration.seconds(30),
-      // Its checkpoint assumes one reader per shard, as that of counting does.
-      parallelizationFactor: 1,
-      bisectBatchOnError: true,
-      retryAttempts: 100,
-      maxRecordAge: Duration.hours(12),
-      onFailure: savePayloads(this.failures),
-      metricsConfig: { metrics: [MetricType.EVENT_COUNT] },
-    });
-    this.handler.function.addEventSource(source);
-    this.#mappingId = source.eventSourceMappingId;
-  }
-
-  /** Age of the newest record of a batch when it is read: how far the archive trails the clicks. */
-  iteratorAge(): Metric {
-    return this.handler.function.metric("IteratorAge", {
-      statistic: Stats.MAXIMUM,
-      period: Duration.minutes(1),
-    });
-  }
-
-  /** Records that were given up and went to the failures bucket. */
-  givenUp(): Metric {
-    return new Metric({
-      namespace: "AWS/Lambda",
-      metricName: "OnFailureDestinationDeliveredEventCount",
-      dimensionsMap: { EventSourceMappingUUID: this.#mappingId },
-      statistic: Stats.SUM,
-      period: Duration.minutes(1),
+      batchingWindow: Duration.seconds(30),
+      fanOut: props.fanOut ? "archive" : undefined,
     });
   }
 
@@ -266,17 +236,3 @@ export class Archive extends Construct {
     return stream;
   }
 }
-
-const privateBucket = (
-  scope: Construct,
-  id: string,
-  rules: readonly { readonly prefix?: string; readonly expiration: Duration }[],
-): Bucket =>
-  new Bucket(scope, id, {
-    encryption: BucketEncryption.S3_MANAGED,
-    blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
-    objectOwnership: ObjectOwnership.BUCKET_OWNER_ENFORCED,
-    enforceSSL: true,
-    lifecycleRules: [...rules, { abortIncompleteMultipartUploadAfter: Duration.days(1) }],
-    removalPolicy: RemovalPolicy.RETAIN,
-  });

@@ -1,10 +1,11 @@
 /** Questions to single events: Athena over the archive's table, in a workgroup that bounds what one question may read. */
-import { Aws, Duration, Names, RemovalPolicy, Stack } from "aws-cdk-lib";
+import { Aws, Duration, Names, Stack } from "aws-cdk-lib";
 import { CfnWorkGroup } from "aws-cdk-lib/aws-athena";
-import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from "aws-cdk-lib/aws-s3";
+import type { Bucket } from "aws-cdk-lib/aws-s3";
 import { Construct } from "constructs";
 import { ENV } from "../../processors/env.ts";
 import type { Archive } from "./archive.ts";
+import { privateBucket } from "./bucket.ts";
 import type { Handler } from "./function.ts";
 
 export interface ExploreProps {
@@ -25,16 +26,7 @@ export class Explore extends Construct {
   constructor(scope: Construct, id: string, props: ExploreProps) {
     super(scope, id);
     const { archive, query, maxBytes = DEFAULT_MAX_BYTES } = props;
-    this.results = new Bucket(this, "Results", {
-      encryption: BucketEncryption.S3_MANAGED,
-      blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
-      objectOwnership: ObjectOwnership.BUCKET_OWNER_ENFORCED,
-      enforceSSL: true,
-      lifecycleRules: [
-        { expiration: Duration.days(1), abortIncompleteMultipartUploadAfter: Duration.days(1) },
-      ],
-      removalPolicy: RemovalPolicy.RETAIN,
-    });
+    this.results = privateBucket(this, "Results", [{ expiration: Duration.days(1) }]);
     this.workgroup = new CfnWorkGroup(this, "Workgroup", {
       name: Names.uniqueResourceName(this, { maxLength: 64, separator: "-" }),
       description: "Rivulet: questions that rollups cannot answer",

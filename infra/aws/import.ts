@@ -2,22 +2,17 @@
  * Files that are dropped into a bucket are counted: S3 tells a topic, a queue keeps what it was told, and a function puts
  * the file on the stream. What cannot be imported ends in a dead-letter queue and raises an alarm; live traffic comes first.
  */
-import { Aws, Duration, RemovalPolicy } from "aws-cdk-lib";
+import { Aws, Duration } from "aws-cdk-lib";
 import type { Metric } from "aws-cdk-lib/aws-cloudwatch";
 import { Effect, PolicyStatement, ServicePrincipal } from "aws-cdk-lib/aws-iam";
 import { SqsEventSource } from "aws-cdk-lib/aws-lambda-event-sources";
-import {
-  BlockPublicAccess,
-  Bucket,
-  BucketEncryption,
-  type CfnBucket,
-  ObjectOwnership,
-} from "aws-cdk-lib/aws-s3";
+import type { Bucket, CfnBucket } from "aws-cdk-lib/aws-s3";
 import { Topic } from "aws-cdk-lib/aws-sns";
 import { SqsSubscription } from "aws-cdk-lib/aws-sns-subscriptions";
 import { Queue, QueueEncryption } from "aws-cdk-lib/aws-sqs";
 import { Construct } from "constructs";
 import { ENV } from "../../processors/env.ts";
+import { privateBucket } from "./bucket.ts";
 import { Handler } from "./function.ts";
 import type { ClickStream } from "./stream.ts";
 import type { AnalyticsTable } from "./table.ts";
@@ -50,19 +45,11 @@ export class Import extends Construct {
   constructor(scope: Construct, id: string, props: ImportProps) {
     super(scope, id);
     const { clicks, data, sites, concurrency } = props;
-    this.bucket = new Bucket(this, "Files", {
-      encryption: BucketEncryption.S3_MANAGED,
-      blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
-      objectOwnership: ObjectOwnership.BUCKET_OWNER_ENFORCED,
-      enforceSSL: true,
-      lifecycleRules: [
-        // Logs hold addresses. Longer than a message can wait, so that a redrive still finds its file.
-        { prefix: IMPORTS, expiration: Duration.days(30) },
-        { prefix: REPORTS, expiration: Duration.days(90) },
-        { abortIncompleteMultipartUploadAfter: Duration.days(1) },
-      ],
-      removalPolicy: RemovalPolicy.RETAIN,
-    });
+    this.bucket = privateBucket(this, "Files", [
+      // Logs hold addresses. Longer than a message can wait, so that a redrive still finds its file.
+      { prefix: IMPORTS, expiration: Duration.days(30) },
+      { prefix: REPORTS, expiration: Duration.days(90) },
+    ]);
     this.topic = this.#notifyingTopic();
 
     this.deadLetters = new Queue(this, "DeadLetters", {

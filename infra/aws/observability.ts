@@ -109,7 +109,7 @@ function rows({
     [
       ["Rejects by reason", rejects(data)],
       ["Commits lost to another worker", own("Conflicts")],
-      ["Batches given up, shards full", aggregation.givenUp(), clicks.throttles()],
+      ["Batches given up, shards full", aggregation.reader.givenUp(), clicks.throttles()],
     ],
     [
       [

@@ -34,6 +34,11 @@ export interface RivuletProps {
   readonly files?: SiteFiles;
   /** Default: one provisioned shard. */
   readonly stream?: Capacity;
+  /**
+   * Gives each consumer 2 MiB/s of every shard to itself, and records within some 70 ms. It costs 0.015 dollars per shard
+   * and consumer an hour and 0.013 per GB; two consumers that share fit into a shard's reads. Default: false.
+   */
+  readonly enhancedFanOut?: boolean;
   /** How long a record can be read again, 24 h (the default, and the cheapest) to 365 days. */
   readonly retention?: Duration;
   /** How long a minute stays open for events on their way, up to a day. Default: one minute. */
@@ -94,7 +99,12 @@ export class Rivulet extends Construct {
 
   constructor(scope: Construct, id: string, props: RivuletProps) {
     super(scope, id);
-    const { stream = { shards: 1 }, retention = Duration.hours(24), reserveConcurrency = false } = props;
+    const {
+      stream = { shards: 1 },
+      retention = Duration.hours(24),
+      reserveConcurrency = false,
+      enhancedFanOut: fanOut = false,
+    } = props;
     const hasCanary = (props.canary ?? true) && !props.requireKey;
     const sites = checkedSites([
       ...props.sites,
@@ -112,6 +122,7 @@ export class Rivulet extends Construct {
       data: this.data,
       sites,
       environment,
+      fanOut,
       // A split has parents and children at once; on demand nobody knows the number of shards.
       concurrency: stream === "on-demand" ? undefined : keep(stream.shards * 2),
     });
@@ -121,6 +132,7 @@ export class Rivulet extends Construct {
           data: this.data,
           sites,
           environment,
+          fanOut,
           retention: props.archive === true ? undefined : props.archive.retention,
           concurrency: stream === "on-demand" ? undefined : keep(stream.shards * 2),
         })
@@ -189,7 +201,7 @@ export class Rivulet extends Construct {
       description: "Subscribe to be told of traffic, as the rules of `rivulet alerts` say",
     });
     new CfnOutput(this, "FailedBatches", {
-      value: this.aggregation.failures.bucketName,
+      value: this.aggregation.reader.failures.bucketName,
       description: "Batches that were given up",
     });
     if (this.archive)

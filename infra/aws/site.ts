@@ -29,12 +29,13 @@ import {
 } from "aws-cdk-lib/aws-cloudfront";
 import { RestApiOrigin, S3BucketOrigin } from "aws-cdk-lib/aws-cloudfront-origins";
 import { LogGroup, RetentionDays } from "aws-cdk-lib/aws-logs";
-import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from "aws-cdk-lib/aws-s3";
+import type { Bucket } from "aws-cdk-lib/aws-s3";
 import { BucketDeployment, CacheControl, Source } from "aws-cdk-lib/aws-s3-deployment";
 import { Construct } from "constructs";
 import { COLLECTOR_FILES } from "../../collector/build.ts";
 import { EMBED_PATH } from "../../dashboard/build.ts";
 import { DOCUMENT_PATH } from "../published.ts";
+import { privateBucket } from "./bucket.ts";
 import type { Ingestion } from "./ingestion.ts";
 
 /** Files by URL path; a path that ends with "/" is that folder's index.html. */
@@ -58,13 +59,8 @@ export class Site extends Construct {
 
   constructor(scope: Construct, id: string, { ingestion, files, domain }: SiteProps) {
     super(scope, id);
-    this.bucket = new Bucket(this, "Files", {
-      encryption: BucketEncryption.S3_MANAGED,
-      blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
-      objectOwnership: ObjectOwnership.BUCKET_OWNER_ENFORCED,
-      enforceSSL: true,
-      removalPolicy: RemovalPolicy.DESTROY,
-    });
+    // Made again by every deployment.
+    this.bucket = privateBucket(this, "Files", [], RemovalPolicy.DESTROY);
     const ingest = apiBehavior(this, ingestion);
     const ingestAndQuery = { ...ingest, cachePolicy: readersOnly(this) };
     const stored = {
