@@ -15,6 +15,8 @@ export const METRICS = {
   Late: "Count",
   /** Input refused, by reason. */
   Rejects: "Count",
+  /** Of these, what says that something is wrong with a page, a tag or a server that reports. */
+  Faulty: "Count",
   /** Puts lost to another worker of the same shard. */
   Conflicts: "Count",
   /** From the arrival of a batch's oldest record until it was counted. */

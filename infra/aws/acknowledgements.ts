@@ -25,6 +25,7 @@ export function acknowledgements(rivulet: Rivulet): Acknowledgement[] {
     canary,
     compaction,
     explore,
+    firewall,
     imports,
     rebuild,
     serving,
@@ -187,13 +188,23 @@ export function acknowledgements(rivulet: Rivulet): Acknowledgement[] {
       reason: "Visitors are counted wherever they are.",
       to: [site.distribution],
     },
-    ...["CFR2", "APIG3"].map((rule) => ({
-      rule,
+    {
+      rule: "CFR2",
       reason:
-        "A web ACL costs more a month than half of the idle system. Stage throttling bounds the bill; who needs more " +
-        "attaches an ACL to the distribution.",
-      to: [site.distribution, ingestion.api],
-    })),
+        "What costs by the request is the API, which has a web ACL of its own where one is wanted; the rest are files. " +
+        "One of scope CLOUDFRONT lives in us-east-1 alone; who has one gives its ARN.",
+      to: [site.distribution],
+    },
+    ...(firewall
+      ? []
+      : [
+          {
+            rule: "APIG3",
+            reason:
+              "A web ACL costs two thirds of an idle system. Stage throttling bounds the bill; an option brings the ACL.",
+            to: [ingestion.api],
+          },
+        ]),
     {
       rule: "APIG2",
       reason:

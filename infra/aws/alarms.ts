@@ -12,12 +12,12 @@ import { SnsAction } from "aws-cdk-lib/aws-cloudwatch-actions";
 import { Topic } from "aws-cdk-lib/aws-sns";
 import { EmailSubscription } from "aws-cdk-lib/aws-sns-subscriptions";
 import { Construct } from "constructs";
-import type { RejectReason } from "../../processors/model/event.ts";
 import type { Aggregation } from "./aggregation.ts";
 import type { Alerting } from "./alerting.ts";
 import type { Archive } from "./archive.ts";
 import type { Canary } from "./canary.ts";
 import type { Compaction } from "./compaction.ts";
+import type { Firewall } from "./firewall.ts";
 import type { Import } from "./import.ts";
 import type { Ingestion } from "./ingestion.ts";
 import { ownMetric } from "./metrics.ts";
@@ -35,6 +35,7 @@ export interface AlarmsProps {
   readonly alerting: Alerting;
   readonly archive?: Archive | undefined;
   readonly canary?: Canary | undefined;
+  readonly firewall?: Firewall | undefined;
   readonly imports?: Import | undefined;
   /** Address that is told; it must confirm once. Default: subscribe to the topic yourself. */
   readonly email?: string | undefined;
@@ -77,19 +78,6 @@ export class Alarms extends Construct {
   }
 }
 
-/** Reasons that say something is wrong with a page or a tag; bots, repeats and what a browser gave up are everyday life. */
-const TELLING: readonly RejectReason[] = [
-  "malformed",
-  "unknown_site",
-  "too_large",
-  "too_old",
-  "from_future",
-  "invalid_url",
-  "invalid_name",
-  "invalid_props",
-  "invalid_revenue",
-];
-
 function watches({
   alerting,
   archive,
@@ -100,31 +88,19 @@ function watches({
   compaction,
   serving,
   canary,
+  firewall,
   imports,
 }: AlarmsProps): Watch[] {
-  const rejects = new MathExpression({
-    expression: TELLING.map((reason) => `FILL(${reason},0)`).join("+"),
-    usingMetrics: Object.fromEntries(
-      TELLING.map((reason) => [reason, ownMetric(data, "Rejects", { reason })]),
-    ),
-    period: Duration.minutes(1),
-    label: "rejects",
-  });
-  const operations = ["GetItem", "BatchGetItem", "Query", "UpdateItem", "DeleteItem", "BatchWriteItem"];
   const throttled = new MathExpression({
-    expression: operations.map((name) => `FILL(${name.toLowerCase()},0)`).join("+"),
+    expression: "FILL(reads,0)+FILL(writes,0)",
     usingMetrics: Object.fromEntries(
-      operations.map((Operation) => [
-        Operation.toLowerCase(),
-        data.table.metric("ThrottledRequests", {
-          dimensionsMap: { TableName: data.table.tableName, Operation },
-          statistic: Stats.SUM,
-          period: Duration.minutes(1),
-        }),
+      ["Read", "Write"].map((kind) => [
+        `${kind.toLowerCase()}s`,
+        data.table.metric(`${kind}ThrottleEvents`, { statistic: Stats.SUM, period: Duration.minutes(1) }),
       ]),
     ),
     period: Duration.minutes(1),
-    label: "throttled requests",
+    label: "throttled reads and writes",
   });
   return [
     {
@@ -137,7 +113,7 @@ function watches({
     {
       section: "many-rejects",
       says: "More than a hundred events a minute are refused for what is in them.",
-      metric: rejects,
+      metric: ownMetric(data, "Faulty"),
       above: 100,
       minutes: 10,
     },
@@ -170,6 +146,17 @@ function watches({
             metric: canary.handler.function.metricErrors({ period: Duration.minutes(15) }),
             above: 1,
             minutes: 1,
+          },
+        ]
+      : []),
+    ...(firewall
+      ? [
+          {
+            section: "requests-blocked",
+            says: "The firewall refuses many requests: somebody floods the API, or many share an address.",
+            metric: firewall.blocked(),
+            above: 1_000,
+            minutes: 10,
           },
         ]
       : []),

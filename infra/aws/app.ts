@@ -7,7 +7,7 @@ import { siteFiles } from "./files.ts";
 import { Rivulet, type RivuletProps } from "./rivulet.ts";
 import type { SiteFiles } from "./site.ts";
 
-/** A stack from context values, all text: sites, stack, shards, enhancedFanOut, retentionHours, latenessSeconds, domain, certificate, alarmEmail, runbook, believeSenders, requireKey, archive, imports, reserveConcurrency. */
+/** A stack from context values, all text: sites, stack, shards, enhancedFanOut, retentionHours, latenessSeconds, domain, certificate, firewall, alarmEmail, runbook, believeSenders, requireKey, archive, imports, reserveConcurrency. */
 export function rivuletStack(app: App, files: SiteFiles): { stack: Stack; rivulet: Rivulet } {
   const text = (key: string): string | undefined => {
     const value: unknown = app.node.tryGetContext(key);
@@ -32,6 +32,7 @@ export function rivuletStack(app: App, files: SiteFiles): { stack: Stack; rivule
     enhancedFanOut: text("enhancedFanOut") === "true",
     retention: Duration.hours(wholeNumber("retentionHours", text("retentionHours") ?? "24")),
     lateness: Duration.seconds(wholeNumber("latenessSeconds", text("latenessSeconds") ?? "60")),
+    firewall: text("firewall") === "true",
     believeSenders: text("believeSenders") === "true",
     requireKey: text("requireKey") === "true",
     archive: archive(text("archive")),

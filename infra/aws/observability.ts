@@ -14,6 +14,7 @@ import { type MetricName, NAMESPACE } from "../../processors/telemetry.ts";
 import type { Aggregation } from "./aggregation.ts";
 import type { Canary } from "./canary.ts";
 import type { Compaction } from "./compaction.ts";
+import type { Firewall } from "./firewall.ts";
 import type { Ingestion } from "./ingestion.ts";
 import { ownMetric } from "./metrics.ts";
 import type { Serving } from "./serving.ts";
@@ -28,6 +29,7 @@ export interface ObservabilityProps {
   readonly compaction: Compaction;
   readonly serving: Serving;
   readonly canary?: Canary | undefined;
+  readonly firewall?: Firewall | undefined;
 }
 
 export class Observability extends Construct {
@@ -91,6 +93,7 @@ function rows({
   compaction,
   serving,
   canary,
+  firewall,
 }: ObservabilityProps): Graph[][] {
   const minute = { period: Duration.minutes(1) };
   const own = (name: MetricName, statistic?: string): Metric =>
@@ -117,6 +120,7 @@ function rows({
         ingestion.api.metricCount({ ...minute, statistic: "Sum" }),
         ingestion.api.metricClientError({ ...minute, statistic: "Sum" }),
         ingestion.api.metricServerError({ ...minute, statistic: "Sum" }),
+        ...(firewall ? [firewall.blocked()] : []),
       ],
       [
         "API: latency (ms)",

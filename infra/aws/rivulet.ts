@@ -18,6 +18,7 @@ import { Canary } from "./canary.ts";
 import { Compaction } from "./compaction.ts";
 import { Explore } from "./explore.ts";
 import { builtSiteFiles } from "./files.ts";
+import { Firewall, type FirewallOptions, VIEWER_HEADER } from "./firewall.ts";
 import { Import } from "./import.ts";
 import { Ingestion } from "./ingestion.ts";
 import { Observability } from "./observability.ts";
@@ -45,6 +46,12 @@ export interface RivuletProps {
   readonly lateness?: Duration;
   /** What the API takes before it answers 429. Default: 1,000 requests a second, 2,000 at once. */
   readonly throttle?: { readonly rate: number; readonly burst: number };
+  /**
+   * AWS WAF before the API: bounds what one address can send. It costs 8 dollars a month and 0.60 per million requests,
+   * most of an idle system once more, so it is off by default: then one address may use up all of `throttle`, whose
+   * requests cost 300 dollars a day.
+   */
+  readonly firewall?: boolean | FirewallOptions;
   /**
    * Takes the address that a sender to /api/event names in X-Forwarded-For for the visitor's. For servers that report
    * on behalf of visitors; anybody else can then name any address too. Default: false.
@@ -87,6 +94,7 @@ export class Rivulet extends Construct {
   readonly aggregation: Aggregation;
   readonly compaction: Compaction;
   readonly serving: Serving;
+  readonly firewall: Firewall | undefined;
   readonly site: Site;
   readonly canary: Canary | undefined;
   readonly archive: Archive | undefined;
@@ -160,8 +168,12 @@ export class Rivulet extends Construct {
       throttle: props.throttle ?? { rate: 1_000, burst: 2_000 },
       believeSenders: props.believeSenders ?? false,
     });
+    const firewall = props.firewall === true ? {} : props.firewall || undefined;
+    this.firewall = firewall && new Firewall(this, "Firewall", { ingestion: this.ingestion, ...firewall });
     this.site = new Site(this, "Site", {
       ingestion: this.ingestion,
+      viewerHeader: firewall && VIEWER_HEADER,
+      edgeAclArn: firewall?.edgeAclArn,
       files: props.files ?? builtSiteFiles({ demo: props.sites.some((site) => site.id === "demo") }),
       domain: props.domain,
     });
@@ -178,6 +190,7 @@ export class Rivulet extends Construct {
       canary: this.canary,
       clicks: this.clicks,
       ingestion: this.ingestion,
+      firewall: this.firewall,
       aggregation: this.aggregation,
       compaction: this.compaction,
       serving: this.serving,

@@ -46,6 +46,10 @@ export interface SiteProps {
   readonly files: SiteFiles;
   /** Own name, with a certificate of us-east-1 that covers it. Default: CloudFront's name and certificate. */
   readonly domain?: { readonly name: string; readonly certificate: ICertificate } | undefined;
+  /** Header in which the API is told the viewer's address. Default: it needs none. */
+  readonly viewerHeader?: string | undefined;
+  /** A web ACL of scope CLOUDFRONT. */
+  readonly edgeAclArn?: string | undefined;
 }
 
 /** The collector's files by name, as S3 calls them, and by content: 16 digits of its hash. */
@@ -57,11 +61,12 @@ export class Site extends Construct {
   readonly bucket: Bucket;
   readonly distribution: Distribution;
 
-  constructor(scope: Construct, id: string, { ingestion, files, domain }: SiteProps) {
+  constructor(scope: Construct, id: string, props: SiteProps) {
     super(scope, id);
+    const { ingestion, files, domain, viewerHeader, edgeAclArn } = props;
     // Made again by every deployment.
     this.bucket = privateBucket(this, "Files", [], RemovalPolicy.DESTROY);
-    const ingest = apiBehavior(this, ingestion);
+    const ingest = apiBehavior(this, ingestion, viewerHeader);
     const ingestAndQuery = { ...ingest, cachePolicy: readersOnly(this) };
     const stored = {
       origin: S3BucketOrigin.withOriginAccessControl(this.bucket),
@@ -73,6 +78,7 @@ export class Site extends Construct {
     this.distribution = new Distribution(this, "Distribution", {
       comment: "Rivulet",
       httpVersion: HttpVersion.HTTP2_AND_3,
+      ...(edgeAclArn && { webAclId: edgeAclArn }),
       ...(domain && {
         domainNames: [domain.name],
         certificate: domain.certificate,
@@ -154,7 +160,11 @@ const readersOnly = (scope: Construct): CachePolicy =>
   });
 
 /** Never cached; forwards what the mapping templates and handlers read, and no cookie. */
-function apiBehavior(scope: Construct, { api, edgeProof }: Ingestion): BehaviorOptions {
+function apiBehavior(
+  scope: Construct,
+  { api, edgeProof }: Ingestion,
+  viewerHeader: string | undefined,
+): BehaviorOptions {
   return {
     origin: new RestApiOrigin(api, { customHeaders: { [edgeProof.header]: edgeProof.value } }),
     allowedMethods: AllowedMethods.ALLOW_ALL,
@@ -174,12 +184,28 @@ function apiBehavior(scope: Construct, { api, edgeProof }: Ingestion): BehaviorO
         "X-Amzn-Trace-Id",
         "Content-Type",
         "If-None-Match",
-        "Access-Control-Request-Method",
-        "Access-Control-Request-Headers",
+        // A preflight's own headers are not among them: the answer to it is always the same.
+        ...(viewerHeader ? [viewerHeader] : []),
       ),
       queryStringBehavior: OriginRequestQueryStringBehavior.all(),
     }),
+    ...(viewerHeader && {
+      functionAssociations: [
+        { function: viewerFunction(scope, viewerHeader), eventType: FunctionEventType.VIEWER_REQUEST },
+      ],
+    }),
   };
+}
+
+/** CloudFront's own header for it, CloudFront-Viewer-Address, has the port as well, which no firewall rule can read. */
+function viewerFunction(scope: Construct, header: string): EdgeFunction {
+  return new EdgeFunction(scope, "Viewer", {
+    comment: "Rivulet: the viewer's address, whatever the viewer says of it",
+    runtime: FunctionRuntime.JS_2_0,
+    code: FunctionCode.fromInline(
+      `function handler({ request, viewer }) { request.headers[${JSON.stringify(header)}] = { value: viewer.ip }; return request; }`,
+    ),
+  });
 }
 
 /** The same as on one machine, so that a page that works there works here; a test compares them. */

@@ -16,6 +16,9 @@ export function tell(
   process.stdout.write(`${metricLine(values, { Table: table, ...dimensions }, at)}\n`);
 }
 
+/** Everyday life: robots, repeats, and what a browser gave up. */
+const HARMLESS: ReadonlySet<string> = new Set<RejectReason>(["bot", "duplicate", "dropped"]);
+
 /** Tells what one batch of a shard did to the shard's totals. */
 export function tellBatch(
   before: Counters,
@@ -24,17 +27,19 @@ export function tellBatch(
   { at, delayMs }: { readonly at: EpochMs; readonly delayMs: number },
 ): void {
   const late = after.late - before.late;
+  const rejects = (Object.entries(after.rejects) as [RejectReason, number][])
+    .map(([reason, count]) => [reason, count - (before.rejects[reason] ?? 0)] as const)
+    .filter(([, more]) => more > 0);
+  const faulty = rejects.reduce((sum, [reason, more]) => sum + (HARMLESS.has(reason) ? 0 : more), 0);
   tell(
     {
       Events: after.events - before.events,
       Delay: delayMs,
       ...(late > 0 && { Late: late }),
+      ...(faulty > 0 && { Faulty: faulty }),
       ...(conflicts > 0 && { Conflicts: conflicts }),
     },
     at,
   );
-  for (const [reason, count] of Object.entries(after.rejects)) {
-    const more = count - (before.rejects[reason as RejectReason] ?? 0);
-    if (more > 0) tell({ Rejects: more }, at, { Reason: reason });
-  }
+  for (const [reason, more] of rejects) tell({ Rejects: more }, at, { Reason: reason });
 }

@@ -2,6 +2,7 @@ import { readFileSync, rmSync } from "node:fs";
 import { Match } from "aws-cdk-lib/assertions";
 import { afterAll, describe, expect, it } from "vitest";
 import { CONTENT_SECURITY_POLICY } from "../../../infra/local/gateway/http.ts";
+import { MAX_BODY_BYTES } from "../../../infra/mapping.ts";
 import { METRICS, NAMESPACE } from "../../../processors/telemetry.ts";
 import { type Json, type Resource, synthesise } from "./synth.ts";
 
@@ -14,15 +15,23 @@ const chosen = synthesise({
     shards: "3",
     requireKey: "true",
     alarmEmail: "ops@example.com",
+    enhancedFanOut: "true",
+    latenessSeconds: "300",
     sites: "shop.example@Asia/Seoul,blog.example",
   },
 });
-/** With every alarm that there is. */
-const onDemand = synthesise({
-  context: { shards: "on-demand", reserveConcurrency: "true", imports: "true", archive: "true" },
+/** With all that can be added: every alarm that there is. */
+const full = synthesise({
+  context: {
+    shards: "on-demand",
+    reserveConcurrency: "true",
+    imports: "true",
+    archive: "true",
+    firewall: "true",
+  },
 });
 afterAll(() => {
-  for (const { outdir } of [cloud, chosen, onDemand]) rmSync(outdir, { recursive: true, force: true });
+  for (const { outdir } of [cloud, chosen, full]) rmSync(outdir, { recursive: true, force: true });
 });
 
 const ours = (type: string) => cloud.of(type).filter(([id]) => id.startsWith("Rivulet"));
@@ -58,7 +67,7 @@ describe("functions", () => {
       Description: Match.stringLikeRegexp("commit"),
       ReservedConcurrentExecutions: 6,
     });
-    onDemand.template.hasResourceProperties("AWS::Lambda::Function", {
+    full.template.hasResourceProperties("AWS::Lambda::Function", {
       Description: Match.stringLikeRegexp("commit"),
       // Nobody knows the number of shards, and a limit below it would let the counts fall behind.
       ReservedConcurrentExecutions: Match.absent(),
@@ -82,6 +91,28 @@ describe("the event source mapping", () => {
       // The handler returns nothing: with either of these, nothing would mean something.
       FunctionResponseTypes: Match.absent(),
       TumblingWindowInSeconds: Match.absent(),
+    });
+  });
+
+  it("reads by a consumer of its own where enhanced fan-out is asked for", () => {
+    template.resourceCountIs("AWS::Kinesis::StreamConsumer", 0);
+    const [[consumer, { Properties }]] = chosen.of("AWS::Kinesis::StreamConsumer") as [[string, Resource]];
+    expect(Properties.StreamARN).toEqual({
+      "Fn::GetAtt": [chosen.of("AWS::Kinesis::Stream")[0]![0], "Arn"],
+    });
+    expect(chosen.only("AWS::Lambda::EventSourceMapping")).toMatchObject({
+      EventSourceArn: { "Fn::GetAtt": [consumer, "ConsumerARN"] },
+      ParallelizationFactor: 1,
+    });
+    chosen.template.hasResourceProperties("AWS::IAM::Policy", {
+      PolicyDocument: {
+        Statement: Match.arrayWith([
+          Match.objectLike({
+            Action: Match.arrayWith(["kinesis:SubscribeToShard"]),
+            Resource: { "Fn::GetAtt": [consumer, "ConsumerARN"] },
+          }),
+        ]),
+      },
     });
   });
 
@@ -134,7 +165,7 @@ describe("data", () => {
   });
 
   it("passes through an on-demand stream when asked", () => {
-    onDemand.template.hasResourceProperties("AWS::Kinesis::Stream", {
+    full.template.hasResourceProperties("AWS::Kinesis::Stream", {
       ShardCount: Match.absent(),
       StreamModeDetails: { StreamMode: "ON_DEMAND" },
     });
@@ -167,7 +198,7 @@ describe("buckets", () => {
   it("forget failed batches, which hold addresses, after two weeks", () => {
     template.hasResourceProperties("AWS::S3::Bucket", {
       LifecycleConfiguration: {
-        Rules: [Match.objectLike({ ExpirationInDays: 14, Status: "Enabled" })],
+        Rules: Match.arrayWith([Match.objectLike({ ExpirationInDays: 14, Status: "Enabled" })]),
       },
     });
   });
@@ -244,6 +275,89 @@ describe("the door", () => {
     const source = JSON.stringify(calls[0]![1].Properties.SourceArn);
     expect(source).toContain("IngestionApi");
     expect(source).toMatch(/DeploymentStagelive\w+"},"\/\*\/api\/v2\/\*"/);
+  });
+});
+
+describe("the firewall", () => {
+  const rule = (named: string): Json =>
+    full.only("AWS::WAFv2::WebACL").Rules.find(({ Name }: Json) => Name === named);
+
+  it("stands before the stage of the API, where it is asked for", () => {
+    const stage = full.of("AWS::ApiGateway::Stage")[0]![0];
+    const { ResourceArn, WebACLArn } = full.only("AWS::WAFv2::WebACLAssociation");
+    expect(JSON.stringify(ResourceArn)).toContain(JSON.stringify({ Ref: stage }));
+    expect(WebACLArn).toEqual({ "Fn::GetAtt": [full.of("AWS::WAFv2::WebACL")[0]![0], "Arn"] });
+    for (const type of ["AWS::WAFv2::WebACL", "AWS::WAFv2::WebACLAssociation"])
+      expect(cloud.of(type)).toEqual([]);
+  });
+
+  it("lets pass what came through the distribution, which shows it by the API's own proof", () => {
+    const { Statement, Action } = rule("around-the-edge");
+    const { ByteMatchStatement: match } = Statement.NotStatement.Statement;
+    const [origin] = full
+      .only("AWS::CloudFront::Distribution")
+      .DistributionConfig.Origins.filter((one: Json) => one.OriginCustomHeaders);
+    const [{ HeaderName, HeaderValue }] = origin.OriginCustomHeaders;
+    expect(match).toMatchObject({
+      FieldToMatch: { SingleHeader: { Name: HeaderName } },
+      SearchString: HeaderValue,
+      PositionalConstraint: "EXACTLY",
+    });
+    expect(Action).toEqual({ Block: {} });
+  });
+
+  it("bounds each viewer's rate, by an address that no viewer can write, and asks to come again", () => {
+    const { Statement, Action } = rule("rate");
+    const { HeaderName } = Statement.RateBasedStatement.ForwardedIPConfig;
+    expect(Statement.RateBasedStatement).toMatchObject({
+      Limit: 10_000,
+      EvaluationWindowSec: 300,
+      AggregateKeyType: "FORWARDED_IP",
+      ForwardedIPConfig: { FallbackBehavior: "MATCH" },
+    });
+    const { ResponseCode, ResponseHeaders } = Action.Block.CustomResponse;
+    expect(ResponseCode).toBe(429);
+    expect(ResponseHeaders.map(({ Name }: Json) => Name)).toEqual([
+      "Access-Control-Allow-Origin",
+      "Retry-After",
+    ]);
+    // The edge's own function writes the header, whatever came in it; and it is forwarded.
+    const { FunctionCode } = full
+      .of("AWS::CloudFront::Function")
+      .find(([id]) => id.includes("Viewer"))![1].Properties;
+    const handler = new Function(`${FunctionCode}; return handler;`)();
+    const request = { headers: { [HeaderName]: { value: "198.51.100.9" } } };
+    expect(handler({ request, viewer: { ip: "203.0.113.7" } }).headers[HeaderName]).toEqual({
+      value: "203.0.113.7",
+    });
+    const policy = full.only("AWS::CloudFront::OriginRequestPolicy").OriginRequestPolicyConfig;
+    expect(policy.HeadersConfig.Headers).toContain(HeaderName);
+    const behaviors = full.only("AWS::CloudFront::Distribution").DistributionConfig.CacheBehaviors;
+    for (const path of ["/v1/*", "/api/*", "/p.gif"])
+      expect(JSON.stringify(behaviors.find(({ PathPattern }: Json) => PathPattern === path)), path).toContain(
+        "Viewer",
+      );
+  });
+
+  it("refuses bodies by their length, and looks into none, so that no click is lost for what it says", () => {
+    const acl = full.only("AWS::WAFv2::WebACL");
+    expect(acl.AssociationConfig.RequestBody.API_GATEWAY.DefaultSizeInspectionLimit).toBe("KB_16");
+    const { SizeConstraintStatement: size } = rule("large-body").Statement;
+    expect(size).toMatchObject({
+      FieldToMatch: { SingleHeader: { Name: "content-length" } },
+      ComparisonOperator: "GT",
+    });
+    expect(String(MAX_BODY_BYTES).length, "what the API takes").toBeLessThanOrEqual(size.Size);
+    expect(JSON.stringify(acl.Rules)).not.toMatch(/"(Body|JsonBody|ManagedRuleGroupStatement)"/);
+  });
+
+  it("keeps no samples of requests, which hold addresses", () => {
+    const acl = full.only("AWS::WAFv2::WebACL");
+    for (const { VisibilityConfig } of [acl, ...acl.Rules])
+      expect(VisibilityConfig).toMatchObject({
+        SampledRequestsEnabled: false,
+        CloudWatchMetricsEnabled: true,
+      });
   });
 });
 
@@ -366,7 +480,7 @@ describe("logs", () => {
 describe("alarms", () => {
   const runbook = readFileSync(new URL("../../../docs/runbook.md", import.meta.url), "utf8");
   const sections = [...runbook.matchAll(/^## (.+)$/gm)].map(([, title]) => title!);
-  const alarms = onDemand.of("AWS::CloudWatch::Alarm");
+  const alarms = full.of("AWS::CloudWatch::Alarm");
 
   it("each tell the topic, and the reader which section of the runbook to open", () => {
     expect(alarms.length).toBeGreaterThan(0);
@@ -394,14 +508,16 @@ describe("alarms", () => {
     expect([...new Set(watched)].toSorted()).toEqual(
       expect.arrayContaining([
         "AWS/ApiGateway 5XXError",
-        "AWS/DynamoDB ThrottledRequests",
+        "AWS/DynamoDB ReadThrottleEvents",
+        "AWS/DynamoDB WriteThrottleEvents",
         "AWS/Kinesis WriteProvisionedThroughputExceeded",
         "AWS/Lambda Errors",
         "AWS/Lambda IteratorAge",
         "AWS/Lambda OnFailureDestinationDeliveredEventCount",
+        "AWS/WAFV2 BlockedRequests",
         "Rivulet Conflicts",
+        "Rivulet Faulty",
         "Rivulet Lag",
-        "Rivulet Rejects",
       ]),
     );
   });
@@ -461,9 +577,7 @@ describe("observability", () => {
         .of("AWS::Lambda::Function")
         .filter(([, { Properties }]) => /clicks, and asks/.test(Properties.Description));
     expect(canaries(cloud)).toHaveLength(1);
-    const closed = synthesise({ context: { requireKey: "true" } });
-    expect(canaries(closed)).toHaveLength(0);
-    rmSync(closed.outdir, { recursive: true, force: true });
+    expect(canaries(chosen)).toHaveLength(0);
   });
 });
 
@@ -487,9 +601,7 @@ describe("the allowed lateness", () => {
   it("is the same where events are counted and where answers say what is final", () => {
     expect(variable(cloud).length).toBeGreaterThanOrEqual(2);
     expect(new Set(variable(cloud))).toEqual(new Set(["60000"]));
-    expect(new Set(variable(synthesise({ context: { latenessSeconds: "300" } })))).toEqual(
-      new Set(["300000"]),
-    );
+    expect(new Set(variable(chosen))).toEqual(new Set(["300000"]));
   });
 
   it("stops the synthesis when it is more than a day", () => {
