@@ -2,7 +2,6 @@
 import { createHash } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, gzipSync, constants as zlib } from "node:zlib";
-import { build } from "esbuild";
 
 export interface BuiltCollector {
   readonly code: string;
@@ -65,6 +64,8 @@ export async function buildCollector(file: CollectorFile = "c.js"): Promise<Buil
 /** Everything but short names. */
 export async function compressed(file: CollectorFile): Promise<string> {
   const isModule = !(file in LETTERS);
+  // Here and not above, as terser below: a server that nobody asks for the collector need not hold them in memory.
+  const { build } = await import("esbuild");
   const bundle = await build({
     entryPoints: [fileURLToPath(new URL(SOURCES[file], import.meta.url))],
     bundle: true,
@@ -76,8 +77,7 @@ export async function compressed(file: CollectorFile): Promise<string> {
   });
   // The bundler writes `var`, which would make every name of a plain script a global.
   const source = inlineNumbers(bundle.outputFiles[0]!.text).replace(/^var /gm, "let ");
-  // Terser finds some 60 bytes more than esbuild. Here and not above: a server that nobody asks for the collector need
-  // not hold it in memory.
+  // Terser finds some 60 bytes more than esbuild.
   const { minify } = await import("terser");
   // What fails while loading, before any guard is set, must not reach the page either.
   const { code } = await minify(isModule ? source : `try{(()=>{${source}})()}catch{}`, {

@@ -1,10 +1,9 @@
 /** Turns the dashboard's sources into the files that any static host serves; knows nothing of who serves them. */
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { build, type Plugin } from "esbuild";
+import type { Plugin } from "esbuild";
 import { en } from "./i18n/en.ts";
 import { ko } from "./i18n/ko.ts";
-import { buildWorld } from "./world.ts";
 
 export interface StaticFile {
   readonly type: string;
@@ -33,6 +32,8 @@ const keysOnce: Plugin = {
 
 /** All files of the dashboard by URL path, "/" being the page itself. Rejects when a source does not compile. */
 export async function buildDashboard(): Promise<Map<string, StaticFile>> {
+  // With the first build: a server that nobody asks for a page starts without them.
+  const [{ build }, { buildWorld }] = await Promise.all([import("esbuild"), import("./world.ts")]);
   const [page, icon, world, bundle] = await Promise.all([
     readFile(here("index.html")),
     readFile(here("icon.svg")),

@@ -4,13 +4,15 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { createRequire } from "node:module";
+import nodeModule, { createRequire } from "node:module";
 import { constants } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const REQUIRED = 24;
 if (Number(process.versions.node.split(".")[0]) >= REQUIRED) {
+  // Beside the code, where only those may write who may change the code; where nobody may, Node goes on without.
+  nodeModule.enableCompileCache(fileURLToPath(new URL("../../node_modules/.cache/rivulet", import.meta.url)));
   const { keepHeapSmall } = await import(module("heap"));
   keepHeapSmall();
   await import(module("cli"));

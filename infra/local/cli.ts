@@ -1,19 +1,11 @@
-/** The command line: start, demo, replay, redrive, and what manage.ts adds. Reads flags, prints what a person needs next, and ends with a clear message. */
+/** The command line: start, demo, and what commands.ts adds. Reads flags, prints what a person needs next, and ends with a clear message. */
+import { flushCompileCache } from "node:module";
 import { Command, Option } from "commander";
 import { ClickstreamError } from "../../processors/errors.ts";
 import type { SiteSetting } from "../../processors/pipeline/sites.ts";
 import { describe } from "./consumer.ts";
-import { addCost } from "./cost/command.ts";
-import { playDemo } from "./demo.ts";
-import { duration, ownPath, port, rate, rateLimitOf, sites, speed } from "./flags.ts";
-import { addImport } from "./importcommand.ts";
-import { addManagement } from "./manage.ts";
-import { addRebuild } from "./rebuild.ts";
-import { redrive } from "./redrive.ts";
-import { replayFile } from "./replay.ts";
-import { openKinesis, type Runtime, type RuntimeOptions, startRuntime } from "./runtime.ts";
-import { addSimulate } from "./simulate/command.ts";
-import { addSnippet } from "./snippet.ts";
+import { duration, ownPath, port, rate, rateLimitOf, sites } from "./flags.ts";
+import { type Runtime, type RuntimeOptions, startRuntime } from "./runtime.ts";
 
 interface StartFlags {
   port: number;
@@ -85,47 +77,14 @@ withServerFlags(program.command("demo"), "./data/demo")
   .action(async (flags: StartFlags) => {
     const runtime = await start(flags);
     greet(runtime);
+    const { playDemo } = await import("./demo.ts");
     const demo = playDemo(runtime, log);
     await untilStopped(runtime, demo.stop);
   });
 
-program
-  .command("replay <file>")
-  .description("send a recorded stream (NDJSON, one envelope a line) to a running server")
-  .option("--speed <factor>", "how many times faster than recorded, or max", speed, 1)
-  .option("--url <url>", "the server", "http://127.0.0.1:8080")
-  .action(async (file: string, flags: { speed: number; url: string }) => {
-    const summary = await replayFile(file, { ...flags, log });
-    console.log(
-      `${summary.sent} batches sent, ${summary.refused} refused by the server, ${summary.skipped} lines skipped`,
-    );
-    if (summary.skipped > 0 || summary.refused > 0) process.exitCode = 1;
-  });
-
-program
-  .command("redrive <payload...>")
-  .description(
-    "put batches that Lambda gave up back into the stream: files from the failures bucket, or directories of them",
-  )
-  .requiredOption("--stream <kinesis:name>", "the stream that the consumer reads")
-  .action(async (payloads: string[], flags: { stream: string }) => {
-    const stream = await openKinesis(flags.stream);
-    try {
-      const { files, records } = await redrive(payloads, { stream, log });
-      console.log(
-        `${records} records of ${files} batches put into the stream; delete the objects once they are counted`,
-      );
-    } finally {
-      await stream.close();
-    }
-  });
-
-addImport(program, log);
-addManagement(program, log);
-addSnippet(program);
-addRebuild(program, log);
-addCost(program);
-addSimulate(program);
+// Each of the others loads what it needs, and a server that starts waits for none of it.
+if (!program.commands.some((command) => command.name() === process.argv[2]))
+  (await import("./commands.ts")).addCommands(program, log);
 
 function start(flags: StartFlags): Promise<Runtime> {
   const options: RuntimeOptions = {
@@ -158,6 +117,8 @@ function greet({ url, sites, isKeyRequired }: Runtime): void {
   console.log(`\n  Paste this into every page, inside <head>:\n`);
   console.log(`    <script defer src="${url}/c.js" data-site="${first}"></script>\n`);
   console.log("  Ctrl-C stops it.\n");
+  // Not only at the end, which a server that is killed does not see.
+  flushCompileCache();
 }
 
 /** Resolves after the first SIGINT or SIGTERM, when all is closed. A second one ends the process at once. */

@@ -1,0 +1,53 @@
+/** The commands that are no server: replay, redrive, import, rebuild, what manage.ts adds, and the rest. */
+import type { Command } from "commander";
+import { addCost } from "./cost/command.ts";
+import { speed } from "./flags.ts";
+import { addImport } from "./importcommand.ts";
+import { addManagement } from "./manage.ts";
+import { addRebuild } from "./rebuild.ts";
+import { redrive } from "./redrive.ts";
+import { replayFile } from "./replay.ts";
+import { openKinesis } from "./runtime.ts";
+import { addSimulate } from "./simulate/command.ts";
+import { addSnippet } from "./snippet.ts";
+
+/** Adds them all to `program`. `log` takes a line for the operator. */
+export function addCommands(program: Command, log: (line: string) => void): void {
+  program
+    .command("replay <file>")
+    .description("send a recorded stream (NDJSON, one envelope a line) to a running server")
+    .option("--speed <factor>", "how many times faster than recorded, or max", speed, 1)
+    .option("--url <url>", "the server", "http://127.0.0.1:8080")
+    .action(async (file: string, flags: { speed: number; url: string }) => {
+      const summary = await replayFile(file, { ...flags, log });
+      console.log(
+        `${summary.sent} batches sent, ${summary.refused} refused by the server, ${summary.skipped} lines skipped`,
+      );
+      if (summary.skipped > 0 || summary.refused > 0) process.exitCode = 1;
+    });
+
+  program
+    .command("redrive <payload...>")
+    .description(
+      "put batches that Lambda gave up back into the stream: files from the failures bucket, or directories of them",
+    )
+    .requiredOption("--stream <kinesis:name>", "the stream that the consumer reads")
+    .action(async (payloads: string[], flags: { stream: string }) => {
+      const stream = await openKinesis(flags.stream);
+      try {
+        const { files, records } = await redrive(payloads, { stream, log });
+        console.log(
+          `${records} records of ${files} batches put into the stream; delete the objects once they are counted`,
+        );
+      } finally {
+        await stream.close();
+      }
+    });
+
+  addImport(program, log);
+  addManagement(program, log);
+  addSnippet(program);
+  addRebuild(program, log);
+  addCost(program);
+  addSimulate(program);
+}
