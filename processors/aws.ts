@@ -1,6 +1,4 @@
 /** What the AWS drivers share: one way to connect and one way to say what failed. Knows no service's operations. */
-import { Agent as HttpAgent } from "node:http";
-import { Agent as HttpsAgent } from "node:https";
 import { NodeHttpHandler } from "@smithy/node-http-handler";
 import { ClickstreamError, type ErrorCode } from "./errors.ts";
 
@@ -11,10 +9,11 @@ const MAX_SOCKETS = 64;
  * speak; and without `throwOnRequestTimeout` a request that hangs is only warned about.
  */
 export function httpHandler(): NodeHttpHandler {
+  // Options and no agents: an ES module that imports node:http loads undici with it, and https alone is needed on AWS.
   const agent = { keepAlive: true, maxSockets: MAX_SOCKETS };
   return new NodeHttpHandler({
-    httpAgent: new HttpAgent(agent),
-    httpsAgent: new HttpsAgent(agent),
+    httpAgent: agent,
+    httpsAgent: agent,
     connectionTimeout: 3_000,
     requestTimeout: 10_000,
     throwOnRequestTimeout: true,

@@ -33,17 +33,22 @@ export interface XrayTracer extends Tracer {
   /** Sends one segment, never throwing and never waiting. */
   segment(finished: FinishedSegment): void;
   /**
-   * Resolves when the SDK is loaded and all that ended before has been handed to the socket. A Lambda handler awaits
-   * it once outside the handler; elsewhere the SDK loads itself with the first sampled batch.
+   * Resolves when all that ended before has been handed to the socket. Only the first sampled batch, which loads the SDK,
+   * takes a while; a Lambda handler awaits it at its end, because its container may be frozen afterwards.
    */
-  ready(): Promise<void>;
+  flushed(): Promise<void>;
 }
 
 const inLambda = (): boolean => process.env.LAMBDA_TASK_ROOT !== undefined;
+/** Lambda says anew for each invocation whether it is traced. Few are, and only they load the SDK: two fifths of a cold start. */
+const isInvocationTraced = (): boolean =>
+  inLambda() && !/sampled=0/i.test(process.env._X_AMZN_TRACE_ID ?? "");
 
 // The SDK's settings (mode, logger, daemon) are global to the process, and so is this promise.
 let loading: Promise<Sdk> | undefined;
 let sdk: Sdk | undefined;
+/** Stands for the segment that Lambda itself writes, of whatever invocation runs. */
+let facade: SegmentLike | undefined;
 
 async function load(): Promise<Sdk> {
   // In its automatic mode the SDK switches async_hooks on for good, which taxes every promise of the process. Only
@@ -56,6 +61,7 @@ async function load(): Promise<Sdk> {
     loaded.setLogger({ debug: ignore, info: ignore, warn: ignore, error: ignore });
     // Calls outside any trace (a warm-up, a timer) are normal here, not an error to report.
     loaded.setContextMissingStrategy("IGNORE_ERROR");
+    if (inLambda()) facade = loaded.getSegment();
     sdk = loaded;
     return loaded;
   } finally {
@@ -69,15 +75,49 @@ const loadOnce = (): Promise<Sdk> => {
   return loading;
 };
 
+/** Runs `work` inside the invocation: what has come since the SDK was loaded does not find it by itself. */
+function inInvocation<T>(loaded: Sdk, work: () => T): T {
+  return loaded.getNamespace().runAndReturn(() => {
+    if (facade) loaded.setSegment(facade as Segment);
+    return work();
+  });
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: a middleware takes and gives what the client's commands do
+type Middleware = (next: any, context: any) => (args: any) => Promise<any>;
+
+/** The SDK's middleware, which it only puts into a client's stack by itself: taken out of a stack that holds nothing else. */
+function xrayMiddleware(loaded: Sdk, config: unknown): Middleware {
+  let taken: Middleware | undefined;
+  const stack = {
+    add(middleware: Middleware) {
+      taken = middleware;
+    },
+  };
+  const middlewareStack = {
+    remove() {},
+    use: (plugin: { applyToStack(to: typeof stack): void }) => plugin.applyToStack(stack),
+  };
+  loaded.captureAWSv3Client({ config, middlewareStack });
+  return taken!;
+}
+
 /**
- * Makes the calls of an AWS SDK v3 client appear in the trace of the running Lambda invocation. Outside Lambda there
- * is no such trace: the client comes back as it was and nothing is loaded.
+ * Makes the calls of an AWS SDK v3 client appear in the trace of the running Lambda invocation, when that is traced.
+ * Outside Lambda there is no such trace, and the client stays as it was.
  */
-export async function captureClient<
-  // biome-ignore lint/suspicious/noExplicitAny: the SDK itself asks for no more than this
-  Client extends { middlewareStack: { remove: any; use: any }; config: any },
->(client: Client): Promise<Client> {
-  return inLambda() ? (await loadOnce()).captureAWSv3Client(client) : client;
+// biome-ignore lint/suspicious/noExplicitAny: the SDK itself asks for no more than this
+export function captureClient<Client extends { middlewareStack: any; config: any }>(client: Client): Client {
+  if (!inLambda()) return client;
+  let capturing: Middleware | undefined;
+  const middleware: Middleware = (next, context) => async (args) => {
+    if (!isInvocationTraced()) return next(args);
+    const loaded = await loadOnce();
+    capturing ??= xrayMiddleware(loaded, client.config);
+    return inInvocation(loaded, () => capturing!(next, context)(args));
+  };
+  client.middlewareStack.add(middleware, { step: "build", name: "tracing" });
+  return client;
 }
 
 /**
@@ -119,7 +159,7 @@ export function xrayTracer(options: XrayOptions): XrayTracer {
   let isAddressed = daemonAddress === undefined;
   let pending: Promise<unknown> = Promise.resolve();
 
-  /** Sends now if the SDK is there, else when it is: the facade of a Lambda invocation can only be seen from inside it. */
+  /** Sends now if the SDK is there, else when it is. */
   const withSdk = (send: (sdk: Sdk) => void): void => {
     const guarded = (loaded: Sdk): void => {
       if (!isAddressed) loaded.setDaemonAddress(daemonAddress!);
@@ -136,10 +176,7 @@ export function xrayTracer(options: XrayOptions): XrayTracer {
   return {
     batch: (info) => openBatch({ name, perBatch, clock, withSdk }, info),
     segment: (finished) => withSdk((loaded) => sendFinished(loaded, finished)),
-    async ready() {
-      await loadOnce();
-      await pending;
-    },
+    flushed: async () => void (await pending),
   };
 }
 
@@ -194,10 +231,11 @@ function openBatch({ name, perBatch, clock, withSdk }: BatchDeps, info: BatchInf
       failure = error instanceof Error ? error : new Error(String(error));
     },
     end() {
-      if (joined.length === 0 && !inLambda()) return;
+      const isTraced = isInvocationTraced();
+      if (joined.length === 0 && !isTraced) return;
       const batch: EndedBatch = { name, info, startMs, endMs: clock.now(), spans, failure };
       withSdk((loaded) => {
-        if (inLambda()) sendInvocation(loaded, batch);
+        if (isTraced) inInvocation(loaded, () => sendInvocation(loaded, batch));
         for (const one of joined) sendJoined(loaded, batch, one);
       });
     },

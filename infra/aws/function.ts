@@ -2,23 +2,13 @@
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { Duration, RemovalPolicy, Stack } from "aws-cdk-lib";
 import type { Metric } from "aws-cdk-lib/aws-cloudwatch";
 import { PolicyStatement, Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
 import { Architecture, Code, Function as LambdaFunction, Runtime, Tracing } from "aws-cdk-lib/aws-lambda";
 import { LogGroup, RetentionDays } from "aws-cdk-lib/aws-logs";
 import { Construct } from "constructs";
-import { buildSync } from "esbuild";
-
-const handlers = new URL("../../processors/handlers/", import.meta.url);
-/** A checkout has sources; a package, where Node runs no TypeScript, what was compiled from them. */
-const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
-
-const UNUSED_CREDENTIALS = [
-  ...["ini", "login", "process", "sso", "web-identity"].map((kind) => `@aws-sdk/credential-provider-${kind}`),
-  "@smithy/credential-provider-imds", // of an EC2 instance
-];
+import { bundleHandler } from "./bundle.ts";
 
 export interface HandlerProps {
   /** Name of the file in processors/handlers that exports `handler`. */
@@ -89,29 +79,12 @@ export class Handler extends Construct {
 
 const bundles = new Map<string, string>();
 
-/** The folder that holds a handler with all it needs in one file; made once in a process. Throws esbuild's errors. */
+/** The folder that holds a handler with all it needs; made once in a process. Throws esbuild's errors. */
 function bundled(handler: string): string {
   const known = bundles.get(handler);
   if (known) return known;
   const folder = mkdtempSync(join(tmpdir(), `rivulet-${handler}-`));
-  buildSync({
-    entryPoints: [fileURLToPath(new URL(`${handler}.${extension}`, handlers))],
-    outfile: join(folder, "index.mjs"),
-    bundle: true,
-    platform: "node",
-    format: "esm",
-    target: "node24",
-    minify: true,
-    logLevel: "warning",
-    // The SDK goes in: the version that was tested is the version that runs. All but its ways to credentials that
-    // Lambda never takes (they are loaded on demand, and its runtime has them): a fifth of the bundle.
-    external: UNUSED_CREDENTIALS,
-    mainFields: ["module", "main"],
-    // CommonJS packages inside an ES module (the X-Ray SDK among them) still call require.
-    banner: {
-      js: 'import{createRequire as __createRequire}from"node:module";const require=__createRequire(import.meta.url);',
-    },
-  });
+  bundleHandler(handler, folder);
   bundles.set(handler, folder);
   return folder;
 }

@@ -1,9 +1,9 @@
 /** Lambda entry of the minute's watch: holds each site's rules against its numbers and tells the topic. Running twice tells nothing twice. */
 import { ENV, latenessOf, requireEnv } from "../env.ts";
-import { snsNotifier } from "../notifiers/sns.ts";
 import { watch } from "../pipeline/alerts/watch.ts";
 import { readFreshness } from "../pipeline/freshness.ts";
 import { QueryEngine } from "../pipeline/query/engine.ts";
+import { lazy } from "./lazy.ts";
 import { clock, store } from "./services.ts";
 
 const engine = new QueryEngine({
@@ -12,7 +12,11 @@ const engine = new QueryEngine({
   freshness: () => readFreshness(store),
   ...latenessOf(process.env),
 });
-const notifier = snsNotifier({ topic: requireEnv(process.env, ENV.alertTopic) });
+const topic = requireEnv(process.env, ENV.alertTopic);
+const notifier = lazy(async () => {
+  const { snsNotifier } = await import("../notifiers/sns.ts");
+  return snsNotifier({ topic });
+});
 const url = requireEnv(process.env, ENV.url);
 
 export const handler = (): Promise<{ readonly rules: number; readonly told: number }> =>

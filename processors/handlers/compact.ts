@@ -3,14 +3,11 @@
  * Running twice, or at once, changes nothing.
  */
 import type { Context } from "aws-lambda";
-import { ENV, requireEnv } from "../env.ts";
 import { compact } from "../pipeline/compact.ts";
 import { noteFreshness } from "../pipeline/freshness.ts";
-import { kinesisStream } from "../streams/kinesis.ts";
+import { clicks } from "./clicks.ts";
 import { tell } from "./metrics.ts";
 import { clock, sitesRegistered, store } from "./services.ts";
-
-const stream = kinesisStream({ stream: requireEnv(process.env, ENV.stream) });
 
 /** A run takes a fraction of this; whoever has less left leaves the rest to the next minute. */
 const RUN_MS = 30_000;
@@ -21,7 +18,7 @@ export async function handler(
 ): Promise<{ runs: number; commits: number; items: number }> {
   // Here as well as in `aggregate`, so that a new site is on the dashboard before its first click.
   await sitesRegistered();
-  const noted = noteFreshness({ store, stream, clock });
+  const noted = noteFreshness({ store, stream: clicks, clock });
   noted.catch(() => {}); // it is told below: compaction does not depend on the stream
   const total = { runs: 0, commits: 0, items: 0 };
   for (let isMore = true; isMore && (total.runs === 0 || context.getRemainingTimeInMillis() > RUN_MS); ) {

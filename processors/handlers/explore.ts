@@ -1,9 +1,11 @@
 /** What the query function needs to ask the archive: Athena, where the deployment keeps one. Made once per container. */
 import { ENV, type Environment, latenessOf, requireEnv } from "../env.ts";
+import type { Explorer } from "../explorers/explorer.ts";
 import { archiveStore } from "../pipeline/archive.ts";
 import { ExploredArchive } from "../pipeline/explore/archive.ts";
 import { deliveredUntil } from "../pipeline/explore/delivered.ts";
 import { Explorations } from "../pipeline/explore/explorations.ts";
+import { lazy } from "./lazy.ts";
 import { clock, store } from "./services.ts";
 
 /** Of two statements one after the other, within the function's 25 s. */
@@ -19,14 +21,23 @@ export interface Exploring {
 }
 
 /** Undefined where the deployment keeps no archive. */
-export async function exploring(environment: Environment): Promise<Exploring | undefined> {
+export function exploring(environment: Environment): Exploring | undefined {
   const workgroup = environment[ENV.workgroup];
   if (!workgroup) return undefined;
-  const { athenaExplorer } = await import("../explorers/athena.ts");
   const database = requireEnv(environment, ENV.database);
+  const athena = lazy<Omit<Explorer, "dialect">>(async () => {
+    const { athenaExplorer } = await import("../explorers/athena.ts");
+    return athenaExplorer({ workgroup, database, table: TABLE });
+  });
+  const explorer: Explorer = {
+    dialect: "trino",
+    source: (extent) => athena.source(extent),
+    run: (statement, waitMs) => athena.run(statement, waitMs),
+    close: () => athena.close(),
+  };
   const delivery = { store, archive: archiveStore(store), clock, withinMs: DELIVERED_WITHIN_MS };
   const archive = new ExploredArchive({
-    explorer: athenaExplorer({ workgroup, database, table: TABLE }),
+    explorer,
     clock,
     archivedUntil: () => deliveredUntil(delivery),
     waitMs: WAIT_MS,

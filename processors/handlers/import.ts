@@ -5,24 +5,33 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Context, SQSBatchResponse, SQSEvent } from "aws-lambda";
 import { ENV, requireEnv } from "../env.ts";
-import { s3Client, s3Objects } from "../imports/s3.ts";
-import { snsTopic } from "../imports/topic.ts";
-import { noticesOf } from "../pipeline/import/notices.ts";
-import { kinesisStream } from "../streams/kinesis.ts";
-import { importObject, type ObjectImportDeps } from "./importing.ts";
+import { noticesOf, type ObjectNotice } from "../pipeline/import/notices.ts";
+import { clicks } from "./clicks.ts";
+import type { ObjectImportDeps, TimeLimit } from "./importing.ts";
 import { clock, sitesRegistered, store } from "./services.ts";
 
-const client = s3Client();
+const topic = requireEnv(process.env, ENV.importTopic);
 
-const deps: ObjectImportDeps = {
-  store,
-  clock,
-  stream: kinesisStream({ stream: requireEnv(process.env, ENV.stream) }),
-  objects: (bucket) => s3Objects({ bucket, client }),
-  tellAgain: snsTopic(requireEnv(process.env, ENV.importTopic)),
-  sleep,
-  log: (line) => console.log(line),
-};
+/** What an import takes, read when there is one. */
+async function importer(): Promise<(...args: [ObjectNotice, TimeLimit]) => Promise<void>> {
+  const { s3Client, s3Objects } = await import("../imports/s3.ts");
+  const { importObject } = await import("./importing.ts");
+  const client = s3Client();
+  const deps: ObjectImportDeps = {
+    store,
+    clock,
+    stream: clicks,
+    objects: (bucket) => s3Objects({ bucket, client }),
+    tellAgain: async (text) => {
+      const { snsTopic } = await import("../imports/topic.ts");
+      await snsTopic(topic)(text);
+    },
+    sleep,
+    log: (line) => console.log(line),
+  };
+  return (notice, limit) => importObject(deps, notice, limit);
+}
+let importing: ReturnType<typeof importer> | undefined;
 
 /** A chunk of half a MiB is on the stream within seconds, also when a shard is full for a while. */
 const SPARE_MS = 60_000;
@@ -32,6 +41,8 @@ export async function handler(
   context: Pick<Context, "getRemainingTimeInMillis">,
 ): Promise<SQSBatchResponse> {
   await sitesRegistered();
+  importing ??= importer();
+  const importObject = await importing;
   const goneAt = clock.now() + context.getRemainingTimeInMillis();
   const failures: SQSBatchResponse["batchItemFailures"] = [];
   for (const { messageId, body, attributes } of event.Records) {
@@ -39,7 +50,7 @@ export async function handler(
     try {
       for (const notice of noticesOf(body)) {
         what = `s3://${notice.bucket}/${notice.key}`;
-        await importObject(deps, notice, { goneAt, stopAt: goneAt - SPARE_MS });
+        await importObject(notice, { goneAt, stopAt: goneAt - SPARE_MS });
       }
     } catch (error) {
       const count = attributes.ApproximateReceiveCount;

@@ -12,7 +12,7 @@ import { refusal } from "./http.ts";
 import { route } from "./routes.ts";
 import { clock, store } from "./services.ts";
 
-const explored = await exploring(process.env);
+const explored = exploring(process.env);
 /** Warm engines keep the decoded tail of the commit logs and fetch only what is new. */
 const engine = new QueryEngine({
   store,

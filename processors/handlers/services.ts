@@ -3,17 +3,17 @@ import type { SiteSetting } from "../env.ts";
 import { ENV, parseSites, requireEnv } from "../env.ts";
 import type { Clock } from "../model/time.ts";
 import { registerSites } from "../pipeline/sites.ts";
-import { dynamoStore } from "../stores/dynamodb.ts";
-import { dynamoClient } from "../stores/dynamodb-table.ts";
 import type { Store } from "../stores/store.ts";
 import { captureClient } from "../tracing.ts";
+import { lazy } from "./lazy.ts";
 
 export const clock: Clock = { now: () => Date.now() };
 
-export const store: Store = dynamoStore({
-  table: requireEnv(process.env, ENV.table),
-  clock,
-  client: await captureClient(dynamoClient()),
+const table = requireEnv(process.env, ENV.table);
+export const store: Store = lazy(async () => {
+  const { dynamoClient } = await import("../stores/dynamodb-table.ts");
+  const { dynamoStore } = await import("../stores/dynamodb.ts");
+  return dynamoStore({ table, clock, client: captureClient(dynamoClient()) });
 });
 
 let registered: Promise<void> | undefined;

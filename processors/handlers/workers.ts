@@ -1,5 +1,6 @@
 /** The workers that a container keeps between invocations: they hold their shard's visitors and skip reading them again. */
 import { type AggregateDeps, ShardWorker } from "../pipeline/aggregate.ts";
+import { listShards } from "../pipeline/commit.ts";
 import type { Stream } from "../streams/stream.ts";
 
 const MAX_WORKERS = 4; // of up to 200,000 visitors each, in the function's memory
@@ -10,8 +11,12 @@ export function shardWorkers(
   stream: Pick<Stream, "shards">,
 ): (shard: string) => Promise<ShardWorker> {
   const workers = new Map<string, ShardWorker>();
-  const parentsOf = async (id: string): Promise<readonly string[]> =>
-    (await stream.shards()).find((shard) => shard.id === id)?.parents ?? [];
+  // The log knows a shard that has begun; only a new one is asked of the stream.
+  const parentsOf = async (id: string): Promise<readonly string[]> => {
+    const isIt = (shard: { readonly id: string }): boolean => shard.id === id;
+    const known = (await listShards(deps.store)).find(isIt) ?? (await stream.shards()).find(isIt);
+    return known?.parents ?? [];
+  };
   return async (shard) => {
     const worker =
       workers.get(shard) ?? new ShardWorker(deps, { id: shard, parents: await parentsOf(shard) });

@@ -171,7 +171,7 @@ it("does no harm when nobody listens", async () => {
     const batch = lonely.batch(INFO);
     batch.join(header(newTrace()));
     batch.end();
-    await lonely.ready();
+    await lonely.flushed();
   }
 });
 
@@ -199,10 +199,10 @@ it("sends a finished segment as told: id, caller, times, request and outcome", a
   expect(Object.fromEntries(span.annotations)).toEqual({ stage: "local" });
 });
 
-it("leaves a client alone outside Lambda, where there is no invocation to show it in", async () => {
+it("leaves a client alone outside Lambda, where there is no invocation to show it in", () => {
   const client = new DynamoDBClient({ region: "us-east-1" });
   const before = client.middlewareStack.identify();
-  expect(await captureClient(client)).toBe(client);
+  expect(captureClient(client)).toBe(client);
   expect(client.middlewareStack.identify()).toEqual(before);
 });
 
@@ -254,7 +254,7 @@ describe("in a process of its own", () => {
        const batch = tracer.batch({ shard: "s", records: 1, lagMs: 0 });
        batch.join("${header(id)}");
        batch.end();
-       await tracer.ready();
+       await tracer.flushed();
        // Promises get ids of their own only while some hook is on.
        await null;
        console.log(JSON.stringify({ before, after: loaded(), promisesAreTracked: executionAsyncId() !== 0, mode: process.env.AWS_XRAY_MANUAL_MODE ?? null }));`,
@@ -271,7 +271,7 @@ describe("in a process of its own", () => {
   });
 
   it("shows the batch and the client's calls in the invocation's own trace in Lambda, besides the browser's", async () => {
-    const [first, second, browser] = [newTrace(), newTrace(), newTrace()];
+    const [first, second, browser, unsampled] = [newTrace(), newTrace(), newTrace(), newTrace()];
     const result = await run(
       `import { createServer } from "node:http";
        import { once } from "node:events";
@@ -279,29 +279,37 @@ describe("in a process of its own", () => {
        import { captureClient, xrayTracer } from "./processors/tracing.ts";
        const server = createServer((request, response) => response.end('{"TableNames":[]}')).listen(0, "127.0.0.1");
        await once(server, "listening");
+       import { createRequire } from "node:module";
+       const loaded = () => Object.keys(createRequire(import.meta.url).cache).some((path) => path.includes("aws-xray-sdk-core"));
        const tracer = xrayTracer({ name: "aggregate" });
-       await tracer.ready();
-       const client = await captureClient(new DynamoDBClient({ region: "us-east-1", endpoint: "http://127.0.0.1:" + server.address().port,
+       const client = captureClient(new DynamoDBClient({ region: "us-east-1", endpoint: "http://127.0.0.1:" + server.address().port,
          credentials: { accessKeyId: "a", secretAccessKey: "b" } }));
        const handler = async (traces) => {
          const batch = tracer.batch({ shard: "s", records: 2, lagMs: 0 });
          for (const header of traces) batch.join(header);
          await batch.step("commit", () => client.send(new ListTablesCommand({})));
          batch.end();
+         await tracer.flushed();
        };
        // The runtime's loop: each invocation begins from a timer, with its own trace in the environment.
-       const invoke = async (root, traces) => {
-         process.env._X_AMZN_TRACE_ID = "Root=" + root + ";Parent=${PARENT};Sampled=1";
+       const invoke = async (root, traces, sampled = 1) => {
+         process.env._X_AMZN_TRACE_ID = "Root=" + root + ";Parent=${PARENT};Sampled=" + sampled;
          await new Promise((resolve) => setTimeout(resolve, 1));
          await handler(traces);
        };
+       const beginning = new Promise((resolve) => setTimeout(resolve, 1)); // what the SDK, once loaded, knows nothing of
+       await invoke("${unsampled}", [], 0);
+       console.log("loaded before the first that is sampled:", loaded());
        await invoke("${first}", []);
+       await beginning;
+       await invoke("${unsampled}", [], 0);
        await invoke("${second}", ["${header(browser)}"]);
        client.destroy();
        server.close();`,
       { LAMBDA_TASK_ROOT: "/var/task", AWS_LAMBDA_FUNCTION_NAME: "aggregate" },
     );
-    expect(result).toEqual({ code: 0, stdout: "", stderr: "" });
+    const stdout = "loaded before the first that is sampled: false\n";
+    expect(result).toEqual({ code: 0, stdout, stderr: "" });
     for (const id of [first, second]) {
       const spans = await vi.waitFor(() => {
         const found = store.get(id)?.spans ?? [];
@@ -318,5 +326,6 @@ describe("in a process of its own", () => {
       ["aggregate", true],
       ["commit", false],
     ]);
+    expect(store.get(unsampled)).toBeUndefined();
   });
 });

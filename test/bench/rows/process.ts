@@ -2,10 +2,10 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { bundleHandler } from "../../../infra/aws/bundle.ts";
 import { startServer } from "../../kit/server.ts";
 import type { Benchmark } from "../benchmark.ts";
 import { residentMb } from "../load.ts";
@@ -76,29 +76,8 @@ const lambda: Benchmark = {
   floor: 1.8,
   aim: 1.15,
   async run({ budgetMs, directory }) {
-    const { buildSync } = createRequire(import.meta.url)("esbuild") as typeof import("esbuild");
-    const outfile = join(directory, "aggregate.mjs");
-    buildSync({
-      entryPoints: [path("../../../processors/handlers/aggregate.ts")],
-      outfile,
-      bundle: true,
-      platform: "node",
-      format: "esm",
-      target: "node24",
-      minify: true,
-      logLevel: "error",
-      mainFields: ["module", "main"],
-      // As infra/aws/function.ts: ways to credentials that Lambda never takes.
-      external: [
-        ...["ini", "login", "process", "sso", "web-identity"].map(
-          (kind) => `@aws-sdk/credential-provider-${kind}`,
-        ),
-        "@smithy/credential-provider-imds",
-      ],
-      banner: {
-        js: 'import{createRequire as __createRequire}from"node:module";const require=__createRequire(import.meta.url);',
-      },
-    });
+    bundleHandler("aggregate", directory);
+    const outfile = join(directory, "index.mjs");
     const code = `await import(${JSON.stringify(outfile)}); process.exit(0)`;
     const env = {
       RIVULET_TABLE: "t",

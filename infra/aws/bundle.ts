@@ -1,0 +1,36 @@
+/** What is uploaded of a function: its entry and, in files of their own, what it loads when it needs it. Knows no construct. */
+import { fileURLToPath } from "node:url";
+import { buildSync } from "esbuild";
+
+const handlers = new URL("../../processors/handlers/", import.meta.url);
+/** A checkout has sources; a package, where Node runs no TypeScript, what was compiled from them. */
+const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
+
+const UNUSED_CREDENTIALS = [
+  ...["ini", "login", "process", "sso", "web-identity"].map((kind) => `@aws-sdk/credential-provider-${kind}`),
+  "@smithy/credential-provider-imds", // of an EC2 instance
+];
+
+/** Makes `index.mjs` and its chunks in `folder` of the file in processors/handlers. Throws esbuild's errors. */
+export function bundleHandler(handler: string, folder: string): void {
+  buildSync({
+    entryPoints: { index: fileURLToPath(new URL(`${handler}.${extension}`, handlers)) },
+    outdir: folder,
+    outExtension: { ".js": ".mjs" },
+    bundle: true,
+    splitting: true,
+    platform: "node",
+    format: "esm",
+    target: "node24",
+    minify: true,
+    logLevel: "warning",
+    // The SDK goes in: the version that was tested is the version that runs (decision 22). All but its ways to
+    // credentials that Lambda never takes: they are loaded on demand, and the runtime has them.
+    external: UNUSED_CREDENTIALS,
+    mainFields: ["module", "main"],
+    // CommonJS packages inside an ES module (the X-Ray SDK among them) still call require.
+    banner: {
+      js: 'import{createRequire as __createRequire}from"node:module";const require=__createRequire(import.meta.url);',
+    },
+  });
+}
