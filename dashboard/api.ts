@@ -108,15 +108,18 @@ export class ApiError extends Error {
   readonly status: number;
   /** How long the server asks to wait, 0 if it does not. */
   readonly waitMs: number;
+  /** Where to sign in, who may not ask without. */
+  readonly signIn: string | undefined;
   constructor(
     message: string,
     away: boolean,
-    more: { status?: number; waitMs?: number; cause?: unknown } = {},
+    more: { status?: number; waitMs?: number; signIn?: string | undefined; cause?: unknown } = {},
   ) {
     super(message, { cause: more.cause });
     this.away = away;
     this.status = more.status ?? 0;
     this.waitMs = more.waitMs ?? 0;
+    this.signIn = more.signIn;
   }
 }
 
@@ -155,18 +158,19 @@ async function request(path: string, init: RequestInit, signal?: AbortSignal): P
   if (response.ok || response.status === 304) return response;
   const { status } = response;
   const waitMs = retryAfterMs(response);
-  throw new ApiError(await errorMessage(response), AWAY_STATUS.has(status), { status, waitMs });
+  const { error, sign_in: signIn } = await refusalOf(response);
+  throw new ApiError(error, AWAY_STATUS.has(status), { status, waitMs, signIn });
 }
 
-async function errorMessage(response: Response): Promise<string> {
+async function refusalOf(response: Response): Promise<{ error: string; sign_in?: string }> {
   const text = await response.text();
   try {
-    const body: unknown = JSON.parse(text);
-    if (typeof body === "object" && body !== null && "error" in body) return String(body.error);
+    const body = JSON.parse(text) as { error: string; sign_in?: string } | null;
+    if (body?.error) return body;
   } catch {
     // Not our server's JSON (a proxy's page, perhaps): the status line is all that can be said.
   }
-  return `${response.status} ${response.statusText}`.trim();
+  return { error: `${response.status} ${response.statusText}`.trim() };
 }
 
 /** A body cut off in the middle is an outage like any other. */

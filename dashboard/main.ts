@@ -212,6 +212,11 @@ function alive(): void {
 
 function failure(error: unknown): void {
   if (!(error instanceof ApiError)) throw error;
+  // Who came by a share link has no account here.
+  if (error.signIn && !query.has("share")) {
+    location.replace(`${error.signIn}?back=${encodeURIComponent(location.pathname + location.search)}`);
+    return;
+  }
   const since = light.lastAnswerAt;
   light.gone(error.away, view);
   if (!error.away || error.status === 429) strip.say(refusal(error, strings));

@@ -13,6 +13,7 @@ import {
 } from "./mapping.ts";
 import type {
   ApiDocument,
+  CognitoScheme,
   GatewayResponse,
   Integration,
   Operation,
@@ -40,6 +41,8 @@ export interface ApiOptions {
    * Default false: then all visitors that one server reports with one agent are one visitor.
    */
   readonly believeSenders?: boolean;
+  /** Lets users of this pool sign in, with access tokens of this scope. Default: nobody signs in. */
+  readonly signIn?: { readonly userPoolArn: string; readonly scope: string };
 }
 
 /** Builds the document. Pure: equal options give an equal document. */
@@ -86,8 +89,11 @@ export function apiDocument(options: ApiOptions): ApiDocument {
       "/api/v2/site": { get: aboutSite(options), put: saveSettings(options) },
       "/api/v2/alerts": { get: alerts(options) },
       "/api/v2/shares": { get: shares(options), post: addShare(options), delete: removeShare(options) },
+      ...(options.signIn
+        ? { "/api/v2/session": { post: signIn(options, options.signIn.scope), delete: signOut(options) } }
+        : {}),
     },
-    components: { schemas },
+    components: { schemas, ...(options.signIn ? { securitySchemes: userPool(options.signIn) } : {}) },
     "x-amazon-apigateway-request-validators": {
       body: { validateRequestBody: true, validateRequestParameters: false },
     },
@@ -530,6 +536,42 @@ function removeShare(options: ApiOptions): Operation {
     "x-amazon-apigateway-integration": lambda(options),
   };
 }
+
+const USERS = "users";
+
+const userPool = ({ userPoolArn }: { readonly userPoolArn: string }): Record<string, CognitoScheme> => ({
+  [USERS]: {
+    type: "apiKey",
+    name: "Authorization",
+    in: "header",
+    "x-amazon-apigateway-authtype": "cognito_user_pools",
+    "x-amazon-apigateway-authorizer": { type: "cognito_user_pools", providerARNs: [userPoolArn] },
+  },
+});
+
+function signIn(options: ApiOptions, scope: string): Operation {
+  return {
+    operationId: "signIn",
+    summary: "Begin a session",
+    description: "With a user's access token in Authorization, as the user pool issued it.",
+    tags: ["query"],
+    responses: { 204: { description: "The session is in a cookie.", headers: cookie }, ...readErrors },
+    security: [{ [USERS]: [scope] }],
+    "x-amazon-apigateway-integration": lambda(options),
+  };
+}
+
+function signOut(options: ApiOptions): Operation {
+  return {
+    operationId: "signOut",
+    summary: "End the session",
+    tags: ["query"],
+    responses: { 204: { description: "The cookie is gone.", headers: cookie }, ...readErrors },
+    "x-amazon-apigateway-integration": lambda(options),
+  };
+}
+
+const cookie = { "Set-Cookie": { schema: { type: "string" } } } as const;
 
 const parameter = (name: string, description: string, required: boolean): Parameter => ({
   name,

@@ -69,8 +69,22 @@ export interface Operation {
     readonly content: Readonly<Record<string, { readonly schema: Schema }>>;
   };
   readonly responses: Readonly<Record<string, ResponseObject>>;
+  /** Scopes by the name of a security scheme. */
+  readonly security?: readonly Readonly<Record<string, readonly string[]>>[];
   readonly "x-amazon-apigateway-request-validator"?: string;
   readonly "x-amazon-apigateway-integration": Integration;
+}
+
+/** A user pool of Cognito whose access tokens API Gateway checks before it calls anything. */
+export interface CognitoScheme {
+  readonly type: "apiKey";
+  readonly name: "Authorization";
+  readonly in: "header";
+  readonly "x-amazon-apigateway-authtype": "cognito_user_pools";
+  readonly "x-amazon-apigateway-authorizer": {
+    readonly type: "cognito_user_pools";
+    readonly providerARNs: readonly string[];
+  };
 }
 
 export interface GatewayResponse {
@@ -84,7 +98,10 @@ export interface ApiDocument {
   readonly info: { readonly title: string; readonly version: string; readonly description: string };
   readonly tags: readonly { readonly name: string; readonly description: string }[];
   readonly paths: Readonly<Record<string, Readonly<Partial<Record<Method, Operation>>>>>;
-  readonly components: { readonly schemas: Readonly<Record<string, Schema>> };
+  readonly components: {
+    readonly schemas: Readonly<Record<string, Schema>>;
+    readonly securitySchemes?: Readonly<Record<string, CognitoScheme>>;
+  };
   readonly "x-amazon-apigateway-request-validators": Readonly<
     Record<string, { readonly validateRequestBody: boolean; readonly validateRequestParameters: boolean }>
   >;

@@ -12,6 +12,8 @@ export const ENV = {
   stream: "RIVULET_STREAM",
   /** "1": readers need a key or a share link. Unset: they need none. */
   requireKey: "RIVULET_REQUIRE_KEY",
+  /** How long a session lasts after signing in, whole ms. Unset: nobody can sign in. */
+  sessionMs: "RIVULET_SESSION_MS",
   /** How long a minute stays open for events on their way, whole ms. Unset: ALLOWED_LATENESS_MS. */
   lateness: "RIVULET_LATENESS_MS",
   /** The origin that browsers use, without a slash at its end. */
@@ -33,6 +35,12 @@ export const ENV = {
   /** The registered sites, as `formatSites` writes them. */
   sites: "RIVULET_SITES",
 } as const;
+
+/** Of a session; by its prefix browsers take it over TLS only. */
+export const SESSION_COOKIE = "__Secure-rivulet";
+
+/** Where a browser signs in. */
+export const SIGN_IN_PATH = "/login/";
 
 /** Counts the clicks that the operator's canary makes. */
 export const CANARY_SITE = "_canary";
@@ -69,6 +77,22 @@ export function latenessOf(environment: Environment): { readonly allowedLateness
     );
   return { allowedLatenessMs };
 }
+
+/** How long a session lasts; undefined where nobody can sign in. Throws `config`. */
+export function sessionMsOf(environment: Environment): number | undefined {
+  const text = environment[ENV.sessionMs];
+  if (!text) return undefined;
+  const ms = Number(text);
+  if (!(Number.isInteger(ms) && ms > 0 && ms <= MAX_SESSION_MS))
+    throw new ClickstreamError(
+      "config",
+      `environment variable ${ENV.sessionMs}: "${text}" is not 1 to ${MAX_SESSION_MS} whole milliseconds`,
+    );
+  return ms;
+}
+
+/** Who was taken out of a group reads on until the session ends: a day of that is enough. */
+export const MAX_SESSION_MS = 24 * 3_600_000;
 
 /** `ID[@TIMEZONE]` separated by commas, the form of the `--site` flag; UTC where no zone is given. Throws `config`. */
 export function parseSites(text: string): SiteSetting[] {

@@ -31,6 +31,7 @@ export function acknowledgements(rivulet: Rivulet): Acknowledgement[] {
     serving,
     ingestion,
     site,
+    users,
   } = rivulet;
   const stack = Stack.of(rivulet);
   const arnOf = (bucket: IConstruct): string =>
@@ -205,6 +206,17 @@ export function acknowledgements(rivulet: Rivulet): Acknowledgement[] {
             to: [ingestion.api],
           },
         ]),
+    ...(users
+      ? [
+          {
+            rule: "COG8",
+            reason:
+              "Of the plus plan only threat protection would serve here, at two cents a user: nobody can sign up, and " +
+              "nobody signs in without a second factor.",
+            to: [users.pool],
+          },
+        ]
+      : []),
     {
       rule: "APIG2",
       reason:

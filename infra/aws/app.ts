@@ -7,7 +7,7 @@ import { siteFiles } from "./files.ts";
 import { Rivulet, type RivuletProps } from "./rivulet.ts";
 import type { SiteFiles } from "./site.ts";
 
-/** A stack from context values, all text: sites, stack, shards, enhancedFanOut, retentionHours, latenessSeconds, domain, certificate, firewall, alarmEmail, runbook, believeSenders, requireKey, archive, imports, reserveConcurrency. */
+/** A stack from context values, all text: sites, stack, shards, enhancedFanOut, retentionHours, latenessSeconds, domain, certificate, firewall, alarmEmail, runbook, believeSenders, auth, archive, imports, reserveConcurrency. */
 export function rivuletStack(app: App, files: SiteFiles): { stack: Stack; rivulet: Rivulet } {
   const text = (key: string): string | undefined => {
     const value: unknown = app.node.tryGetContext(key);
@@ -34,7 +34,7 @@ export function rivuletStack(app: App, files: SiteFiles): { stack: Stack; rivule
     lateness: Duration.seconds(wholeNumber("latenessSeconds", text("latenessSeconds") ?? "60")),
     firewall: text("firewall") === "true",
     believeSenders: text("believeSenders") === "true",
-    requireKey: text("requireKey") === "true",
+    auth: auth(text("auth")),
     archive: archive(text("archive")),
     imports: text("imports") === "true",
     reserveConcurrency: text("reserveConcurrency") === "true",
@@ -57,6 +57,12 @@ export function rivuletStack(app: App, files: SiteFiles): { stack: Stack; rivule
 /** The site `demo` if none is named, as on one machine. */
 const sitesOf = (app: App): SiteSetting[] => parseSites(String(app.node.tryGetContext("sites") || "demo"));
 
+function auth(value = "public"): NonNullable<RivuletProps["auth"]> {
+  if (value === "public" || value === "shared") return value;
+  if (value === "cognito") return { cognito: {} };
+  throw new Error(`auth is not public, shared or cognito: ${value}`);
+}
+
 /** `true`, or for how many days. */
 function archive(value = "false"): NonNullable<RivuletProps["archive"]> {
   if (value === "true" || value === "false") return value === "true";
@@ -73,7 +79,10 @@ function wholeNumber(key: string, text: string): number {
 
 if (import.meta.main) {
   const app = new App();
-  const files = await siteFiles({ demo: sitesOf(app).some(({ id }) => id === "demo") });
+  const files = await siteFiles({
+    demo: sitesOf(app).some(({ id }) => id === "demo"),
+    login: app.node.tryGetContext("auth") === "cognito",
+  });
   acknowledge(rivuletStack(app, files).rivulet);
   app.synth();
 }

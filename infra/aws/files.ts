@@ -5,6 +5,7 @@ import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { COLLECTOR_FILES, offerCollector } from "../../collector/build.ts";
 import { buildDashboard } from "../../dashboard/build.ts";
+import { buildLogin } from "../../dashboard/login/build.ts";
 import { apiDocument } from "../api.ts";
 import { DOCUMENT_PATH, publishedDocument } from "../published.ts";
 import type { SiteFiles } from "./site.ts";
@@ -12,24 +13,33 @@ import type { SiteFiles } from "./site.ts";
 const here = fileURLToPath(import.meta.url);
 const DEMO = fileURLToPath(new URL("../../dashboard/demo", import.meta.url));
 
-/** Dashboard, collector and API document by URL path, and the demo shop, which reports to the site `demo`, if it is asked for. */
-export async function siteFiles({ demo }: { readonly demo: boolean }): Promise<SiteFiles> {
-  const [pages, collector, shop] = await Promise.all([
+export interface SiteParts {
+  /** The demo shop, which reports to the site `demo`. */
+  readonly demo: boolean;
+  /** The page that signs people in. */
+  readonly login: boolean;
+}
+
+/** Dashboard, collector and API document by URL path, and the parts that are asked for. */
+export async function siteFiles({ demo, login }: SiteParts): Promise<SiteFiles> {
+  const [pages, collector, shop, signIn] = await Promise.all([
     buildDashboard(),
     collectorFiles(),
     demo ? folder(DEMO, "/demo/") : new Map(),
+    login ? buildLogin() : new Map(),
   ]);
   return new Map<string, { body: Uint8Array }>([
     ...pages,
     ...collector,
     ...shop,
+    ...signIn,
     [DOCUMENT_PATH, document()],
   ]);
 }
 
 /** The same for a constructor, which cannot wait: another process makes them, within some seconds. Throws what it said. */
-export function builtSiteFiles({ demo }: { readonly demo: boolean }): SiteFiles {
-  const output = execFileSync(process.execPath, [here, ...(demo ? ["demo"] : [])], {
+export function builtSiteFiles(parts: SiteParts): SiteFiles {
+  const output = execFileSync(process.execPath, [here, JSON.stringify(parts)], {
     encoding: "utf8",
     maxBuffer: 64 * 1024 * 1024,
   });
@@ -79,7 +89,7 @@ async function folder(root: string, at: string): Promise<SiteFiles> {
 
 if (process.argv[1] === here) {
   // Without a top-level await, so that CommonJS apps can load this too.
-  void siteFiles({ demo: process.argv[2] === "demo" }).then((files) => {
+  void siteFiles(JSON.parse(process.argv[2]!)).then((files) => {
     const encoded = [...files].map(([path, { body }]) => [path, Buffer.from(body).toString("base64")]);
     process.stdout.write(JSON.stringify(encoded));
   });

@@ -14,6 +14,7 @@ import { Construct } from "constructs";
 import { apiDocument } from "../api.ts";
 import type { Handler } from "./function.ts";
 import type { ClickStream } from "./stream.ts";
+import type { Users } from "./users.ts";
 
 export interface IngestionProps {
   readonly clicks: ClickStream;
@@ -21,6 +22,7 @@ export interface IngestionProps {
   /** Requests per second that the stage takes for long, and at once; beyond, it answers 429. */
   readonly throttle: { readonly rate: number; readonly burst: number };
   readonly believeSenders: boolean;
+  readonly users?: Users | undefined;
 }
 
 /** Enough to find a request and its trace; no address, no agent, no query string, so that a log names nobody. */
@@ -45,8 +47,9 @@ export class Ingestion extends Construct {
   /** The header by which the distribution shows the API that a request came through it. */
   readonly edgeProof: { readonly header: string; readonly value: string };
 
-  constructor(scope: Construct, id: string, { clicks, query, throttle, believeSenders }: IngestionProps) {
+  constructor(scope: Construct, id: string, props: IngestionProps) {
     super(scope, id);
+    const { clicks, query, throttle, believeSenders, users } = props;
     const role = new Role(this, "PutRole", {
       assumedBy: new ServicePrincipal("apigateway.amazonaws.com"),
       description: "Rivulet: API Gateway puts records into the stream",
@@ -72,6 +75,7 @@ export class Ingestion extends Construct {
           queryFunctionArn: query.function.functionArn,
           clientAddress: { from: "cloudfront", proof: this.edgeProof },
           believeSenders,
+          ...(users && { signIn: { userPoolArn: users.pool.userPoolArn, scope: users.scope } }),
         }),
       ),
       endpointTypes: [EndpointType.REGIONAL],

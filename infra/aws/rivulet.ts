@@ -9,6 +9,7 @@ import {
   latenessOf,
   parseSites,
   type SiteSetting,
+  sessionMsOf,
 } from "../../processors/env.ts";
 import { Aggregation } from "./aggregation.ts";
 import { Alarms } from "./alarms.ts";
@@ -27,6 +28,7 @@ import { Serving } from "./serving.ts";
 import { Site, type SiteFiles } from "./site.ts";
 import { type Capacity, ClickStream } from "./stream.ts";
 import { AnalyticsTable } from "./table.ts";
+import { Users, type UsersOptions } from "./users.ts";
 
 export interface RivuletProps {
   /** The sites that are counted; events of others are refused. At least one. */
@@ -57,8 +59,12 @@ export interface RivuletProps {
    * on behalf of visitors; anybody else can then name any address too. Default: false.
    */
   readonly believeSenders?: boolean;
-  /** Lets nobody read without a key or a share link; `rivulet keys` and `rivulet share` make them. Default: false. */
-  readonly requireKey?: boolean;
+  /**
+   * Who may read. `public`: whoever knows the address. `shared`: nobody without a key or a share link; `rivulet keys` and
+   * `rivulet share` make them. `cognito`: besides, people who sign in at a user pool, by the groups that they are in.
+   * Default: public.
+   */
+  readonly auth?: "public" | "shared" | { readonly cognito: UsersOptions };
   /** Own name, with a certificate of us-east-1. */
   readonly domain?: { readonly name: string; readonly certificate: ICertificate };
   /**
@@ -95,6 +101,7 @@ export class Rivulet extends Construct {
   readonly compaction: Compaction;
   readonly serving: Serving;
   readonly firewall: Firewall | undefined;
+  readonly users: Users | undefined;
   readonly site: Site;
   readonly canary: Canary | undefined;
   readonly archive: Archive | undefined;
@@ -113,7 +120,8 @@ export class Rivulet extends Construct {
       reserveConcurrency = false,
       enhancedFanOut: fanOut = false,
     } = props;
-    const hasCanary = (props.canary ?? true) && !props.requireKey;
+    const { auth = "public" } = props;
+    const hasCanary = (props.canary ?? true) && auth === "public";
     const sites = checkedSites([
       ...props.sites,
       ...(hasCanary ? [{ id: CANARY_SITE, timeZone: "UTC" }] : []),
@@ -153,7 +161,11 @@ export class Rivulet extends Construct {
     });
     this.serving = new Serving(this, "Serving", {
       data: this.data,
-      environment: { ...environment, ...(props.requireKey ? { [ENV.requireKey]: "1" } : {}) },
+      environment: {
+        ...environment,
+        ...(auth === "public" ? {} : { [ENV.requireKey]: "1" }),
+        ...(typeof auth === "object" ? session(auth.cognito.session) : {}),
+      },
       concurrency: keep(20),
     });
     this.explore = this.archive
@@ -162,11 +174,13 @@ export class Rivulet extends Construct {
     this.rebuild = this.archive
       ? new Rebuild(this, "Rebuild", { archive: this.archive, data: this.data })
       : undefined;
+    this.users = typeof auth === "object" ? new Users(this, "Users", auth.cognito) : undefined;
     this.ingestion = new Ingestion(this, "Ingestion", {
       clicks: this.clicks,
       query: this.serving.handler,
       throttle: props.throttle ?? { rate: 1_000, burst: 2_000 },
       believeSenders: props.believeSenders ?? false,
+      users: this.users,
     });
     const firewall = props.firewall === true ? {} : props.firewall || undefined;
     this.firewall = firewall && new Firewall(this, "Firewall", { ingestion: this.ingestion, ...firewall });
@@ -174,13 +188,20 @@ export class Rivulet extends Construct {
       ingestion: this.ingestion,
       viewerHeader: firewall && VIEWER_HEADER,
       edgeAclArn: firewall?.edgeAclArn,
-      files: props.files ?? builtSiteFiles({ demo: props.sites.some((site) => site.id === "demo") }),
+      files:
+        props.files ??
+        builtSiteFiles({
+          demo: props.sites.some((site) => site.id === "demo"),
+          login: this.users !== undefined,
+        }),
       domain: props.domain,
+      signInOrigin: this.users?.domain.baseUrl(),
     });
     this.imports = props.imports
       ? new Import(this, "Import", { clicks: this.clicks, data: this.data, sites, concurrency: keep(2) })
       : undefined;
     const url = `https://${props.domain?.name ?? this.site.distribution.distributionDomainName}`;
+    if (this.users) this.site.offerSignIn(this.users.admit(url));
     this.canary = hasCanary ? new Canary(this, "Canary", { data: this.data, url }) : undefined;
     this.alerting = new Alerting(this, "Alerting", { data: this.data, url, environment });
     this.alarms = new Alarms(this, "Alarms", {
@@ -217,6 +238,11 @@ export class Rivulet extends Construct {
       value: this.aggregation.reader.failures.bucketName,
       description: "Batches that were given up",
     });
+    if (this.users)
+      new CfnOutput(this, "UserPool", {
+        value: this.users.pool.userPoolId,
+        description: "Invite people here, and put them into groups",
+      });
     if (this.archive)
       new CfnOutput(this, "ArchiveBucket", {
         value: this.archive.bucket.bucketName,
@@ -238,6 +264,12 @@ export class Rivulet extends Construct {
       description: "Clicks of the last day",
     });
   }
+}
+
+function session(length = Duration.hours(8)): Record<string, string> {
+  const environment = { [ENV.sessionMs]: String(length.toMilliseconds()) };
+  sessionMsOf(environment);
+  return environment;
 }
 
 /** As the handlers' environment has it; checked by what reads it there. */

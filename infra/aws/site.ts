@@ -9,6 +9,7 @@ import type { ICertificate } from "aws-cdk-lib/aws-certificatemanager";
 import {
   AllowedMethods,
   type BehaviorOptions,
+  CacheCookieBehavior,
   CacheHeaderBehavior,
   CachePolicy,
   CacheQueryStringBehavior,
@@ -34,9 +35,11 @@ import { BucketDeployment, CacheControl, Source } from "aws-cdk-lib/aws-s3-deplo
 import { Construct } from "constructs";
 import { COLLECTOR_FILES } from "../../collector/build.ts";
 import { EMBED_PATH } from "../../dashboard/build.ts";
+import { SESSION_COOKIE, SIGN_IN_PATH } from "../../processors/env.ts";
 import { DOCUMENT_PATH } from "../published.ts";
 import { privateBucket } from "./bucket.ts";
 import type { Ingestion } from "./ingestion.ts";
+import type { SignIn } from "./users.ts";
 
 /** Files by URL path; a path that ends with "/" is that folder's index.html. */
 export type SiteFiles = ReadonlyMap<string, { readonly body: Uint8Array }>;
@@ -50,24 +53,29 @@ export interface SiteProps {
   readonly viewerHeader?: string | undefined;
   /** A web ACL of scope CLOUDFRONT. */
   readonly edgeAclArn?: string | undefined;
+  /** Origin of the pages where people sign in. Default: nobody signs in. */
+  readonly signInOrigin?: string | undefined;
 }
 
 /** The collector's files by name, as S3 calls them, and by content: 16 digits of its hash. */
 const NAMED = COLLECTOR_FILES.flatMap((file) => [file, `c/${file}`]);
 const PINNED = `c/${"?".repeat(16)}.js`;
+/** Known only when the user pool knows this distribution. */
+const SIGN_IN_CONFIG = `${SIGN_IN_PATH.slice(1)}config.json`;
 const COLLECTOR_PATHS = [...COLLECTOR_FILES.map((file) => `/${file}`), "/c/*"];
 
 export class Site extends Construct {
   readonly bucket: Bucket;
   readonly distribution: Distribution;
+  readonly #target: { destinationBucket: Bucket; distribution: Distribution; logGroup: LogGroup };
 
   constructor(scope: Construct, id: string, props: SiteProps) {
     super(scope, id);
-    const { ingestion, files, domain, viewerHeader, edgeAclArn } = props;
+    const { ingestion, files, domain, viewerHeader, edgeAclArn, signInOrigin } = props;
     // Made again by every deployment.
     this.bucket = privateBucket(this, "Files", [], RemovalPolicy.DESTROY);
     const ingest = apiBehavior(this, ingestion, viewerHeader);
-    const ingestAndQuery = { ...ingest, cachePolicy: readersOnly(this) };
+    const ingestAndQuery = { ...ingest, cachePolicy: readersOnly(this, signInOrigin !== undefined) };
     const stored = {
       origin: S3BucketOrigin.withOriginAccessControl(this.bucket),
       viewerProtocolPolicy: ViewerProtocolPolicy.REDIRECT_TO_HTTPS,
@@ -97,27 +105,49 @@ export class Site extends Construct {
           responseHeadersPolicy: pageHeaders(this, "EmbedHeaders", EMBED_POLICY),
           functionAssociations: [{ function: folders, eventType: FunctionEventType.VIEWER_REQUEST }],
         },
+        ...(signInOrigin && {
+          [`${SIGN_IN_PATH}*`]: {
+            ...stored,
+            responseHeadersPolicy: pageHeaders(
+              this,
+              "SignInHeaders",
+              `${PAGE_POLICY}; connect-src 'self' ${signInOrigin}`,
+            ),
+            functionAssociations: [{ function: folders, eventType: FunctionEventType.VIEWER_REQUEST }],
+          },
+        }),
         "/v1/*": ingest,
         "/api/*": ingestAndQuery,
         "/p.gif": ingest,
         ...Object.fromEntries(COLLECTOR_PATHS.map((path) => [path, collector])),
       },
     });
-    this.#deploy(files);
-  }
-
-  #deploy(files: SiteFiles): void {
-    const folder = Source.asset(writeFolder(this, files));
     const logGroup = new LogGroup(this, "DeploymentLogs", {
       retention: RetentionDays.ONE_MONTH,
       removalPolicy: RemovalPolicy.DESTROY,
     });
-    const target = { destinationBucket: this.bucket, distribution: this.distribution, logGroup };
+    this.#target = { destinationBucket: this.bucket, distribution: this.distribution, logGroup };
+    this.#deploy(files);
+  }
+
+  /** Tells the sign-in page where to send people. */
+  offerSignIn(signIn: SignIn): void {
+    new BucketDeployment(this, "SignIn", {
+      ...this.#target,
+      sources: [Source.jsonData(SIGN_IN_CONFIG, signIn)],
+      prune: false,
+      cacheControl: [CacheControl.noCache()],
+    });
+  }
+
+  #deploy(files: SiteFiles): void {
+    const folder = Source.asset(writeFolder(this, files));
+    const target = this.#target;
     // Pages ask every time and mostly hear 304; the collector would ask on every page view of every site.
     new BucketDeployment(this, "Pages", {
       ...target,
       sources: [folder],
-      exclude: [...NAMED, PINNED],
+      exclude: [...NAMED, PINNED, SIGN_IN_CONFIG],
       cacheControl: [CacheControl.noCache()],
     });
     new BucketDeployment(this, "Collector", {
@@ -145,13 +175,14 @@ export class Site extends Construct {
 }
 
 /**
- * Forwards a reader's key. CloudFront drops Authorization from GET requests unless it is part of the cache's key, and a
+ * Forwards a reader's key, and a session's cookie. CloudFront drops Authorization from GET requests unless it is part of the cache's key, and a
  * key needs a cache that may hold something: at most a second, and nothing that does not ask for it, as no answer does.
  * https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/add-origin-custom-headers.html#add-origin-custom-headers-forward-authorization
  */
-const readersOnly = (scope: Construct): CachePolicy =>
+const readersOnly = (scope: Construct, hasSessions: boolean): CachePolicy =>
   new CachePolicy(scope, "ForwardKeys", {
-    comment: "Rivulet: forwards the Authorization header and caches nothing",
+    comment: "Rivulet: forwards what names a reader and caches nothing",
+    ...(hasSessions && { cookieBehavior: CacheCookieBehavior.allowList(SESSION_COOKIE) }),
     headerBehavior: CacheHeaderBehavior.allowList("Authorization"),
     queryStringBehavior: CacheQueryStringBehavior.all(),
     minTtl: Duration.seconds(0),

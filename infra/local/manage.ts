@@ -2,13 +2,7 @@
 import type { Command } from "commander";
 import { randomBytes, secrets, systemClock } from "../../processors/crypto.ts";
 import { ClickstreamError } from "../../processors/errors.ts";
-import {
-  createGrant,
-  type Grant,
-  type GrantKind,
-  listGrants,
-  removeGrant,
-} from "../../processors/pipeline/access.ts";
+import { createGrant, type Grant, listGrants, removeGrant } from "../../processors/pipeline/access.ts";
 import { changedKeep, describeKeep, type KeepSetting } from "../../processors/pipeline/expiry.ts";
 import {
   activeSites,
@@ -124,7 +118,7 @@ const WORDS = {
   share: { command: "share", one: "share link", many: "links by which people see one site's dashboard" },
 } as const;
 
-function addGrants(program: Command, open: Open, kind: GrantKind): void {
+function addGrants(program: Command, open: Open, kind: keyof typeof WORDS): void {
   const { command, one, many } = WORDS[kind];
   const commands = program.command(command).description(`add, list and remove ${many}`);
   const withSite = (name: string): Command =>

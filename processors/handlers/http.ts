@@ -26,6 +26,16 @@ export function jsonBody({ body, isBase64Encoded }: APIGatewayProxyEvent): unkno
   }
 }
 
+/**
+ * Refuses what changes something unless it says that it is JSON. A page of a neighbouring host must not write by its visitor's session, and
+ * it can send only "simple" requests without asking first, none of which is application/json. Throws `bad_request`.
+ * https://fetch.spec.whatwg.org/#cors-safelisted-request-header
+ */
+export function checkWrite(event: APIGatewayProxyEvent): void {
+  if (!/^application\/json\b/i.test(header(event, "content-type") ?? ""))
+    throw new ClickstreamError("bad_request", "content-type: application/json is needed");
+}
+
 /** A header's value whatever its case; `name` in lower case. */
 export const header = (event: APIGatewayProxyEvent, name: string): string | undefined =>
   Object.entries(event.headers ?? {}).find(([key]) => key.toLowerCase() === name)?.[1];
@@ -63,12 +73,16 @@ export function csvAnswer({ disposition, lines }: CsvExport): APIGatewayProxyRes
   return { statusCode: 200, headers, body };
 }
 
-/** The caller's mistakes with their message; everything else as a request id, because our errors may name resources. */
-export function refusal(error: unknown, requestId: string): APIGatewayProxyResult {
+/**
+ * The caller's mistakes with their message; everything else as a request id, because our errors may name resources.
+ * `signIn` is the path where a browser gets what it lacks.
+ */
+export function refusal(error: unknown, requestId: string, signIn?: string): APIGatewayProxyResult {
   if (error instanceof StillRunning) return reply(202, error.told, { "retry-after": "1" });
   const status = statusOf(error);
   const challenge = status === 401 ? { "www-authenticate": "Bearer" } : {};
-  if (status < 500) return reply(status, { error: (error as Error).message }, challenge);
+  const help = status === 401 && signIn ? { sign_in: signIn } : {};
+  if (status < 500) return reply(status, { error: (error as Error).message, ...help }, challenge);
   if (status === 503)
     return reply(503, { error: "busy, try again", request_id: requestId }, { "retry-after": "1" });
   return reply(500, { error: "internal error", request_id: requestId });

@@ -1,7 +1,7 @@
 /** Lambda entry of the readers' API: makes its parts once, and puts its answers and refusals into HTTP. */
 import type { APIGatewayProxyEvent, APIGatewayProxyResult } from "aws-lambda";
 import { randomBytes, secrets } from "../crypto.ts";
-import { ENV, latenessOf } from "../env.ts";
+import { ENV, latenessOf, SIGN_IN_PATH, sessionMsOf } from "../env.ts";
 import { AccessControl } from "../pipeline/access.ts";
 import { readFreshness } from "../pipeline/freshness.ts";
 import { OwnerApi } from "../pipeline/owner.ts";
@@ -22,6 +22,8 @@ const engine = new QueryEngine({
   ...latenessOf(process.env),
 });
 const api = new QueryApi(engine);
+const lifeMs = sessionMsOf(process.env);
+const sessions = lifeMs === undefined ? undefined : { store, clock, secrets, randomBytes, lifeMs };
 const access = new AccessControl(
   { store, clock, secrets },
   { isKeyRequired: process.env[ENV.requireKey] === "1" },
@@ -37,9 +39,9 @@ const owner = new OwnerApi({
 
 export async function handler(event: APIGatewayProxyEvent): Promise<APIGatewayProxyResult> {
   try {
-    return await route(event, { api, owner, access, explorations: explored?.explorations });
+    return await route(event, { api, owner, access, explorations: explored?.explorations, sessions });
   } catch (error) {
-    const reply = refusal(error, event.requestContext.requestId);
+    const reply = refusal(error, event.requestContext.requestId, sessions && SIGN_IN_PATH);
     // The client gets the request id only; the log holds the cause under that id.
     if (reply.statusCode >= 500) console.error(event.requestContext.requestId, error);
     return reply;

@@ -5,7 +5,11 @@ import { type AccessControl, tokenOf } from "../pipeline/access.ts";
 import type { Explorations } from "../pipeline/explore/explorations.ts";
 import type { OwnerApi } from "../pipeline/owner.ts";
 import type { QueryApi } from "../pipeline/query/api.ts";
-import { answer, csvAnswer, header, jsonBody } from "./http.ts";
+import { answer, checkWrite, csvAnswer, header, jsonBody } from "./http.ts";
+import { type SessionDeps, sessionToken, signIn, signOut } from "./session.ts";
+
+/** What owners define; all other requests only ask, whatever their method. */
+const WRITTEN: ReadonlySet<string> = new Set(["/api/v2/site", "/api/v2/shares"]);
 
 /** Throws ClickstreamError; `refusal` makes a reply of it. */
 export async function route(
@@ -15,23 +19,31 @@ export async function route(
     owner,
     access,
     explorations,
+    sessions,
   }: {
     readonly api: QueryApi;
     readonly owner: OwnerApi;
     readonly access: AccessControl;
     /** Undefined where no single events are kept. */
     readonly explorations?: Explorations | undefined;
+    /** Undefined where nobody can sign in. */
+    readonly sessions?: SessionDeps | undefined;
   },
 ): Promise<APIGatewayProxyResult> {
+  const asked = `${event.httpMethod} ${event.path}`;
+  if (sessions && asked === "POST /api/v2/session") return signIn(event, sessions);
+  if (sessions && asked === "DELETE /api/v2/session") return signOut(event, { ...sessions, access });
   const parameters = event.queryStringParameters ?? {};
-  const reader = await access.reader(tokenOf(header(event, "authorization"), parameters.share));
+  const token = tokenOf(header(event, "authorization"), parameters.share, sessions && sessionToken(event));
+  const reader = await access.reader(token);
+  if (event.httpMethod !== "GET" && WRITTEN.has(event.path)) checkWrite(event);
   const reply = (value: object): APIGatewayProxyResult => answer(value, header(event, "if-none-match"));
   const explore = (ask: (archive: Explorations, body: unknown) => Promise<object>): Promise<object> => {
     if (!explorations)
       throw new ClickstreamError("bad_request", "site_id: no single events are kept here, which this needs");
     return ask(explorations, jsonBody(event));
   };
-  switch (`${event.httpMethod} ${event.path}`) {
+  switch (asked) {
     case "POST /api/v2/query":
       return reply(await api.query(reader, jsonBody(event)));
     case "POST /api/v2/funnel":
@@ -59,6 +71,6 @@ export async function route(
     case "GET /api/v2/export.csv":
       return csvAnswer(await api.exportCsv(reader, parameters));
     default:
-      throw new ClickstreamError("not_found", `no such resource: ${event.httpMethod} ${event.path}`);
+      throw new ClickstreamError("not_found", `no such resource: ${asked}`);
   }
 }

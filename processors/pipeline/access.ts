@@ -1,18 +1,19 @@
 /**
- * Who may read which site: keys for programs and share links for people, each for one site. The store holds hashes,
- * never the secrets. Knows no HTTP; hashing and comparing are given to it.
+ * Who may read which site: keys for programs and share links for people, each for one site, and sessions of people who
+ * signed in elsewhere. The store holds hashes, never the secrets. Knows no HTTP; hashing and comparing are given to it.
  */
 import { ClickstreamError } from "../errors.ts";
 import type { Clock, EpochMs } from "../model/time.ts";
 import type { Store } from "../stores/store.ts";
 
-/** A key is for a program and lives until it is removed; a share link is for people and expires. */
-export type GrantKind = "key" | "share";
+/** A key is for a program and lives until it is removed; a share link is for people and expires; so does a session. */
+export type GrantKind = "key" | "share" | "session";
 
 export interface Grant {
   /** Names it in lists and logs; no secret. */
   readonly id: string;
   readonly kind: GrantKind;
+  /** The one site that it is for; empty for a session, whose groups say it. */
   readonly site: string;
   readonly createdAt: EpochMs;
   readonly expiresAt?: EpochMs;
@@ -20,6 +21,24 @@ export interface Grant {
   readonly label?: string;
   /** Of a key: it may also change the site's goals, funnels and share links. */
   readonly mayWrite?: true;
+  /** Of a session: those of the user when it began. */
+  readonly groups?: readonly string[];
+}
+
+/** Groups of users: who is in the first changes and reads every site, in the second reads every site, in none nothing. */
+export const OWNERS = "owners";
+export const READERS = "readers";
+/** Before a site's id it names the group that reads that site. */
+export const SITE_GROUP = "site:";
+
+function isFor({ site, groups }: Grant, siteId: string): boolean {
+  return groups
+    ? groups.some((group) => group === OWNERS || group === READERS || group === SITE_GROUP + siteId)
+    : siteId === site;
+}
+
+function isWriting({ kind, mayWrite, groups }: Grant): boolean {
+  return groups ? groups.includes(OWNERS) : kind === "key" && mayWrite === true;
 }
 
 export interface Secrets {
@@ -33,6 +52,7 @@ export interface Secrets {
 export interface Reader {
   /** The grant it came with; undefined where none was asked for. */
   readonly grant: Grant | undefined;
+  mayRead(siteId: string): boolean;
   /** Throws `forbidden` unless it may read this site, whether the site exists or not. */
   check(siteId: string): void;
   /** Whether it may change what a site's owner defines. Never by a share link. */
@@ -48,8 +68,8 @@ const ID_BYTES = 6;
 /** 256 bits: not to be guessed, however many are tried. */
 const SECRET_BYTES = 32;
 /** A prefix by which people and scanners of leaked secrets know what they have found. */
-const PREFIX: Readonly<Record<GrantKind, string>> = { key: "rvk", share: "rvs" };
-const TOKEN = /^(rvk|rvs)_([0-9a-f]{12})_([0-9a-f]{64})$/;
+const PREFIX: Readonly<Record<GrantKind, string>> = { key: "rvk", share: "rvs", session: "rvu" };
+const TOKEN = /^(rvk|rvs|rvu)_([0-9a-f]{12})_([0-9a-f]{64})$/;
 
 const hex = (bytes: Uint8Array): string =>
   [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -73,9 +93,10 @@ export async function createGrant(
     readonly lifeMs?: number;
     readonly label?: string;
     readonly mayWrite?: boolean;
+    readonly groups?: readonly string[];
   },
 ): Promise<{ readonly grant: Grant; readonly token: string }> {
-  const { kind, site, lifeMs, label, mayWrite } = wanted;
+  const { kind, site, lifeMs, label, mayWrite, groups } = wanted;
   const createdAt = clock.now();
   for (;;) {
     const id = hex(randomBytes(ID_BYTES));
@@ -88,6 +109,7 @@ export async function createGrant(
       ...(expiresAt === undefined ? {} : { expiresAt }),
       ...(label === undefined ? {} : { label }),
       ...(mayWrite && kind === "key" ? { mayWrite: true as const } : {}),
+      ...(groups === undefined ? {} : { groups }),
     };
     const stored: Stored = { ...facts, hash: secrets.hash(token) };
     const value = new TextEncoder().encode(JSON.stringify(stored));
@@ -156,9 +178,14 @@ export class AccessControl {
     if (token === undefined) {
       if (this.#isKeyRequired)
         throw new ClickstreamError("unauthorized", "authorization: a key or a share link is needed");
-      return { grant: undefined, check: () => {}, mayWrite: () => this.#isOwnMachine };
+      return {
+        grant: undefined,
+        mayRead: () => true,
+        check: () => {},
+        mayWrite: () => this.#isOwnMachine,
+      };
     }
-    const grant = await this.#grant(token);
+    const grant = await this.grant(token);
     if (!grant)
       throw new ClickstreamError(
         "unauthorized",
@@ -166,15 +193,22 @@ export class AccessControl {
       );
     return {
       grant,
+      mayRead: (siteId) => isFor(grant, siteId),
       check(siteId) {
-        if (siteId !== grant.site)
-          throw new ClickstreamError("forbidden", "site_id: the key or share link is for another site");
+        if (!isFor(grant, siteId))
+          throw new ClickstreamError(
+            "forbidden",
+            grant.groups
+              ? "site_id: you are in no group that may read this site"
+              : "site_id: the key or share link is for another site",
+          );
       },
-      mayWrite: (siteId) => siteId === grant.site && grant.kind === "key" && grant.mayWrite === true,
+      mayWrite: (siteId) => isFor(grant, siteId) && isWriting(grant),
     };
   }
 
-  async #grant(token: string): Promise<Grant | undefined> {
+  /** What a token stands for, if it is valid. */
+  async grant(token: string): Promise<Grant | undefined> {
     const [, prefix, id = ""] = TOKEN.exec(token) ?? [];
     if (!prefix) return undefined;
     const { secrets, clock } = this.#deps;
@@ -202,17 +236,18 @@ export class AccessControl {
 }
 
 /**
- * The token of a request: `Authorization: Bearer TOKEN`, else the `share` parameter of its URL. Other kinds of
- * authorization belong to a proxy with a login and are not ours. Keys are not taken from URLs, because URLs end up in
- * logs and histories: that throws `unauthorized`.
+ * The token of a request: `Authorization: Bearer TOKEN`, else the `share` parameter of its URL, else that of a session.
+ * Other kinds of authorization belong to a proxy with a login and are not ours. Keys are not taken from URLs, because
+ * URLs end up in logs and histories: that throws `unauthorized`.
  */
 export function tokenOf(
   authorization: string | undefined,
   share: string | null | undefined,
+  session?: string,
 ): string | undefined {
   const token = /^Bearer +(\S+) *$/i.exec(authorization ?? "")?.[1];
-  if (token !== undefined || !share) return token;
-  if (share.startsWith(`${PREFIX.key}_`))
+  if (token !== undefined || !share) return token ?? session;
+  if ([PREFIX.key, PREFIX.session].some((prefix) => share.startsWith(`${prefix}_`)))
     throw new ClickstreamError("unauthorized", "share: this is a key; send it as Authorization: Bearer KEY");
   return share;
 }

@@ -139,7 +139,7 @@ export const ZONES: readonly Zone[] = [
   },
   {
     name: "builds",
-    files: /^(collector\/build|dashboard\/(build|world))\.ts$/,
+    files: /^(collector\/build|dashboard\/(build|world|login\/build))\.ts$/,
     local: /^dashboard\/(world|i18n\/[a-z]+)\.ts$/, // the texts are data to them
     packages: /^(node:|esbuild$|terser$|d3-geo$|topojson-client$)/,
     packageTypes: /^topojson-specification$/,
@@ -154,7 +154,7 @@ export const ZONES: readonly Zone[] = [
   {
     name: "dashboard",
     files: /^dashboard\//,
-    local: /^dashboard\/(?!(build|world)\.ts$)/,
+    local: /^dashboard\/(?!(login\/)?(build|world)\.ts$)/,
     localTypes: /^processors\/model\//,
     packages: NOTHING,
   },
@@ -162,7 +162,7 @@ export const ZONES: readonly Zone[] = [
     name: "AWS infrastructure",
     files: /^infra\/aws\//,
     local:
-      /^(infra\/(aws\/|[^/]+\.ts$)|processors\/(env|errors|telemetry|model\/archive)\.ts$|(collector|dashboard)\/build\.ts$)/,
+      /^(infra\/(aws\/|[^/]+\.ts$)|processors\/(env|errors|telemetry|model\/archive)\.ts$|(collector|dashboard(\/login)?)\/build\.ts$)/,
     localTypes: /^processors\/model\//,
     packages: /^(node:|aws-cdk-lib$|constructs$|cdk-nag$|esbuild$)/,
   },

@@ -191,7 +191,7 @@ function farOff(one: Asked, results: QueryResponse["results"], all: readonly Exp
   });
 }
 
-const OF_ANYBODY = { grant: undefined, check: () => {}, mayWrite: () => false };
+const OF_ANYBODY = { grant: undefined, mayRead: () => true, check: () => {}, mayWrite: () => false };
 
 export interface Judged {
   /** What is wrong with the answer; empty when all is right. */

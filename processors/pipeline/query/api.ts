@@ -33,8 +33,7 @@ export class QueryApi {
   /** The sites that the reader may read. */
   async sites(reader: Reader): Promise<SitesResponse> {
     const { sites } = await this.#engine.sites();
-    const { grant } = reader;
-    return { sites: grant ? sites.filter(({ site_id }) => site_id === grant.site) : sites };
+    return { sites: sites.filter(({ site_id }) => reader.mayRead(site_id)) };
   }
 
   /** All rows of a query, whose parameters are those of an address. A series over time has no gaps. */

@@ -3,7 +3,7 @@ import { siteFiles } from "../../../infra/aws/files.ts";
 
 describe("the site's files", () => {
   it("are the dashboard and the collector, without the demo shop where nobody counts it", async () => {
-    const paths = [...(await siteFiles({ demo: false })).keys()];
+    const paths = [...(await siteFiles({ demo: false, login: false })).keys()];
     expect(paths).toEqual(
       expect.arrayContaining(["/", "/app.js", "/app.css", "/c.js", "/rage.js", "/c/rage.js"]),
     );
@@ -12,7 +12,7 @@ describe("the site's files", () => {
   });
 
   it("hold the API document that readers get on one machine, without what only API Gateway needs", async () => {
-    const { body } = (await siteFiles({ demo: false })).get("/api/openapi.json")!;
+    const { body } = (await siteFiles({ demo: false, login: false })).get("/api/openapi.json")!;
     const text = new TextDecoder().decode(body);
     expect(Object.keys(JSON.parse(text).paths)).toEqual(
       expect.arrayContaining(["/api/v2/query", "/api/v2/export.csv", "/v1/events"]),
@@ -21,7 +21,7 @@ describe("the site's files", () => {
   });
 
   it("hold the whole demo shop where the site `demo` is counted", async () => {
-    const files = await siteFiles({ demo: true });
+    const files = await siteFiles({ demo: true, login: false });
     const page = new TextDecoder().decode(files.get("/demo/index.html")!.body);
     const links = [...page.matchAll(/(?:src|href)="([^"#]+)"/g)].map(([, link]) => link!);
     expect(links).toContain("/c.js");
@@ -33,7 +33,7 @@ describe("the site's files", () => {
   });
 
   it("run under the pages' security policy: no inline script, no inline style", async () => {
-    for (const [path, { body }] of await siteFiles({ demo: true })) {
+    for (const [path, { body }] of await siteFiles({ demo: true, login: false })) {
       if (!path.endsWith("/") && !path.endsWith(".html")) continue;
       const page = new TextDecoder().decode(body);
       expect(page, path).not.toMatch(/<script(?![^>]*\bsrc=)[^>]*>|<style|\sstyle=|\son\w+=/i);
