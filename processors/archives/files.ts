@@ -5,12 +5,12 @@
 import { randomBytes } from "node:crypto";
 import { type FileHandle, mkdir, open } from "node:fs/promises";
 import { join } from "node:path";
-import { Worker } from "node:worker_threads";
 import { ClickstreamError } from "../errors.ts";
 import { ARCHIVE_COLUMNS, type ArchiveRow } from "../model/archive.ts";
 import type { Clock, EpochMs } from "../model/time.ts";
 import type { Archive } from "./archive.ts";
 import { closedJournals } from "./journals.ts";
+import { Keeper } from "./keeper.ts";
 import type { KeepingOrder, KeepingReport } from "./keeping.ts";
 import { journalFolder } from "./layout.ts";
 
@@ -34,9 +34,6 @@ export interface FileArchive extends Archive {
 
 const ROLL_MS = 60_000;
 const ROLL_BYTES = 8 << 20;
-/** Of the thread that writes Parquet; a journal of 8 MiB takes about a quarter of it. */
-const THREAD_HEAP_MB = 256;
-
 interface Journal {
   readonly handle: FileHandle;
   readonly openedAt: EpochMs;
@@ -63,6 +60,7 @@ export async function fileArchive(options: FileArchiveOptions): Promise<FileArch
   let waiting: Waiting[] = [];
   let turn: Promise<void> = Promise.resolve();
   let keeping: Promise<unknown> = Promise.resolve();
+  const keeper = new Keeper();
 
   const openJournal = async (): Promise<Journal> => {
     const now = clock.now();
@@ -119,7 +117,7 @@ export async function fileArchive(options: FileArchiveOptions): Promise<FileArch
         return closedJournals(directory);
       });
       if (journals.length === 0 && !order.compact) return { files: 0, rows: 0 };
-      return runThread({ directory, journals, ...order }).catch((error: unknown) => {
+      return keeper.keep({ directory, journals, ...order }).catch((error: unknown) => {
         hasClosed = true;
         throw error;
       });
@@ -147,35 +145,9 @@ export async function fileArchive(options: FileArchiveOptions): Promise<FileArch
     async close() {
       await inTurn(closeJournal);
       await keeping;
+      await keeper.close();
     },
   };
 }
 
 const line = (row: ArchiveRow): string => JSON.stringify(ARCHIVE_COLUMNS.map(({ name }) => row[name]));
-
-/** A checkout has sources; a package what was compiled from them. */
-const THREAD = new URL(`./thread.${import.meta.url.endsWith(".ts") ? "ts" : "js"}`, import.meta.url);
-
-/** Parquet is made beside the event loop, and the memory for it is given back afterwards. */
-function runThread(order: KeepingOrder): Promise<KeepingReport> {
-  return new Promise((done, fail) => {
-    const thread = new Worker(THREAD, {
-      workerData: order,
-      resourceLimits: { maxOldGenerationSizeMb: THREAD_HEAP_MB },
-    });
-    thread.once("message", (report: KeepingReport) => done(report));
-    thread.once("error", (cause) =>
-      fail(
-        new ClickstreamError("unavailable", `archive ${order.directory}: files could not be made`, { cause }),
-      ),
-    );
-    thread.once("exit", (code) =>
-      fail(
-        new ClickstreamError(
-          "unavailable",
-          `archive ${order.directory}: the thread that makes files ended (${code})`,
-        ),
-      ),
-    );
-  });
-}

@@ -1,5 +1,13 @@
-/** Entry of the thread that keeps the archive's files: one order, one report, and it is over. */
-import { parentPort, workerData } from "node:worker_threads";
-import { type KeepingOrder, keepFiles } from "./keeping.ts";
+/** Entry of the thread that keeps the archive's files: an answer for each order, until it is ended. */
+import { parentPort } from "node:worker_threads";
+import { type KeepingOrder, type KeepingReport, keepFiles } from "./keeping.ts";
 
-parentPort?.postMessage(await keepFiles(workerData as KeepingOrder));
+export type Answer = { readonly report: KeepingReport } | { readonly error: unknown };
+
+parentPort?.on("message", async (order: KeepingOrder) => {
+  const answer: Answer = await keepFiles(order).then(
+    (report) => ({ report }),
+    (error: unknown) => ({ error }),
+  );
+  parentPort?.postMessage(answer);
+});
