@@ -71,10 +71,7 @@ async function rollJournals({ directory, journals }: KeepingOrder): Promise<Keep
     const path = join(journalFolder(directory), name);
     // Another process may have rolled it while this one waited for the lock.
     if (!(await exists(path))) continue;
-    const byFolder = Map.groupBy(await readJournal(path), (row) =>
-      partitionFolder(row[SITE] as string, row[AT] as number),
-    );
-    for (const [folder, values] of byFolder) {
+    for (const [folder, values] of byFolder(await readJournal(path))) {
       const sorted = sortedOnce(values);
       // Named after the journal, so that rolling it again after a crash replaces what was made of it before.
       const file = join(directory, folder, `${basename(name, ".ndjson")}.parquet`);
@@ -85,6 +82,15 @@ async function rollJournals({ directory, journals }: KeepingOrder): Promise<Keep
     await rm(path);
   }
   return { files, rows };
+}
+
+/** Rows by the folder of their site and hour. Its name is made once an hour: making it takes longer than the rest of a row. */
+function byFolder(rows: readonly Values[]): Map<string, Values[]> {
+  const folders = new Map<string, Values[]>();
+  for (const [site, own] of Map.groupBy(rows, (row) => row[SITE] as string))
+    for (const [hour, values] of Map.groupBy(own, (row) => Math.floor((row[AT] as number) / HOUR_MS)))
+      folders.set(partitionFolder(site, hour * HOUR_MS), values);
+  return folders;
 }
 
 const exists = (path: string): Promise<boolean> =>
