@@ -11,7 +11,6 @@ export interface AlertNotice {
   readonly node: HTMLElement;
   /** Starts over with this site. */
   use(site: string, view: View): void;
-  stop(): void;
 }
 
 /** A server without alerts, or one that is away, shows none: the page says elsewhere that it is away. */
@@ -48,6 +47,5 @@ export function alertNotice(): AlertNotice {
       void show(site, view);
       timer = setInterval(() => void show(site, view), EVERY_MS);
     },
-    stop: () => clearInterval(timer),
   };
 }

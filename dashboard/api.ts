@@ -380,15 +380,8 @@ export async function funnel(
   progress: Progress,
 ): Promise<FunnelAnswer> {
   const body = JSON.stringify({ ...question, steps });
-  try {
-    const init = { method: "POST", headers: WRITE_HEADERS, body };
-    return await json(await finished("/api/v2/funnel", init, signal, progress));
-  } catch (error) {
-    // A server from before funnels has no such path.
-    if (error instanceof ApiError && error.status === 404)
-      throw new ApiError("archive", false, { status: 400 });
-    throw error;
-  }
+  const init = { method: "POST", headers: WRITE_HEADERS, body };
+  return json(await finished("/api/v2/funnel", init, signal, progress));
 }
 
 /** As dashboard/world.ts makes it. */

@@ -149,5 +149,6 @@ export function valueLabel(dimension: string, value: string, { strings, format }
   if (value === "" || value === "(not set)") return strings.notSet;
   if (dimension === "visit:country") return format.country(value);
   if (dimension === "visit:language") return format.language(value);
-  return value;
+  // Every address begins with it, and on a narrow screen little else would be left.
+  return value.replace(/^https?:\/\/(www\.)?/, "");
 }

@@ -1,5 +1,5 @@
 /** The main chart: a drawing with a read-out for pointer and arrow keys, and the same numbers as a table. Asks nothing itself. */
-import { el, fillTable, setAttribute, setText } from "./dom.ts";
+import { button, el, fillTable, options, setAttribute, setText } from "./dom.ts";
 import type { Metric } from "./headline.ts";
 import { fill } from "./i18n/strings.ts";
 import type { Bucket, Interval } from "./period.ts";
@@ -63,6 +63,7 @@ export function chart(view: View, actions: ChartActions): Chart {
 
   const title = el("h2", { id: "chart-title" }, strings.visitors);
   const margin = el("span", { class: "margin" });
+  const zone = el("span", { class: "quiet zone" });
   const drawing = plotter();
   const tip = el("div", { class: "tip", "aria-hidden": "true" });
   tip.hidden = true;
@@ -80,7 +81,7 @@ export function chart(view: View, actions: ChartActions): Chart {
   );
   tableBox.hidden = true;
   const intervalSelect = el("select", { class: "quiet-select", "aria-label": strings.interval });
-  const toggle = el("button", { type: "button", class: "link" }, strings.showTable);
+  const toggle = button("link", strings.showTable, () => showTable(Boolean(tableBox.hidden)));
   const pastKey = el("span", { class: "key past" }, strings.previous);
   const openKey = el("span", { class: "key open" }, strings.legendOpen);
   const node = el(
@@ -89,16 +90,9 @@ export function chart(view: View, actions: ChartActions): Chart {
     el(
       "figcaption",
       {},
-      el("div", { class: "title" }, title, margin),
-      el(
-        "span",
-        { class: "legend" },
-        el("span", { class: "key line" }, strings.current),
-        openKey,
-        pastKey,
-        intervalSelect,
-        toggle,
-      ),
+      el("div", { class: "title" }, title, margin, zone),
+      el("span", { class: "legend" }, el("span", { class: "key line" }, strings.current), openKey, pastKey),
+      el("div", { class: "choices" }, intervalSelect, toggle),
     ),
     plot,
     tableBox,
@@ -209,7 +203,6 @@ export function chart(view: View, actions: ChartActions): Chart {
     fillView();
     draw();
   }
-  toggle.addEventListener("click", () => showTable(Boolean(tableBox.hidden)));
   intervalSelect.addEventListener("change", () => actions.interval(intervalSelect.value as Interval));
   new ResizeObserver(() => draw()).observe(plot);
   // Paper has no pointer to read a chart with: both are printed.
@@ -223,9 +216,7 @@ export function chart(view: View, actions: ChartActions): Chart {
   function showIntervals({ interval, intervals }: Series): void {
     const offered = [...intervalSelect.options].map(({ value }) => value);
     if (offered.join() !== intervals.join())
-      intervalSelect.replaceChildren(
-        ...intervals.map((one) => el("option", { value: one }, strings[BY[one]])),
-      );
+      intervalSelect.replaceChildren(...options(intervals.map((one) => [one, strings[BY[one]]])));
     intervalSelect.value = interval;
     intervalSelect.hidden = intervals.length < 2;
   }
@@ -243,6 +234,7 @@ export function chart(view: View, actions: ChartActions): Chart {
       const sameShape = shown?.series.buckets.length === series.buckets.length;
       shown = { series, view: now };
       setText(title, strings[series.metric]);
+      setText(zone, fill(strings.zone, { zone: now.format.timeZone }));
       const error = now.format.error(series.error);
       setText(margin, error);
       setAttribute(margin, "title", error ? fill(strings.errorHint, { error }) : undefined);

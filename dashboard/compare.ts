@@ -1,5 +1,5 @@
 /** What the numbers are compared with: a choice in the header. Knows no data. */
-import { el } from "./dom.ts";
+import { el, options } from "./dom.ts";
 import type { Strings } from "./i18n/en.ts";
 import type { Compare } from "./period.ts";
 
@@ -18,7 +18,7 @@ export function compareSelect(strings: Strings, pick: (compare: Compare) => void
   const node = el(
     "select",
     { "aria-label": strings.compareHint, class: "compare" },
-    ...Object.entries(COMPARES).map(([value, label]) => el("option", { value }, strings[label])),
+    ...options(Object.entries(COMPARES).map(([value, name]) => [value, strings[name]])),
   );
   node.addEventListener("change", () => pick(node.value as Compare));
   return {

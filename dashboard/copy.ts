@@ -1,5 +1,5 @@
 /** A line to copy, with its button. */
-import { el, setText } from "./dom.ts";
+import { button, el, setText } from "./dom.ts";
 import type { Strings } from "./i18n/en.ts";
 
 const TOLD_MS = 2_000;
@@ -17,8 +17,7 @@ export function copyLine(strings: Strings, label: string): CopyLine {
     "aria-multiline": "true",
     "aria-label": label,
   });
-  const copy = el("button", { type: "button", class: "button primary" }, strings.copy);
-  copy.addEventListener("click", async () => {
+  const copy = button("button primary", strings.copy, async () => {
     try {
       await navigator.clipboard.writeText(code.textContent ?? "");
       setText(copy, strings.copied);

@@ -1,9 +1,9 @@
 /** The way to a table as a file. What totals tell is downloaded as it comes; for the archive one has to ask until it was read. */
-import { ApiError, csvFile, type QueryMeta } from "./api.ts";
+import { csvFile, type QueryMeta } from "./api.ts";
 import { el, setAttribute } from "./dom.ts";
 import { fill } from "./i18n/strings.ts";
 import { readingText } from "./progress.ts";
-import { refusal } from "./refusal.ts";
+import { problem } from "./refusal.ts";
 import type { View } from "./view.ts";
 
 export interface CsvLink {
@@ -28,8 +28,7 @@ export function csvLink(view: View, say: (text: string) => void): CsvLink {
       setTimeout(() => URL.revokeObjectURL(href), 60_000);
       say("");
     } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      say(error.away ? strings.awayNever : refusal(error, strings));
+      say(problem(error, strings));
     }
   }
 

@@ -4,7 +4,7 @@ import type { AskOptions, PanelContext } from "./body.ts";
 import type { Tab } from "./breakdowns.ts";
 import { csvLink } from "./csv.ts";
 import { dialog } from "./dialog.ts";
-import { el, setText } from "./dom.ts";
+import { button, el, options, setText } from "./dom.ts";
 import { fill } from "./i18n/strings.ts";
 import { readingText } from "./progress.ts";
 import { fillTable } from "./rowsbody.ts";
@@ -46,18 +46,22 @@ export function openDetails(
   });
   const sort = el("select", { class: "field", "aria-label": strings.sortBy });
   const dimension = asked.dimension ?? "";
-  for (const [by, label] of [
+  const columns = [
     ...tab.metrics.map((one) => [one, strings[one]] as const),
     [dimension, strings[tab.noun ?? tab.label]] as const,
-  ])
-    for (const direction of ["desc", "asc"] as const)
-      sort.append(
-        el("option", { value: `${by} ${direction}` }, `${label} ${direction === "asc" ? "↑" : "↓"}`),
-      );
+  ];
+  sort.append(
+    ...options(
+      columns.flatMap(([by, name]) => [
+        [`${by} desc`, `${name} ↓`] as const,
+        [`${by} asc`, `${name} ↑`] as const,
+      ]),
+    ),
+  );
   const status = el("p", { class: "quiet", role: "status" });
   const link = csvLink(view, (text) => setText(status, text));
-  const back = el("button", { type: "button", class: "button" }, strings.pageBack);
-  const forth = el("button", { type: "button", class: "button" }, strings.pageForth);
+  const back = button("button", strings.pageBack, () => turnTo(page - 1));
+  const forth = button("button", strings.pageForth, () => turnTo(page + 1));
   const scroller = el(
     "div",
     { class: "scroller", tabindex: "0", role: "region", "aria-label": name },
@@ -119,8 +123,6 @@ export function openDetails(
     order = [by, direction === "asc" ? "asc" : "desc"];
     turnTo(0);
   });
-  back.addEventListener("click", () => turnTo(page - 1));
-  forth.addEventListener("click", () => turnTo(page + 1));
   back.disabled = forth.disabled = true;
   void load();
 }

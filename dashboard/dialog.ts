@@ -1,5 +1,5 @@
 /** A modal dialog with a heading and a way out; the keyboard's focus goes back to where it was. Knows not what is in it. */
-import { el } from "./dom.ts";
+import { button, el } from "./dom.ts";
 import type { Strings } from "./i18n/en.ts";
 
 export interface Dialog {
@@ -11,10 +11,10 @@ export interface Dialog {
 let opened = 0;
 
 /** Opens at once; closing it, by button, Escape or a click beside it, removes it. */
-export function dialog(title: string, kind: string, strings: Strings, closed?: () => void): Dialog {
+export function dialog(title: string, kind: string, strings: Strings): Dialog {
   const id = `dialog-${++opened}`;
   const before = document.activeElement as HTMLElement | null;
-  const close = el("button", { type: "button", class: "button" }, strings.close);
+  const close = button("button", strings.close, () => node.close());
   const body = el("div", { class: "dialog-body" });
   const node = el(
     "dialog",
@@ -22,13 +22,11 @@ export function dialog(title: string, kind: string, strings: Strings, closed?: (
     el("header", {}, el("h2", { id }, title), close),
     body,
   );
-  close.addEventListener("click", () => node.close());
   node.addEventListener("click", (event) => {
     if (event.target === node) node.close();
   });
   node.addEventListener("close", () => {
     node.remove();
-    closed?.();
     // The browser gives focus back itself, unless what had it was drawn anew meanwhile.
     if (before?.isConnected) before.focus();
   });

@@ -26,6 +26,25 @@ export function svg<K extends keyof SVGElementTagNameMap>(
   return node;
 }
 
+/** A button of the class `look`, with what is in it and what it does. */
+export function button(
+  look: string,
+  inside: Child,
+  press: (event: MouseEvent) => void,
+  attributes: Readonly<Record<string, string>> = {},
+): HTMLButtonElement {
+  const node = el("button", { type: "button", class: look, ...attributes }, inside);
+  node.addEventListener("click", press);
+  return node;
+}
+
+/** The choices of a drop-down: each value with what it is called, or alone where that is its name. */
+export const options = (choices: Iterable<string | readonly [value: string, name: string]>): HTMLElement[] =>
+  Array.from(choices, (choice) => {
+    const [value, name] = typeof choice === "string" ? [choice, choice] : choice;
+    return el("option", { value }, name);
+  });
+
 /** Writes only when the text differs, so that a refresh with equal numbers touches nothing on screen. */
 export function setText(node: Element, text: string): void {
   if (node.textContent !== text) node.textContent = text;

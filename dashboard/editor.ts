@@ -1,9 +1,9 @@
 /** The dialogs in which goals and funnels are defined. What is saved is for everybody who looks at the site. */
-import { ApiError, type Funnel, type FunnelStep, type Goal, type SiteSettings, saveSettings } from "./api.ts";
+import { type Funnel, type FunnelStep, type Goal, type SiteSettings, saveSettings } from "./api.ts";
 import { dialog } from "./dialog.ts";
-import { el, setText } from "./dom.ts";
+import { button, el, options, setText } from "./dom.ts";
 import type { Strings } from "./i18n/en.ts";
-import { fill } from "./i18n/strings.ts";
+import { problem } from "./refusal.ts";
 
 /** As the server limits them. */
 const MAX_STEPS = 8;
@@ -24,8 +24,10 @@ function line(
   const kind = el(
     "select",
     { class: "field", "aria-label": strings.kind },
-    el("option", { value: "event" }, strings.goal),
-    el("option", { value: "page" }, strings.page),
+    ...options([
+      ["event", strings.goal],
+      ["page", strings.page],
+    ]),
   );
   kind.value = start.kind;
   const value = el("input", { class: "field", "aria-label": strings.eventOrPage, maxlength: "500" });
@@ -43,16 +45,22 @@ function line(
   };
   kind.addEventListener("change", hint);
   hint();
-  const remove = el("button", { type: "button", class: "button round", "aria-label": strings.remove }, "×");
-  const node = el("li", {}, kind, value, name, remove);
-  remove.addEventListener("click", () => {
+  const remove = (): void => {
     const next = (node.nextElementSibling ?? node.previousElementSibling)?.querySelector<HTMLElement>(
       "input",
     );
     const list = node.parentElement?.parentElement;
     node.remove();
     (next ?? list?.querySelector<HTMLElement>(".add"))?.focus();
-  });
+  };
+  const node = el(
+    "li",
+    {},
+    kind,
+    value,
+    name,
+    button("button round", "×", remove, { "aria-label": strings.remove }),
+  );
   return {
     node,
     read: () =>
@@ -70,7 +78,6 @@ function line(
 function lines(strings: Strings, first: Parameters<typeof line>[1][], isNamed: boolean, most: number) {
   const all: Line[] = [];
   const list = el("ul", { class: "lines" });
-  const add = el("button", { type: "button", class: "button add" }, strings.add);
   const append = (start: Parameters<typeof line>[1]): Line => {
     const one = line(strings, start, isNamed);
     all.push(one);
@@ -78,7 +85,7 @@ function lines(strings: Strings, first: Parameters<typeof line>[1][], isNamed: b
     return one;
   };
   for (const start of first) append(start);
-  add.addEventListener("click", () => {
+  const add = button("button add", strings.add, () => {
     if (list.childElementCount < most)
       append({ kind: "event", value: "" }).node.querySelector("input")?.focus();
   });
@@ -109,8 +116,7 @@ function saver(
         close();
         saved(next);
       } catch (error) {
-        if (!(error instanceof ApiError)) throw error;
-        setText(status, error.away ? strings.awayNever : fill(strings.failed, { message: error.message }));
+        setText(status, problem(error, strings));
       } finally {
         button.disabled = false;
       }
@@ -175,7 +181,10 @@ export function editFunnels(
         : { kind: "page" as const, value: step.page },
     );
     const list = lines(strings, start, false, MAX_STEPS);
-    const remove = el("button", { type: "button", class: "link" }, strings.removeFunnel);
+    const remove = button("link", strings.removeFunnel, () => {
+      node.remove();
+      add.focus();
+    });
     const node = el(
       "fieldset",
       {},
@@ -183,10 +192,6 @@ export function editFunnels(
       el("div", { class: "one-row" }, name, remove),
       list.node,
     );
-    remove.addEventListener("click", () => {
-      node.remove();
-      add.focus();
-    });
     sets.push({
       node,
       read() {
@@ -201,8 +206,7 @@ export function editFunnels(
     return name;
   }
 
-  const add = el("button", { type: "button", class: "button" }, strings.addFunnel);
-  add.addEventListener("click", () => {
+  const add = button("button", strings.addFunnel, () => {
     if (all.childElementCount < MAX_FUNNELS) append(undefined).focus();
   });
   for (const funnel of settings.funnels) append(funnel);

@@ -1,7 +1,7 @@
 /** What the numbers are narrowed to: a chip for each condition, to change or to take away, and one more to add. Knows no data. */
 import { DIMENSIONS, dimensionLabel, valueLabel } from "./breakdowns.ts";
 import { dialog } from "./dialog.ts";
-import { el, setText } from "./dom.ts";
+import { button, el, options, setText } from "./dom.ts";
 import { type Condition, OPERATORS, type Operator } from "./filters.ts";
 import type { Strings } from "./i18n/en.ts";
 import { fill } from "./i18n/strings.ts";
@@ -22,14 +22,13 @@ export interface FilterBar {
 /** `change` runs with all conditions as the viewer wants them. */
 export function filterBar(strings: Strings, change: (conditions: readonly Condition[]) => void): FilterBar {
   const node = el("div", { class: "focus-bar", role: "group", "aria-label": strings.filters });
-  const add = el("button", { type: "button", class: "button", "data-key": "filter" }, strings.filter);
+  const add = button("button", strings.filter, () => open(undefined), { "data-key": "filter" });
   const status = el("span", { class: "quiet", role: "status" });
   let shown: readonly Condition[] = [];
   let view: View | undefined;
   node.hidden = true;
 
   const without = (at: number): Condition[] => shown.filter((_, i) => i !== at);
-  add.addEventListener("click", () => open(undefined));
 
   function open(at: number | undefined): void {
     const known = at === undefined ? undefined : shown[at];
@@ -37,9 +36,9 @@ export function filterBar(strings: Strings, change: (conditions: readonly Condit
     const dimension = el("select", { class: "field", "aria-label": strings.dimension });
     const names =
       known && !DIMENSIONS.includes(known.dimension) ? [...DIMENSIONS, known.dimension] : DIMENSIONS;
-    for (const name of names) dimension.append(el("option", { value: name }, dimensionLabel(name, strings)));
+    dimension.append(...options(names.map((name) => [name, dimensionLabel(name, strings)])));
     const operator = el("select", { class: "field", "aria-label": strings.operator });
-    for (const name of OPERATORS) operator.append(el("option", { value: name }, strings[name]));
+    operator.append(...options(OPERATORS.map((name) => [name, strings[name]])));
     const values = el("textarea", {
       class: "field",
       rows: "3",
@@ -96,14 +95,10 @@ export function filterBar(strings: Strings, change: (conditions: readonly Condit
             operator === "is"
               ? fill(strings.focused, { dimension: label, value: values })
               : `${label} ${strings[operator]} ${values}`;
-          const edit = el("button", { type: "button", class: "chip-text", title: strings.editFilter }, text);
-          const remove = el(
-            "button",
-            { type: "button", class: "chip-remove", "aria-label": fill(strings.unfocus, { filter: text }) },
-            "×",
-          );
-          edit.addEventListener("click", () => open(i));
-          remove.addEventListener("click", () => change(without(i)));
+          const edit = button("chip-text", text, () => open(i), { title: strings.editFilter });
+          const remove = button("chip-remove", "×", () => change(without(i)), {
+            "aria-label": fill(strings.unfocus, { filter: text }),
+          });
           return el("span", { class: "chip" }, edit, remove);
         }),
         status,

@@ -24,16 +24,12 @@ export function parseConditions(query: URLSearchParams): Condition[] {
       ? [{ operator: known, dimension, values }]
       : [];
   });
-  // Links of the time when there was one value of one dimension.
-  const dimension = query.get("dimension");
-  const value = query.get("value");
-  if (dimension && value !== null) conditions.push({ operator: "is", dimension, values: [value] });
   return conditions.slice(0, MAX_CONDITIONS);
 }
 
 /** Writes them into `query`, in place of what was there. */
 export function printConditions(conditions: readonly Condition[], query: URLSearchParams): void {
-  for (const name of [PARAMETER, "dimension", "value"]) query.delete(name);
+  query.delete(PARAMETER);
   for (const { operator, dimension, values } of conditions)
     query.append(PARAMETER, [operator, dimension, ...values].map(encoded).join(","));
 }

@@ -3,6 +3,8 @@ import type { MetricValue } from "./api.ts";
 import type { Interval } from "./period.ts";
 
 export interface Formatter {
+  /** Whose clock the times are read from: an IANA name. */
+  readonly timeZone: string;
   /** A metric's value in its own unit; "–" when there is none. */
   metric(name: string, value: MetricValue | undefined): string;
   /** The same, short enough for an axis. */
@@ -66,6 +68,7 @@ export function formatter(locale: string, timeZone: string): Formatter {
     maximumFractionDigits: 0,
   });
   const fine = number({ style: "percent", maximumFractionDigits: 1 });
+  const tenth = number({ style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });
   const unit = (name: string, digits = 0) =>
     number({
       style: "unit",
@@ -76,6 +79,13 @@ export function formatter(locale: string, timeZone: string): Formatter {
     });
   const units = { hour: unit("hour"), minute: unit("minute"), second: unit("second") };
   const seconds = unit("second", 1);
+  const tenths = number({
+    style: "unit",
+    unit: "second",
+    unitDisplay: "short",
+    minimumFractionDigits: 1,
+    maximumFractionDigits: 1,
+  });
   const at = (options: Intl.DateTimeFormatOptions, zone = timeZone) =>
     new Intl.DateTimeFormat(locale, { hourCycle: "h23", timeZone: zone, ...options });
   const clock = at({ hour: "2-digit", minute: "2-digit", second: "2-digit" });
@@ -132,12 +142,13 @@ export function formatter(locale: string, timeZone: string): Formatter {
   };
 
   return {
+    timeZone,
     metric(name, value) {
       const n = numberOf(value);
       if (n === undefined) return "–";
       if (name === "visit_duration") return span(n);
       if (name === "bounce_rate") return percent.format(n / 100);
-      if (name === "conversion_rate") return fine.format(n / 100);
+      if (name === "conversion_rate") return tenth.format(n / 100);
       if (name === "views_per_visit") return ratio.format(n);
       if (name === "total_revenue") {
         const currency = typeof value === "object" && value !== null ? value.currency : undefined;
@@ -157,7 +168,7 @@ export function formatter(locale: string, timeZone: string): Formatter {
     age: (ms) => span(ms < 60_000 ? ms / 1000 : 60 * Math.floor(ms / 60_000)),
     rate: (value) => rate.format(value),
     lag: (ms) => (ms < 60_000 ? seconds.format(Math.max(0, ms) / 1000) : span(ms / 1000)),
-    milliseconds: (ms) => (ms < 1_000 ? millis.format(ms) : seconds.format(ms / 1_000)),
+    milliseconds: (ms) => (Math.round(ms) < 1_000 ? millis.format(ms) : tenths.format(ms / 1_000)),
     decimal: (value) => small.format(value),
     clock: (ms) => clock.format(ms),
     minute: (ms) => minute.format(ms),

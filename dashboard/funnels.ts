@@ -1,7 +1,7 @@
 /** A funnel: how many visitors go through the steps in order, and where they leave. Defined in the page, kept on the server. */
 import { aboutSite, type Funnel, type FunnelStep, funnel, type SiteSettings } from "./api.ts";
 import type { Body, PanelContext } from "./body.ts";
-import { el } from "./dom.ts";
+import { button, el, options } from "./dom.ts";
 import type { View } from "./view.ts";
 
 export interface FunnelActions {
@@ -15,11 +15,10 @@ export const stepName = (step: FunnelStep): string => ("goal" in step ? step.goa
 export function funnelsBody(first: View, actions: FunnelActions): Body {
   const { strings } = first;
   const select = el("select", { class: "field", "aria-label": strings.funnels });
-  const edit = el("button", { type: "button", class: "link" }, strings.editFunnels);
   const list = el("ol", { class: "funnel" });
-  edit.hidden = select.hidden = true;
   let last: { settings: SiteSettings; context: PanelContext } | undefined;
-  edit.addEventListener("click", () => last && actions.edit(last.settings, last.context));
+  const edit = button("link", strings.editFunnels, () => last && actions.edit(last.settings, last.context));
+  edit.hidden = select.hidden = true;
   select.addEventListener("change", () => actions.changed());
 
   function choices(funnels: readonly Funnel[]): Funnel | undefined {
@@ -27,7 +26,7 @@ export function funnelsBody(first: View, actions: FunnelActions): Body {
     if (JSON.stringify(names) !== select.dataset.names) {
       const kept = select.value;
       select.dataset.names = JSON.stringify(names);
-      select.replaceChildren(...names.map((name) => el("option", { value: name }, name)));
+      select.replaceChildren(...options(names));
       if (names.includes(kept)) select.value = kept;
     }
     select.hidden = funnels.length === 0;

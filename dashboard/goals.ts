@@ -2,7 +2,7 @@
 import { aboutSite, type Goal, type MetricValue, type QueryAnswer, type SiteSettings } from "./api.ts";
 import type { AskOptions, Body, Filled, PanelContext } from "./body.ts";
 import type { Tab } from "./breakdowns.ts";
-import { el } from "./dom.ts";
+import { button, el } from "./dom.ts";
 import { numberOf } from "./format.ts";
 import { fillTable } from "./rowsbody.ts";
 import { rowTable } from "./table.ts";
@@ -25,10 +25,9 @@ export function goalsBody(first: View, rows: number, actions: GoalActions): Body
     const [dimension = "", value = ""] = key.split(/ (.*)/s);
     actions.pick(dimension, value);
   });
-  const edit = el("button", { type: "button", class: "link" }, strings.editGoals);
-  edit.hidden = true;
   let last: { settings: SiteSettings; context: PanelContext } | undefined;
-  edit.addEventListener("click", () => last && actions.edit(last.settings, last.context));
+  const edit = button("link", strings.editGoals, () => last && actions.edit(last.settings, last.context));
+  edit.hidden = true;
 
   return {
     node: el("div", { class: "goals" }, el("div", { class: "one-row" }, edit), table.node),

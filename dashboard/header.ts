@@ -1,5 +1,5 @@
 /** The bar at the top: which site, whether it is live, and the controls. Knows no data. */
-import { el, setText } from "./dom.ts";
+import { el, options, setText } from "./dom.ts";
 import type { Strings } from "./i18n/en.ts";
 
 export interface Header {
@@ -28,7 +28,7 @@ export function header(
     autocomplete: "off",
     spellcheck: "false",
   });
-  const options = el("datalist", { id: "sites" });
+  const list = el("datalist", { id: "sites" });
   select.hidden = search.hidden = true;
   let known: readonly string[] = [];
   let shown = "";
@@ -62,7 +62,7 @@ export function header(
     node: el(
       "header",
       { class: "top" },
-      el("div", { class: "brand" }, logo, name, select, search, options, light),
+      el("div", { class: "brand" }, logo, name, select, search, list, light),
       el("div", { class: "controls" }, ...controls),
     ),
     sites(ids, current) {
@@ -73,9 +73,7 @@ export function header(
       name.classList.toggle("visually-hidden", ids.length > 1);
       select.hidden = ids.length < 2 || isLong;
       search.hidden = !isLong;
-      const choices = ids.map((id) => el("option", { value: id }, id));
-      if (isLong) options.replaceChildren(...choices);
-      else select.replaceChildren(...choices);
+      (isLong ? list : select).replaceChildren(...options(ids));
       select.value = search.value = current;
     },
   };

@@ -1,7 +1,7 @@
 /** The headline numbers as tiles, each compared with the period before; a tile chooses what the chart draws. */
 import type { MetricValue } from "./api.ts";
 import { relativeChange } from "./change.ts";
-import { el, setAttribute, setText, svg } from "./dom.ts";
+import { button, el, setAttribute, setText, svg } from "./dom.ts";
 import { numberOf } from "./format.ts";
 import { fill } from "./i18n/strings.ts";
 import { sparkPath } from "./plot.ts";
@@ -69,24 +69,20 @@ export function headline(view: View, pick: (metric: Metric) => void): Headline {
       { class: "spark", viewBox: "0 0 100 24", preserveAspectRatio: "none", "aria-hidden": "true" },
       line,
     );
-    const button = el(
-      "button",
-      { type: "button", class: "tile", "aria-pressed": "false", "data-metric": metric },
-      el("span", { class: "label" }, strings[metric], margin),
-      value,
-      el("span", { class: "note" }, change, before),
-      spark,
-    );
-    button.addEventListener("click", () => pick(metric));
-    const item = el("li", {}, button);
+    const tile = button("tile", el("span", { class: "label" }, strings[metric], margin), () => pick(metric), {
+      "aria-pressed": "false",
+      "data-metric": metric,
+    });
+    tile.append(value, el("span", { class: "note" }, change, before), spark);
+    const item = el("li", {}, tile);
     item.hidden = metric === "total_revenue";
-    return { metric, item, button, value, margin, change, before, line };
+    return { metric, item, tile, value, margin, change, before, line };
   });
 
   return {
     node: el("ul", { class: "tiles card", "aria-label": strings.headline }, ...tiles.map(({ item }) => item)),
     update({ numbers: now, before, isFirst, errors, points }, { format }) {
-      for (const { metric, item, button, value, margin, change, before: note, line } of tiles) {
+      for (const { metric, item, tile, value, margin, change, before: note, line } of tiles) {
         const current = now.get(metric);
         // Once there was revenue its tile stays, because a tile that comes and goes moves all the others.
         if (numberOf(current) || numberOf(before?.get(metric))) item.hidden = false;
@@ -109,7 +105,7 @@ export function headline(view: View, pick: (metric: Metric) => void): Headline {
         const was = before ? fill(strings.previousWas, { value: format.metric(metric, past) }) : "";
         const sentence = was && isFirst ? `${was}. ${strings.previousFirst}` : was;
         setText(note, sentence && `, ${sentence}`);
-        setAttribute(button, "title", sentence || undefined);
+        setAttribute(tile, "title", sentence || undefined);
         setAttribute(line, "d", sparkPath(points(metric) ?? []));
       }
     },
@@ -122,7 +118,7 @@ export function headline(view: View, pick: (metric: Metric) => void): Headline {
       }
     },
     select(metric) {
-      for (const tile of tiles) tile.button.setAttribute("aria-pressed", String(tile.metric === metric));
+      for (const one of tiles) one.tile.setAttribute("aria-pressed", String(one.metric === metric));
     },
   };
 }

@@ -124,18 +124,17 @@ export function liveStrip(first: View, failed: (error: unknown) => void): LiveSt
     table.prepend(caption);
   }
 
-  function feedLine(event: LiveEvent): readonly [time: string, what: string, where: string] {
-    const isPage = event.name === "pageview";
-    const from = [
-      event.country,
-      event.source && event.source !== "(not set)" ? event.source : strings.direct,
-      event.browser,
-    ];
-    return [
-      view.format.clock(event.at),
-      isPage ? event.page : `${event.name} · ${event.page}`,
-      from.filter((part) => part && part !== "(not set)").join(" · "),
-    ];
+  function feedLine({ at, name, page, country, source, device, browser }: LiveEvent): FeedLine {
+    const told = (...parts: string[]): string =>
+      parts.filter((part) => part && part !== "(not set)").join(" · ");
+    // Who came by no link is a long name to read in every line.
+    const from = /^(|\(not set\)|Direct \/ None)$/.test(source) ? strings.direct : source;
+    return {
+      time: view.format.clock(at),
+      what: name === "pageview" ? page : `${name} · ${page}`,
+      where: told(country, from),
+      hint: told(country && view.format.country(country), source || from, device, browser),
+    };
   }
 
   return {
@@ -183,6 +182,14 @@ export function liveStrip(first: View, failed: (error: unknown) => void): LiveSt
   };
 }
 
+interface FeedLine {
+  readonly time: string;
+  readonly what: string;
+  readonly where: string;
+  /** All that is known of where it came from. */
+  readonly hint: string;
+}
+
 /** One line of the feed. Lines stay where they are and change their words, so that nothing ever jumps. */
 function feedRow(traceHint: string) {
   const time = el("time", {});
@@ -193,16 +200,12 @@ function feedRow(traceHint: string) {
   node.hidden = true;
   return {
     node,
-    show(
-      [at, name, from]: readonly [string, string, string],
-      custom: boolean,
-      trace: string | undefined,
-    ): void {
-      setText(time, at);
-      setText(what, name);
-      setAttribute(what, "title", name);
-      setText(where, from);
-      setAttribute(where, "title", from);
+    show(line: FeedLine, custom: boolean, trace: string | undefined): void {
+      setText(time, line.time);
+      setText(what, line.what);
+      setAttribute(what, "title", line.what);
+      setText(where, line.where);
+      setAttribute(where, "title", line.hint);
       setText(link, trace ? "↗" : "");
       setAttribute(link, "href", trace && `/traces?id=${trace}`);
       setAttribute(link, "aria-label", trace && traceHint);

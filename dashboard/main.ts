@@ -2,7 +2,7 @@
 import { alertNotice } from "./alerts.ts";
 import { ApiError, csvAddress, type LiveAnswer, type Site, sites, useShareLink } from "./api.ts";
 import { compareSelect } from "./compare.ts";
-import { el, setText } from "./dom.ts";
+import { button, el } from "./dom.ts";
 import { FILTER_KEY, filterBar } from "./filterbar.ts";
 import { filtersOf, toggled } from "./filters.ts";
 import { formatter } from "./format.ts";
@@ -41,6 +41,7 @@ let signature = "";
 /** Viewer's clock minus the server's: "today" is what the server says it is. */
 let clockSkew = 0;
 let stopPolling = (): void => {};
+let nextFrame = 0;
 
 const state = urlState(stateChanged);
 
@@ -62,19 +63,16 @@ const notice = alertNotice();
 const empty = welcome(strings);
 const menu = rangeMenu(strings, (range) => state.set({ range, interval: undefined }), step);
 const isEmbedded = location.pathname.startsWith("/embed/");
-const share = el("button", { type: "button", class: "button share-button" }, strings.share);
-share.addEventListener("click", () => {
+const share = button("button share-button", strings.share, () => {
   const site = currentSite();
   if (site) openShare(site.site_id, chartCsv(site), view);
 });
 const compare = compareSelect(strings, (chosen) => state.set({ compare: chosen }));
-const help = el(
-  "button",
-  { type: "button", class: "button round", "aria-label": strings.help, title: strings.help },
-  "?",
-);
-const zone = el("p", { class: "quiet zone" });
-const report = el("div", { class: "numbers" }, filters.node, ...numbers.nodes, panels.node, zone);
+const help = button("button round", "?", () => keys.openHelp(), {
+  "aria-label": strings.help,
+  title: strings.help,
+});
+const report = el("div", { class: "numbers" }, filters.node, ...numbers.nodes, panels.node);
 const main = el("main", { id: "main" }, notice.node, strip.node, empty.node, report);
 const light = presence(view, main);
 const top = header(
@@ -84,7 +82,7 @@ const top = header(
   (site) => state.set({ site, filters: [] }),
 );
 document.body.append(el("a", { href: "#main", class: "skip" }, strings.skip), top.node, main);
-// Nothing is shown before it can be right, so that nothing has to move when it is.
+// Nothing is shown before it can be right, so that nothing has to move when it is: until then the cards are empty.
 for (const part of [empty.node, report]) part.hidden = true;
 
 document.documentElement.classList.toggle("embed", isEmbedded);
@@ -106,7 +104,6 @@ const keys = shortcuts(strings, [
   { key: STEP_KEYS.back, label: strings.stepBack, run: () => step(-1) },
   { key: STEP_KEYS.forth, label: strings.stepForth, run: () => step(1) },
 ]);
-help.addEventListener("click", () => keys.openHelp());
 
 // --- state --------------------------------------------------------------------------------------------------------
 
@@ -144,7 +141,10 @@ function stateChanged(next: State, before: State): void {
   if (same) return;
   // Old numbers under a new heading would lie: they fade until the new ones are here.
   report.classList.add("pending");
-  refresh.now();
+  // What was pressed is on screen first: a dozen questions take longer to ask than a frame has.
+  refresh.stop();
+  cancelAnimationFrame(nextFrame);
+  nextFrame = requestAnimationFrame(() => setTimeout(refresh.now));
 }
 
 function showState(): void {
@@ -174,12 +174,12 @@ function useSite(): void {
     known.map(({ site_id }) => site_id),
     site.site_id,
   );
-  setText(zone, fill(strings.zone, { zone: site.time_zone }));
   empty.show(site.site_id, location.origin);
   notice.use(site.site_id, view);
   strip.use(site.site_id, site.time_zone, view);
   numbers.clear();
   empty.node.hidden = report.hidden = true;
+  report.classList.add("blank");
   showState();
   stopPolling = pollLive(site.site_id, { answer: liveAnswer, unchanged: alive, failure });
   refresh.now();
@@ -193,7 +193,7 @@ function liveAnswer(answer: LiveAnswer): void {
   strip.update(answer, numbers.meta);
   const isEmpty = !answer.has_events;
   empty.node.hidden = !isEmpty;
-  report.hidden = isEmpty || !numbers.hasAnswer;
+  report.hidden = isEmpty;
   const { minutes, latest } = answer;
   const next = JSON.stringify([minutes, latest[0], answer.current_visitors, answer.has_events]);
   const changed = next !== signature;
@@ -246,7 +246,7 @@ async function ask(signal: AbortSignal): Promise<void> {
         if (signal.aborted) return;
         filters.say("");
         report.hidden = live?.has_events === false;
-        report.classList.remove("pending");
+        report.classList.remove("pending", "blank");
         if (live) strip.update(live, numbers.meta);
       }),
     panels.refresh(question, view, signal),

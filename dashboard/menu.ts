@@ -1,5 +1,5 @@
 /** Choosing a date range: a button, a list with its shortcut keys, and two date fields. Knows no data. */
-import { el, setText } from "./dom.ts";
+import { button, el, setText } from "./dom.ts";
 import type { Strings } from "./i18n/en.ts";
 import { customDates, customTimes, RANGES, type Range, type RangeName } from "./period.ts";
 import type { View } from "./view.ts";
@@ -42,29 +42,15 @@ export function rangeMenu(
   step: (by: -1 | 1) => void,
 ): RangeMenu {
   const label = el("span", {});
-  const button = el(
-    "button",
-    {
-      type: "button",
-      class: "button",
-      "aria-haspopup": "true",
-      "aria-expanded": "false",
-      "aria-controls": "ranges",
-    },
-    label,
-  );
+  const opener = button("button", label, () => open(list.hidden !== false), {
+    "aria-haspopup": "true",
+    "aria-expanded": "false",
+    "aria-controls": "ranges",
+  });
   const items = RANGES.map((range) => {
-    const item = el(
-      "button",
-      { type: "button", class: FIRST_OF_GROUP.has(range) ? "item first" : "item", "data-range": range },
-      el("span", {}, strings[range]),
-      el("kbd", { "aria-hidden": "true" }, RANGE_KEYS[range]),
-    );
-    item.addEventListener("click", () => {
-      open(false);
-      button.focus();
-      pick(range);
-    });
+    const look = FIRST_OF_GROUP.has(range) ? "item first" : "item";
+    const item = button(look, el("span", {}, strings[range]), () => choose(range), { "data-range": range });
+    item.append(el("kbd", { "aria-hidden": "true" }, RANGE_KEYS[range]));
     return item;
   });
   const from = el("input", { type: "date", required: "", id: "from" });
@@ -85,42 +71,40 @@ export function rangeMenu(
     form,
   );
   list.hidden = true;
-  const arrow = (by: -1 | 1, label: string, sign: string): HTMLButtonElement => {
-    const made = el(
-      "button",
-      { type: "button", class: "button step", "aria-label": label, title: label },
-      el("span", { "aria-hidden": "true" }, sign),
-    );
-    made.addEventListener("click", () => step(by));
-    return made;
-  };
+  const arrow = (by: -1 | 1, label: string, sign: string): HTMLButtonElement =>
+    button("button step", el("span", { "aria-hidden": "true" }, sign), () => step(by), {
+      "aria-label": label,
+      title: label,
+    });
   const back = arrow(-1, strings.stepBack, "‹");
   const forth = arrow(1, strings.stepForth, "›");
-  const node = el("div", { class: "range" }, back, button, forth, list);
+  const node = el("div", { class: "range" }, back, opener, forth, list);
 
   function open(isOpen: boolean): void {
     list.hidden = !isOpen;
-    button.setAttribute("aria-expanded", String(isOpen));
+    opener.setAttribute("aria-expanded", String(isOpen));
     if (isOpen) (items.find((item) => item.getAttribute("aria-current")) ?? items[0])?.focus();
   }
 
-  button.addEventListener("click", () => open(list.hidden !== false));
+  function choose(range: Range): void {
+    open(false);
+    opener.focus();
+    pick(range);
+  }
+
   from.addEventListener("change", () => {
     to.min = from.value;
   });
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const range: Range = `${from.value}..${to.value}`;
-    if (!customDates(range)) return;
-    open(false);
-    button.focus();
-    pick(range);
+    if (customDates(range)) choose(range);
   });
   node.addEventListener("keydown", (event) => {
     if (list.hidden) return;
     if (event.key === "Escape") {
       open(false);
-      button.focus();
+      opener.focus();
     }
     const at = items.indexOf(document.activeElement as HTMLButtonElement);
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];

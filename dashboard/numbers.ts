@@ -10,8 +10,6 @@ import type { View } from "./view.ts";
 
 export interface NumbersArea {
   readonly nodes: readonly HTMLElement[];
-  /** The server has answered a question, be it with a refusal: there is something to show. */
-  readonly hasAnswer: boolean;
   /** What the shown report covers. */
   readonly period: Period | undefined;
   readonly meta: QueryMeta | undefined;
@@ -36,7 +34,6 @@ export function numbersArea(first: View, actions: NumbersActions): NumbersArea {
   let view = first;
   let report: Report | undefined;
   let metric = "visitors";
-  let hasAnswer = false;
 
   function show(): void {
     tiles.select(metric);
@@ -49,9 +46,6 @@ export function numbersArea(first: View, actions: NumbersActions): NumbersArea {
 
   return {
     nodes: [notice, tiles.node, graph.node],
-    get hasAnswer() {
-      return hasAnswer;
-    },
     get period() {
       return report?.period;
     },
@@ -77,7 +71,6 @@ export function numbersArea(first: View, actions: NumbersActions): NumbersArea {
         setText(notice, refusal(error, strings));
         notice.hidden = false;
       }
-      hasAnswer = true;
     },
     choose(next) {
       metric = next;
@@ -85,7 +78,6 @@ export function numbersArea(first: View, actions: NumbersActions): NumbersArea {
     },
     clear() {
       report = undefined;
-      hasAnswer = false;
       tiles.clear();
     },
   };

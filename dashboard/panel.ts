@@ -3,7 +3,7 @@ import type { Progress } from "./api.ts";
 import type { Ask, AskOptions, Body, Filled, PanelContext } from "./body.ts";
 import type { PanelDefinition, Tab, TabKind } from "./breakdowns.ts";
 import { csvLink } from "./csv.ts";
-import { el, setAttribute, setText } from "./dom.ts";
+import { button, el, options, setAttribute, setText } from "./dom.ts";
 import { fill } from "./i18n/strings.ts";
 import { readingText } from "./progress.ts";
 import { rowsBody } from "./rowsbody.ts";
@@ -44,7 +44,9 @@ export function panel(
   const made = new Map<TabKind, Body>();
 
   const message = el("p", { class: "quiet panel-message", role: "status" });
-  const more = el("button", { type: "button", class: "link more" }, strings.more);
+  const more = button("link more", strings.more, () => {
+    if (last && all) actions.openAll(`${strings[definition.title]} · ${strings[tab.label]}`, tab, all, last);
+  });
   const csv = csvLink(first, (text) => setText(message, text));
   const margin = el("span", { class: "margin" });
   const source = el("span", { class: "badge", title: strings.archiveHint }, strings.archive);
@@ -96,25 +98,21 @@ export function panel(
     strip.replaceChildren(
       ...tabs
         .filter(({ group }) => !group)
-        .map((one) => {
-          const button = el(
-            "button",
-            { type: "button", "data-tab": one.label, "aria-pressed": String(one === tab) },
-            strings[one.label],
-          );
-          button.addEventListener("click", () => choose(one));
-          return button;
-        }),
+        .map((one) =>
+          button("", strings[one.label], () => choose(one), {
+            "data-tab": one.label,
+            "aria-pressed": String(one === tab),
+          }),
+        ),
       ...groups.map((group) => {
         const select = el("select", { "aria-label": strings[group], "data-tab": group });
         select.classList.toggle("on", tab.group === group);
-        if (tab.group !== group) select.append(el("option", { value: "" }, strings[group]));
-        for (const one of tabs.filter((candidate) => candidate.group === group)) {
-          const text = `${strings[group]}: ${strings[one.label]}`;
-          select.append(
-            el("option", { value: one.dimension, ...(one === tab ? { selected: "" } : {}) }, text),
-          );
-        }
+        if (tab.group !== group) select.append(...options([["", strings[group]]]));
+        const members = tabs.filter((one) => one.group === group);
+        select.append(
+          ...options(members.map((one) => [one.dimension, `${strings[group]}: ${strings[one.label]}`])),
+        );
+        if (tab.group === group) select.value = tab.dimension;
         select.addEventListener("change", () => {
           const chosen = tabs.find(({ dimension }) => dimension === select.value);
           if (chosen) choose(chosen);
@@ -124,10 +122,6 @@ export function panel(
     );
     if (held) strip.querySelector<HTMLElement>(`[data-tab="${held}"]`)?.focus();
   }
-
-  more.addEventListener("click", () => {
-    if (last && all) actions.openAll(`${strings[definition.title]} · ${strings[tab.label]}`, tab, all, last);
-  });
 
   function show(filled: Filled, { view, csv: address }: PanelContext): void {
     all = filled.all;
@@ -149,6 +143,7 @@ export function panel(
       const turn = ++turns;
       const one = body();
       const progress: Progress = (done) => {
+        clearTimeout(slow);
         if (turn !== turns) return;
         setText(message, readingText(done, context.view));
         inside.classList.add("waiting");

@@ -185,7 +185,8 @@ export function sparkPath(values: Points): string {
   const known = values.filter((value) => value !== undefined);
   if (known.length < 2) return "";
   const most = Math.max(...known) || 1;
-  const last = values.length - 1;
+  // What has not happened yet takes no room.
+  const last = values.findLastIndex((value) => value !== undefined);
   const space = {
     left: 0,
     right: 100,

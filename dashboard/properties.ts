@@ -2,7 +2,7 @@
 import { aboutSite } from "./api.ts";
 import type { Body, PanelContext } from "./body.ts";
 import type { Tab } from "./breakdowns.ts";
-import { el } from "./dom.ts";
+import { el, options } from "./dom.ts";
 import { questionOf, rowsBody } from "./rowsbody.ts";
 import type { View } from "./view.ts";
 
@@ -27,7 +27,7 @@ export function propertiesBody(
     if (known?.site === site) return;
     const { properties } = await aboutSite(site);
     known = { site, keys: properties };
-    select.replaceChildren(...properties.map((name) => el("option", { value: name }, name)));
+    select.replaceChildren(...options(properties));
     if (!properties.includes(key)) key = properties[0] ?? "";
     select.value = key;
     select.hidden = properties.length === 0;

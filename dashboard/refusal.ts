@@ -1,7 +1,13 @@
 /** Why the server did not answer, in plain words. Knows no page. */
-import type { ApiError } from "./api.ts";
+import { ApiError } from "./api.ts";
 import type { Strings } from "./i18n/en.ts";
 import { fill } from "./i18n/strings.ts";
+
+/** The same for whatever a question rejected with, an outage included. Throws what is no answer of a server at all. */
+export function problem(error: unknown, strings: Strings): string {
+  if (!(error instanceof ApiError)) throw error;
+  return error.away ? strings.awayNever : refusal(error, strings);
+}
 
 /** A sentence for a person; the server's own words only where they help that person. */
 export function refusal({ status, message }: ApiError, strings: Strings): string {

@@ -1,4 +1,5 @@
 /** Single-key shortcuts and the dialog that lists them. They can be switched off, as WCAG 2.1.4 asks. */
+import { dialog } from "./dialog.ts";
 import { el } from "./dom.ts";
 import type { Strings } from "./i18n/en.ts";
 import { store, stored } from "./stored.ts";
@@ -24,11 +25,7 @@ export function shortcuts(strings: Strings, table: readonly Shortcut[]): Shortcu
       isOn = box.checked;
       store("shortcuts", isOn ? "on" : "off");
     });
-    const close = el("button", { type: "button", class: "button" }, strings.close);
-    const dialog = el(
-      "dialog",
-      { class: "card help", "aria-labelledby": "help-title" },
-      el("header", {}, el("h2", { id: "help-title" }, strings.help), close),
+    dialog(strings.help, "help", strings).body.append(
       el(
         "dl",
         {},
@@ -36,10 +33,6 @@ export function shortcuts(strings: Strings, table: readonly Shortcut[]): Shortcu
       ),
       el("label", { class: "switch" }, box, strings.shortcutsOn),
     );
-    close.addEventListener("click", () => dialog.close());
-    dialog.addEventListener("close", () => dialog.remove());
-    document.body.append(dialog);
-    dialog.showModal();
   }
 
   addEventListener("keydown", (event) => {

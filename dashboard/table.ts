@@ -1,5 +1,5 @@
 /** A real <table> whose rows keep their identity while they move, so that live rankings glide and never shift the layout. */
-import { el, setAttribute, setText } from "./dom.ts";
+import { button, el, setAttribute, setText } from "./dom.ts";
 
 export interface Row {
   readonly key: string;
@@ -84,19 +84,19 @@ function tableRow(pick: () => void) {
   const bar = el("i", { class: "share", "aria-hidden": "true" });
   const mark = el("span", { class: "mark", "aria-hidden": "true" });
   const text = el("span", { class: "text" });
-  const button = el("button", { type: "button", class: "pick" }, mark, text);
-  const name = el("th", { scope: "row", role: "rowheader" }, bar, button);
+  const label = button("pick", mark, pick);
+  label.append(text);
+  const name = el("th", { scope: "row", role: "rowheader" }, bar, label);
   const node = el("tr", { role: "row" }, name);
-  button.addEventListener("click", pick);
   return {
     node,
     show(row: Row, columns: number): void {
       setText(text, row.label);
       setText(mark, row.mark);
       mark.hidden = row.mark === "";
-      setAttribute(button, "title", row.canFocus ? row.hint : row.label);
-      setAttribute(button, "aria-pressed", row.canFocus ? String(row.isFocused) : undefined);
-      button.disabled = !row.canFocus;
+      setAttribute(label, "title", row.canFocus ? row.hint : row.label);
+      setAttribute(label, "aria-pressed", row.canFocus ? String(row.isFocused) : undefined);
+      label.disabled = !row.canFocus;
       bar.style.transform = `scaleX(${row.share})`;
       while (node.childElementCount - 1 > columns) node.lastElementChild?.remove();
       while (node.childElementCount - 1 < columns) node.append(el("td", { role: "cell" }));

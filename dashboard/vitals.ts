@@ -2,7 +2,7 @@
 
 import type { Progress } from "./api.ts";
 import type { PanelContext } from "./body.ts";
-import { el, setText } from "./dom.ts";
+import { button, el, setText } from "./dom.ts";
 import { numberOf } from "./format.ts";
 import type { Strings } from "./i18n/en.ts";
 import type { Panel, PanelActions } from "./panel.ts";
@@ -34,8 +34,15 @@ export function rated({ good, poor }: Pick<Vital, "good" | "poor">, value: numbe
   return value <= poor ? "fair" : "poor";
 }
 
-/** The scale ends where twice the poor begins; beyond, the mark stays at its end. */
-const END = 1.5;
+/**
+ * Where a value lies on its scale, 0 to 1: a third for each rating, so that the mark stands in the colour of its word.
+ * The last third ends at twice where poor begins; what is beyond stays at its end.
+ */
+export function placeOf({ good, poor }: Pick<Vital, "good" | "poor">, value: number): number {
+  const within = (from: number, to: number): number => Math.min(1, (value - from) / (to - from)) / 3;
+  if (value <= good) return within(0, good);
+  return value <= poor ? 1 / 3 + within(good, poor) : 2 / 3 + within(poor, 2 * poor);
+}
 
 export function vitalsPanel(first: View, actions: PanelActions): Panel {
   const { strings } = first;
@@ -95,7 +102,7 @@ export function vitalsPanel(first: View, actions: PanelActions): Panel {
       setText(word, rating ? strings[rating] : "");
       word.className = `rating ${rating ?? ""}`;
       mark.hidden = n === undefined;
-      if (n !== undefined) mark.style.left = `${Math.min(100, (100 * n) / (vital.poor * END)).toFixed(1)}%`;
+      if (n !== undefined) mark.style.left = `${(100 * placeOf(vital, n)).toFixed(1)}%`;
     }
   }
 
@@ -105,8 +112,9 @@ export function vitalsPanel(first: View, actions: PanelActions): Panel {
   ): void {
     body.replaceChildren(
       ...rows.map(({ page, values }) => {
-        const pick = el("button", { type: "button", class: "pick" }, el("span", { class: "text" }, page));
-        pick.addEventListener("click", () => actions.pick("event:page", page));
+        const pick = button("pick", el("span", { class: "text" }, page), () =>
+          actions.pick("event:page", page),
+        );
         return el(
           "tr",
           {},

@@ -1,6 +1,6 @@
 /** What a site without any event shows: what to paste, that somebody is watching, and what is wrong if nothing comes. */
 import { copyLine } from "./copy.ts";
-import { el, setText } from "./dom.ts";
+import { button, el, setText } from "./dom.ts";
 import type { Strings } from "./i18n/en.ts";
 import { fill } from "./i18n/strings.ts";
 import { installCheck } from "./install.ts";
@@ -39,13 +39,7 @@ export function welcome(strings: Strings): Welcome {
         line.show(all.find(({ name }) => name === chosen)?.code ?? "");
         for (const tab of tabs.children) tab.setAttribute("aria-pressed", String(tab.textContent === chosen));
       };
-      tabs.replaceChildren(
-        ...all.map(({ name }) => {
-          const tab = el("button", { type: "button" }, name);
-          tab.addEventListener("click", () => choose(name));
-          return tab;
-        }),
-      );
+      tabs.replaceChildren(...all.map(({ name }) => button("", name, () => choose(name))));
       choose(all[0]!.name);
       setText(text, fill(strings.welcomeText, { site }));
       void check.look(site);

@@ -6,7 +6,9 @@ import { feature } from "topojson-client";
 import type { GeometryCollection, Topology } from "topojson-specification";
 
 /** Width of the drawing in its own units. In a panel one of them is a pixel and a half: finer costs bytes and shows nothing. */
-const WIDTH = 360;
+const WIDTH = 320;
+/** Smaller islands, in square units, are specks: they are left out where the country has land that is seen. */
+const SPECK = 2;
 /** ISO 3166-1 numeric. Nobody browses from there, and it would take a fifth of the height. */
 const ANTARCTICA = "010";
 
@@ -60,12 +62,18 @@ const REACH = 40;
 
 type Step = readonly [x: number, y: number];
 
+interface Ring {
+  readonly start: Step;
+  /** The last one, back to the start, is the path's own `z`. */
+  readonly steps: readonly Step[];
+}
+
 /**
  * The same outline by steps instead of places, each a letter for x and one for y: a quarter as long. Without corners
  * that bend nothing, and without rings that rounding made a line.
  */
 function relative(path: string): string {
-  let result = "";
+  const rings: Ring[] = [];
   for (const ring of path.match(/M[^Z]*Z/g) ?? []) {
     const corners = ring.slice(1, -1).split("L");
     const points = corners.map((corner) => corner.split(",").map(Number) as [number, number]);
@@ -78,9 +86,27 @@ function relative(path: string): string {
       if (longer) steps[steps.length - 1] = longer;
       else if (step.some((length) => length !== 0)) steps.push(step);
     }
-    if (steps.length > 1) result += `M${points[0]!.join(" ")}l${steps.flat().map(letter).join("")}z`;
+    if (steps.length > 1) rings.push({ start: points[0]!, steps });
   }
-  return result;
+  const seen = rings.filter(({ steps }) => areaOf(steps) >= SPECK);
+  return (seen.length > 0 ? seen : rings)
+    .map(({ start, steps }, i, all) => {
+      const before = all[i - 1]?.start;
+      const move = before ? `m${start[0] - before[0]} ${start[1] - before[1]}` : `M${start.join(" ")}`;
+      return `${move}l${steps.flat().map(letter).join("")}z`;
+    })
+    .join("");
+}
+
+/** By the shoelace formula, the outline beginning in the origin. */
+function areaOf(steps: readonly Step[]): number {
+  let [x, y, twice] = [0, 0, 0];
+  for (const [dx, dy] of steps) {
+    twice += x * dy - y * dx;
+    x += dx;
+    y += dy;
+  }
+  return Math.abs(twice) / 2;
 }
 
 /** One step in place of two in the same direction; undefined where they are not, or too long for a letter. */

@@ -88,17 +88,20 @@ describe("axe finds nothing wrong", () => {
     expect(await violations()).toEqual([]);
     await page.keyboard.press("Escape");
     await expect.poll(dialogs).toBe(0);
-    expect(
-      await page.evaluate(`document.activeElement.matches(${JSON.stringify(opens)})`),
-      "focus is back",
-    ).toBe(true);
+    await expect
+      .poll(() => page.evaluate(`document.activeElement.matches(${JSON.stringify(opens)})`), {
+        message: "focus is back",
+      })
+      .toBe(true);
   });
 
   it.each(["defined", "funnels"])("in the editor of %s", async (name) => {
     await tab("goals", name).click();
     await page.locator("[data-panel=goals] .one-row .link").click();
+    await page.getByRole("dialog").waitFor();
     expect(await violations()).toEqual([]);
     await page.keyboard.press("Escape");
+    await expect.poll(dialogs).toBe(0);
   });
 
   it("while a panel is refused", async () => {
@@ -122,7 +125,7 @@ describe("axe finds nothing wrong", () => {
     await page.goto(`${fixture.url}embed/?share=rvs_x`);
     await page.addScriptTag({ path: AXE });
     await page.locator("[data-panel=vitals] tbody tr").first().waitFor();
-    expect(await page.locator(".controls").isVisible()).toBe(false);
+    await expect.poll(() => page.locator(".controls").isVisible()).toBe(false);
     expect(await violations()).toEqual([]);
     await page.goto(`${fixture.url}embed/`);
     await page.getByText("needs a share link").waitFor();
@@ -160,12 +163,13 @@ describe("by keyboard alone", () => {
 
   it("a row narrows, its chip changes and goes, and the address tells each step", async () => {
     await page.locator("[data-panel=pages] .pick", { hasText: "/pricing" }).press("Enter");
-    expect(new URL(page.url()).searchParams.getAll("f")).toEqual(["is,event:page,/pricing"]);
+    const conditions = () => new URL(page.url()).searchParams.getAll("f");
+    await expect.poll(conditions).toEqual(["is,event:page,/pricing"]);
     await page.locator(".chip-text").press("Enter");
     await page.getByLabel("Condition").selectOption("is_not");
     await page.getByLabel("Values").fill("/pricing\n/docs, old");
     await page.getByRole("button", { name: "Apply" }).last().press("Enter");
-    expect(new URL(page.url()).searchParams.getAll("f")).toEqual(["is_not,event:page,/pricing,/docs%2C old"]);
+    await expect.poll(conditions).toEqual(["is_not,event:page,/pricing,/docs%2C old"]);
     await expect
       .poll(() => page.locator(".chip-text").textContent())
       .toBe("Page is not /pricing, /docs, old");
@@ -195,7 +199,9 @@ describe("by keyboard alone", () => {
     await expect.poll(() => JSON.stringify(fixture.queries.at(-1)?.order_by)).toBe('[["event:page","asc"]]');
     await dialog.getByLabel("Search").fill("page-1");
     await expect.poll(() => dialog.getByRole("status").textContent()).toBe("1–10 of 10");
-    expect(await dialog.getByRole("link", { name: "CSV" }).getAttribute("href")).toContain("page-1");
+    await expect
+      .poll(() => dialog.getByRole("link", { name: "CSV" }).getAttribute("href"))
+      .toContain("page-1");
     await dialog.getByRole("button", { name: "/archive/page-10" }).press("Enter");
     await expect.poll(() => page.locator(".chip-text").textContent()).toBe("Page: /archive/page-10");
     await page.locator(".chip-remove").press("Enter");
@@ -209,11 +215,9 @@ describe("by keyboard alone", () => {
     await page.keyboard.type("download");
     await page.keyboard.press("Enter");
     await expect.poll(dialogs).toBe(0);
-    expect(fixture.data.about.goals).toEqual([
-      { event: "signup" },
-      { page: "/pricing", name: "Looked at prices" },
-      { event: "download" },
-    ]);
+    await expect
+      .poll(() => fixture.data.about.goals)
+      .toEqual([{ event: "signup" }, { page: "/pricing", name: "Looked at prices" }, { event: "download" }]);
     await expect.poll(() => page.locator("[data-panel=goals] .pick").count()).toBe(3);
   });
 });

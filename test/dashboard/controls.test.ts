@@ -40,21 +40,21 @@ it("time is walked through by arrows, buckets and zoom, all in the URL, and the 
   const range = () => textOf(".range > [aria-haspopup]");
   const plot = page.locator(".chart .plot");
   await plot.locator(".line").first().waitFor({ state: "attached" });
-  expect(await range()).toBe("Yesterday");
+  await expect.poll(range).toBe("Yesterday");
   await page.keyboard.press("ArrowRight");
   await expect.poll(range).toBe("Today");
-  expect(await page.locator(".step").last().isDisabled()).toBe(true);
+  await expect.poll(() => page.locator(".step").last().isDisabled()).toBe(true);
   await page.locator(".step").first().click();
   await page.keyboard.press("ArrowLeft");
   const dayBefore = new Date(Date.now() - 2 * 86_400_000).toISOString().slice(0, 10);
-  expect(parameter("range")).toBe(`${dayBefore}..${dayBefore}`);
+  await expect.poll(() => parameter("range")).toBe(`${dayBefore}..${dayBefore}`);
 
   await page.keyboard.press("w");
-  const interval = page.locator(".legend select");
+  const interval = page.locator(".choices select");
   await expect.poll(() => interval.inputValue()).toBe("day");
   expect(await interval.locator("option").allTextContents()).toEqual(["by hour", "by day"]);
   await interval.selectOption("hour");
-  expect(parameter("interval")).toBe("hour");
+  await expect.poll(() => parameter("interval")).toBe("hour");
   await expect.poll(() => asked("time:hour").some(({ date_range }) => date_range === "7d")).toBe(true);
   await expect.poll(() => plot.getAttribute("aria-valuemax")).toBe("167");
   await interval.selectOption("day");
@@ -65,7 +65,7 @@ it("time is walked through by arrows, buckets and zoom, all in the URL, and the 
   await page.keyboard.press("Home");
   await page.keyboard.press("Enter");
   const first = new Date(Date.now() - 6 * 86_400_000).toISOString().slice(0, 10);
-  expect(parameter("range")).toBe(`${first}..${first}`);
+  await expect.poll(() => parameter("range")).toBe(`${first}..${first}`);
   expect(parameter("interval")).toBeNull();
   await page.goBack();
   await expect.poll(range).toBe("Last 7 days");
@@ -75,9 +75,12 @@ it("time is walked through by arrows, buckets and zoom, all in the URL, and the 
   await page.mouse.move(box.x + box.width * 0.3, box.y + 40);
   await page.mouse.down();
   await page.mouse.move(box.x + box.width * 0.6, box.y + 60, { steps: 4 });
-  expect(Number(await plot.locator(".stretch").getAttribute("width"))).toBeGreaterThan(50);
+  await expect
+    .poll(async () => Number(await plot.locator(".stretch").getAttribute("width")))
+    .toBeGreaterThan(50);
   await page.mouse.up();
-  const [from = "", to = ""] = parameter("range")?.split("..") ?? [];
+  await expect.poll(() => parameter("range")).toMatch(/^\d{4}-\d\d-\d\d\.\./);
+  const [from = "", to = ""] = parameter("range")!.split("..");
   expect(from >= first && to > from).toBe(true);
 });
 
@@ -85,7 +88,7 @@ it("the comparison may be a year, and the colours are remembered", async () => {
   await visit("?range=month");
   await page.locator(".tile").first().waitFor();
   await page.locator(".compare").selectOption("year");
-  expect(parameter("compare")).toBe("year");
+  await expect.poll(() => parameter("compare")).toBe("year");
   const yearAgo = new Date(Date.UTC(new Date().getUTCFullYear() - 1, new Date().getUTCMonth(), 1));
   await expect
     .poll(() => JSON.stringify(fixture.queries.map(({ date_range }) => date_range)))
@@ -94,12 +97,11 @@ it("the comparison may be a year, and the colours are remembered", async () => {
   const light = await paper();
   await page.locator(".theme").click();
   await page.locator(".theme").click();
-  expect(await page.locator(".theme").getAttribute("aria-label")).toBe("Colours: dark");
+  await expect.poll(() => page.locator(".theme").getAttribute("aria-label")).toBe("Colours: dark");
+  await expect.poll(paper).not.toBe(light);
   const dark = await paper();
-  expect(dark).not.toBe(light);
   await page.reload();
-  await page.locator(".tile").first().waitFor();
-  expect(await paper()).toBe(dark);
+  await expect.poll(paper).toBe(dark);
 });
 
 it("the strip shows the day with the one a week ago, what a trace tells, and what was refused", async () => {
@@ -129,25 +131,27 @@ it("the strip shows the day with the one a week ago, what a trace tells, and wha
   expect(days).toHaveLength(new Set(days).size);
   await page.locator(".small").focus();
   await page.keyboard.press("Home");
-  expect(await textOf(".day .readout")).toMatch(/^00:00 · \d+\.\d$/);
-  expect(await textOf(".day .past")).toMatch(/^a week ago · \d+\.\d$/);
+  await expect.poll(() => textOf(".day .readout")).toMatch(/^00:00 · \d+\.\d$/);
+  await expect.poll(() => textOf(".day .past")).toMatch(/^a week ago · \d+\.\d$/);
   expect(await page.locator(".day tbody tr").count()).toBeGreaterThan(0);
   expect(await page.locator(".feed a[href]").getAttribute("href")).toBe(`/traces?id=${trace}`);
 
   await page.locator(".freshness").click();
-  const facts = await page.locator(".details").innerText();
-  expect(facts).toMatch(/Complete to\s+\d\d:\d\d:\d\d/);
-  expect(facts).toMatch(/Refused, last 30 minutes\s+bot 3, too old 1/);
-  expect(facts).toMatch(/Late, last 30 minutes\s+4/);
+  const facts = () => page.locator(".details").innerText();
+  await expect.poll(facts).toMatch(/Complete to\s+\d\d:\d\d:\d\d/);
+  expect(await facts()).toMatch(/Refused, last 30 minutes\s+bot 3, too old 1/);
+  expect(await facts()).toMatch(/Late, last 30 minutes\s+4/);
   await page.keyboard.press("Escape");
-  expect(await page.locator(".details").isVisible()).toBe(false);
+  await expect.poll(() => page.locator(".details").isVisible()).toBe(false);
   expect(await page.evaluate("layoutShift")).toBe(0);
 
   await page.evaluate("dispatchEvent(new Event('beforeprint'))");
   await page.emulateMedia({ media: "print", colorScheme: "dark" });
-  expect(await page.locator(".chart .table-box tbody tr").count()).toBe(24);
-  expect(await page.locator(".theme").isVisible()).toBe(false);
-  expect(await page.evaluate("getComputedStyle(document.body).backgroundColor")).toBe("rgb(255, 255, 255)");
+  await expect.poll(() => page.locator(".chart .table-box tbody tr").count()).toBe(24);
+  await expect.poll(() => page.locator(".theme").isVisible()).toBe(false);
+  await expect
+    .poll(() => page.evaluate("getComputedStyle(document.body).backgroundColor"))
+    .toBe("rgb(255, 255, 255)");
 });
 
 it.each([
@@ -174,6 +178,6 @@ it("one of many sites is found by a part of its name", async () => {
   const search = page.getByRole("combobox", { name: "Find a site" });
   await search.fill("p-31");
   await search.press("Enter");
-  expect(parameter("site")).toBe("shop-31.example");
+  await expect.poll(() => parameter("site")).toBe("shop-31.example");
   await expect.poll(() => search.inputValue()).toBe("shop-31.example");
 });

@@ -39,6 +39,8 @@ export interface Data {
   unfinished: number;
   /** Answers every query with 400 and this message. */
   refusal: string | undefined;
+  /** The server's clock, epoch ms; one that stands still keeps the turn of a minute out of a test. */
+  clock: () => number;
 }
 
 export interface Fixture {
@@ -74,8 +76,12 @@ const VALUES: Record<string, readonly string[]> = {
   "event:goal": ["signup", "purchase", "download"],
 };
 
+/** Every page of a test run is the same one. */
+let built: ReturnType<typeof buildDashboard> | undefined;
+
 export async function startFixture(change: Partial<Data> = {}): Promise<Fixture> {
-  const files = await buildDashboard();
+  built ??= buildDashboard();
+  const files = await built;
   const data: Data = {
     sites: [{ site_id: "example.com", time_zone: "UTC" }],
     hasEvents: true,
@@ -91,6 +97,7 @@ export async function startFixture(change: Partial<Data> = {}): Promise<Fixture>
     since: 0,
     unfinished: 0,
     refusal: undefined,
+    clock: Date.now,
     ...change,
   };
   const queries: Record<string, unknown>[] = [];
@@ -119,7 +126,7 @@ export async function startFixture(change: Partial<Data> = {}): Promise<Fixture>
       response.end(file.body);
     } else if (url.pathname === "/api/v2/sites") send(200, { sites: data.sites });
     else if (url.pathname === "/api/v2/live") {
-      const body = liveAnswer(data, url.searchParams.get("site_id") ?? "", Date.now());
+      const body = liveAnswer(data, url.searchParams.get("site_id") ?? "", data.clock());
       const stable = { ...body, now: 0, complete_until: 0 };
       const tag = `"${createHash("sha1").update(JSON.stringify(stable)).digest("hex")}"`;
       if (request.headers["if-none-match"] === tag) response.writeHead(304, { etag: tag }).end();
@@ -141,7 +148,8 @@ export async function startFixture(change: Partial<Data> = {}): Promise<Fixture>
       const body = JSON.parse(question) as Query;
       queries.push(body as unknown as Record<string, unknown>);
       if (data.refusal) send(400, { error: data.refusal });
-      else if (!needsArchive(body) || !isUnfinished(question)) send(200, queryAnswer(data, body, Date.now()));
+      else if (!needsArchive(body) || !isUnfinished(question))
+        send(200, queryAnswer(data, body, data.clock()));
     } else if (url.pathname === "/api/v2/export.csv") {
       if (isUnfinished(url.search)) return;
       response.writeHead(200, {

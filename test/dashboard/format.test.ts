@@ -14,6 +14,7 @@ describe("a metric", () => {
     ["visitors", null, "–"],
     ["bounce_rate", 42, "42%"],
     ["views_per_visit", 2.4, "2.4"],
+    ["conversion_rate", 2, "2.0%"],
     ["visit_duration", 94, "1m 34s"],
     ["visit_duration", 0, "0s"],
     ["visit_duration", 3_720, "1h 2m"],
@@ -29,6 +30,10 @@ describe("a metric", () => {
     expect(korean.lag(1_200)).toBe("1.2초");
     expect(korean.country("KR")).toBe("대한민국");
   });
+});
+
+it("durations of a page's loading have one unit and one width", () => {
+  expect([640, 999.6, 2_310].map(english.milliseconds)).toEqual(["640 ms", "1.0 sec", "2.3 sec"]);
 });
 
 describe("honesty", () => {

@@ -8,6 +8,15 @@ export const SUM_LAYOUT_SHIFTS = `
   }).observe({ type: "layout-shift", buffered: true });
 `;
 
+/** Before anything else: keeps in `said` each text that an element of this selector ever had, however short it stood. */
+export const recordTexts = (selector: string): string => `
+  globalThis.said = [];
+  new MutationObserver(() => {
+    const text = document.querySelector(${JSON.stringify(selector)})?.textContent ?? "";
+    if (said.at(-1) !== text) said.push(text);
+  }).observe(document, { subtree: true, childList: true, characterData: true });
+`;
+
 /** Milliseconds from the page's HTML to the fixture's headline number on screen. */
 export const TIME_TO_FIRST_NUMBER = `(async () => {
   while (document.querySelector("[data-metric=visitors] .value")?.textContent !== "1,200") {

@@ -5,6 +5,7 @@ import { type Data, type Fixture, startFixture } from "./fixture.ts";
 import { LOW_CONTRAST, NAMELESS_CONTROLS, SUM_LAYOUT_SHIFTS, TIME_TO_FIRST_NUMBER } from "./inpage.ts";
 
 let browser: Browser;
+const DAY = 86_400_000;
 const fixtures: Fixture[] = [];
 const pages: Page[] = [];
 
@@ -42,6 +43,8 @@ async function visit(data: Partial<Data> = {}, path = "", locale = "en-US"): Pro
 
 const tile = (page: Page, metric: string) => page.locator(`[data-metric=${metric}] .value`);
 const textOf = (page: Page, selector: string) => page.locator(selector).textContent();
+const isHeadline = (metrics: unknown) => String(metrics).includes("bounce_rate");
+const search = (page: Page) => new URL(page.url()).search;
 
 /** Panels and headline arrive in any order: the last of fifty rows' worth is on screen, and so are the numbers. */
 async function allPainted(page: Page): Promise<void> {
@@ -61,7 +64,8 @@ describe("first paint", () => {
     await expect.poll(() => tile(page, "visitors").textContent()).toBe("1,200");
     expect(await tile(page, "bounce_rate").textContent()).toBe("42%");
     expect(await textOf(page, "[data-metric=visitors] .change")).toBe("25%");
-    expect(await textOf(page, "#current")).toBe("12");
+    expect(await textOf(page, "[data-metric=visitors] .margin")).toBe("");
+    await expect.poll(() => textOf(page, "#current")).toBe("12");
     expect(await textOf(page, ".fresh")).toMatch(/^Complete to \d\d:\d\d:\d\d, 1\.2s behind$/);
     await expect.poll(() => page.locator("[data-panel=pages] tbody tr").count()).toBe(8);
     await page.locator("[data-panel=places] [data-tab=country]").click();
@@ -73,7 +77,8 @@ describe("first paint", () => {
   });
 
   it("says no change against a period that may not be whole, and why", async () => {
-    const { page } = await visit({ since: Date.now() - 36 * 3_600_000 });
+    const yesterday = Math.floor(Date.now() / DAY) * DAY - DAY;
+    const { page } = await visit({ since: yesterday });
     await expect.poll(() => tile(page, "visitors").textContent()).toBe("1,200");
     await expect
       .poll(() => page.locator("[data-metric=visitors]").getAttribute("title"))
@@ -84,47 +89,43 @@ describe("first paint", () => {
   it("has the first numbers within 300 ms of the script's start", async () => {
     const { page } = await visit();
     await page.locator("#current", { hasText: "12" }).waitFor();
-    // The best of five: the page's own time, as far as other tests leave it a core.
+    // The best of three: the page's own time, as far as other tests leave it a core.
     const times: number[] = [];
-    for (let load = 0; load < 5; load++) {
+    for (let load = 0; load < 3; load++) {
       await page.reload();
       times.push(await page.evaluate(TIME_TO_FIRST_NUMBER));
     }
     expect(Math.min(...times)).toBeLessThan(patience(300));
   });
 
-  it("states the error of an approximate number, and only then", async () => {
-    const exact = await visit();
-    await exact.page.locator("#current", { hasText: "12" }).waitFor();
-    expect(await textOf(exact.page, "[data-metric=visitors] .margin")).toBe("");
-    const rough = await visit({ error: 0.012 });
-    await expect.poll(() => textOf(rough.page, "[data-metric=visitors] .margin")).toBe("±1.2%");
-    expect(await textOf(rough.page, "[data-metric=visits] .margin")).toBe("");
-    await expect.poll(() => textOf(rough.page, "[data-panel=pages] .margin")).toBe("Visitors ±1.2%");
-    expect(await textOf(rough.page, ".chart .margin")).toBe("±1.2%");
-    await rough.page.locator("[data-metric=visits]").click();
-    expect(await textOf(rough.page, ".chart .margin")).toBe("");
+  it("states the error of an approximate number, and of no other", async () => {
+    const { page } = await visit({ error: 0.012 });
+    await expect.poll(() => textOf(page, "[data-metric=visitors] .margin")).toBe("±1.2%");
+    expect(await textOf(page, "[data-metric=visits] .margin")).toBe("");
+    await expect.poll(() => textOf(page, "[data-panel=pages] .margin")).toBe("Visitors ±1.2%");
+    expect(await textOf(page, ".chart .margin")).toBe("±1.2%");
+    await page.locator("[data-metric=visits]").click();
+    await expect.poll(() => textOf(page, ".chart .margin")).toBe("");
   });
 
   it("says how far the numbers are recounted, and in red when they differ", async () => {
     const until = Date.UTC(2026, 0, 5, 12, 3, 20);
-    const equal = await visit({ reconciled: { until, difference: 0, windows: 0 }, late: 3 });
-    await expect
-      .poll(() => textOf(equal.page, ".recount"))
-      .toBe("Recounted to 12:03, difference 0 · late but counted: 3");
-    const wrong = await visit({ reconciled: { until, difference: -2, windows: 4 } });
-    await expect
-      .poll(() => textOf(wrong.page, ".recount.differs"))
-      .toContain("differs in 4 time windows, by 2 events");
-    const none = await visit();
-    await none.page.locator("#current", { hasText: "12" }).waitFor();
-    expect(await textOf(none.page, ".recount")).toBe("");
+    const { fixture, page } = await visit();
+    const recount = () => textOf(page, ".recount");
+    await page.locator("#current", { hasText: "12" }).waitFor();
+    expect(await recount()).toBe("");
+    Object.assign(fixture.data, { reconciled: { until, difference: 0, windows: 0 }, late: 3 });
+    await expect.poll(recount).toBe("Recounted to 12:03, difference 0 · late but counted: 3");
+    expect(await page.locator(".recount.differs").count()).toBe(0);
+    fixture.data.reconciled = { until, difference: -2, windows: 4 };
+    await expect.poll(recount).toContain("differs in 4 time windows, by 2 events");
+    expect(await page.locator(".recount.differs").count()).toBe(1);
   });
 
   it("speaks Korean to a Korean browser", async () => {
     const { page } = await visit({}, "", "ko-KR");
     await expect.poll(() => textOf(page, ".fresh")).toMatch(/까지 완료, 1\.2초 지연$/);
-    expect(await page.locator("[data-metric=visitors] .label").textContent()).toBe("방문자");
+    await expect.poll(() => textOf(page, "[data-metric=visitors] .label")).toBe("방문자");
   });
 });
 
@@ -152,7 +153,7 @@ describe("live numbers", () => {
         .toBe(expected);
       await expect.poll(() => page.locator("[data-panel=pages] tbody tr").count()).toBe(fixture.data.rows);
     }
-    expect(await textOf(page, ".feed li:first-child .what")).toBe("signup · /pricing");
+    await expect.poll(() => textOf(page, ".feed li:first-child .what")).toBe("signup · /pricing");
     // Ranks change: a row keeps its element and glides to its new place.
     const row = await page.locator("[data-panel=pages] tr", { hasText: "/pricing" }).elementHandle();
     fixture.data.reversed = true;
@@ -165,16 +166,21 @@ describe("live numbers", () => {
   });
 
   it("ask for nothing but the live answer while nothing changes", async () => {
-    const { fixture, page } = await visit();
-    await expect.poll(() => tile(page, "visitors").textContent()).toBe("1,200");
+    const now = Date.now();
+    const { fixture, page } = await visit({ rows: 50, clock: () => now });
+    await allPainted(page);
+    await page.locator(".day .past-line[d^=M]").waitFor({ state: "attached" });
     const quiet = () =>
       page.waitForResponse((response) => response.url().includes("/live") && response.status() === 304);
+    // The first live answer is news to the page: there is a second round.
+    const rounds = () =>
+      fixture.queries.filter(({ date_range, dimensions }) => date_range === "day" && !dimensions);
+    await expect.poll(() => rounds().filter(({ metrics }) => isHeadline(metrics)).length).toBe(2);
     await quiet();
     const asked = fixture.queries.length;
     await quiet();
     await quiet();
-    // The turn of a minute is a change; a test that straddles one may see one round of questions.
-    expect(fixture.queries.length - asked).toBeLessThanOrEqual(9);
+    expect(fixture.queries).toHaveLength(asked);
   });
 });
 
@@ -182,15 +188,15 @@ describe("a site without events", () => {
   it("shows the line to paste and turns live at the first event, without reload", async () => {
     const { fixture, page, problems } = await visit({ hasEvents: false });
     await page.locator(".welcome h2").waitFor();
-    expect(await textOf(page, ".snippet code")).toBe(
-      `<script defer src="${fixture.url}c.js" data-site="example.com"></script>`,
-    );
+    await expect
+      .poll(() => textOf(page, ".snippet code"))
+      .toBe(`<script defer src="${fixture.url}c.js" data-site="example.com"></script>`);
     expect(await page.locator(".tiles").isVisible()).toBe(false);
     fixture.data.hasEvents = true;
     fixture.data.visitors = 1;
     await expect.poll(() => tile(page, "visitors").textContent(), { timeout: patience(2_500) }).toBe("100");
-    expect(await page.locator(".welcome").isVisible()).toBe(false);
-    expect(await page.locator(".tiles").isVisible()).toBe(true);
+    await expect.poll(() => page.locator(".welcome").isVisible()).toBe(false);
+    await expect.poll(() => page.locator(".tiles").isVisible()).toBe(true);
     expect(problems).toEqual([]);
   });
 });
@@ -201,9 +207,9 @@ describe("a server that goes away", () => {
     await expect.poll(() => tile(page, "visitors").textContent()).toBe("1,200");
     await fixture.goAway();
     await expect.poll(() => textOf(page, ".light"), { timeout: patience(4_000) }).toMatch(/^Stale for \d+s$/);
-    expect(await textOf(page, ".fresh")).toMatch(/^Server away since \d\d:\d\d:\d\d/);
+    await expect.poll(() => textOf(page, ".fresh")).toMatch(/^Server away since \d\d:\d\d:\d\d/);
     expect(await tile(page, "visitors").textContent()).toBe("1,200");
-    expect(await page.locator("main").getAttribute("class")).toContain("stale");
+    await expect.poll(() => page.locator("main").getAttribute("class")).toContain("stale");
     fixture.data.visitors = 20;
     await fixture.comeBack();
     await expect.poll(() => tile(page, "visitors").textContent(), { timeout: patience(8_000) }).toBe("2,000");
@@ -227,7 +233,9 @@ describe("a server that goes away", () => {
     await expect
       .poll(() => textOf(page, ".notice"))
       .toBe("The server refused this: metrics[3]: unknown metric");
-    expect(await textOf(page, "[data-panel=pages] .panel-message")).toContain("metrics[3]: unknown metric");
+    await expect
+      .poll(() => textOf(page, "[data-panel=pages] .panel-message"))
+      .toContain("metrics[3]: unknown metric");
     expect(await tile(page, "visitors").textContent()).toBe("–");
   });
 });
@@ -238,15 +246,15 @@ describe("choices", () => {
     await expect.poll(() => tile(page, "visitors").textContent()).toBe("1,200");
     await page.keyboard.press("w");
     await expect.poll(() => textOf(page, ".range > [aria-haspopup]")).toBe("Last 7 days");
-    expect(new URL(page.url()).search).toBe("?range=7d");
+    await expect.poll(() => search(page)).toBe("?range=7d");
     await expect.poll(() => fixture.queries.some(({ date_range }) => date_range === "7d")).toBe(true);
     await page.keyboard.press("x");
-    expect(new URL(page.url()).search).toBe("?range=7d&compare=off");
+    await expect.poll(() => search(page)).toBe("?range=7d&compare=off");
     await expect.poll(() => textOf(page, "[data-metric=visitors] .change")).toBe("");
     await page.goBack();
     await page.goBack();
     await expect.poll(() => textOf(page, ".range > [aria-haspopup]")).toBe("Today");
-    expect(new URL(page.url()).search).toBe("");
+    await expect.poll(() => search(page)).toBe("");
     await expect.poll(() => textOf(page, "[data-metric=visitors] .change")).toBe("25%");
   });
 
@@ -254,16 +262,17 @@ describe("choices", () => {
     const { fixture, page } = await visit();
     await page.locator("#current", { hasText: "12" }).waitFor();
     await page.keyboard.press("c");
+    await page.locator("#from").waitFor();
     await page.locator("#from").fill("2026-01-01");
     await page.locator("#to").fill("2026-01-31");
     await page.locator("#to").press("Enter");
     await expect
       .poll(() => JSON.stringify(fixture.queries.map(({ date_range }) => date_range)))
       .toContain("2025-12-01T00:00:00+00:00");
-    expect(
-      fixture.queries.some(({ date_range }) => JSON.stringify(date_range) === '["2026-01-01","2026-01-31"]'),
-    ).toBe(true);
-    expect(await textOf(page, ".range > [aria-haspopup]")).toBe("January 2026");
+    await expect
+      .poll(() => fixture.queries.map(({ date_range }) => date_range))
+      .toContainEqual(["2026-01-01", "2026-01-31"]);
+    await expect.poll(() => textOf(page, ".range > [aria-haspopup]")).toBe("January 2026");
   });
 
   it("of a row narrow headline and chart to it, and ask only what the API can tell", async () => {
@@ -293,7 +302,7 @@ describe("choices", () => {
     });
     await page.locator(".brand select").selectOption("shop.example");
     await expect.poll(() => textOf(page, ".zone")).toBe("Times in Asia/Seoul");
-    expect(new URL(page.url()).search).toBe("?site=shop.example");
+    await expect.poll(() => search(page)).toBe("?site=shop.example");
     await expect.poll(() => tile(page, "visitors").textContent()).toBe("1,200");
   });
 });
@@ -306,19 +315,27 @@ describe("without a mouse and without eyes", () => {
       .toBe("Visitors over time");
     await page.locator(".chart .plot").focus();
     await page.keyboard.press("Home");
-    const first = await page.locator(".chart .plot").getAttribute("aria-valuetext");
-    expect(first).toMatch(/^\w{3}, \w{3} \d+: \d+, \d+ in the previous period$/);
+    const read = () => page.locator(".chart .plot").getAttribute("aria-valuetext");
+    const past = /^\w{3}, \w{3} \d+: \d+, \d+ in the previous period$/;
+    await expect.poll(read).toMatch(past);
+    const first = await read();
     await page.keyboard.press("ArrowRight");
-    expect(await page.locator(".chart .plot").getAttribute("aria-valuetext")).not.toBe(first);
+    await expect.poll(read).not.toBe(first);
+    expect(await read()).toMatch(past);
     await page.keyboard.press("End");
-    expect(await page.locator(".chart .plot").getAttribute("aria-valuetext")).toMatch(/still open$/);
+    await expect.poll(read).toMatch(/still open$/);
     await page.getByRole("button", { name: "Show as table" }).press("Enter");
-    expect(await page.getByRole("region", { name: "Visitors" }).locator("tbody tr").count()).toBe(7);
+    const rows = page.getByRole("region", { name: "Visitors" }).locator("tbody tr");
+    await expect.poll(() => rows.count()).toBe(7);
   });
 
-  it("every control has a name and every breakdown is a table", async () => {
-    const { page } = await visit({ rows: 50 });
+  it("all text has a contrast of 4.5, every control a name, and every breakdown is a table", async () => {
+    const { page } = await visit({ rows: 50, error: 0.01, revenue: 2 });
     await allPainted(page);
+    for (const colorScheme of ["light", "dark"] as const) {
+      await page.emulateMedia({ colorScheme });
+      expect(await page.evaluate(LOW_CONTRAST), colorScheme).toEqual([]);
+    }
     expect(await page.evaluate(NAMELESS_CONTROLS)).toEqual([]);
     for (const name of ["Pages", "Sources", "Devices", "Events", "Links", "Web vitals by page"]) {
       expect(await page.getByRole("table", { name, exact: true }).count(), name).toBe(1);
@@ -326,16 +343,6 @@ describe("without a mouse and without eyes", () => {
     await page.locator("[data-panel=pages] .more").click();
     await expect.poll(() => page.getByRole("dialog").getByRole("row").count()).toBe(51);
     await page.keyboard.press("Escape");
-    expect(await page.getByRole("dialog").count()).toBe(0);
+    await expect.poll(() => page.getByRole("dialog").count()).toBe(0);
   });
-
-  it.each(["light", "dark"] as const)(
-    "all text has a contrast of at least 4.5 in %s",
-    async (colorScheme) => {
-      const { page } = await visit({ rows: 50, error: 0.01, revenue: 2 });
-      await page.emulateMedia({ colorScheme });
-      await allPainted(page);
-      expect(await page.evaluate(LOW_CONTRAST)).toEqual([]);
-    },
-  );
 });

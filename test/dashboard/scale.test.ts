@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { sparkPath } from "../../dashboard/plot.ts";
 import { axisTicks, thin } from "../../dashboard/scale.ts";
 
 const kind = fc.constantFrom("whole" as const, "fraction" as const, "seconds" as const);
@@ -45,5 +46,17 @@ describe("thinning", () => {
         expect(Math.min(...seen(kept))).toBe(Math.min(...all));
       }),
     );
+  });
+});
+
+describe("a line without axes", () => {
+  it("ends at its right edge with the newest value, however much of the period is to come", () => {
+    const day = [1, 2, 4];
+    expect(sparkPath([...day, undefined, undefined])).toBe(sparkPath(day));
+    expect(sparkPath(day)).toMatch(/100 1$/);
+  });
+
+  it("is none for fewer than two values", () => {
+    expect([sparkPath([]), sparkPath([3, undefined])]).toEqual(["", ""]);
   });
 });

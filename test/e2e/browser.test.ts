@@ -71,7 +71,7 @@ describe("the demo shop beside the dashboard", () => {
     console.log(`shown after: ${delays.join(", ")}`);
     // The headline follows the live strip, from what the rollups say.
     await expect.poll(() => dashboard.locator("[data-metric=pageviews] .value").textContent()).toBe("6");
-    expect(await dashboard.locator("#current").textContent()).toBe("1");
+    await expect.poll(() => dashboard.locator("#current").textContent()).toBe("1");
     expect(loads).toBe(0);
     expect(problems.flat()).toEqual([]);
     const { results } = await query(server.url, {
