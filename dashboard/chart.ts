@@ -2,8 +2,9 @@
 import { button, el, fillTable, options, setAttribute, setText } from "./dom.ts";
 import type { Metric } from "./headline.ts";
 import { fill } from "./i18n/strings.ts";
+import type { Frame } from "./path.ts";
 import type { Bucket, Interval } from "./period.ts";
-import { type Frame, plotter } from "./plot.ts";
+import { plotter } from "./plot.ts";
 import { readable } from "./reading.ts";
 import { axisTicks, type Points } from "./scale.ts";
 import type { View } from "./view.ts";

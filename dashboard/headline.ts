@@ -4,7 +4,7 @@ import { relativeChange } from "./change.ts";
 import { button, el, setAttribute, setText, svg } from "./dom.ts";
 import { numberOf } from "./format.ts";
 import { fill } from "./i18n/strings.ts";
-import { sparkPath } from "./plot.ts";
+import { sparkPath } from "./path.ts";
 import type { Points } from "./scale.ts";
 import type { View } from "./view.ts";
 

@@ -7,15 +7,14 @@ import { numberOf } from "./format.ts";
 import type { Strings } from "./i18n/en.ts";
 import type { Panel, PanelActions } from "./panel.ts";
 import { readingText } from "./progress.ts";
+import { type Bounds, placeOf, rated } from "./rating.ts";
 import type { View } from "./view.ts";
 
-interface Vital {
+/** Bounds in milliseconds; CLS has no unit. */
+interface Vital extends Bounds {
   readonly metric: string;
   readonly name: string;
   readonly hint: keyof Strings;
-  /** At most `good` is good; beyond `poor` is poor. Milliseconds; CLS has no unit. */
-  readonly good: number;
-  readonly poor: number;
 }
 
 /** https://web.dev/articles/defining-core-web-vitals-thresholds; FCP and TTFB: https://web.dev/articles/fcp, https://web.dev/articles/ttfb */
@@ -27,22 +26,6 @@ const VITALS: readonly Vital[] = [
   { metric: "ttfb_p75", name: "TTFB", hint: "ttfbHint", good: 800, poor: 1_800 },
 ];
 const PAGES = 6;
-
-type Rating = "good" | "fair" | "poor";
-export function rated({ good, poor }: Pick<Vital, "good" | "poor">, value: number): Rating {
-  if (value <= good) return "good";
-  return value <= poor ? "fair" : "poor";
-}
-
-/**
- * Where a value lies on its scale, 0 to 1: a third for each rating, so that the mark stands in the colour of its word.
- * The last third ends at twice where poor begins; what is beyond stays at its end.
- */
-export function placeOf({ good, poor }: Pick<Vital, "good" | "poor">, value: number): number {
-  const within = (from: number, to: number): number => Math.min(1, (value - from) / (to - from)) / 3;
-  if (value <= good) return within(0, good);
-  return value <= poor ? 1 / 3 + within(good, poor) : 2 / 3 + within(poor, 2 * poor);
-}
 
 export function vitalsPanel(first: View, actions: PanelActions): Panel {
   const { strings } = first;

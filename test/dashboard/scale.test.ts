@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { sparkPath } from "../../dashboard/plot.ts";
+import { sparkPath } from "../../dashboard/path.ts";
 import { axisTicks, thin } from "../../dashboard/scale.ts";
 
 const kind = fc.constantFrom("whole" as const, "fraction" as const, "seconds" as const);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { placeOf, rated } from "../../dashboard/vitals.ts";
+import { placeOf, rated } from "../../dashboard/rating.ts";
 
 const INP = { good: 200, poor: 500 };
 
