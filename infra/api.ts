@@ -45,6 +45,24 @@ export interface ApiOptions {
   readonly signIn?: { readonly userPoolArn: string; readonly scope: string };
 }
 
+/** What becomes of a request at each ingest operation: what its request templates say, for who does not render them. */
+export function ingestMappings(options: ApiOptions): Readonly<Record<string, IngestMapping>> {
+  const { streamName, clientAddress } = options;
+  const to = { streamName, clientAddress };
+  const events: IngestMapping = { ...to, route: "/v1/events", siteKeys: ["s"], visitorKey: "v" };
+  return {
+    postEvents: events,
+    ...(options.ingestPath === undefined ? {} : { postEventsAlias: events }),
+    postPlausibleEvent: {
+      ...to,
+      route: "/api/event",
+      siteKeys: ["d", "domain"],
+      believeForwardedFor: options.believeSenders === true,
+    },
+    getPixel: { ...to, route: "/p.gif", siteKeys: ["s"], parameters: ["s", "u", "r"] },
+  };
+}
+
 /** Builds the document. Pure: equal options give an equal document. */
 export function apiDocument(options: ApiOptions): ApiDocument {
   return {
@@ -115,9 +133,6 @@ function postEvents(options: ApiOptions): Operation {
     operationId: "postEvents",
     summary: "Report a batch of events",
     schema: "Batch",
-    siteKeys: ["s"],
-    visitorKey: "v",
-    route: "/v1/events",
     success: { status: "204", description: "The batch is durable in the stream.", body: "" },
   });
 }
@@ -127,9 +142,6 @@ function postPlausibleEvent(options: ApiOptions): Operation {
     operationId: "postPlausibleEvent",
     summary: "Report one event in the form of the Plausible Events API",
     schema: "PlausibleEvent",
-    siteKeys: ["d", "domain"],
-    believeForwardedFor: options.believeSenders === true,
-    route: "/api/event",
     // Trackers and server libraries made for this protocol check for 202 and "ok".
     success: { status: "202", description: "The event is durable in the stream.", body: "ok" },
   });
@@ -140,12 +152,7 @@ const PIXEL = "R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7";
 
 /** For pages without scripts: an image that counts the page view. */
 function getPixel(options: ApiOptions): Operation {
-  const template = putRecordTemplate({
-    ...options,
-    route: "/p.gif",
-    siteKeys: ["s"],
-    parameters: ["s", "u", "r"],
-  });
+  const template = putRecordTemplate(ingestMappings(options).getPixel!);
   const parameter = (name: string, required: boolean, description: string) =>
     ({ name, in: "query", required, description, schema: { type: "string" } }) as const;
   return {
@@ -202,16 +209,15 @@ function getPixel(options: ApiOptions): Operation {
   };
 }
 
-interface IngestRoute extends Pick<IngestMapping, "route" | "siteKeys" | "visitorKey"> {
+interface IngestRoute {
   readonly operationId: string;
   readonly summary: string;
   readonly schema: string;
-  readonly believeForwardedFor?: boolean;
   readonly success: { readonly status: string; readonly description: string; readonly body: string };
 }
 
 function ingest(options: ApiOptions, route: IngestRoute): Operation {
-  const template = putRecordTemplate({ ...route, ...options });
+  const template = putRecordTemplate(ingestMappings(options)[route.operationId]!);
   const schema: Schema = { $ref: `#/components/schemas/${route.schema}` };
   const { status, description, body } = route.success;
   return {

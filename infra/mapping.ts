@@ -42,10 +42,10 @@ const MAX_BODY_BASE64 = 4 * Math.ceil(MAX_BODY_BYTES / 3);
 const FULL_PADDING = "=".repeat((3 - (MAX_BODY_BYTES % 3)) % 3);
 
 /** The ids of visitors are opaque to us; longer ones are no ids (LIMITS.idChars). */
-const MAX_VISITOR_CHARS = 128;
-const MAX_SITE_CHARS = 64;
+export const MAX_VISITOR_CHARS = 128;
+export const MAX_SITE_CHARS = 64;
 /** Kinesis' limit for a partition key. */
-const MAX_KEY_CHARS = 256;
+export const MAX_KEY_CHARS = 256;
 
 /**
  * Renders the PutRecord request. The record's data is the envelope of processors/model/envelope.ts as JSON.

@@ -20,12 +20,20 @@ export interface SqliteFile {
   /**
    * Runs `work` in a transaction shared with all other work given in this turn of the event loop, and resolves with
    * its result once that is committed and synced. `work` must be repeatable: it may run again after a rollback.
+   * `shared` is what all work that names it has in common, done once a transaction.
    */
-  write<T>(work: () => T): Promise<T>;
+  write<T>(work: () => T, shared?: Shared): Promise<T>;
   /** Runs `work` at once, with SQLite's errors translated. */
   read<T>(work: () => T): T;
   /** Commits what is waiting, then closes. Calling it again does nothing. */
   close(): Promise<void>;
+}
+
+export interface Shared {
+  /** Before the first piece of work of each transaction; the one before may have been rolled back. */
+  begin(): void;
+  /** After the last piece, before the commit. */
+  end(): void;
 }
 
 /** How long a statement waits for another process's lock. It blocks the event loop, so it is short; the caller retries. */
@@ -104,6 +112,7 @@ function prepareFile(db: DatabaseSync, file: string, kind: SqliteKind): void {
 }
 
 interface Pending {
+  readonly shared: Shared | undefined;
   run(): void;
   done(): void;
   fail(error: unknown): void;
@@ -120,7 +129,15 @@ function groupCommits(db: DatabaseSync, file: string): SqliteFile {
   const commit = (batch: readonly Pending[]): void => {
     try {
       db.exec("BEGIN IMMEDIATE");
-      for (const one of batch) one.run();
+      const parties = new Set<Shared>();
+      for (const one of batch) {
+        if (one.shared && !parties.has(one.shared)) {
+          parties.add(one.shared);
+          one.shared.begin();
+        }
+        one.run();
+      }
+      for (const shared of parties) shared.end();
       db.exec("COMMIT");
     } catch (cause) {
       rollback(db);
@@ -161,14 +178,14 @@ function groupCommits(db: DatabaseSync, file: string): SqliteFile {
 
   return {
     db,
-    write<T>(work: () => T): Promise<T> {
+    write<T>(work: () => T, shared?: Shared): Promise<T> {
       if (isClosed) return Promise.reject(new ClickstreamError("unavailable", `${file} is closed`));
       return new Promise<T>((done, fail) => {
         let result: T;
         const run = (): void => {
           result = work();
         };
-        waiting.push({ run, done: () => done(result), fail });
+        waiting.push({ shared, run, done: () => done(result), fail });
         schedule();
       });
     },

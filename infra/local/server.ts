@@ -10,7 +10,7 @@ import { QueryApi } from "../../processors/pipeline/query/api.ts";
 import type { QueryEngine } from "../../processors/pipeline/query/engine.ts";
 import type { Reconciler } from "../../processors/pipeline/reconcile.ts";
 import type { Stream } from "../../processors/streams/stream.ts";
-import { apiDocument } from "../api.ts";
+import { type ApiOptions, apiDocument, ingestMappings } from "../api.ts";
 import { DOCUMENT_PATH, publishedDocument } from "../published.ts";
 import { addCollector } from "./collector.ts";
 import type { Consumer } from "./consumer.ts";
@@ -61,7 +61,7 @@ export function createServer(options: ServerOptions): Gateway {
     hasArchive: options.engine.hasArchive,
     rejected: async (site) => (await options.engine.live(site)).rejected,
   });
-  const document = apiDocument({
+  const api: ApiOptions = {
     partition: "aws",
     region: "local",
     streamName: "events",
@@ -69,9 +69,11 @@ export function createServer(options: ServerOptions): Gateway {
     queryFunctionArn: "local",
     clientAddress: { from: "connection" },
     ...(options.ingestPath === undefined ? {} : { ingestPath: options.ingestPath }),
-  });
+  };
+  const document = apiDocument(api);
   const gateway = createGateway({
     document,
+    mappings: ingestMappings(api),
     async putRecord(record) {
       await stream.put(record);
       recent.add(record.data, clock.now());

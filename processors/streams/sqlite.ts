@@ -1,7 +1,7 @@
 /** The stream in one SQLite file: a put resolves when it is synced, many puts share one sync. Knows nothing of the data. */
 import { ClickstreamError } from "../errors.ts";
 import type { Clock } from "../model/time.ts";
-import { openSqlite } from "../sqlite.ts";
+import { openSqlite, type Shared } from "../sqlite.ts";
 import { checkRecord, HASH_SPACE, hashKey, shardId } from "./partition.ts";
 import type { Stream } from "./stream.ts";
 
@@ -62,8 +62,8 @@ export function sqliteStream({ path, clock, shards = 1 }: SqliteStreamOptions): 
   const { db } = file;
   const count = db.prepare("SELECT count(*) AS n FROM shards").get()!.n as number;
   const indexes = new Map(Array.from({ length: count }, (_, index) => [shardId(index), index]));
-  // One statement gives out the number, so that two processes on one file cannot give out the same.
-  const next = db.prepare("UPDATE shards SET last = last + 1 WHERE shard = ? RETURNING last");
+  const readLast = db.prepare("SELECT last FROM shards WHERE shard = ?");
+  const saveLast = db.prepare("UPDATE shards SET last = ? WHERE shard = ?");
   const insert = db.prepare("INSERT INTO records (id, partition_key, arrival_at, data) VALUES (?, ?, ?, ?)");
   const page = db.prepare(
     "SELECT id, partition_key, arrival_at, data FROM records WHERE id > ? AND id < ? ORDER BY id LIMIT ?",
@@ -71,6 +71,18 @@ export function sqliteStream({ path, clock, shards = 1 }: SqliteStreamOptions): 
   const remove = db.prepare(
     "DELETE FROM records WHERE id IN (SELECT id FROM records WHERE id >= ? AND id <= ? ORDER BY id LIMIT ?)",
   );
+
+  /**
+   * The last number of each shard that this transaction has given out. Read and written once in it: that is a third of a
+   * put otherwise. Transactions hold the file's lock, so two processes cannot give out the same.
+   */
+  const given = new Map<number, number>();
+  const numbers: Shared = {
+    begin: () => given.clear(),
+    end() {
+      for (const [index, last] of given) saveLast.run(last, index);
+    },
+  };
 
   const indexOf = (shard: string): number => {
     const index = indexes.get(shard);
@@ -85,10 +97,11 @@ export function sqliteStream({ path, clock, shards = 1 }: SqliteStreamOptions): 
       const data = record.data.slice(); // the caller may use its buffer again before the commit
       const index = count === 1 ? 0 : Number((hashKey(partitionKey) * BigInt(count)) / HASH_SPACE.to);
       const id = await file.write(() => {
-        const { last } = next.get(index) as { last: number };
+        const last = (given.get(index) ?? (readLast.get(index) as { last: number }).last) + 1;
+        given.set(index, last);
         insert.run(last, partitionKey, clock.now(), data);
         return last;
-      });
+      }, numbers);
       return { shard: shardId(index), sequence: String(id) };
     },
     async shards() {

@@ -83,6 +83,32 @@ it("fails one piece of work without its neighbours", async () => {
   await file.close();
 });
 
+it("does what pieces of work share once a transaction, and again after a rollback", async () => {
+  const file = openSqlite(join(directory, "shared.db"), kind);
+  let last = 0;
+  let isBegun = 0;
+  const shared = {
+    begin() {
+      isBegun++;
+      last = (file.db.prepare("SELECT max(n) AS n FROM t").get() as { n: number | null }).n ?? 0;
+    },
+    end: () => void file.db.prepare("INSERT INTO t VALUES (?)").run(last + 100),
+  };
+  const put = (fails = false) =>
+    file.write(() => {
+      file.db.prepare("INSERT INTO t VALUES (?)").run(++last);
+      if (fails) throw new Error("never mind");
+      return last;
+    }, shared);
+  expect(await Promise.all([put(), put(), put()])).toEqual([1, 2, 3]);
+  expect(isBegun).toBe(1);
+  const results = await Promise.allSettled([put(), put(true), put()]);
+  // Each on its own then, so each is followed by what they share.
+  expect(results.map((it) => it.status === "fulfilled" && it.value)).toEqual([104, false, 205]);
+  expect(isBegun).toBe(5);
+  await file.close();
+});
+
 it("reports a full disk to everybody in the commit, and works again when there is room", async () => {
   const file = openSqlite(join(directory, "full.db"), { ...kind, schema: "CREATE TABLE t (b BLOB) STRICT" });
   const insert = () => file.write(() => file.db.prepare("INSERT INTO t VALUES (zeroblob(50000))").run());

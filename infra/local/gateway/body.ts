@@ -2,9 +2,9 @@
 import { isUtf8 } from "node:buffer";
 import type { IncomingMessage } from "node:http";
 
-/** The text; or why there is none. "gone": the client went away, and nobody is left to answer. */
+/** The text and its bytes; or why there is none. "gone": the client went away, and nobody is left to answer. */
 export type BodyResult =
-  | { readonly text: string }
+  | { readonly text: string; readonly bytes: Buffer }
   | { readonly problem: "too_large" | "not_utf8" | "gone"; readonly text?: undefined };
 
 /** Whether the declared length alone is over the limit. */
@@ -28,7 +28,7 @@ export function readBody(request: IncomingMessage, maxBytes: number): Promise<Bo
     };
     const onEnd = (): void => {
       const bytes = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, length);
-      settle(isUtf8(bytes) ? { text: bytes.toString("utf8") } : { problem: "not_utf8" });
+      settle(isUtf8(bytes) ? { text: bytes.toString("utf8"), bytes } : { problem: "not_utf8" });
     };
     const onGone = (): void => settle({ problem: "gone" });
     // A broken connection also emits "error"; the "close" that follows is enough for us.

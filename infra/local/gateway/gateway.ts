@@ -8,7 +8,7 @@ import type { AddressInfo } from "node:net";
 import { ClickstreamError } from "../../../processors/errors.ts";
 import type { RejectReason } from "../../../processors/model/event.ts";
 import type { Clock } from "../../../processors/model/time.ts";
-import { MAX_BODY_BYTES } from "../../mapping.ts";
+import { type IngestMapping, MAX_BODY_BYTES } from "../../mapping.ts";
 import type { ApiDocument, Operation } from "../../openapi.ts";
 import { directoryHandler } from "./assets.ts";
 import { type BodyResult, declaresTooMuch, readBody } from "./body.ts";
@@ -30,6 +30,8 @@ import { headerTrace, type Trace } from "./trace.ts";
 export interface GatewayOptions {
   readonly document: ApiDocument;
   readonly putRecord: PutRecord;
+  /** What the request templates of ingest operations say, by operationId: records of these are made without rendering. */
+  readonly mappings?: Readonly<Record<string, IngestMapping>>;
   /** The functions behind the document's aws_proxy operations, by operationId. All must be there. */
   readonly functions: Readonly<Record<string, Handler>>;
   readonly clock: Clock;
@@ -81,6 +83,8 @@ type Endpoint =
 /** As API Gateway's limit of 10,240 bytes, rounded up to what Node counts differently. */
 const MAX_HEADER_BYTES = 16 * 1024;
 
+/** Read only, by everybody. */
+const NO_QUERY = new URLSearchParams();
 const OUTAGE_LOG_INTERVAL_MS = 10_000;
 
 /** Builds the gateway; compiles every template and schema, so that a broken document fails here. */
@@ -104,8 +108,10 @@ export function createGateway(options: GatewayOptions): Gateway {
   function endpointOf(operation: Operation): Endpoint {
     const { type } = operation["x-amazon-apigateway-integration"];
     const name = operation.operationId;
-    if (type === "aws")
-      return { kind: "ingest", name, run: ingestOperation(operation, document, options.putRecord) };
+    if (type === "aws") {
+      const run = ingestOperation(operation, document, options.putRecord, options.mappings?.[name]);
+      return { kind: "ingest", name, run };
+    }
     if (type === "mock") return { kind: "handler", name, run: problems.mock(operation), anyHost: true };
     const run = options.functions[name];
     if (run === undefined) throw new ClickstreamError("invariant", `no function for operation ${name}`);
@@ -118,7 +124,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     const path = mark < 0 ? url : url.slice(0, mark);
     const method = request.method ?? "GET";
     const { endpoint, allow } = routes.find(method, path);
-    const query = new URLSearchParams(mark < 0 ? "" : url.slice(mark + 1));
+    const query = mark < 0 ? NO_QUERY : new URLSearchParams(url.slice(mark + 1));
     const id = randomUUID();
     // A link checker's HEAD must not count as a view.
     if (endpoint?.kind === "ingest" && method !== "HEAD") {
@@ -172,6 +178,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     const outcome = await runIngest(endpoint, id, {
       contentType: headers["content-type"],
       body: body.text,
+      bytes: body.bytes,
       headers,
       query,
       context: {

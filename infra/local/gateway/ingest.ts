@@ -1,23 +1,24 @@
 /**
- * Runs an ingest operation of the API document: checks the body, renders the request template, puts the record, and
- * answers through the response templates. Knows the stream only as a function that takes one record.
+ * Runs an ingest operation of the API document: checks the body, makes the record as the request template says, puts it,
+ * and answers through the response templates. Knows the stream only as a function that takes one record.
  */
 import { ClickstreamError } from "../../../processors/errors.ts";
+import type { IngestMapping } from "../../mapping.ts";
 import type { ApiDocument, IntegrationResponse, Operation } from "../../openapi.ts";
 import type { HttpResponse } from "./http.ts";
 import { constants } from "./problems.ts";
+import { type IngestRecord, type RecordWriter, recordWriter } from "./record.ts";
 import { type Check, compileSchema } from "./schema.ts";
-import { compileTemplate, type Template, type TemplateContext, type TemplateInput } from "./vtl.ts";
+import { compileTemplate, type Template, type TemplateContext } from "./vtl.ts";
 
 /** Resolves when the record is durable. Throws ClickstreamError `throttled` or `unavailable`. */
-export type PutRecord = (record: {
-  readonly partitionKey: string;
-  readonly data: Uint8Array;
-}) => Promise<unknown>;
+export type PutRecord = (record: IngestRecord) => Promise<unknown>;
 
 export interface IngestRequest {
   readonly contentType: string | undefined;
   readonly body: string;
+  /** The same as it came; none where there is no body. */
+  readonly bytes: Buffer | undefined;
   readonly headers: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
   readonly context: TemplateContext;
@@ -30,18 +31,31 @@ export type IngestOutcome =
 
 export type Ingest = (request: IngestRequest) => Promise<IngestOutcome>;
 
-/** Compiles the templates and the schema of `operation`, once. */
-export function ingestOperation(operation: Operation, document: ApiDocument, putRecord: PutRecord): Ingest {
+/**
+ * Compiles the templates and the schema of `operation`, once. With its `mapping` records are made without rendering
+ * where `recordWriter` can.
+ */
+export function ingestOperation(
+  operation: Operation,
+  document: ApiDocument,
+  putRecord: PutRecord,
+  mapping?: IngestMapping,
+): Ingest {
   const integration = operation["x-amazon-apigateway-integration"];
+  const write = mapping && recordWriter(mapping);
   const compiled = new Map<string, Template>();
   const template = (source: string): Template => {
     const known = compiled.get(source) ?? compileTemplate(source);
     compiled.set(source, known);
     return known;
   };
-  const templates = new Map<string, Template>();
+  /** Parsed when first needed where records are written without. */
+  const writers = new Map<string, RecordWriter>();
   for (const [type, source] of Object.entries(integration.requestTemplates ?? {})) {
-    templates.set(normalType(type), template(source));
+    const render = write ? undefined : template(source);
+    const rendered: RecordWriter = (request) =>
+      parsed((render ?? template(source)).render(request, request.context));
+    writers.set(normalType(type), write ? (request) => write(request) ?? rendered(request) : rendered);
   }
   const check = operation.requestBody && bodyCheck(operation, document);
   const { default: otherwise, ...patterns } = integration.responses ?? {};
@@ -63,10 +77,11 @@ export function ingestOperation(operation: Operation, document: ApiDocument, put
     return found.render(backend, context);
   };
 
-  return async ({ contentType, body, headers, query, context }) => {
+  return async ({ contentType, body, bytes, headers, query, context }) => {
     // A request without a type counts as JSON, as at API Gateway.
-    const request = templates.get(contentType === undefined ? "application/json" : normalType(contentType));
-    if (request === undefined) {
+    const writer =
+      writers.get(contentType ?? "application/json") ?? writers.get(normalType(contentType ?? ""));
+    if (writer === undefined) {
       return { refused: 415, message: "Content-Type must be application/json or text/plain, in UTF-8." };
     }
     let json: unknown = {};
@@ -79,8 +94,7 @@ export function ingestOperation(operation: Operation, document: ApiDocument, put
       const problem = check(json);
       if (problem !== undefined) return { refused: 400, message: problem };
     }
-    const input: TemplateInput = { body, json, headers, query };
-    const { backend, fault } = await put(request.render(input, context), putRecord);
+    const { backend, fault } = await put(writer({ body, bytes, json, headers, query, context }), putRecord);
     const response = answer(backend, context);
     return fault === undefined ? { response } : { response, fault };
   };
@@ -118,26 +132,31 @@ const refusal = (type: string, message: string, status = 400): BackendAnswer => 
 /** Kinesis' limit of a record, data and key together. */
 const MAX_RECORD_BYTES = 1024 * 1024;
 
-/** `fault` is what the operator must hear of: an outage or a bug, but not throttling. */
-async function put(
-  rendered: string,
-  putRecord: PutRecord,
-): Promise<{ backend: BackendAnswer; fault?: unknown }> {
+/** What a request template has rendered. */
+function parsed(rendered: string): IngestRecord {
   const { PartitionKey: partitionKey, Data: data64 } = JSON.parse(rendered) as Record<string, string>;
   if (partitionKey === undefined || data64 === undefined) {
     throw new ClickstreamError("invariant", "the template rendered no PutRecord request");
   }
+  return { partitionKey, data: Buffer.from(data64, "base64") };
+}
+
+/** `fault` is what the operator must hear of: an outage or a bug, but not throttling. */
+async function put(
+  record: IngestRecord,
+  putRecord: PutRecord,
+): Promise<{ backend: BackendAnswer; fault?: unknown }> {
+  const { partitionKey, data } = record;
   if (partitionKey.length < 1 || partitionKey.length > 256) {
     return {
       backend: refusal("ValidationException", "Value at 'partitionKey' failed to satisfy constraint"),
     };
   }
-  const data = Buffer.from(data64, "base64");
   if (data.length + Buffer.byteLength(partitionKey) > MAX_RECORD_BYTES) {
     return { backend: refusal("ValidationException", "Value at 'data' failed to satisfy constraint") };
   }
   try {
-    await putRecord({ partitionKey, data });
+    await putRecord(record);
     return { backend: stored };
   } catch (error) {
     const code = error instanceof ClickstreamError ? error.code : undefined;
@@ -155,10 +174,10 @@ function responseRenderer(
   template: (source: string) => Template,
 ): (backend: BackendAnswer, context: TemplateContext) => HttpResponse {
   const fixed = constants(response.responseParameters ?? {}, "method.response.header.");
-  const render = template(response.responseTemplates?.["application/json"] ?? "");
-  return ({ body: json }, context) => {
-    const text = JSON.stringify(json);
-    const body = render.render({ body: text, json, headers: {} }, context).trim();
+  const source = response.responseTemplates?.["application/json"] ?? "";
+  const rendered = template(source);
+  const render = (json: BackendAnswer["body"], context: TemplateContext): HttpResponse => {
+    const body = rendered.render({ body: JSON.stringify(json), json, headers: {} }, context).trim();
     const status = context.responseOverride.status ?? Number(response.statusCode);
     const type: Record<string, string> =
       body === "" || "Content-Type" in fixed ? {} : { "Content-Type": "application/json" };
@@ -167,5 +186,12 @@ function responseRenderer(
       headers: { ...fixed, ...type, ...context.responseOverride.header },
       body: response.contentHandling === "CONVERT_TO_BINARY" ? Buffer.from(body, "base64") : body,
     };
+  };
+  if (/\$!?\{?(?:input|context|util)\b/.test(source)) return ({ body }, context) => render(body, context);
+  // It asks for nothing, so it always says the same: the answer to whatever went well.
+  let same: HttpResponse | undefined;
+  return ({ body }, context) => {
+    same ??= render(body, context);
+    return same;
   };
 }

@@ -11,10 +11,24 @@ export type Check = (value: unknown) => string | undefined;
 /** Compiles `schema`; `components` resolves `#/components/schemas/NAME`. */
 export function compileSchema(schema: Schema, components: Readonly<Record<string, Schema>>): Check {
   const check = compile(schema, components);
-  return (value) => check(value, "");
+  return (value) =>
+    check(value)
+      ?.map(({ at, is }) => `${at || "body"}: ${is}`)
+      .join(", or ");
 }
 
-type PathCheck = (value: unknown, path: string) => string | undefined;
+/** Where it is, seen from the value that was checked (`e[0].n`, "" for itself), and what is wrong with it. */
+interface Problem {
+  readonly at: string;
+  readonly is: string;
+}
+
+/** More than one where each would do to mend it. Places are made when something is wrong: nearly nothing ever is. */
+type PathCheck = (value: unknown) => readonly Problem[] | undefined;
+
+const wrong = (is: string): readonly Problem[] => [{ at: "", is }];
+const within = (place: string, problems: readonly Problem[]): readonly Problem[] =>
+  problems.map(({ at, is }) => ({ at: place + (at === "" || at.startsWith("[") ? at : `.${at}`), is }));
 
 /** Keywords that describe and constrain nothing; `nullable` stands above the others and is looked at first. */
 const NOTES = new Set(["title", "description", "example", "nullable"]);
@@ -28,11 +42,11 @@ function compile(schema: Schema, components: Readonly<Record<string, Schema>>): 
       throw new ClickstreamError("invariant", `schema keyword ${keyword} is not understood`);
     checks.push(make(value, (inner) => compile(inner, components), components, schema));
   }
-  return (value, path) => {
+  return (value) => {
     if (value === null && schema.nullable) return undefined;
     for (const check of checks) {
-      const problem = check(value, path);
-      if (problem !== undefined) return problem;
+      const problems = check(value);
+      if (problems !== undefined) return problems;
     }
     return undefined;
   };
@@ -55,77 +69,83 @@ const keywords: Readonly<Record<string, Keyword>> = {
   },
   type: (type: keyof typeof types) => {
     const is = types[type];
-    const article = /^[aio]/.test(type) ? "an" : "a";
-    return (value, path) => (is(value) ? undefined : `${path || "body"}: must be ${article} ${type}`);
+    const problems = wrong(`must be ${/^[aio]/.test(type) ? "an" : "a"} ${type}`);
+    return (value) => (is(value) ? undefined : problems);
   },
-  required: (names: readonly string[]) => (value, path) => {
+  required: (names: readonly string[]) => (value) => {
     if (!types.object(value)) return undefined;
     const missing = names.find((name) => !Object.hasOwn(value as object, name));
-    return missing === undefined ? undefined : `${join(path, missing)}: is required`;
+    return missing === undefined ? undefined : within(missing, wrong("is required"));
   },
   properties: (properties: Readonly<Record<string, Schema>>, inner) => {
     const checks = Object.entries(properties).map(([name, schema]) => [name, inner(schema)] as const);
-    return (value, path) => {
+    return (value) => {
       if (!types.object(value)) return undefined;
       for (const [name, check] of checks) {
         if (!Object.hasOwn(value as object, name)) continue;
-        const problem = check((value as Record<string, unknown>)[name], join(path, name));
-        if (problem !== undefined) return problem;
+        const problems = check((value as Record<string, unknown>)[name]);
+        if (problems !== undefined) return within(name, problems);
       }
       return undefined;
     };
   },
   additionalProperties: (rest: false | Schema, inner, _, { properties = {} }) => {
-    const check = rest === false ? () => "must not be there" : inner(rest);
-    return (value, path) => {
+    const check = rest === false ? () => wrong("must not be there") : inner(rest);
+    return (value) => {
       if (!types.object(value)) return undefined;
-      for (const [name, item] of Object.entries(value as object)) {
+      for (const name of Object.keys(value as object)) {
         if (Object.hasOwn(properties, name)) continue;
-        const where = join(path, name);
-        const problem = check(item, where);
-        if (problem !== undefined) return rest === false ? `${where}: ${problem}` : problem;
+        const problems = check((value as Record<string, unknown>)[name]);
+        if (problems !== undefined) return within(name, problems);
       }
       return undefined;
     };
   },
   items: (schema: Schema, inner) => {
     const check = inner(schema);
-    return (value, path) => {
+    return (value) => {
       if (!Array.isArray(value)) return undefined;
-      for (const [index, item] of value.entries()) {
-        const problem = check(item, `${path}[${index}]`);
-        if (problem !== undefined) return problem;
+      for (let index = 0; index < value.length; index++) {
+        const problems = check(value[index]);
+        if (problems !== undefined) return within(`[${index}]`, problems);
       }
       return undefined;
     };
   },
   anyOf: (schemas: readonly Schema[], inner) => {
     const checks = schemas.map(inner);
-    return (value, path) => {
-      const problems = checks.map((check) => check(value, path));
-      return problems.includes(undefined) ? undefined : problems.join(", or ");
+    return (value) => {
+      const all: Problem[] = [];
+      for (const check of checks) {
+        const problems = check(value);
+        if (problems === undefined) return undefined;
+        all.push(...problems);
+      }
+      return all;
     };
   },
   allOf: (schemas: readonly Schema[], inner) => {
     const checks = schemas.map(inner);
-    return (value, path) => {
+    return (value) => {
       for (const check of checks) {
-        const problem = check(value, path);
-        if (problem !== undefined) return problem;
+        const problems = check(value);
+        if (problems !== undefined) return problems;
       }
       return undefined;
     };
   },
-  enum: (allowed: readonly unknown[]) => (value, path) =>
-    allowed.includes(value) ? undefined : `${path || "body"}: must be one of ${allowed.join(", ")}`,
-  minItems: (least: number) => (value, path) =>
-    !Array.isArray(value) || value.length >= least ? undefined : `${path}: has too few entries`,
-  maxItems: (most: number) => (value, path) =>
-    !Array.isArray(value) || value.length <= most ? undefined : `${path}: has too many entries`,
-  minLength: (least: number) => (value, path) =>
-    typeof value !== "string" || value.length >= least ? undefined : `${path}: is too short`,
-  maxLength: (most: number) => (value, path) =>
-    typeof value !== "string" || value.length <= most ? undefined : `${path}: is too long`,
+  enum: (allowed: readonly unknown[]) => {
+    const problems = wrong(`must be one of ${allowed.join(", ")}`);
+    return (value) => (allowed.includes(value) ? undefined : problems);
+  },
+  minItems: (least: number) => (value) =>
+    !Array.isArray(value) || value.length >= least ? undefined : wrong("has too few entries"),
+  maxItems: (most: number) => (value) =>
+    !Array.isArray(value) || value.length <= most ? undefined : wrong("has too many entries"),
+  minLength: (least: number) => (value) =>
+    typeof value !== "string" || value.length >= least ? undefined : wrong("is too short"),
+  maxLength: (most: number) => (value) =>
+    typeof value !== "string" || value.length <= most ? undefined : wrong("is too long"),
 };
 
 const types = {
@@ -136,5 +156,3 @@ const types = {
   integer: (value: unknown) => Number.isInteger(value),
   boolean: (value: unknown) => typeof value === "boolean",
 };
-
-const join = (path: string, name: string): string => (path === "" ? name : `${path}.${name}`);

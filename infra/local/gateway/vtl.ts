@@ -4,7 +4,6 @@
  */
 import { Compile, parse } from "velocityjs";
 import { ClickstreamError } from "../../../processors/errors.ts";
-import { closuresOf, type Language, LEFT_TO_ENGINE, type Node } from "./closures.ts";
 
 /** What a template may read of a request, or of a backend's answer. */
 export interface TemplateInput {
@@ -38,27 +37,12 @@ type Asts = ReturnType<typeof parse>;
 export function compileTemplate(source: string): Template {
   const asts = parse(source);
   if (asts.every((ast) => typeof ast === "string")) return { render: () => asts.join("") };
-  const engine = engineTemplate(asts);
-  const fast = closuresOf(asts as unknown as Node[], language);
-  if (!fast) return engine;
   return {
-    render(input, context) {
-      try {
-        return fast({ input: inputOf(input), context, util });
-      } catch (reason) {
-        if (reason !== LEFT_TO_ENGINE) throw reason;
-        return engine.render(input, context);
-      }
-    },
+    // A renderer keeps what a template sets, so each rendering takes a new one; it is cheap beside parsing.
+    render: (input, context) =>
+      new Renderer(asts, renderOptions).render({ input: inputOf(input), context, util }),
   };
 }
-
-/** The same by velocityjs alone: four times as long, and what the faster way is held to. */
-export const engineTemplate = (asts: Asts): Template => ({
-  // A renderer keeps what a template sets, so each rendering takes a new one; it is cheap beside parsing.
-  render: (input, context) =>
-    new Renderer(asts, renderOptions).render({ input: inputOf(input), context, util }),
-});
 
 /**
  * velocityjs with two shortcuts that halve the time of a rendering. Double-quoted texts, which it parses at each use,
@@ -137,11 +121,6 @@ const stringMethods: Readonly<Record<string, StringMethod>> = {
   matches: (text, [pattern]) => regex(`^(?:${String(pattern)})$`).test(text),
   /** A regular expression in Java, plain text in JavaScript. */
   replaceAll: (text, [pattern, replacement]) => text.replace(regex(String(pattern)), String(replacement)),
-};
-
-const language: Language = {
-  parse: (source) => parse(source) as unknown as Node[],
-  stringMethod: (name) => (Object.hasOwn(stringMethods, name) ? stringMethods[name] : undefined),
 };
 
 function regex(pattern: string): RegExp {

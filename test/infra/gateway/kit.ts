@@ -1,6 +1,6 @@
 /** A gateway on a free port with a recording stream behind it, and a client that can also send what fetch refuses to. */
 import { connect } from "node:net";
-import { type ApiOptions, apiDocument } from "../../../infra/api.ts";
+import { type ApiOptions, apiDocument, ingestMappings } from "../../../infra/api.ts";
 import { createGateway, type Gateway, type GatewayOptions } from "../../../infra/local/gateway/gateway.ts";
 import type { Handler, HttpRequest } from "../../../infra/local/gateway/http.ts";
 import type { PutRecord } from "../../../infra/local/gateway/ingest.ts";
@@ -57,6 +57,7 @@ export async function startGateway(
   const { beforePut, ...rest } = behind;
   const gateway = createGateway({
     document: apiDocument(options),
+    ...(rest.document ? {} : { mappings: ingestMappings(options) }),
     clock: { now: () => NOW },
     putRecord: async (record) => {
       await beforePut?.(record);

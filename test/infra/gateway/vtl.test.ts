@@ -1,7 +1,5 @@
-import { parse } from "velocityjs";
 import { describe, expect, it } from "vitest";
-import { apiDocument } from "../../../infra/api.ts";
-import { compileTemplate, engineTemplate } from "../../../infra/local/gateway/vtl.ts";
+import { compileTemplate } from "../../../infra/local/gateway/vtl.ts";
 
 const context = () => ({
   extendedRequestId: "id",
@@ -78,58 +76,5 @@ describe("the template engine", () => {
 
   it("fails at the start for a template that cannot be parsed", () => {
     expect(() => compileTemplate("#if($a")).toThrow();
-  });
-});
-
-describe("the fast way of rendering", () => {
-  const document = apiDocument({
-    partition: "aws",
-    region: "local",
-    streamName: "events",
-    ingestRoleArn: "role",
-    queryFunctionArn: "query",
-    clientAddress: { from: "cloudfront", proof: { header: "X-Proof", value: "secret" } },
-  });
-  const templates = Object.values(document.paths)
-    .flatMap((operations) => Object.values(operations))
-    .flatMap((operation) => {
-      const { requestTemplates = {}, responses = {} } = operation["x-amazon-apigateway-integration"];
-      const answers = Object.values(responses).flatMap(({ responseTemplates = {} }) =>
-        Object.values(responseTemplates),
-      );
-      return [...Object.values(requestTemplates), ...answers];
-    });
-  const texts = ["", "shop.example", "a\"b'c\\$x#if ü😀", "x".repeat(300), "203.0.113.7:443", "1,2"];
-
-  it("says of every template of ours what the engine says", () => {
-    let compared = 0;
-    for (const source of new Set(templates)) {
-      const engine = engineTemplate(parse(source));
-      const template = compileTemplate(source);
-      for (const [index, text] of texts.entries()) {
-        const other = texts[(index + 2) % texts.length]!;
-        const json = { s: text, v: other, d: text, domain: other, n: 5, __type: text, message: other };
-        const input = {
-          body: JSON.stringify(json),
-          json: index === 0 ? {} : json,
-          headers: {
-            origin: other,
-            "x-forwarded-for": text,
-            "x-proof": index % 2 ? "secret" : text,
-            "user-agent": text,
-          },
-          query: new URLSearchParams({ s64: text, u: other }),
-        };
-        const identity = { sourceIp: other, userAgent: text };
-        const [mine, theirs] = [
-          { ...context(), identity },
-          { ...context(), identity },
-        ];
-        expect(template.render(input, mine)).toBe(engine.render(input, theirs));
-        expect(mine.responseOverride).toEqual(theirs.responseOverride);
-        compared++;
-      }
-    }
-    expect(compared).toBeGreaterThan(40);
   });
 });
