@@ -25,6 +25,9 @@ const BATCH_RECORDS = 250;
  * pause is counted at once.
  */
 const MAX_GATHER_MS = 25;
+/** How often to look while another process puts records and announces none, as an import does, and for how long after its last. */
+const BUSY_POLL_MS = 10;
+const BUSY_FOR_MS = 1_000;
 /** How often to look for new shards. */
 const HOUSEKEEPING_MS = 10_000;
 const FIRST_RETRY_MS = 100;
@@ -133,6 +136,8 @@ export class Consumer {
     const reader: Reader = { worker, pendingSince: clock.now(), announced: 0, wake: () => {} };
     this.#readers.set(id, reader);
     let retryMs = FIRST_RETRY_MS;
+    let isWoken = false;
+    let unannouncedAt = Number.NEGATIVE_INFINITY;
     while (!this.#stopping.signal.aborted) {
       try {
         const announced = reader.announced;
@@ -147,6 +152,7 @@ export class Consumer {
             records[0].arrivalAt,
           );
           const startedAt = clock.now();
+          if (!isWoken) unannouncedAt = startedAt;
           await worker.process(records);
           const tookMs = clock.now() - startedAt;
           // What waits now, if anything, was announced after this batch was read.
@@ -158,7 +164,8 @@ export class Consumer {
           return await this.#discover();
         } else if (caughtUp && announced === reader.announced) {
           reader.pendingSince = undefined;
-          await this.#rest(reader, pollMs);
+          const isBusy = clock.now() - unannouncedAt < BUSY_FOR_MS;
+          isWoken = await this.#rest(reader, isBusy ? Math.min(BUSY_POLL_MS, pollMs) : pollMs);
         }
         retryMs = FIRST_RETRY_MS;
       } catch (error) {
@@ -170,14 +177,15 @@ export class Consumer {
     }
   }
 
-  /** Waits for an announcement, the time, or the end. */
-  async #rest(reader: Reader | undefined, ms: number): Promise<void> {
+  /** Waits for an announcement, the time, or the end; answers whether it was an announcement. */
+  async #rest(reader: Reader | undefined, ms: number): Promise<boolean> {
     const waiting = new AbortController();
     if (reader) reader.wake = () => waiting.abort();
     const signal = AbortSignal.any([waiting.signal, this.#stopping.signal]);
     const { sleep = timer } = this.#options;
     await sleep(ms, signal).catch(() => {});
     if (reader) reader.wake = () => {};
+    return waiting.signal.aborted;
   }
 
   async #keepHouse(): Promise<void> {

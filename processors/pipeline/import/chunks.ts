@@ -20,7 +20,7 @@ export interface ByteChunk {
   readonly atEnd: boolean;
 }
 
-/** About 2,500 lines of a log: a record of some hundred KB, folded in some ten ms, during which live events wait. */
+/** About 2,500 lines of a log: a record of some hundred KB, folded in some hundred ms. */
 export const CHUNK_BYTES = 512 * 1024;
 /** A line without end is cut here: it is no text, and memory is bounded. */
 const MAX_LINE_BYTES = 8 * 1024 * 1024;

@@ -6,6 +6,7 @@ import { ClickstreamError } from "../../errors.ts";
 import type { RejectReason } from "../../model/event.ts";
 import type { Clock, EpochMs } from "../../model/time.ts";
 import type { Store } from "../../stores/store.ts";
+import { CHUNK_BYTES } from "./chunks.ts";
 import {
   entriesOf,
   type ImportCounts,
@@ -44,6 +45,8 @@ export interface ImportSource {
     readonly position: number;
     readonly lines: number;
     readonly cut?: number | undefined;
+    /** Length of a chunk, about. */
+    readonly chunkBytes: number;
   }): AsyncIterable<ImportChunk>;
 }
 
@@ -79,14 +82,19 @@ export interface ImportResult {
 /** Between two notes in the ledger: what a crash repeats, and the fold drops. */
 const NOTE_MS = 1_000;
 
-/**
- * Throws `config` when the file was imported with other options, and what store and stream throw. `lanes`: how many
- * records a chunk is spread over, for a file that is new.
- */
+export interface ImportSettings {
+  readonly site: string;
+  /** How many records a chunk is spread over, for a file that is new. */
+  readonly lanes: number;
+  /** How long a chunk is, for a file that is new. Default CHUNK_BYTES. */
+  readonly chunkBytes?: number;
+}
+
+/** Throws `config` when the file was imported with other options, and what store and stream throw. */
 export async function importFile(
   deps: ImportDeps,
   source: ImportSource,
-  { site, lanes }: { readonly site: string; readonly lanes: number },
+  { site, lanes, chunkBytes = CHUNK_BYTES }: ImportSettings,
 ): Promise<ImportResult> {
   const { store, clock, report } = deps;
   let kept = await findEntry(deps, source, site);
@@ -102,13 +110,19 @@ export async function importFile(
   let packer: Packer | undefined;
   let notedAt = clock.now();
   let tail = kept?.entry.tail;
-  for await (const chunk of source.chunks({ position: from, lines: kept?.entry.lines ?? 0, cut: tail })) {
+  const start = {
+    position: from,
+    lines: kept?.entry.lines ?? 0,
+    cut: tail,
+    chunkBytes: kept ? chunkBytesOf(kept.entry) : chunkBytes,
+  };
+  for await (const chunk of source.chunks(start)) {
     if (kept && deps.shouldStop?.()) {
       kept = await note(deps, site, source, kept, await report.flush());
       return { entry: kept.entry, isFinished: false, events: counts.events - before, from };
     }
     // Before anything is put, so that whoever goes on finds the number of lanes, and the end of a last chunk.
-    kept ??= await openEntry(deps, source, { site, lanes, first: chunk.digest });
+    kept ??= await openEntry(deps, source, { site, lanes, chunkBytes, first: chunk.digest });
     if (chunk.atEnd && tail !== chunk.end) {
       tail = chunk.end;
       kept = await keepEntry(store, site, source.head, { ...kept, entry: { ...kept.entry, tail } });
@@ -135,7 +149,7 @@ export async function importFile(
     notedAt = clock.now();
   }
   if (!kept) {
-    const entry = newEntry(source, lanes, clock.now());
+    const entry = newEntry(source, { lanes, chunkBytes }, clock.now());
     return { entry: { ...entry, isDone: true }, isFinished: true, events: 0, from: 0 };
   }
   const length = await report.flush();
@@ -160,7 +174,13 @@ async function findEntry(
   // Begun, and nothing noted yet: then its first chunk tells.
   const begun = entries.filter(({ entry }) => entry.position === 0);
   for (const one of begun) {
-    for await (const { digest } of source.chunks({ position: 0, lines: 0, cut: one.entry.tail })) {
+    const { tail: cut } = one.entry;
+    for await (const { digest } of source.chunks({
+      position: 0,
+      lines: 0,
+      cut,
+      chunkBytes: chunkBytesOf(one.entry),
+    })) {
       if (digest === one.first) return one;
       break;
     }
@@ -168,10 +188,17 @@ async function findEntry(
   return undefined;
 }
 
-const newEntry = ({ name, settings }: ImportSource, lanes: number, now: EpochMs): ImportEntry => ({
+const chunkBytesOf = ({ chunkBytes = CHUNK_BYTES }: ImportEntry): number => chunkBytes;
+
+const newEntry = (
+  { name, settings }: ImportSource,
+  { lanes, chunkBytes }: Required<Pick<ImportSettings, "lanes" | "chunkBytes">>,
+  now: EpochMs,
+): ImportEntry => ({
   name,
   settings,
   lanes,
+  chunkBytes,
   position: 0,
   digest: "",
   lines: 0,
@@ -185,9 +212,9 @@ const newEntry = ({ name, settings }: ImportSource, lanes: number, now: EpochMs)
 const openEntry = (
   { store, clock }: ImportDeps,
   source: ImportSource,
-  { site, lanes, first }: { site: string; lanes: number; first: string },
+  { site, first, ...sizes }: Required<ImportSettings> & { readonly first: string },
 ): Promise<KeptEntry> =>
-  keepEntry(store, site, source.head, { entry: newEntry(source, lanes, clock.now()), first, version: 0 });
+  keepEntry(store, site, source.head, { entry: newEntry(source, sizes, clock.now()), first, version: 0 });
 
 const note = (
   { store, clock }: ImportDeps,

@@ -27,6 +27,8 @@ export interface ImportEntry {
   /** Format and options, as text that is equal where they are. */
   readonly settings: string;
   readonly lanes: number;
+  /** Of which length its chunks are; absent: CHUNK_BYTES. */
+  readonly chunkBytes?: number | undefined;
   /** Everything before is put; bytes of text, or rows of Parquet. */
   readonly position: number;
   /** Digest of everything before. */

@@ -2,7 +2,7 @@
 import { type AsyncBuffer, parquetMetadataAsync, parquetReadObjects } from "hyparquet";
 import { compressors } from "hyparquet-compressors";
 import { ClickstreamError } from "../../errors.ts";
-import type { Digest } from "./chunks.ts";
+import { CHUNK_BYTES, type Digest } from "./chunks.ts";
 import type { ImportSource } from "./importer.ts";
 import type { ImportOptions } from "./row.ts";
 import { columnsOf, type Mapping, takeRow } from "./table.ts";
@@ -14,9 +14,9 @@ export interface ParquetSettings extends ImportOptions {
   readonly mapping?: Mapping | undefined;
 }
 
-/** Rows of one chunk, and rows decoded at once: pages and row groups are larger than chunks. */
+/** Rows of a chunk of CHUNK_BYTES; and chunks decoded at once: pages and row groups are larger than chunks. */
 const CHUNK_ROWS = 2_500;
-const ROWS_AT_ONCE = 20 * CHUNK_ROWS;
+const CHUNKS_AT_ONCE = 20;
 /** A file is read in pieces of this size to be digested. */
 const DIGEST_BYTES = 4 * 1024 * 1024;
 
@@ -44,13 +44,15 @@ export async function parquetSource(settings: ParquetSettings): Promise<ImportSo
     settings: JSON.stringify({ format: "parquet", all, hostname, ...(mapping ? { mapping } : {}) }),
     libraries: true,
     digestsAt: async (positions) => new Map(positions.map((row) => [row, digestOf(row)])),
-    async *chunks({ position }) {
-      let first = position - (position % ROWS_AT_ONCE);
-      for (; first < rows; first += ROWS_AT_ONCE) {
-        const rowEnd = Math.min(first + ROWS_AT_ONCE, rows);
+    async *chunks({ position, chunkBytes }) {
+      const chunkRows = Math.ceil((CHUNK_ROWS * chunkBytes) / CHUNK_BYTES);
+      const rowsAtOnce = CHUNKS_AT_ONCE * chunkRows;
+      let first = position - (position % rowsAtOnce);
+      for (; first < rows; first += rowsAtOnce) {
+        const rowEnd = Math.min(first + rowsAtOnce, rows);
         const read = await parquetReadObjects({ file, metadata, compressors, rowStart: first, rowEnd });
-        for (let start = Math.max(first, position); start < rowEnd; start += CHUNK_ROWS) {
-          const end = Math.min(start + CHUNK_ROWS, rowEnd);
+        for (let start = Math.max(first, position); start < rowEnd; start += chunkRows) {
+          const end = Math.min(start + chunkRows, rowEnd);
           const part = read.slice(start - first, end - first);
           yield {
             end,

@@ -47,9 +47,9 @@ export async function textSource(
     settings: JSON.stringify({ format, all, hostname, ...(mapping ? { mapping } : {}) }),
     libraries: !isLog(format),
     digestsAt: (positions) => digestsAt(open(), newDigest(), positions),
-    async *chunks({ position, lines, cut }) {
+    async *chunks({ position, lines, cut, chunkBytes }) {
       let line = lines + 1;
-      const cuts = { quoted: format === "csv", from: position, cut };
+      const cuts = { quoted: format === "csv", from: position, cut, chunkBytes };
       for await (const chunk of chunksOf(open(), newDigest(), cuts)) {
         yield textChunk(chunk, line, parse);
         line += newlines(chunk.bytes);

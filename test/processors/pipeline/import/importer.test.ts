@@ -6,7 +6,7 @@ import { DAY_MS } from "../../../../processors/model/time.ts";
 import { ShardWorker } from "../../../../processors/pipeline/aggregate.ts";
 import { listShards, readCommits } from "../../../../processors/pipeline/commit.ts";
 import { compact } from "../../../../processors/pipeline/compact.ts";
-import { chunksOf } from "../../../../processors/pipeline/import/chunks.ts";
+import { CHUNK_BYTES, chunksOf } from "../../../../processors/pipeline/import/chunks.ts";
 import { importFile } from "../../../../processors/pipeline/import/importer.ts";
 import { textSource } from "../../../../processors/pipeline/import/textsource.ts";
 import { QueryEngine } from "../../../../processors/pipeline/query/engine.ts";
@@ -35,7 +35,10 @@ async function bench(now = NOW) {
     if (++calls === failAt) throw new Error("killed");
   };
   const report: string[] = [];
-  const run = async (text: string, { all = false, killAt = Number.POSITIVE_INFINITY } = {}) => {
+  const run = async (
+    text: string,
+    { all = false, killAt = Number.POSITIVE_INFINITY, chunkBytes = CHUNK_BYTES } = {},
+  ) => {
     calls = 0;
     failAt = killAt;
     const source = await textSource({
@@ -71,7 +74,7 @@ async function bench(now = NOW) {
         },
       },
       source,
-      { site: SITE, lanes: 3 },
+      { site: SITE, lanes: 3, chunkBytes },
     );
   };
   const count = async (): Promise<void> => {
@@ -211,16 +214,16 @@ describe(`an access log (RIVULET_SEED=${SEED})`, () => {
     expect((await query(["pageviews"]))[""]?.[0]).toBe(plainly(text).views);
   });
 
-  it("is exact however often and wherever it is broken off, and so is its report", async () => {
-    const text = randomLog(new Random(SEED), 120);
+  it("is exact however often and wherever it is broken off, and so is its report, and goes on in chunks as it began", async () => {
+    const text = randomLog(new Random(SEED), 60);
     const expected = plainly(text);
     for (let killAt = 1; ; killAt++) {
       const { run, count, query, report } = await bench();
-      const killed = await run(text, { killAt }).then(
+      const killed = await run(text, { killAt, chunkBytes: 4_000 }).then(
         () => false,
         () => true,
       );
-      await run(text);
+      await run(text, { chunkBytes: 1_500 });
       await run(text);
       await count();
       expect((await query(["pageviews"]))[""]?.[0], `killed at ${killAt}`).toBe(expected.views);
