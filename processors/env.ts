@@ -32,6 +32,10 @@ export const ENV = {
   database: "RIVULET_DATABASE",
   /** ARN of the topic that tells of objects to import. */
   importTopic: "RIVULET_IMPORT_TOPIC",
+  /** UUID of the event source mapping of counting; how long it gathers clicks as a rule, and when money is short, seconds. */
+  mapping: "RIVULET_MAPPING",
+  usualWindow: "RIVULET_USUAL_WINDOW_S",
+  thriftyWindow: "RIVULET_THRIFTY_WINDOW_S",
   /** The registered sites, as `formatSites` writes them. */
   sites: "RIVULET_SITES",
 } as const;
@@ -58,6 +62,14 @@ export function requireEnv(environment: Environment, name: string): string {
   const value = environment[name];
   if (!value) throw new ClickstreamError("config", `environment variable ${name} is not set`);
   return value;
+}
+
+/** The variable's value as a whole number, 0 or more. Throws `config`. */
+export function wholeNumberOf(environment: Environment, name: string): number {
+  const text = requireEnv(environment, name);
+  if (!/^\d{1,15}$/.test(text))
+    throw new ClickstreamError("config", `environment variable ${name}: "${text}" is not a whole number`);
+  return Number(text);
 }
 
 /** A day: what comes later is an offline queue, and no answer could wait for it. */

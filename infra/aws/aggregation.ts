@@ -20,7 +20,7 @@ export interface AggregationProps {
 }
 
 /** Freshness against the number of commits: clicks are gathered this long. */
-const BATCHING_WINDOW = Duration.seconds(1);
+export const BATCHING_WINDOW = Duration.seconds(1);
 
 export class Aggregation extends Construct {
   readonly handler: Handler;

@@ -3,6 +3,7 @@ import { Duration } from "aws-cdk-lib";
 import {
   Alarm,
   ComparisonOperator,
+  type IAlarmAction,
   type IMetric,
   MathExpression,
   Stats,
@@ -15,6 +16,7 @@ import { Construct } from "constructs";
 import type { Aggregation } from "./aggregation.ts";
 import type { Alerting } from "./alerting.ts";
 import type { Archive } from "./archive.ts";
+import type { Budget } from "./budget.ts";
 import type { Canary } from "./canary.ts";
 import type { Compaction } from "./compaction.ts";
 import type { Firewall } from "./firewall.ts";
@@ -34,6 +36,7 @@ export interface AlarmsProps {
   readonly serving: Serving;
   readonly alerting: Alerting;
   readonly archive?: Archive | undefined;
+  readonly budget?: Budget | undefined;
   readonly canary?: Canary | undefined;
   readonly firewall?: Firewall | undefined;
   readonly imports?: Import | undefined;
@@ -52,6 +55,8 @@ interface Watch {
   readonly above: number;
   /** ...in this many of the metric's periods, a minute each unless it says otherwise, out of as many. */
   readonly minutes: number;
+  /** What else runs when it begins and when it is over. */
+  readonly action?: IAlarmAction;
 }
 
 export class Alarms extends Construct {
@@ -61,8 +66,8 @@ export class Alarms extends Construct {
     super(scope, id);
     this.topic = new Topic(this, "Topic", { displayName: "Rivulet alarms", enforceSSL: true });
     if (props.email) this.topic.addSubscription(new EmailSubscription(props.email));
-    const action = new SnsAction(this.topic);
-    for (const { section, says, metric, above, minutes } of watches(props)) {
+    const tell = new SnsAction(this.topic);
+    for (const { section, says, metric, above, minutes, action } of watches(props)) {
       const alarm = new Alarm(this, section, {
         alarmDescription: `${says} What to do: ${props.runbook}#${section}`,
         metric,
@@ -72,8 +77,9 @@ export class Alarms extends Construct {
         // An idle site sends no data points, and that is well.
         treatMissingData: TreatMissingData.NOT_BREACHING,
       });
-      alarm.addAlarmAction(action);
-      alarm.addOkAction(action);
+      const actions = [tell, ...(action ? [action] : [])];
+      alarm.addAlarmAction(...actions);
+      alarm.addOkAction(...actions);
     }
   }
 }
@@ -81,6 +87,7 @@ export class Alarms extends Construct {
 function watches({
   alerting,
   archive,
+  budget,
   data,
   clicks,
   ingestion,
@@ -138,6 +145,18 @@ function watches({
       above: 0,
       minutes: 5,
     },
+    ...(budget
+      ? [
+          {
+            section: "over-budget",
+            says: `For three hours a month like them would have cost more than the ${budget.monthly} dollars of the budget.`,
+            metric: budget.estimate(),
+            above: budget.monthly,
+            minutes: 3,
+            action: budget.action,
+          },
+        ]
+      : []),
     ...(canary
       ? [
           {

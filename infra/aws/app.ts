@@ -7,7 +7,7 @@ import { siteFiles } from "./files.ts";
 import { Rivulet, type RivuletProps } from "./rivulet.ts";
 import type { SiteFiles } from "./site.ts";
 
-/** A stack from context values, all text: sites, stack, shards, enhancedFanOut, retentionHours, latenessSeconds, domain, certificate, firewall, alarmEmail, runbook, believeSenders, auth, archive, imports, reserveConcurrency. */
+/** A stack from context values, all text: sites, stack, shards, enhancedFanOut, retentionHours, latenessSeconds, domain, certificate, firewall, budget, alarmEmail, runbook, believeSenders, auth, archive, imports, reserveConcurrency. */
 export function rivuletStack(app: App, files: SiteFiles): { stack: Stack; rivulet: Rivulet } {
   const text = (key: string): string | undefined => {
     const value: unknown = app.node.tryGetContext(key);
@@ -23,6 +23,7 @@ export function rivuletStack(app: App, files: SiteFiles): { stack: Stack; rivule
   if ((domain === undefined) !== (certificate === undefined)) {
     throw new Error("domain and certificate come together: -c domain=NAME -c certificate=ARN (of us-east-1)");
   }
+  const budget = text("budget");
   const email = text("alarmEmail");
   const runbook = text("runbook");
   const props: RivuletProps = {
@@ -46,6 +47,7 @@ export function rivuletStack(app: App, files: SiteFiles): { stack: Stack; rivule
           },
         }
       : {}),
+    ...(budget && { budget: { monthly: wholeNumber("budget", budget) } }),
     ...(email && { alarmEmail: email }),
     ...(runbook && { runbook }),
   };

@@ -20,7 +20,8 @@ export interface HandlerProps {
     | "compact"
     | "import"
     | "query"
-    | "rebuild";
+    | "rebuild"
+    | "thrift";
   readonly description: string;
   readonly timeout: Duration;
   /** MB; the share of a CPU grows with it (1769 = one). */
@@ -33,9 +34,12 @@ export interface HandlerProps {
 export class Handler extends Construct {
   readonly function: LambdaFunction;
   readonly role: Role;
+  /** MB. */
+  readonly memory: number;
 
   constructor(scope: Construct, id: string, props: HandlerProps) {
     super(scope, id);
+    this.memory = props.memory;
     const logGroup = new LogGroup(this, "Logs", {
       retention: RetentionDays.ONE_MONTH,
       removalPolicy: RemovalPolicy.DESTROY,

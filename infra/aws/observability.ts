@@ -12,6 +12,7 @@ import { CfnGroup, CfnSamplingRule } from "aws-cdk-lib/aws-xray";
 import { Construct } from "constructs";
 import { type MetricName, NAMESPACE } from "../../processors/telemetry.ts";
 import type { Aggregation } from "./aggregation.ts";
+import type { Budget } from "./budget.ts";
 import type { Canary } from "./canary.ts";
 import type { Compaction } from "./compaction.ts";
 import type { Firewall } from "./firewall.ts";
@@ -28,6 +29,7 @@ export interface ObservabilityProps {
   readonly aggregation: Aggregation;
   readonly compaction: Compaction;
   readonly serving: Serving;
+  readonly budget?: Budget | undefined;
   readonly canary?: Canary | undefined;
   readonly firewall?: Firewall | undefined;
 }
@@ -92,6 +94,7 @@ function rows({
   aggregation,
   compaction,
   serving,
+  budget,
   canary,
   firewall,
 }: ObservabilityProps): Graph[][] {
@@ -108,6 +111,7 @@ function rows({
         ...(canary ? [canary.visible()] : []),
       ],
       ["Events", own("Events"), own("Late")],
+      ...(budget ? [["Cost of a month like the last hour ($)", budget.estimate()] as const] : []),
     ],
     [
       ["Rejects by reason", rejects(data)],

@@ -15,6 +15,7 @@ import { Aggregation } from "./aggregation.ts";
 import { Alarms } from "./alarms.ts";
 import { Alerting } from "./alerting.ts";
 import { Archive } from "./archive.ts";
+import { Budget } from "./budget.ts";
 import { Canary } from "./canary.ts";
 import { Compaction } from "./compaction.ts";
 import { Explore } from "./explore.ts";
@@ -79,6 +80,12 @@ export interface RivuletProps {
   readonly archive?: boolean | { readonly retention: Duration };
   /** A bucket whose files are counted: access logs, CSV, JSON lines and Parquet. Default: false. */
   readonly imports?: boolean;
+  /**
+   * US dollars a month. When three hours would make a dearer month, an alarm says so and clicks are gathered for ten
+   * seconds instead of one until it is over; nothing is dropped. Estimated at list prices; costs a dollar a month for the
+   * metrics that its alarm looks at. Default: none.
+   */
+  readonly budget?: { readonly monthly: number };
   /** Who is told of alarms. */
   readonly alarmEmail?: string;
   /** Where the runbook can be read. Default: docs/runbook.md of the repository. */
@@ -109,6 +116,7 @@ export class Rivulet extends Construct {
   readonly rebuild: Rebuild | undefined;
   readonly imports: Import | undefined;
   readonly alerting: Alerting;
+  readonly budget: Budget | undefined;
   readonly alarms: Alarms;
   readonly observability: Observability;
 
@@ -204,10 +212,24 @@ export class Rivulet extends Construct {
     if (this.users) this.site.offerSignIn(this.users.admit(url));
     this.canary = hasCanary ? new Canary(this, "Canary", { data: this.data, url }) : undefined;
     this.alerting = new Alerting(this, "Alerting", { data: this.data, url, environment });
+    this.budget =
+      props.budget &&
+      new Budget(this, "Budget", {
+        ...props.budget,
+        capacity: stream,
+        hasFirewall: firewall !== undefined,
+        clicks: this.clicks,
+        data: this.data,
+        ingestion: this.ingestion,
+        aggregation: this.aggregation,
+        compaction: this.compaction,
+        serving: this.serving,
+      });
     this.alarms = new Alarms(this, "Alarms", {
       data: this.data,
       alerting: this.alerting,
       archive: this.archive,
+      budget: this.budget,
       canary: this.canary,
       clicks: this.clicks,
       ingestion: this.ingestion,

@@ -118,6 +118,12 @@ export const ZONES: readonly Zone[] = [
     packages: /^@aws-sdk\/client-sns$/,
   },
   {
+    name: "event source driver",
+    files: /^processors\/eventsource\.ts$/,
+    local: new RegExp(String.raw`^(processors/aws\.ts$|${INNER})`),
+    packages: /^@aws-sdk\/client-lambda$/,
+  },
+  {
     name: "country driver",
     files: /^processors\/geo\//,
     local: new RegExp(`^(processors/geo/|${INNER})`),

@@ -1,6 +1,7 @@
 /** Prices a measured use as a month of it on AWS. Every figure is measured, on the price list, or one of the stated assumptions. */
+
+import { GB, MONTH_SECONDS, PRICES } from "../../prices.ts";
 import type { FunctionUse, Usage } from "./measure.ts";
-import { GB, MONTH_SECONDS, PRICES } from "./prices.ts";
 
 /** What no replay can know. Printed with every bill. */
 export interface Assumptions {

@@ -2,9 +2,9 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { ClickstreamError } from "../../../processors/errors.ts";
 import { parseStreamLine, type StreamLine } from "../../../processors/model/streamfile.ts";
+import { PRICED_AT } from "../../prices.ts";
 import { linesOf } from "../replay.ts";
 import { ASSUMED, type Assumptions, bill, renderBill } from "./bill.ts";
-import { PRICED_AT } from "./prices.ts";
 
 interface Flags {
   readonly views: number;

@@ -13,7 +13,7 @@ import { decodeRecord } from "../../../processors/pipeline/records.ts";
 import { registerSites } from "../../../processors/pipeline/sites.ts";
 import { memoryStore } from "../../../processors/stores/memory.ts";
 import { memoryStream } from "../../../processors/streams/memory.ts";
-import { MONTH_SECONDS } from "./prices.ts";
+import { MONTH_SECONDS } from "../../prices.ts";
 import { meteredStore, noUnits, type StoreUnits } from "./units.ts";
 
 /** What one function did. */

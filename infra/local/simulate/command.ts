@@ -1,6 +1,6 @@
 /** Adds `simulate` to the program: what a deployment would do under a load, from a site's first click to a million a second. */
 import { type Command, InvalidArgumentError } from "commander";
-import { MONTH_SECONDS, PRICES } from "../cost/prices.ts";
+import { MONTH_SECONDS, PRICES } from "../../prices.ts";
 import { MEASURED, type Report, simulate } from "./model.ts";
 
 interface Flags {

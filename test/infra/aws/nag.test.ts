@@ -9,7 +9,7 @@ import { synthesise } from "./synth.ts";
 const before = (app: App): void => {
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
 };
-const context = { archive: "true", imports: "true", auth: "cognito" };
+const context = { archive: "true", imports: "true", auth: "cognito", budget: "50" };
 const bare = synthesise({ before, context });
 const acknowledged = synthesise({ before, context });
 acknowledge(acknowledged.rivulet);

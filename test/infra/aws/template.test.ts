@@ -5,6 +5,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { Rivulet } from "../../../infra/aws/rivulet.ts";
 import { CONTENT_SECURITY_POLICY } from "../../../infra/local/gateway/http.ts";
 import { MAX_BODY_BYTES } from "../../../infra/mapping.ts";
+import { PRICES } from "../../../infra/prices.ts";
 import { SESSION_COOKIE } from "../../../processors/env.ts";
 import { OWNERS, READERS } from "../../../processors/pipeline/access.ts";
 import { METRICS, NAMESPACE } from "../../../processors/telemetry.ts";
@@ -32,6 +33,7 @@ const full = synthesise({
     imports: "true",
     archive: "true",
     firewall: "true",
+    budget: "60",
   },
 });
 afterAll(() => {
@@ -490,7 +492,8 @@ describe("alarms", () => {
     expect(alarms.length).toBeGreaterThan(0);
     const topic = { Ref: cloud.of("AWS::SNS::Topic").find(([id]) => id.startsWith("RivuletAlarms"))![0] };
     for (const [id, { Properties }] of alarms) {
-      expect(Properties.AlarmActions, id).toEqual([topic]);
+      expect(Properties.AlarmActions[0], id).toEqual(topic);
+      expect(Properties.OKActions, id).toEqual(Properties.AlarmActions);
       const anchor = /docs\/runbook\.md#(\S+)$/.exec(Properties.AlarmDescription)?.[1];
       expect(sections, id).toContain(anchor);
     }
@@ -549,6 +552,69 @@ describe("alarms", () => {
     chosen.template.hasResourceProperties("AWS::SNS::Subscription", {
       Protocol: "email",
       Endpoint: "ops@example.com",
+    });
+  });
+});
+
+describe("the budget", () => {
+  const [, alarm] = full.of("AWS::CloudWatch::Alarm").find(([id]) => id.includes("overbudget"))!;
+  const [thrift, { Properties }] = full
+    .of("AWS::Lambda::Function")
+    .find(([, one]) => /over the budget/.test(one.Properties.Description))!;
+
+  it("is held against what an hour costs, by metrics that are this deployment's and no more than an alarm takes", () => {
+    expect(cloud.of("AWS::CloudWatch::Alarm").filter(([id]) => id.includes("overbudget"))).toEqual([]);
+    expect(alarm.Properties).toMatchObject({ Threshold: 60, EvaluationPeriods: 3 });
+    const stats = alarm.Properties.Metrics.filter(({ MetricStat }: Json) => MetricStat);
+    expect(stats.length).toBeLessThanOrEqual(10);
+    for (const { MetricStat } of stats) expect(MetricStat).toMatchObject({ Period: 3_600, Stat: "Sum" });
+  });
+
+  it("estimates what the prices say, and a quiet hour at what is due anyway", () => {
+    const { Expression } = alarm.Properties.Metrics.find((one: Json) => one.Expression);
+    const dollars = (used: Record<string, number>): number => {
+      const formula = Expression.replace(/FILL\((\w+),0\)/g, (_: string, name: string) =>
+        String(used[name] ?? 0),
+      );
+      expect(formula).toMatch(/^[\d.+*/()]+$/);
+      return new Function(`return ${formula}`)();
+    };
+    // On demand, with the firewall.
+    expect(dollars({})).toBeCloseTo(730 * PRICES.onDemandHour + 8, 6);
+    const hour = { requests: 1_000, writes: 2_000, reads: 4_000, calls: 3_600, aggregationMs: 3_600 * 50 };
+    const rate =
+      1_000 * (3.5e-6 + 1e-6 + 0.6e-6 + 0.1e-6 + 0.5 * (420 / 2 ** 30) + 0.05 * 5e-6) +
+      2_000 * 0.625e-6 +
+      4_000 * 0.125e-6 +
+      3_600 * 0.2e-6 +
+      180 * 0.0000133334;
+    expect(dollars(hour) - dollars({})).toBeCloseTo(730 * rate, 6);
+  });
+
+  it("widens the interval of commits by its alarm, and narrows it again, in one mapping and nowhere else", () => {
+    const arn = { "Fn::GetAtt": [thrift, "Arn"] };
+    expect(alarm.Properties.AlarmActions).toContainEqual(arn);
+    const [[counting, mapping]] = full
+      .of("AWS::Lambda::EventSourceMapping")
+      .filter(([, one]) => JSON.stringify(one.Properties.FunctionName).includes("Aggregate")) as [
+      [string, Resource],
+    ];
+    expect(Properties.Environment.Variables).toMatchObject({
+      RIVULET_MAPPING: { Ref: counting },
+      RIVULET_USUAL_WINDOW_S: String(mapping.Properties.MaximumBatchingWindowInSeconds),
+      RIVULET_THRIFTY_WINDOW_S: "10",
+    });
+    const [, policy] = full.of("AWS::IAM::Policy").find(([id]) => id.includes("Thrift"))!;
+    const statement = policy.Properties.PolicyDocument.Statement.find(
+      ({ Action }: Json) => Action === "lambda:UpdateEventSourceMapping",
+    );
+    expect(JSON.stringify(statement.Resource)).toMatch(
+      new RegExp(`:event-source-mapping:",{"Ref":"${counting}"}`),
+    );
+    full.template.hasResourceProperties("AWS::Lambda::Permission", {
+      FunctionName: arn,
+      Principal: "lambda.alarms.cloudwatch.amazonaws.com",
+      SourceArn: Match.anyValue(),
     });
   });
 });

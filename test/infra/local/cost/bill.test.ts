@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { ASSUMED, bill, renderBill } from "../../../../infra/local/cost/bill.ts";
 import { measure } from "../../../../infra/local/cost/measure.ts";
-import { MONTH_SECONDS, PRICES } from "../../../../infra/local/cost/prices.ts";
+import { MONTH_SECONDS, PRICES } from "../../../../infra/prices.ts";
 import { PAGEVIEW } from "../../../../processors/model/event.ts";
 import { generate } from "../../../kit/generate.ts";
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { measure } from "../../../../infra/local/cost/measure.ts";
-import { MONTH_SECONDS } from "../../../../infra/local/cost/prices.ts";
 import { monthlyDollars } from "../../../../infra/local/simulate/command.ts";
 import { MEASURED, shardsFor, simulate } from "../../../../infra/local/simulate/model.ts";
+import { MONTH_SECONDS } from "../../../../infra/prices.ts";
 import { generate } from "../../../kit/generate.ts";
 
 const seed = 3;

@@ -9,6 +9,11 @@ export const PRICES = {
   /** An HTTPS request, and a GB to browsers in North America and Europe. https://aws.amazon.com/cloudfront/pricing/ */
   edgeRequest: 1.0e-6,
   edgeGb: 0.085,
+  /** A call of a function at the edge. */
+  edgeFunction: 0.1e-6,
+  /** The firewall's web ACL with its three rules for a month, and a request that it looks at. https://aws.amazon.com/waf/pricing/ */
+  firewallMonth: 5 + 3 * 1,
+  firewallRequest: 0.6e-6,
   /** A provisioned shard for an hour, and a put of up to 25 KB. https://aws.amazon.com/kinesis/data-streams/pricing/ */
   shardHour: 0.015,
   putUnit: 0.014e-6,
