@@ -197,7 +197,7 @@ const REVENUE_BIT = 1 << 21;
 const VITALS_BIT = 1 << 22;
 
 /** Anybody may post absurd prices again and again: a sum stands still at 2^51 rather than stop the counting of all. */
-const saturated = (sum: number): number => Math.max(-(2 ** 51), Math.min(sum, 2 ** 51));
+export const saturated = (sum: number): number => Math.max(-(2 ** 51), Math.min(sum, 2 ** 51));
 
 /** Orders map entries by key in code-unit order, which is the same on every machine. */
 export const byKey = (a: readonly [string, unknown], b: readonly [string, unknown]): number =>

@@ -21,8 +21,8 @@ export class Rollup {
   /** Events whose window had ended longer than the allowed lateness before their batch was received; counted all the same. */
   late = 0;
   readonly rejects = new Map<RejectReason, number>();
-  /** Undecoded tables stay bytes until somebody asks: a query for one dimension must not pay for all. */
-  readonly #tables = new Map<string, Table | Uint8Array>();
+  /** Undecoded tables stay bytes, or whatever is read by a function, until somebody asks: a query for one dimension must not pay for all. */
+  readonly #tables = new Map<string, StoredTable>();
 
   constructor(totals = new Measures()) {
     this.totals = totals;
@@ -40,17 +40,20 @@ export class Rollup {
 
   /** The table of a dimension, or undefined if nothing was counted for it. */
   table(dimension: string): Table | undefined {
-    const table = this.#tables.get(dimension);
-    if (!(table instanceof Uint8Array)) return table;
-    const decoded = decodeTable(table);
-    this.#tables.set(dimension, decoded);
-    return decoded;
+    const stored = this.#tables.get(dimension);
+    const table = tableOf(stored);
+    if (table && table !== stored) this.#tables.set(dimension, table);
+    return table;
   }
 
   /** The same for one who reads it once: what is still bytes stays bytes. Rows may be shared; never change them. */
   readTable(dimension: string): Table | undefined {
-    const table = this.#tables.get(dimension);
-    return table instanceof Uint8Array ? decodeTable(table) : table;
+    return tableOf(this.#tables.get(dimension));
+  }
+
+  /** Takes a table, one with rows, that is read when somebody asks for it. */
+  defer(dimension: string, read: () => Table): void {
+    this.#tables.set(dimension, read);
   }
 
   /** The row to add to, made if needed. Undefined when there are too many dimensions. */
@@ -159,17 +162,27 @@ export function boundTable(table: Table, maxRows: number): void {
 
 const weight = (measures: Measures): number => measures.visits + measures.events + measures.pageviews;
 
-function isFilled(table: Table | Uint8Array | undefined): boolean {
-  if (table instanceof Uint8Array) return table.length > 0;
+/** A table, its bytes, or who reads it. */
+type StoredTable = Table | Uint8Array | (() => Table);
+
+function tableOf(stored: StoredTable | undefined): Table | undefined {
+  if (stored instanceof Uint8Array) return decodeTable(stored);
+  return typeof stored === "function" ? stored() : stored;
+}
+
+function isFilled(stored: StoredTable | undefined): boolean {
+  if (stored instanceof Uint8Array) return stored.length > 0;
+  const table = tableOf(stored);
   if (table) for (const measures of table.values()) if (!measures.isZero()) return true;
   return false;
 }
 
-function encodeTable(table: Table | Uint8Array, writer: ByteWriter): void {
-  if (table instanceof Uint8Array) {
-    writer.bytes(table);
+function encodeTable(stored: StoredTable, writer: ByteWriter): void {
+  if (stored instanceof Uint8Array) {
+    writer.bytes(stored);
     return;
   }
+  const table = tableOf(stored)!;
   // Texts sort by code unit as they are, which is much faster than comparing entries.
   for (const value of [...table.keys()].sort()) {
     const measures = table.get(value)!;

@@ -7,8 +7,12 @@ import { Rollup } from "../model/rollup.ts";
 import { type EpochMs, MINUTE_MS } from "../model/time.ts";
 import { ByteReader, ByteWriter } from "../sketches/bytes.ts";
 import type { Store } from "../stores/store.ts";
-import { Partial } from "./fold.ts";
-import { decodeChange, encodeChange, ShardState, STATE_VERSION, type StateChange } from "./state.ts";
+import type { FeedEntry } from "./feed.ts";
+import type { Partial, PartialFold } from "./partial.ts";
+import { decodePartials, encodePartials } from "./partialbytes.ts";
+import { ShardState, type StateChange } from "./state.ts";
+import { decodeState, encodeState, readChange, STATE_VERSION, writeChange } from "./statebytes.ts";
+import { TextReader, TextWriter } from "./texts.ts";
 
 export interface CommitHeader {
   readonly shard: string;
@@ -31,15 +35,19 @@ export interface Commit extends CommitHeader {
 /** Old commits and their slots stay for this long whatever has been compacted. */
 export const LOG_GRACE_MS = 60 * MINUTE_MS;
 
+/** The last version whose commits held whole rollups. */
+const ROLLUPS_VERSION = 2;
+
 const logKey = (shard: string): string => `log/${shard}`;
 const slot = (n: number): string => String(n).padStart(12, "0");
 
 export function encodeCommit(
   header: Omit<CommitHeader, "shard" | "n" | "to" | "watermark">,
-  partials: ReadonlyMap<string, Partial>,
+  partials: ReadonlyMap<string, PartialFold>,
   change: StateChange,
 ): Uint8Array<ArrayBuffer> {
   const writer = new ByteWriter(64 * 1024);
+  const texts = new TextWriter();
   writer.byte(STATE_VERSION);
   writer.varint(change.n);
   writer.text(header.from);
@@ -47,35 +55,21 @@ export function encodeCommit(
   writer.varint(header.committedAt);
   writer.varint(header.arrivedAt);
   writer.varint(change.watermark);
-  writer.measured(() => encodePartials(partials, writer));
-  encodeChange(change, writer);
+  writer.measured(() => encodePartials(partials, writer, texts));
+  writeChange(change, writer, texts);
+  texts.encodeTo(writer);
   return writer.finish();
 }
 
-function encodePartials(partials: ReadonlyMap<string, Partial>, writer: ByteWriter): void {
-  writer.varint(partials.size);
-  for (const [site, partial] of [...partials].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    writer.text(site);
-    const { windows } = partial;
-    writer.varint(windows.size);
-    for (const [start, rollup] of [...windows].sort(([a], [b]) => a - b)) {
-      writer.varint(start);
-      writer.measured(() => rollup.encodeTo(writer));
-    }
-    writer.text(JSON.stringify(partial.feed));
-  }
-}
-
-function decodePartials(bytes: Uint8Array): Map<string, Partial> {
-  const reader = new ByteReader(bytes);
+/** Up to version 2 a partial's windows were whole rollups. */
+function decodeOldPartials(reader: ByteReader): Map<string, Partial> {
   const partials = new Map<string, Partial>();
   for (let sites = reader.varint(); sites > 0; sites--) {
-    const partial = new Partial();
-    partials.set(reader.text(), partial);
-    for (let windows = reader.varint(); windows > 0; windows--) {
-      partial.windows.set(reader.varint(), Rollup.decode(reader.block()));
-    }
-    partial.feed.push(...(JSON.parse(reader.text()) as Partial["feed"]));
+    const site = reader.text();
+    const windows = new Map<EpochMs, Rollup>();
+    for (let left = reader.varint(); left > 0; left--)
+      windows.set(reader.varint(), Rollup.decode(reader.block()));
+    partials.set(site, { windows, feed: JSON.parse(reader.text()) as FeedEntry[] });
   }
   return partials;
 }
@@ -101,17 +95,26 @@ function readCommit(
     watermark: reader.varint(),
   };
   const encoded = reader.block();
+  const changeAt = reader.position;
+  const behindChange = (): ByteReader => {
+    const behind = new ByteReader(value.subarray(changeAt));
+    behind.block();
+    return behind;
+  };
   let partials: ReadonlyMap<string, Partial> | undefined;
   return {
     commit: {
       ...header,
       // A worker that starts reads the log for its state alone, and a checkpoint is one number: both decode none.
       get partials() {
-        partials ??= decodePartials(encoded);
+        partials ??=
+          version <= ROLLUPS_VERSION
+            ? decodeOldPartials(new ByteReader(encoded))
+            : decodePartials(new ByteReader(encoded), new TextReader(behindChange()));
         return partials;
       },
     },
-    change: () => decodeChange(reader, version),
+    change: () => readChange(new ByteReader(value.subarray(changeAt)), version),
   };
 }
 
@@ -165,7 +168,7 @@ const snapshotKey = (shard: string): string => `state/${shard}`;
 
 /** Keeps the state as of commit n; the same content whoever writes it, so losing the put is no loss. */
 export async function writeSnapshot(store: Store, shard: string, state: ShardState): Promise<number> {
-  const value = state.encode();
+  const value = encodeState(state);
   await store.put({ pk: snapshotKey(shard), sk: slot(state.n), value }, 0);
   const older = await store.list(snapshotKey(shard), { to: slot(state.n), reverse: true });
   // One older snapshot stays, for a worker that has just chosen it.
@@ -185,7 +188,7 @@ export async function loadState(
   shard: string,
 ): Promise<{ state: ShardState; replayedBytes: number } | undefined> {
   const [snapshot] = await store.list(snapshotKey(shard), { reverse: true, limit: 1 });
-  const state = snapshot ? ShardState.decode(snapshot.value) : new ShardState();
+  const state = snapshot ? decodeState(snapshot.value) : new ShardState();
   const replayedBytes = await catchUp(store, shard, state);
   return snapshot || state.n > 0 ? { state, replayedBytes } : undefined;
 }

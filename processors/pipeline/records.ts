@@ -17,9 +17,10 @@ import { decodeEnvelope } from "./decode/envelope.ts";
 import { decodeImported, type Imported, isImported } from "./decode/imported.ts";
 import { type Agent, agentParser } from "./enrich/agent.ts";
 import { countryOf, visitAttributes } from "./enrich/visit.ts";
-import { type FoldContext, foldEvent, Partial } from "./fold.ts";
+import { type FoldContext, foldEvent } from "./fold.ts";
 import { hash53 } from "./hash.ts";
 import { importedWindow } from "./history.ts";
+import { PartialFold } from "./partial.ts";
 import {
   type Counters,
   cloneVisitor,
@@ -82,7 +83,7 @@ export class RecordFold {
   readonly #deps: FoldDeps;
   readonly #base: ShardState;
   readonly #salts: Salts;
-  readonly #partials = new Map<string, Partial>();
+  readonly #partials = new Map<string, PartialFold>();
   readonly #visitors = new Map<string, VisitorState>();
   readonly #pastVisitors = new Map<string, VisitorState>();
   readonly #batchIds = new Set<number>();
@@ -191,7 +192,7 @@ export class RecordFold {
     const refuse = (reason: RejectReason, count: number, when = at): void => {
       if (count === 0) return;
       this.#reject(reason, count);
-      partial.window(windowOf?.(when) ?? windowStart(when, MINUTE_MS)).reject(reason, count);
+      partial.reject(windowOf?.(when) ?? windowStart(when, MINUTE_MS), reason, count);
       this.#sink?.(rejectRow(this.#identity(batch.site, origin), { at: when, reason, count }));
     };
     if (agent.bot && !agent.library) {
@@ -212,23 +213,22 @@ export class RecordFold {
     visitor.receivedAt = Math.max(visitor.receivedAt, at);
     const attributes = (event: ClickEvent): string[] =>
       visitAttributes(event, batch, agent, () => countryOf(origin, this.#deps.country));
-    const hi = Number.parseInt(id.slice(0, 8), 16);
-    const lo = Number.parseInt(id.slice(8, 16), 16);
     // By the batch's own time of receipt, not by what other visitors did meanwhile: so the order of records cannot show.
     // History has no time of receipt: none of it is late, and it says nothing about how far the present has come.
     const closedUntil = isPast ? 0 : Math.max(0, at - (this.#deps.allowedLatenessMs ?? ALLOWED_LATENESS_MS));
-    for (const event of [...batch.events].sort((a, b) => a.at - b.at)) {
-      const context: FoldContext = {
-        partial,
-        visitor,
-        hi,
-        lo,
-        attributes,
-        closedUntil,
-        isPast,
-        windowOf,
-        trace,
-      };
+    const person = partial.person(id);
+    const context: FoldContext = {
+      partial,
+      visitor,
+      person,
+      attributes,
+      closedUntil,
+      isPast,
+      windowOf,
+      trace,
+      session: undefined,
+    };
+    for (const event of inOrder(batch.events)) {
       const late = foldEvent(event, context);
       if (late) this.#counters.late++;
       this.#sink?.(
@@ -248,10 +248,10 @@ export class RecordFold {
     return { site, shard, sequence, index, received_at: at, imported: isPast };
   }
 
-  #partial(site: string): Partial {
+  #partial(site: string): PartialFold {
     let partial = this.#partials.get(site);
     if (!partial) {
-      partial = new Partial();
+      partial = new PartialFold();
       this.#partials.set(site, partial);
     }
     return partial;
@@ -333,6 +333,13 @@ export class RecordFold {
       this.change,
     );
   }
+}
+
+/** By their time; those that happened together as they came. */
+function inOrder(events: readonly ClickEvent[]): readonly ClickEvent[] {
+  for (let i = 1; i < events.length; i++)
+    if (events[i]!.at < events[i - 1]!.at) return events.toSorted((a, b) => a.at - b.at);
+  return events;
 }
 
 function countedReasons(rejects: readonly Reject[]): Map<RejectReason, number> {

@@ -6,7 +6,9 @@ import { type ArchiveRow, VISIT_COLUMNS } from "../model/archive.ts";
 import { type ClickEvent, VITALS } from "../model/event.ts";
 import { Rollup } from "../model/rollup.ts";
 import { type EpochMs, HOUR_MS, MINUTE_MS, windowStart } from "../model/time.ts";
-import { foldEvent, Partial } from "./fold.ts";
+import { foldEvent } from "./fold.ts";
+import { PartialFold } from "./partial.ts";
+import { rollupsOf } from "./partialbytes.ts";
 import {
   cloneVisitor,
   MAX_PAST_VISITORS,
@@ -52,7 +54,7 @@ const MAX_PAST = 2 * MAX_PAST_VISITORS;
 
 export class RowFold {
   readonly #options: RowFoldOptions;
-  #partial = new Partial();
+  #partial = new PartialFold();
   #pending = 0;
   readonly #hours = new Map<EpochMs, Uint8Array>();
   readonly #minutes = new Map<EpochMs, Uint8Array>();
@@ -69,7 +71,7 @@ export class RowFold {
     this.rows++;
     if (++this.#pending > (this.#options.rowsAtOnce ?? ROWS_AT_ONCE)) this.#gather();
     if (row.rejected !== null) {
-      this.#partial.window(windowStart(row.at, MINUTE_MS)).reject(row.rejected, row.count);
+      this.#partial.reject(windowStart(row.at, MINUTE_MS), row.rejected, row.count);
       return;
     }
     const known = this.#knownOf(row);
@@ -79,8 +81,7 @@ export class RowFold {
     foldEvent(eventOf(row), {
       partial: this.#partial,
       visitor,
-      hi: Number.parseInt(row.visitor!.slice(0, 8), 16),
-      lo: Number.parseInt(row.visitor!.slice(8, 16), 16),
+      person: this.#partial.person(row.visitor!),
       attributes: () => VISIT_COLUMNS.map((name) => row[name] ?? ""),
       closedUntil: row.late ? Number.POSITIVE_INFINITY : 0,
       isPast: true,
@@ -146,7 +147,7 @@ export class RowFold {
   #gather(): void {
     this.#pending = 0;
     const hours = new Map<EpochMs, Rollup>();
-    for (const [minute, rollup] of this.#partial.windows) {
+    for (const [minute, rollup] of rollupsOf(this.#partial)) {
       if (this.#options.hasMinutes(minute)) addEncoded(this.#minutes, minute, rollup);
       const hour = this.#options.hourOf(minute);
       const known = hours.get(hour);
@@ -154,7 +155,7 @@ export class RowFold {
       else hours.set(hour, rollup);
     }
     for (const [hour, rollup] of hours) addEncoded(this.#hours, hour, rollup);
-    this.#partial = new Partial();
+    this.#partial = new PartialFold();
   }
 
   /** Hours and minutes, encoded; and the hours that the archive does not tell all of, because it began later. */

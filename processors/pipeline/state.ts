@@ -2,9 +2,8 @@
  * What a shard remembers between records: visits under way and the batch ids already counted. It changes only by
  * folding records, so the same records give the same state whatever the batches were. See docs/decisions/0002.
  */
-import { VISIT_DIMENSIONS } from "../model/dimensions.ts";
 import { type EpochMs, HOUR_MS } from "../model/time.ts";
-import { ByteReader, ByteWriter } from "../sketches/bytes.ts";
+import type { Marks } from "./marks.ts";
 
 /** One visit: a run of a visitor's events with no gap over SESSION_GAP_MS. */
 export interface Session {
@@ -25,7 +24,7 @@ export interface Session {
   events: number;
   engagedMs: number;
   /** hash53 of (dimension, value) -> marks: whether it occurred, was read, and how deep it was scrolled (fold.ts). */
-  readonly seen: Map<number, number>;
+  readonly seen: Marks;
 }
 
 export interface VisitorState {
@@ -75,62 +74,8 @@ export const newVisitor = (): VisitorState => ({ sessions: [], ordinal: 0, recei
 
 export const cloneVisitor = (state: VisitorState): VisitorState => ({
   ...state,
-  sessions: state.sessions.map((session) => ({ ...session, seen: new Map(session.seen) })),
+  sessions: state.sessions.map((session) => ({ ...session, seen: session.seen.clone() })),
 });
-
-export function encodeVisitor(state: VisitorState, writer: ByteWriter): void {
-  writer.varint(state.ordinal);
-  writer.varint(state.receivedAt);
-  writer.varint(state.sessions.length);
-  for (const session of state.sessions) {
-    writer.varint(session.window);
-    writer.signed(session.first - session.window);
-    writer.varint(session.last - session.first);
-    for (const value of session.attributes) writer.text(value);
-    writer.text(session.exitPage);
-    writer.signed(session.exitAt - session.window);
-    writer.signed(session.born - session.window);
-    writer.varint(session.interactive);
-    writer.varint(session.pageviews);
-    writer.varint(session.events);
-    writer.varint(session.engagedMs);
-    writer.varint(session.seen.size);
-    session.seen.forEach((mark, hash) => {
-      writer.varint(hash);
-      writer.varint(mark);
-    });
-  }
-}
-
-/** Version 1 did not say what a visit was born with. */
-export function decodeVisitor(reader: ByteReader, version: number): VisitorState {
-  const ordinal = reader.varint();
-  const receivedAt = reader.varint();
-  const sessions: Session[] = [];
-  for (let left = reader.varint(); left > 0; left--) {
-    const window = reader.varint();
-    const first = window + reader.signed();
-    const last = first + reader.varint();
-    const attributes = VISIT_DIMENSIONS.map(() => reader.text());
-    const session: Session = {
-      window,
-      first,
-      last,
-      attributes,
-      exitPage: reader.text(),
-      exitAt: window + reader.signed(),
-      born: version === 1 ? first : window + reader.signed(),
-      interactive: reader.varint(),
-      pageviews: reader.varint(),
-      events: reader.varint(),
-      engagedMs: reader.varint(),
-      seen: new Map(),
-    };
-    for (let marks = reader.varint(); marks > 0; marks--) session.seen.set(reader.varint(), reader.varint());
-    sessions.push(session);
-  }
-  return { sessions, ordinal, receivedAt };
-}
 
 /** Running totals of a shard since it began; they move in the same write as what they count. */
 export interface Counters {
@@ -211,45 +156,7 @@ export class ShardState {
       this.batchIds.delete(hash);
     }
   }
-
-  /** Everything in one value, so that a cold worker need not read the whole log. */
-  encode(): Uint8Array<ArrayBuffer> {
-    // Later batches may have been received an hour earlier than the newest and must find what a warm worker finds.
-    const earliest = this.watermark - HOUR_MS;
-    const kept = [...this.visitors].filter(([, v]) => isRemembered(v, this.ordinal, earliest));
-    const writer = new ByteWriter(64 * 1024);
-    writer.byte(STATE_VERSION);
-    writer.varint(this.idOrdinal - this.batchIds.size);
-    encodeChange(
-      {
-        n: this.n,
-        to: this.to,
-        ordinal: this.ordinal,
-        watermark: this.watermark,
-        counters: this.counters,
-        visitors: new Map(kept),
-        batchIds: [...this.batchIds.keys()],
-        past: this.past,
-      },
-      writer,
-    );
-    return writer.finish();
-  }
-
-  static decode(bytes: Uint8Array): ShardState {
-    const reader = new ByteReader(bytes);
-    const version = reader.byte();
-    if (version < 1 || version > STATE_VERSION)
-      throw new RangeError(`shard state version ${version}, this code reads 1 to ${STATE_VERSION}`);
-    const state = new ShardState();
-    state.idOrdinal = reader.varint();
-    state.apply(decodeChange(reader, version));
-    return state;
-  }
 }
-
-/** Of snapshots and of the changes in commits. */
-export const STATE_VERSION = 2;
 
 /** Whether a batch with this number and time may still see what is known of a visitor. */
 export const isRemembered = (state: VisitorState, ordinal: number, receivedAt: EpochMs): boolean =>
@@ -276,77 +183,6 @@ export interface StateChange {
   readonly batchIds: readonly number[];
   /** Absent where nothing was imported. */
   readonly past?: PastVisitors | undefined;
-}
-
-export function encodeChange(change: StateChange, writer: ByteWriter): void {
-  writer.varint(change.n);
-  writer.text(change.to);
-  writer.varint(change.ordinal);
-  writer.varint(change.watermark);
-  const { records, batches, events, late, rejects } = change.counters;
-  for (const count of [records, batches, events, late]) writer.varint(count);
-  const reasons = Object.entries(rejects).sort(([a], [b]) => (a < b ? -1 : 1));
-  writer.varint(reasons.length);
-  for (const [reason, count] of reasons) {
-    writer.text(reason);
-    writer.varint(count);
-  }
-  encodeVisitors(change.visitors, writer);
-  writer.varint(change.batchIds.length);
-  for (const hash of change.batchIds) writer.varint(hash);
-  // Last, and only where there is any: without imports the bytes are what they were before there were imports.
-  if (!change.past || change.past.ordinal === 0) return;
-  writer.varint(change.past.ordinal);
-  encodeVisitors(change.past.visitors, writer);
-}
-
-function encodeVisitors(visitors: ReadonlyMap<string, VisitorState>, writer: ByteWriter): void {
-  writer.varint(visitors.size);
-  for (const [key, visitor] of visitors) {
-    writer.text(key);
-    encodeVisitor(visitor, writer);
-  }
-}
-
-function decodeVisitors(reader: ByteReader, version: number): Map<string, VisitorState> {
-  const visitors = new Map<string, VisitorState>();
-  for (let left = reader.varint(); left > 0; left--)
-    visitors.set(reader.text(), decodeVisitor(reader, version));
-  return visitors;
-}
-
-export function decodeChange(reader: ByteReader, version: number): StateChange {
-  const n = reader.varint();
-  const to = reader.text();
-  const ordinal = reader.varint();
-  const watermark = reader.varint();
-  const counters: Counters = {
-    records: reader.varint(),
-    batches: reader.varint(),
-    events: reader.varint(),
-    late: reader.varint(),
-    rejects: {},
-  };
-  for (let left = reader.varint(); left > 0; left--) counters.rejects[reader.text()] = reader.varint();
-  const visitors = decodeVisitors(reader, version);
-  const batchIds: number[] = [];
-  for (let left = reader.varint(); left > 0; left--) batchIds.push(reader.varint());
-  let past: PastVisitors | undefined;
-  return {
-    n,
-    to,
-    ordinal,
-    watermark,
-    counters,
-    visitors,
-    batchIds,
-    // Thousands of visitors, of whom those who read the log for its counters want none.
-    get past() {
-      if (!past && !reader.done)
-        past = { ordinal: reader.varint(), visitors: decodeVisitors(reader, version) };
-      return past;
-    },
-  };
 }
 
 /**

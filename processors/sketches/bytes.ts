@@ -29,6 +29,27 @@ export class ByteWriter {
     this.#bytes[this.#length++] = value;
   }
 
+  /** Four bytes, low first, of an integer from 0 to 2^32 - 1 or the same as signed. */
+  uint32(value: number): void {
+    this.#reserve(4);
+    const bytes = this.#bytes;
+    const at = this.#length;
+    bytes[at] = value & 0xff;
+    bytes[at + 1] = (value >>> 8) & 0xff;
+    bytes[at + 2] = (value >>> 16) & 0xff;
+    bytes[at + 3] = value >>> 24;
+    this.#length = at + 4;
+  }
+
+  /** Seven bytes, low first, of a safe non-negative integer: for hashes, which are evenly spread over all of them. */
+  uint53(value: number): void {
+    this.uint32(value % 0x100000000);
+    const high = Math.floor(value / 0x100000000);
+    this.byte(high & 0xff);
+    this.byte((high >>> 8) & 0xff);
+    this.byte(high >>> 16);
+  }
+
   /** A safe non-negative integer, 7 bits a byte, low first. Throws RangeError for anything else. */
   varint(value: number): void {
     if (!Number.isSafeInteger(value) || value < 0)
@@ -141,6 +162,20 @@ export class ByteReader {
     const value = this.#bytes[this.#at++];
     if (value === undefined) throw new RangeError(`bytes end at ${this.#bytes.length}, wanted more`);
     return value;
+  }
+
+  /** From 0 to 2^32 - 1. */
+  uint32(): number {
+    const low = this.byte() | (this.byte() << 8) | (this.byte() << 16);
+    return low + this.byte() * 0x1000000;
+  }
+
+  /** From 0 to 2^53 - 1, as `uint53` writes it. */
+  uint53(): number {
+    const low = this.uint32();
+    const high = this.byte() | (this.byte() << 8) | (this.byte() << 16);
+    if (high >= 1 << 21) throw new RangeError(`high bits ${high}: over 2^53 - 1`);
+    return high * 0x100000000 + low;
   }
 
   varint(): number {

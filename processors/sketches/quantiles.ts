@@ -59,15 +59,24 @@ export class QuantileSketch {
 
   /** Adds `value` `count` times. RangeError unless 0 <= value <= MAX_VALUE and count is a safe integer >= 1. */
   add(value: number, count = 1): void {
-    if (!(value >= 0 && value <= MAX_VALUE)) throw new RangeError(`value ${value}: needs 0 to ${MAX_VALUE}`);
+    this.#addTo(checkedBin(this.#scale, value), count);
+  }
+
+  /** Adds `count` values that fall into a bin, as `binOf` numbers them. RangeError for what no value has. */
+  addBin(bin: number, count: number): void {
+    if (!Number.isInteger(bin) || bin < 0 || bin > this.#scale.lastBin)
+      throw new RangeError(`bin ${bin}: needs 0 to ${this.#scale.lastBin}`);
+    this.#addTo(bin, count);
+  }
+
+  #addTo(bin: number, count: number): void {
     if (!Number.isSafeInteger(count) || count < 1)
       throw new RangeError(`count ${count}: needs an integer >= 1`);
     this.#count = safeSum(this.#count, count);
-    if (value <= MIN_VALUE) {
+    if (bin === 0) {
       this.#zeros += count;
       return;
     }
-    const bin = this.#scale.binOf(value);
     const at = lowerBound(this.#bins, bin);
     if (this.#bins[at] === bin) {
       this.#counts[at]! += count;
@@ -176,6 +185,14 @@ export class QuantileSketch {
     sketch.#counts = trimmed(counts);
     return sketch;
   }
+}
+
+/** The bin of a value at the default accuracy, 0 for what counts as zero: for those who gather many and add them at once. */
+export const binOf = (value: number): number => checkedBin(scaleOf(DEFAULT_UNITS), value);
+
+function checkedBin(scale: Scale, value: number): number {
+  if (!(value >= 0 && value <= MAX_VALUE)) throw new RangeError(`value ${value}: needs 0 to ${MAX_VALUE}`);
+  return value <= MIN_VALUE ? 0 : scale.binOf(value);
 }
 
 function safeSum(one: number, two: number): number {

@@ -13,7 +13,7 @@ import {
 import type { Store } from "../../stores/store.ts";
 import { firstHour } from "../editions.ts";
 import { archiveFrom, hoursFrom, isMinuteKept, minutesFrom } from "../expiry.ts";
-import type { FeedEntry } from "../fold.ts";
+import type { FeedEntry } from "../feed.ts";
 import { type Freshness, quietUntil, waitingMs } from "../freshness.ts";
 import type { Reconciled } from "../reconcile.ts";
 import { isListed, type Site, SiteDirectory } from "../sites.ts";

@@ -20,7 +20,7 @@ import {
 import { readCursors } from "../compact.ts";
 import { readEdition } from "../editions.ts";
 import { minutesFrom } from "../expiry.ts";
-import type { FeedEntry } from "../fold.ts";
+import type { FeedEntry } from "../feed.ts";
 import { type Applied, decodeItem, type Granularity, instantKey, partition } from "../rollups.ts";
 import type { Site } from "../sites.ts";
 import type { Range } from "./range.ts";

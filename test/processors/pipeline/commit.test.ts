@@ -1,8 +1,11 @@
-/** The bytes of commits and snapshots: what version 1 wrote must stay readable, and the same records give the same bytes. */
+/** The bytes of commits and snapshots: what earlier versions wrote must stay readable, and the same records give the same bytes. */
 import { describe, expect, it } from "vitest";
 import { VISIT_DIMENSIONS } from "../../../processors/model/dimensions.ts";
 import { appendCommit, encodeCommit, loadState, readCommits } from "../../../processors/pipeline/commit.ts";
-import { Partial } from "../../../processors/pipeline/fold.ts";
+import { Marks } from "../../../processors/pipeline/marks.ts";
+import { PartialFold } from "../../../processors/pipeline/partial.ts";
+import { rollupsOf } from "../../../processors/pipeline/partialbytes.ts";
+import { PAGEVIEWS, VISITS } from "../../../processors/pipeline/rows.ts";
 import {
   inherit,
   MAX_BATCH_IDS,
@@ -12,43 +15,56 @@ import {
   type StateChange,
   type VisitorState,
 } from "../../../processors/pipeline/state.ts";
+import { decodeState, encodeState } from "../../../processors/pipeline/statebytes.ts";
 import { HOUR, MINUTE, NOON, SITE } from "./lines.ts";
 import { rig, SHARD } from "./rig.ts";
 
 const hex = (bytes: Uint8Array | undefined): string => Buffer.from(bytes ?? []).toString("hex");
 
-/** What a commit changes in the state, and all that a snapshot of it holds. */
-const CHANGE = [
+/** What version 2 wrote: a commit's change of the state, and a snapshot of all that it holds. */
+const OLD_CHANGE = [
   "010231300380bc9b8cbc33030203010203626f7404096475706c69636174650101126578616d706c652e636f6d0063306666",
   "656503e0909f8cbc330180bc9b8cbc3309e5d40306476f6f676c650000000000000000000000000000012f0009020102a01f01",
   "f9beb7b088891c0702b1d1f9d603ffffffffffffff0f",
 ].join("");
-const COMMIT = `${[
+const OLD_COMMIT = `${[
   "020100023130c0e5a28cbc33e0909f8cbc3380bc9b8cbc33a601010b6578616d706c652e636f6d0280bc9b8cbc331d018480",
   "400211000000010000010a6576656e743a7061676504012f0202e0909f8cbc33050100010000675b7b226174223a31373638",
   "3437383430303030302c226e616d65223a227061676576696577222c2270616765223a222f222c22736f75726365223a2222",
   "2c22636f756e747279223a224b52222c22646576696365223a22222c2262726f77736572223a22227d5d",
-].join("")}${CHANGE}`;
-const SNAPSHOT = `0200${CHANGE}`;
+].join("")}${OLD_CHANGE}`;
+const OLD_SNAPSHOT = `0200${OLD_CHANGE}`;
+/** What version 3 writes. */
+const COMMIT = [
+  "030100023130c0e5a28cbc33e0909f8cbc3380bc9b8cbc33a501010101010000000200000000010000000000000000000000",
+  "000000000000010200000280bc9b8cbc3300008408020100110300020200e0d40301000000675b7b226174223a3137363834",
+  "37383430303030302c226e616d65223a227061676576696577222c2270616765223a222f222c22736f75726365223a22222c",
+  "22636f756e747279223a224b52222c22646576696365223a22222c2262726f77736572223a22227d5d67010231300380bc9b",
+  "8cbc33030203010203626f7404096475706c69636174650101030663306666656503e0909f8cbc3301c0a90709e5d4030400",
+  "00000000000000000000000000020a00020102a01f0179df0d864870000702b168de3a000000ffffffffffff1f040b657861",
+  "6d706c652e636f6d012f0c6578616d706c652e636f6d0006476f6f676c65",
+].join("");
+const SNAPSHOT = [
+  "030067010231300380bc9b8cbc33030203010203626f7404096475706c69636174650101010663306666656503e0909f8cbc",
+  "3301c0a90709e5d403020000000000000000000000000000030a00020102a01f0179df0d864870000702b168de3a000000ff",
+  "ffffffffff1f030c6578616d706c652e636f6d0006476f6f676c65012f",
+].join("");
 
 /** A commit made by hand, so that its bytes say nothing about how events are read or described. */
-function example(): { partials: Map<string, Partial>; change: StateChange } {
-  const partial = new Partial();
+function example(): { partials: Map<string, PartialFold>; change: StateChange } {
+  const partial = new PartialFold();
   const here = partial.window(NOON);
-  here.totals.visits = 1;
-  here.totals.addVisitor(1, 2);
-  const page = here.row("event:page", "/");
-  if (page) page.pageviews = 1;
-  partial.window(NOON + MINUTE).late = 1;
-  partial.feed.push({
-    at: NOON,
-    name: "pageview",
-    page: "/",
-    source: "",
-    country: "KR",
-    device: "",
-    browser: "",
-  });
+  partial.rows.add(partial.totals(here), VISITS, 1);
+  partial.rows.visitors.addOnce(partial.totals(here), partial.person("0000000100000002"));
+  const page = partial.columnOf(partial.dimension("event:page"), "/");
+  partial.rows.add(partial.rows.cells.at(here, page.index), PAGEVIEWS, 1);
+  partial.about(partial.window(NOON + MINUTE)).late = 1;
+  const url = { hostname: "example.com", path: "/", query: {} };
+  partial.show(
+    { name: "pageview", at: NOON, url, referrer: "", props: [], interactive: true },
+    VISIT_DIMENSIONS.map((name) => (name === "visit:country" ? "KR" : "")),
+    undefined,
+  );
   const visitor: VisitorState = {
     ordinal: 3,
     receivedAt: NOON + MINUTE,
@@ -65,7 +81,7 @@ function example(): { partials: Map<string, Partial>; change: StateChange } {
         pageviews: 1,
         events: 2,
         engagedMs: 4_000,
-        seen: new Map([[123_456_789_012_345, 7]]),
+        seen: new Marks([123_456_789_012_345, 7]),
       },
     ],
   };
@@ -81,45 +97,51 @@ function example(): { partials: Map<string, Partial>; change: StateChange } {
   return { partials: new Map([[SITE, partial]]), change };
 }
 
-describe("version 1", () => {
-  const header = { from: "", committedAt: NOON + 2 * MINUTE, arrivedAt: NOON + MINUTE };
-  const stateAfter = (change: StateChange): ShardState => {
-    const state = new ShardState();
-    state.apply(change);
-    return state;
-  };
+const header = { from: "", committedAt: NOON + 2 * MINUTE, arrivedAt: NOON + MINUTE };
+const stateAfter = (change: StateChange): ShardState => {
+  const state = new ShardState();
+  state.apply(change);
+  return state;
+};
 
-  it("of a commit is these bytes, and reads as what was written", async () => {
+describe("the bytes", () => {
+  it("of a commit are these in version 3, and read as what was written; so do those of version 2", async () => {
     const { partials, change } = example();
     expect(hex(encodeCommit(header, partials, change))).toBe(COMMIT);
-    const { store } = await rig();
-    await appendCommit(store, SHARD.id, 1, Buffer.from(COMMIT, "hex"));
-    const [read] = await readCommits(store, SHARD.id, 0);
-    expect(read).toMatchObject({ ...header, n: 1, to: "10", watermark: NOON });
-    const partial = read?.partials.get(SITE);
-    expect(partial?.feed).toEqual(partials.get(SITE)?.feed);
-    for (const [start, rollup] of partials.get(SITE)?.windows ?? [])
-      expect(hex(partial?.windows.get(start)?.encode())).toBe(hex(rollup.encode()));
-    expect((await loadState(store, SHARD.id))?.state).toEqual(stateAfter(change));
+    const written = partials.get(SITE) ?? new PartialFold();
+    for (const bytes of [COMMIT, OLD_COMMIT]) {
+      const { store } = await rig();
+      await appendCommit(store, SHARD.id, 1, Buffer.from(bytes, "hex"));
+      const [read] = await readCommits(store, SHARD.id, 0);
+      expect(read).toMatchObject({ ...header, n: 1, to: "10", watermark: NOON });
+      const partial = read?.partials.get(SITE);
+      expect(partial?.feed).toEqual(written.feed);
+      const rollups = rollupsOf(written);
+      expect([...(partial?.windows.keys() ?? [])]).toEqual([...rollups.keys()]);
+      for (const [start, rollup] of rollups)
+        expect(hex(partial?.windows.get(start)?.encode())).toBe(hex(rollup.encode()));
+      expect((await loadState(store, SHARD.id))?.state).toEqual(stateAfter(change));
+    }
   });
 
-  it("of a snapshot is these bytes, and reads as the state that was written", () => {
+  it("of a snapshot are these in version 3, and read as the state that was written; so do those of version 2", () => {
     const state = stateAfter(example().change);
-    expect(hex(state.encode())).toBe(SNAPSHOT);
-    expect(ShardState.decode(Buffer.from(SNAPSHOT, "hex"))).toEqual(state);
+    expect(hex(encodeState(state))).toBe(SNAPSHOT);
+    for (const bytes of [SNAPSHOT, OLD_SNAPSHOT])
+      expect(decodeState(Buffer.from(bytes, "hex"))).toEqual(state);
   });
 
   it("of a state from before visits said what they were born with takes their first event for it", () => {
     const state = stateAfter(example().change);
-    const old = SNAPSHOT.replace("012f0009020102", "012f00020102").replace(/^02/, "01");
-    expect(ShardState.decode(Buffer.from(old, "hex"))).toEqual(state);
+    const old = OLD_SNAPSHOT.replace("012f0009020102", "012f00020102").replace(/^02/, "01");
+    expect(decodeState(Buffer.from(old, "hex"))).toEqual(state);
   });
 
-  it("is said by the first byte, and another is refused", async () => {
+  it("say their version first, and another is refused", async () => {
     const { store } = await rig();
     await appendCommit(store, SHARD.id, 1, Buffer.from(COMMIT, "hex").fill(9, 0, 1));
     await expect(readCommits(store, SHARD.id, 0)).rejects.toThrow("version 9");
-    expect(() => ShardState.decode(Buffer.from(SNAPSHOT, "hex").fill(9, 0, 1))).toThrow("version 9");
+    expect(() => decodeState(Buffer.from(SNAPSHOT, "hex").fill(9, 0, 1))).toThrow("version 9");
   });
 });
 
@@ -174,7 +196,7 @@ describe("a shard's memory", () => {
     state.ordinal += MAX_VISITORS - 1;
     expect(state.visible("early", state.ordinal, NOON)).toBeDefined();
     expect(state.visible("early", state.ordinal + 1, NOON)).toBeUndefined();
-    const read = ShardState.decode(state.encode());
+    const read = decodeState(encodeState(state));
     expect(read.idOrdinal).toBe(state.idOrdinal);
     expect(read.batchIds.get(2)).toBe(state.batchIds.get(2));
   });
@@ -184,7 +206,7 @@ describe("a shard's memory", () => {
     expect(state.visible("ann", state.ordinal, NOON + 24 * HOUR)).toBeDefined();
     expect(state.visible("ann", state.ordinal, NOON + 24 * HOUR + 1)).toBeUndefined();
     state.watermark = NOON + 25 * HOUR;
-    expect(ShardState.decode(state.encode()).visible("ann", state.ordinal, NOON + 24 * HOUR)).toBeDefined();
+    expect(decodeState(encodeState(state)).visible("ann", state.ordinal, NOON + 24 * HOUR)).toBeDefined();
   });
 
   it("inherited from two parents is all that both knew, and can be written", () => {
@@ -192,7 +214,7 @@ describe("a shard's memory", () => {
     const child = inherit([a, b]);
     expect([...child.visitors.keys()].sort()).toEqual(["ann", "bob"]);
     expect([...child.batchIds.keys()].sort()).toEqual([1, 2, 3, 4, 5]);
-    const read = ShardState.decode(child.encode());
+    const read = decodeState(encodeState(child));
     expect(numbers(read)).toEqual(numbers(child));
     expect(read).toEqual(child);
   });

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import type { Envelope } from "../../../processors/model/envelope.ts";
 import { compact } from "../../../processors/pipeline/compact.ts";
 import { QueryEngine } from "../../../processors/pipeline/query/engine.ts";
-import { STATE_VERSION } from "../../../processors/pipeline/state.ts";
+import { STATE_VERSION } from "../../../processors/pipeline/statebytes.ts";
 import { memoryStore } from "../../../processors/stores/memory.ts";
 import { count, type Frozen, readFrozen, SITE } from "../../fixtures/upgrade/freeze.ts";
 import { type ManualClock, manualClock } from "../../kit/clock.ts";

@@ -20,6 +20,28 @@ describe("a byte writer", () => {
     );
   });
 
+  it("writes integers of fixed lengths, which read as they were", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 2 ** 32 - 1 }), fc.maxSafeNat(), (word, hash) => {
+        const writer = new ByteWriter(1);
+        writer.uint32(word);
+        writer.uint32(word | 0);
+        writer.uint53(hash);
+        const bytes = writer.finish();
+        expect(Buffer.from(bytes).readUInt32LE(4)).toBe(word);
+        expect(Number(Buffer.from([...bytes.subarray(8), 0]).readBigUInt64LE())).toBe(hash);
+        const reader = new ByteReader(bytes);
+        expect([reader.uint32(), reader.uint32(), reader.uint53(), reader.done]).toEqual([
+          word,
+          word,
+          hash,
+          true,
+        ]);
+      }),
+    );
+    expect(() => new ByteReader(new Uint8Array(7).fill(255)).uint53()).toThrow(RangeError);
+  });
+
   it.each([0, 1, 127, 128, 129, 16_383, 16_384, 100_000])(
     "measures %i bytes as a block of them",
     (length) => {

@@ -1,0 +1,162 @@
+/**
+ * Counts of many (window, column) pairs as plain numbers in typed arrays: one place for each pair's integers, and short
+ * lists of whole numbers for what is gathered until it is written. Knows nothing of what windows and columns are.
+ */
+
+/** Places in a cell: whole numbers that add. */
+export class Cells {
+  readonly #width: number;
+  /** Cell -> its place in both. */
+  #windows = new Int32Array(256);
+  #columns = new Int32Array(256);
+  #sums: Float64Array;
+  /** Open addressing with linear probing: cell + 1, 0 where free. A power of two, at most half full. */
+  #slots = new Int32Array(1024);
+  #size = 0;
+
+  constructor(width: number) {
+    this.#width = width;
+    this.#sums = new Float64Array(256 * width);
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** The cell of a pair, made if needed: numbers from 0 in the order of making. */
+  at(window: number, column: number): number {
+    const mask = this.#slots.length - 1;
+    let slot = spread(window, column) & mask;
+    for (;;) {
+      const cell = this.#slots[slot]! - 1;
+      if (cell < 0) break;
+      if (this.#columns[cell] === column && this.#windows[cell] === window) return cell;
+      slot = (slot + 1) & mask;
+    }
+    return this.#make(window, column, slot);
+  }
+
+  windowOf(cell: number): number {
+    return this.#windows[cell]!;
+  }
+
+  columnOf(cell: number): number {
+    return this.#columns[cell]!;
+  }
+
+  add(cell: number, place: number, value: number): void {
+    this.#sums[cell * this.#width + place]! += value;
+  }
+
+  get(cell: number, place: number): number {
+    return this.#sums[cell * this.#width + place]!;
+  }
+
+  /** Adds all places of a cell of `other`, which has as many. */
+  addFrom(cell: number, other: Cells, from: number): void {
+    const width = this.#width;
+    const sums = this.#sums;
+    const theirs = other.#sums;
+    for (let to = cell * width, at = from * width, end = to + width; to < end; to++, at++)
+      sums[to]! += theirs[at]!;
+  }
+
+  #make(window: number, column: number, slot: number): number {
+    const cell = this.#size++;
+    if (cell === this.#windows.length) {
+      this.#windows = doubled(this.#windows);
+      this.#columns = doubled(this.#columns);
+      const sums = new Float64Array(this.#sums.length * 2);
+      sums.set(this.#sums);
+      this.#sums = sums;
+    }
+    this.#windows[cell] = window;
+    this.#columns[cell] = column;
+    this.#slots[slot] = cell + 1;
+    if (this.#size * 2 > this.#slots.length) this.#rehash();
+    return cell;
+  }
+
+  #rehash(): void {
+    const slots = new Int32Array(this.#slots.length * 2);
+    const mask = slots.length - 1;
+    for (let cell = 0; cell < this.#size; cell++) {
+      let slot = spread(this.#windows[cell]!, this.#columns[cell]!) & mask;
+      while (slots[slot] !== 0) slot = (slot + 1) & mask;
+      slots[slot] = cell + 1;
+    }
+    this.#slots = slots;
+  }
+}
+
+/** Multiplicative hashing (Knuth, The Art of Computer Programming 3, 6.4), folded because the table takes the low bits. */
+function spread(window: number, column: number): number {
+  const mixed = Math.imul(Math.imul(window, 0x9e3779b1) ^ column, 0x85ebca6b);
+  return mixed ^ (mixed >>> 15);
+}
+
+/** Lists of 32-bit integers by number of list: each grows at its head, all in two arrays. */
+export class IntLists {
+  /** List -> its newest link + 1, 0 where there is none. */
+  #heads = new Int32Array(256);
+  #values = new Int32Array(1024);
+  #next = new Int32Array(1024);
+  #size = 0;
+  #gathered = new Int32Array(256);
+
+  /** Adds a value, unless it was the last that this list was given. */
+  addOnce(list: number, value: number): void {
+    const head = list < this.#heads.length ? this.#heads[list]! : 0;
+    if (head === 0 || this.#values[head - 1] !== value) this.add(list, value);
+  }
+
+  add(list: number, value: number): void {
+    while (list >= this.#heads.length) this.#heads = doubled(this.#heads);
+    const link = this.#size++;
+    if (link === this.#values.length) {
+      this.#values = doubled(this.#values);
+      this.#next = doubled(this.#next);
+    }
+    this.#values[link] = value;
+    this.#next[link] = this.#heads[list]!;
+    this.#heads[list] = link + 1;
+  }
+
+  isEmpty(list: number): boolean {
+    return list >= this.#heads.length || this.#heads[list] === 0;
+  }
+
+  /** Adds everything in a list of `other`. */
+  addFrom(list: number, other: IntLists, from: number): void {
+    if (other.isEmpty(from)) return;
+    for (let link = other.#heads[from]!; link > 0; link = other.#next[link - 1]!)
+      this.addOnce(list, other.#values[link - 1]!);
+  }
+
+  /** What a list holds, ascending. Good until the next call. */
+  sorted(list: number): Int32Array {
+    let count = 0;
+    for (let link = this.isEmpty(list) ? 0 : this.#heads[list]!; link > 0; link = this.#next[link - 1]!) {
+      if (count === this.#gathered.length) this.#gathered = doubled(this.#gathered);
+      this.#gathered[count++] = this.#values[link - 1]!;
+    }
+    const found = this.#gathered.subarray(0, count);
+    return count > 1 ? found.sort() : found;
+  }
+}
+
+function doubled(array: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
+  const twice = new Int32Array(array.length * 2);
+  twice.set(array);
+  return twice;
+}
+
+/** Indexes 0 to keys.length - 1 in ascending order of their keys (0 to `keyCount` - 1), equal keys as `order` has them. */
+export function orderedBy(order: Int32Array, keys: Int32Array, keyCount: number): Int32Array {
+  const starts = new Int32Array(keyCount + 1);
+  for (const index of order) starts[keys[index]! + 1]!++;
+  for (let key = 0; key < keyCount; key++) starts[key + 1]! += starts[key]!;
+  const ordered = new Int32Array(order.length);
+  for (const index of order) ordered[starts[keys[index]!]!++] = index;
+  return ordered;
+}

@@ -1,0 +1,287 @@
+/**
+ * What one commit adds for one site, while it is being counted. A cell for each (window, dimension, value) in typed
+ * arrays, because thousands of rows are counted for every commit and each is written once; readers get rollups.
+ */
+import { EVENT_DIMENSIONS, EXIT_PAGE, PROPS_PREFIX, VISIT_DIMENSIONS } from "../model/dimensions.ts";
+import type { ClickEvent, RejectReason } from "../model/event.ts";
+import { MAX_PROPS_TABLES, type Rollup } from "../model/rollup.ts";
+import type { EpochMs } from "../model/time.ts";
+import { Feed, type FeedEntry } from "./feed.ts";
+import { type HashState, hash53, hashPrefix } from "./hash.ts";
+import { BOUNCES, DURATION_MS, ENGAGED_MS, EVENTS, EXIT_VISITORS, PAGEVIEWS, Rows, VISITS } from "./rows.ts";
+import type { Session, VisitorState } from "./state.ts";
+
+/** One commit's share for one site, as it is read: minute -> rollup, and the newest events for the feed. */
+export interface Partial {
+  readonly windows: ReadonlyMap<EpochMs, Rollup>;
+  readonly feed: readonly FeedEntry[];
+}
+
+/** One value of one dimension. */
+export interface Column {
+  readonly dimension: Dimension;
+  readonly index: number;
+  readonly value: string;
+  /** hash53 of dimension and value, once somebody asked. */
+  mark: number;
+}
+
+export interface Dimension {
+  readonly name: string;
+  readonly index: number;
+  readonly hash: HashState;
+  readonly columns: Map<string, Column>;
+}
+
+interface Window {
+  late: number;
+  rejects: Map<RejectReason, number> | undefined;
+  /** Its properties' dimensions, of which a rollup takes so many. */
+  properties: Set<string> | undefined;
+}
+
+/** A visit's attributes, as columns: what counts for a visit's minute as a whole counts under each of them. */
+interface Profile {
+  readonly index: number;
+  readonly columns: readonly Column[];
+}
+
+export class PartialFold {
+  readonly rows = new Rows();
+  /** What visits add to a window as a whole, not yet added to its totals and the visits' attributes. */
+  shares = new Rows();
+  readonly dimensions: Dimension[] = [];
+  readonly #byName = new Map<string, Dimension>();
+  readonly #windows = new Map<EpochMs, number>();
+  readonly #perWindow: Window[] = [];
+  readonly #people = new Map<string, number>();
+  readonly #profiles = new Map<readonly string[], Profile>();
+  readonly #profileList: Profile[] = [];
+  readonly #exitPages: Dimension;
+  readonly #totals: Column;
+  /** Those of VISIT_DIMENSIONS, and of EVENT_DIMENSIONS by what they are. */
+  readonly visitDimensions: readonly Dimension[];
+  readonly pages: Dimension;
+  readonly hostnames: Dimension;
+  readonly names: Dimension;
+  #columnCount = 0;
+  #open: OpenVisit | undefined;
+  readonly #feed: Feed;
+
+  constructor() {
+    for (const name of ALWAYS) this.dimension(name);
+    this.#totals = this.columnOf(this.dimension(TOTALS), "");
+    this.visitDimensions = VISIT_DIMENSIONS.map((name) => this.dimension(name));
+    this.#exitPages = this.dimension(EXIT_PAGE);
+    const [page, hostname, name] = EVENT_DIMENSIONS;
+    this.pages = this.dimension(page);
+    this.hostnames = this.dimension(hostname);
+    this.names = this.dimension(name);
+    this.#feed = new Feed();
+  }
+
+  get columnCount(): number {
+    return this.#columnCount;
+  }
+
+  /** Starts of windows, by number. */
+  get starts(): readonly EpochMs[] {
+    return [...this.#windows.keys()];
+  }
+
+  /** Visitors' ids, by number. */
+  get people(): Iterable<string> {
+    return this.#people.keys();
+  }
+
+  get feed(): FeedEntry[] {
+    return this.#feed.entries();
+  }
+
+  /** The number of a window. */
+  window(start: EpochMs): number {
+    let window = this.#windows.get(start);
+    if (window === undefined) {
+      window = this.#perWindow.length;
+      this.#windows.set(start, window);
+      this.#perWindow.push({ late: 0, rejects: undefined, properties: undefined });
+    }
+    return window;
+  }
+
+  /** What is known of a window besides its rows. */
+  about(window: number): Window {
+    return this.#perWindow[window]!;
+  }
+
+  reject(start: EpochMs, reason: RejectReason, count = 1): void {
+    const about = this.#perWindow[this.window(start)]!;
+    about.rejects ??= new Map();
+    about.rejects.set(reason, (about.rejects.get(reason) ?? 0) + count);
+  }
+
+  /** The number of a visitor, by their id of 16 hex digits. */
+  person(id: string): number {
+    let person = this.#people.get(id);
+    if (person === undefined) {
+      person = this.#people.size;
+      this.#people.set(id, person);
+    }
+    return person;
+  }
+
+  dimension(name: string): Dimension {
+    let dimension = this.#byName.get(name);
+    if (!dimension) {
+      dimension = {
+        name,
+        index: this.dimensions.length,
+        hash: hashPrefix(`${name}\u0000`),
+        columns: new Map(),
+      };
+      this.#byName.set(name, dimension);
+      this.dimensions.push(dimension);
+    }
+    return dimension;
+  }
+
+  columnOf(dimension: Dimension, value: string): Column {
+    let column = dimension.columns.get(value);
+    if (!column) {
+      column = { dimension, index: this.#columnCount++, value, mark: 0 };
+      dimension.columns.set(value, column);
+    }
+    return column;
+  }
+
+  /** The dimension of a property; undefined where the window has too many, and further ones are dropped whole. */
+  property(window: number, key: string): Dimension | undefined {
+    const name = PROPS_PREFIX + key;
+    const about = this.#perWindow[window]!;
+    about.properties ??= new Set();
+    if (!about.properties.has(name)) {
+      if (about.properties.size >= MAX_PROPS_TABLES) return undefined;
+      about.properties.add(name);
+    }
+    return this.dimension(name);
+  }
+
+  totals(window: number): number {
+    return this.rows.cells.at(window, this.#totals.index);
+  }
+
+  /** The row of `shares` that counts for a visit's minute as a whole and under each of its attributes. */
+  share(window: number, attributes: readonly string[]): number {
+    let profile = this.#profiles.get(attributes);
+    if (!profile) {
+      const columns = [this.#totals];
+      for (let i = 0; i < VISIT_DIMENSIONS.length; i++) {
+        const value = attributes[i];
+        if (value) columns.push(this.columnOf(this.visitDimensions[i]!, value));
+      }
+      profile = { index: this.#profileList.length, columns };
+      this.#profiles.set(attributes, profile);
+      this.#profileList.push(profile);
+    }
+    return this.shares.cells.at(window, profile.index);
+  }
+
+  /** Call before a visit is changed; what it is counted as follows the change, at the latest when another is opened. */
+  open(session: Session, visitor: VisitorState, isNew: boolean): void {
+    if (this.#open?.session === session) return;
+    this.#settleVisit();
+    this.#open = { session, visitor, was: isNew ? undefined : visitSoFar(session) };
+  }
+
+  /** Puts everything folded so far into `rows`. */
+  settle(): void {
+    this.#settleVisit();
+    const { cells } = this.shares;
+    for (let share = 0; share < cells.size; share++) {
+      const window = cells.windowOf(share);
+      for (const { index } of this.#profileList[cells.columnOf(share)]!.columns)
+        this.rows.addFrom(this.rows.cells.at(window, index), this.shares, share);
+    }
+    this.shares = new Rows();
+  }
+
+  /** Counts a visit as what it is now instead of what it was: its bounce, duration and exit in the minute where it began. */
+  #settleVisit(): void {
+    if (!this.#open) return;
+    const { session, visitor, was } = this.#open;
+    this.#open = undefined;
+    const now = visitSoFar(session);
+    this.#countVisit(now, 1);
+    if (was) this.#countVisit(was, -1);
+    if (was?.exitPage === now.exitPage && was.window === now.window) return;
+    // A visitor counts once for a page however many of their visits end there.
+    const isElsewhere = (page: string): boolean =>
+      visitor.sessions.some((other) => other !== session && other.exitPage === page);
+    const addExit = ({ window, exitPage }: VisitSoFar, count: number): void => {
+      if (!isElsewhere(exitPage)) this.rows.add(this.#exitRow(window, exitPage), EXIT_VISITORS, count);
+    };
+    if (was) addExit(was, -1);
+    addExit(now, 1);
+  }
+
+  #exitRow(start: EpochMs, page: string): number {
+    return this.rows.cells.at(this.window(start), this.columnOf(this.#exitPages, page).index);
+  }
+
+  #countVisit(visit: VisitSoFar, sign: 1 | -1): void {
+    const share = this.share(this.window(visit.window), visit.attributes);
+    this.shares.add(share, VISITS, sign);
+    this.shares.add(share, BOUNCES, sign * visit.bounces);
+    this.shares.add(share, DURATION_MS, sign * visit.durationMs);
+    const exit = this.#exitRow(visit.window, visit.exitPage);
+    this.rows.add(exit, VISITS, sign);
+    this.rows.add(exit, BOUNCES, sign * visit.bounces);
+    this.rows.add(exit, DURATION_MS, sign * visit.durationMs);
+    this.rows.add(exit, PAGEVIEWS, sign * visit.pageviews);
+    this.rows.add(exit, EVENTS, sign * visit.events);
+    this.rows.add(exit, ENGAGED_MS, sign * visit.engagedMs);
+  }
+
+  /** Shows an event in the feed. */
+  show(event: ClickEvent, attributes: readonly string[], trace: string | undefined): void {
+    this.#feed.push(event, attributes, trace);
+  }
+}
+
+/** Under this name in the place of a dimension: the totals, whose only value is "". */
+export const TOTALS = "";
+/** The first dimensions of every partial; those of properties follow. Commits leave these names out: their order is part of the layout. */
+export const ALWAYS: readonly string[] = [TOTALS, ...VISIT_DIMENSIONS, EXIT_PAGE, ...EVENT_DIMENSIONS];
+
+/** The hash by which a visit remembers a value: of "event:page\0/path", the dimension is part of it. */
+export function markOf(column: Column): number {
+  if (column.mark === 0) column.mark = hash53(column.value, column.dimension.hash);
+  return column.mark;
+}
+
+/** What a visit has been counted as. */
+type VisitSoFar = Pick<
+  Session,
+  "window" | "attributes" | "exitPage" | "pageviews" | "events" | "engagedMs"
+> & {
+  readonly bounces: number;
+  readonly durationMs: number;
+};
+
+const visitSoFar = (session: Session): VisitSoFar => ({
+  window: session.window,
+  attributes: session.attributes,
+  exitPage: session.exitPage,
+  pageviews: session.pageviews,
+  events: session.events,
+  engagedMs: session.engagedMs,
+  bounces: session.interactive <= 1 ? 1 : 0,
+  durationMs: session.last - session.first,
+});
+
+interface OpenVisit {
+  readonly session: Session;
+  readonly visitor: VisitorState;
+  /** Before it was opened; undefined for a visit that began then. */
+  readonly was: VisitSoFar | undefined;
+}

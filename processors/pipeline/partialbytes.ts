@@ -1,0 +1,330 @@
+/**
+ * The bytes of a commit's partials. Values are named once for each site, visitors too, and rows by their numbers: a
+ * commit has thousands of rows, and most of what they would repeat is text and hashes. A table is read when it is asked for.
+ */
+import { REJECT_REASONS, VITALS, type Vital } from "../model/event.ts";
+import { byKey, COUNTS, Measures, type Money, saturated } from "../model/measures.ts";
+import { Rollup, type Table } from "../model/rollup.ts";
+import type { EpochMs } from "../model/time.ts";
+import { ByteReader, ByteWriter } from "../sketches/bytes.ts";
+import { binOf, QuantileSketch } from "../sketches/quantiles.ts";
+import { UltraLogLog } from "../sketches/ultraloglog.ts";
+import { orderedBy } from "./cells.ts";
+import type { FeedEntry } from "./feed.ts";
+import { ALWAYS, type Partial, type PartialFold, TOTALS } from "./partial.ts";
+import type { Rows } from "./rows.ts";
+import { TextReader, TextWriter } from "./texts.ts";
+
+/** Bits of a row's mask, above those of COUNTS. */
+const VISITORS_BIT = 1 << COUNTS.length;
+const REVENUE_BIT = VISITORS_BIT << 1;
+const VITALS_BIT = REVENUE_BIT << 1;
+
+/** A vital's value as one number: which vital, and the bin of its sketch that the value falls into. */
+const BINS_PER_VITAL = 1 << 12;
+export const sampleOf = (vital: Vital, value: number): number =>
+  VITALS.indexOf(vital) * BINS_PER_VITAL + binOf(value);
+
+export function encodePartials(
+  partials: ReadonlyMap<string, PartialFold>,
+  writer: ByteWriter,
+  texts: TextWriter,
+): void {
+  writer.varint(partials.size);
+  for (const [site, partial] of [...partials].sort(byKey)) {
+    writer.varint(texts.numberOf(site));
+    partial.settle();
+    encodePeople(partial, writer);
+    encodeColumns(partial, writer, texts);
+    encodeWindows(partial, writer);
+    writer.text(JSON.stringify(partial.feed));
+  }
+}
+
+function encodePeople({ people }: PartialFold, writer: ByteWriter): void {
+  const ids = [...people];
+  writer.varint(ids.length);
+  for (const id of ids) {
+    writer.uint32(Number.parseInt(id.slice(0, 8), 16));
+    writer.uint32(Number.parseInt(id.slice(8, 16), 16));
+  }
+}
+
+function encodeColumns({ dimensions }: PartialFold, writer: ByteWriter, texts: TextWriter): void {
+  writer.varint(dimensions.length - ALWAYS.length);
+  for (const { name, columns, index } of dimensions) {
+    if (index >= ALWAYS.length) writer.varint(texts.numberOf(name));
+    writer.varint(columns.size);
+    for (const value of columns.keys()) writer.varint(texts.numberOf(value));
+  }
+}
+
+function encodeWindows(partial: PartialFold, writer: ByteWriter): void {
+  const { rows, dimensions, starts } = partial;
+  const { cells } = rows;
+  const ranks = columnRanks(partial);
+  const windows = [...starts.keys()].sort((a, b) => starts[a]! - starts[b]!);
+  const windowRanks = new Int32Array(windows.length);
+  for (const [rank, window] of windows.entries()) windowRanks[window] = rank;
+  const rankOf = new Int32Array(cells.size);
+  const windowOf = new Int32Array(cells.size);
+  const unordered = new Int32Array(cells.size);
+  for (let cell = 0; cell < cells.size; cell++) {
+    rankOf[cell] = ranks[cells.columnOf(cell)]!;
+    windowOf[cell] = windowRanks[cells.windowOf(cell)]!;
+    unordered[cell] = cell;
+  }
+  const byColumn = orderedBy(unordered, rankOf, ranks.length);
+  const ordered = orderedBy(byColumn, windowOf, windows.length);
+  const rowWriter = new RowWriter(rows, writer);
+
+  let at = 0;
+  let previous = 0;
+  writer.varint(windows.length);
+  for (const [rank, window] of windows.entries()) {
+    const start = starts[window]!;
+    const { late, rejects } = partial.about(window);
+    writer.varint(start - previous);
+    previous = start;
+    writer.varint(late);
+    const reasons = REJECT_REASONS.filter((reason) => rejects?.get(reason));
+    writer.varint(reasons.length);
+    for (const reason of reasons) {
+      writer.byte(REJECT_REASONS.indexOf(reason));
+      writer.varint(rejects!.get(reason)!);
+    }
+    // The totals are the only row of the first dimension.
+    const hasTotals = at < ordered.length && windowOf[ordered[at]!] === rank && rankOf[ordered[at]!] === 0;
+    if (hasTotals) rowWriter.write(ordered[at]!, rowWriter.maskOf(ordered[at++]!));
+    else writer.varint(0);
+    let firstRank = 1;
+    for (let dimension = 1; dimension < dimensions.length; dimension++) {
+      const endRank = firstRank + dimensions[dimension]!.columns.size;
+      let next = firstRank;
+      let end = at;
+      while (end < ordered.length && windowOf[ordered[end]!] === rank && rankOf[ordered[end]!]! < endRank)
+        end++;
+      while (at < end && rowWriter.maskOf(ordered[at]!) === 0) at++;
+      if (at < end) {
+        writer.varint(dimension);
+        writer.measured(() => {
+          for (; at < end; at++) {
+            const cell = ordered[at]!;
+            const mask = rowWriter.maskOf(cell);
+            if (mask === 0) continue;
+            writer.varint(rankOf[cell]! - next);
+            next = rankOf[cell]! + 1;
+            rowWriter.write(cell, mask);
+          }
+        });
+      }
+      firstRank = endRank;
+    }
+    writer.varint(0);
+  }
+}
+
+/** Column index -> where it stands when they are in order of dimension. */
+function columnRanks({ dimensions, columnCount }: PartialFold): Int32Array {
+  const ranks = new Int32Array(columnCount);
+  let rank = 0;
+  for (const { columns } of dimensions) for (const { index } of columns.values()) ranks[index] = rank++;
+  return ranks;
+}
+
+/** Writes rows: a mask that says which parts follow, then those. */
+class RowWriter {
+  readonly #rows: Rows;
+  readonly #writer: ByteWriter;
+
+  constructor(rows: Rows, writer: ByteWriter) {
+    this.#rows = rows;
+    this.#writer = writer;
+  }
+
+  /** 0 for a row that has nothing to say: +1 and -1 leave no trace. */
+  maskOf(cell: number): number {
+    const { cells, visitors, vitals, revenue } = this.#rows;
+    let mask = 0;
+    for (let bit = 0; bit < COUNTS.length; bit++) if (cells.get(cell, bit) !== 0) mask |= 1 << bit;
+    if (!visitors.isEmpty(cell)) mask |= VISITORS_BIT;
+    if (!vitals.isEmpty(cell)) mask |= VITALS_BIT;
+    if (revenue.size > 0 && hasMoney(revenue.get(cell))) mask |= REVENUE_BIT;
+    return mask;
+  }
+
+  write(cell: number, mask: number): void {
+    const writer = this.#writer;
+    const { cells, visitors, vitals, revenue } = this.#rows;
+    writer.varint(mask);
+    for (let bit = 0; bit < COUNTS.length; bit++)
+      if ((mask >> bit) & 1) writer.signed(saturated(cells.get(cell, bit)));
+    if (mask & VISITORS_BIT) writeSet(writer, visitors.sorted(cell));
+    if (mask & REVENUE_BIT) {
+      const sums = [...revenue.get(cell)!].filter(([, { minor, count }]) => minor !== 0 || count !== 0);
+      writer.varint(sums.length);
+      for (const [currency, { minor, count }] of sums.sort(byKey)) {
+        writer.text(currency);
+        writer.signed(saturated(minor));
+        writer.signed(saturated(count));
+      }
+    }
+    if (mask & VITALS_BIT) writeBag(writer, vitals.sorted(cell));
+  }
+}
+
+function hasMoney(sums: ReadonlyMap<string, Money> | undefined): boolean {
+  if (sums) for (const { minor, count } of sums.values()) if (minor !== 0 || count !== 0) return true;
+  return false;
+}
+
+/** Writes ascending numbers from 0, some of them repeated, each once. */
+function writeSet(writer: ByteWriter, ascending: Int32Array): void {
+  let distinct = 0;
+  for (let i = 0; i < ascending.length; i++) if (i === 0 || ascending[i] !== ascending[i - 1]) distinct++;
+  writer.varint(distinct);
+  let next = 0;
+  for (let i = 0; i < ascending.length; i++) {
+    const value = ascending[i]!;
+    if (value < next) continue;
+    writer.varint(value - next);
+    next = value + 1;
+  }
+}
+
+/** Writes ascending numbers from 0, each with how often it occurs. */
+function writeBag(writer: ByteWriter, ascending: Int32Array): void {
+  let distinct = 0;
+  for (let i = 0; i < ascending.length; i++) if (i === 0 || ascending[i] !== ascending[i - 1]) distinct++;
+  writer.varint(distinct);
+  let next = 0;
+  for (let i = 0; i < ascending.length; ) {
+    const value = ascending[i]!;
+    const from = i;
+    while (i < ascending.length && ascending[i] === value) i++;
+    writer.varint(value - next);
+    writer.varint(i - from);
+    next = value + 1;
+  }
+}
+
+// ---- reading
+
+/** What was folded, as readers see it. */
+export function rollupsOf(partial: PartialFold): ReadonlyMap<EpochMs, Rollup> {
+  const writer = new ByteWriter(64 * 1024);
+  const texts = new TextWriter();
+  encodePartials(new Map([["", partial]]), writer, texts);
+  const written = writer.finish();
+  const textWriter = new ByteWriter(16 * 1024);
+  texts.encodeTo(textWriter);
+  const read = decodePartials(new ByteReader(written), new TextReader(new ByteReader(textWriter.finish())));
+  return read.get("")!.windows;
+}
+
+/** RangeError for bytes that end early or name what is not there. */
+export function decodePartials(reader: ByteReader, texts: TextReader): Map<string, Partial> {
+  const partials = new Map<string, Partial>();
+  for (let sites = reader.varint(); sites > 0; sites--) {
+    const site = texts.textOf(reader.varint());
+    const names = decodeNames(reader, texts);
+    const windows = new Map<EpochMs, Rollup>();
+    let start = 0;
+    for (let left = reader.varint(); left > 0; left--) {
+      start += reader.varint();
+      windows.set(start, decodeWindow(reader, names));
+    }
+    partials.set(site, { windows, feed: JSON.parse(reader.text()) as FeedEntry[] });
+  }
+  return partials;
+}
+
+/** What the rows of one site name by number. */
+interface Names {
+  /** Both halves of each visitor's id, one after the other. */
+  readonly people: Uint32Array;
+  readonly dimensions: readonly { readonly name: string; readonly firstRank: number }[];
+  /** Of all dimensions, by rank. */
+  valueOf(rank: number): string;
+}
+
+function decodeNames(reader: ByteReader, texts: TextReader): Names {
+  const people = new Uint32Array(reader.varint() * 2);
+  for (let i = 0; i < people.length; i++) people[i] = reader.uint32();
+  const dimensions: { name: string; firstRank: number }[] = [];
+  const values: number[] = [];
+  const count = ALWAYS.length + reader.varint();
+  for (let index = 0; index < count; index++) {
+    dimensions.push({ name: ALWAYS[index] ?? texts.textOf(reader.varint()), firstRank: values.length });
+    for (let columns = reader.varint(); columns > 0; columns--) values.push(reader.varint());
+  }
+  return { people, dimensions, valueOf: (rank) => texts.textOf(values[rank] ?? -1) };
+}
+
+function decodeWindow(reader: ByteReader, names: Names): Rollup {
+  const late = reader.varint();
+  const rejects: [(typeof REJECT_REASONS)[number], number][] = [];
+  for (let left = reader.varint(); left > 0; left--) {
+    const reason = REJECT_REASONS[reader.byte()];
+    if (!reason) throw new RangeError("unknown reject reason in a commit");
+    rejects.push([reason, reader.varint()]);
+  }
+  const rollup = new Rollup(decodeRow(reader, names));
+  rollup.late = late;
+  for (const [reason, count] of rejects) rollup.reject(reason, count);
+  for (let index = reader.varint(); index > 0; index = reader.varint()) {
+    const dimension = names.dimensions[index];
+    if (!dimension || dimension.name === TOTALS) throw new RangeError(`dimension ${index} in a commit`);
+    const bytes = reader.block();
+    rollup.defer(dimension.name, () => decodeTable(bytes, dimension.firstRank, names));
+  }
+  return rollup;
+}
+
+function decodeTable(bytes: Uint8Array, firstRank: number, names: Names): Table {
+  const reader = new ByteReader(bytes);
+  const table: Table = new Map();
+  let rank = firstRank;
+  while (!reader.done) {
+    rank += reader.varint();
+    table.set(names.valueOf(rank++), decodeRow(reader, names));
+  }
+  return table;
+}
+
+function decodeRow(reader: ByteReader, { people }: Names): Measures {
+  const measures = new Measures();
+  const mask = reader.varint();
+  for (let bit = 0; bit < COUNTS.length; bit++)
+    if ((mask >> bit) & 1) measures[COUNTS[bit]!] = reader.signed();
+  if (mask & VISITORS_BIT) {
+    measures.visitors = new UltraLogLog();
+    let person = 0;
+    for (let left = reader.varint(); left > 0; left--) {
+      person += reader.varint();
+      if (person * 2 >= people.length) throw new RangeError(`visitor ${person} of ${people.length / 2}`);
+      measures.visitors.add(people[person * 2]!, people[person * 2 + 1]!);
+      person++;
+    }
+  }
+  if (mask & REVENUE_BIT)
+    for (let left = reader.varint(); left > 0; left--)
+      measures.addRevenue(reader.text(), reader.signed(), reader.signed());
+  if (mask & VITALS_BIT) {
+    let sample = 0;
+    for (let left = reader.varint(); left > 0; left--) {
+      sample += reader.varint();
+      const vital = VITALS[Math.floor(sample / BINS_PER_VITAL)];
+      if (!vital) throw new RangeError(`sample ${sample} in a commit`);
+      measures.vitals ??= new Map();
+      let sketch = measures.vitals.get(vital);
+      if (!sketch) {
+        sketch = new QuantileSketch();
+        measures.vitals.set(vital, sketch);
+      }
+      sketch.addBin(sample % BINS_PER_VITAL, reader.varint());
+      sample++;
+    }
+  }
+  return measures;
+}
