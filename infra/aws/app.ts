@@ -7,7 +7,7 @@ import { siteFiles } from "./files.ts";
 import { Rivulet, type RivuletProps } from "./rivulet.ts";
 import type { SiteFiles } from "./site.ts";
 
-/** A stack from context values, all text: sites, stack, shards, enhancedFanOut, retentionHours, latenessSeconds, domain, certificate, firewall, budget, alarmEmail, runbook, believeSenders, auth, archive, imports, reserveConcurrency. */
+/** A stack from context values, all text: sites, stack, shards, enhancedFanOut, retentionHours, latenessSeconds, domain, certificate, scriptPath, ingestPath, firewall, budget, alarmEmail, runbook, believeSenders, auth, archive, imports, reserveConcurrency. */
 export function rivuletStack(app: App, files: SiteFiles): { stack: Stack; rivulet: Rivulet } {
   const text = (key: string): string | undefined => {
     const value: unknown = app.node.tryGetContext(key);
@@ -47,6 +47,8 @@ export function rivuletStack(app: App, files: SiteFiles): { stack: Stack; rivule
           },
         }
       : {}),
+    scriptPath: text("scriptPath"),
+    ingestPath: text("ingestPath"),
     ...(budget && { budget: { monthly: wholeNumber("budget", budget) } }),
     ...(email && { alarmEmail: email }),
     ...(runbook && { runbook }),

@@ -22,6 +22,8 @@ export interface IngestionProps {
   /** Requests per second that the stage takes for long, and at once; beyond, it answers 429. */
   readonly throttle: { readonly rate: number; readonly burst: number };
   readonly believeSenders: boolean;
+  /** A second path for batches. */
+  readonly ingestPath?: string | undefined;
   readonly users?: Users | undefined;
 }
 
@@ -49,7 +51,7 @@ export class Ingestion extends Construct {
 
   constructor(scope: Construct, id: string, props: IngestionProps) {
     super(scope, id);
-    const { clicks, query, throttle, believeSenders, users } = props;
+    const { clicks, query, throttle, believeSenders, ingestPath, users } = props;
     const role = new Role(this, "PutRole", {
       assumedBy: new ServicePrincipal("apigateway.amazonaws.com"),
       description: "Rivulet: API Gateway puts records into the stream",
@@ -75,6 +77,7 @@ export class Ingestion extends Construct {
           queryFunctionArn: query.function.functionArn,
           clientAddress: { from: "cloudfront", proof: this.edgeProof },
           believeSenders,
+          ...(ingestPath === undefined ? {} : { ingestPath }),
           ...(users && { signIn: { userPoolArn: users.pool.userPoolArn, scope: users.scope } }),
         }),
       ),

@@ -11,6 +11,7 @@ import {
   type SiteSetting,
   sessionMsOf,
 } from "../../processors/env.ts";
+import { isOwnPath, OWN_PATH_RULE, type OwnPaths } from "../ownpath.ts";
 import { Aggregation } from "./aggregation.ts";
 import { Alarms } from "./alarms.ts";
 import { Alerting } from "./alerting.ts";
@@ -31,7 +32,7 @@ import { type Capacity, ClickStream } from "./stream.ts";
 import { AnalyticsTable } from "./table.ts";
 import { Users, type UsersOptions } from "./users.ts";
 
-export interface RivuletProps {
+export interface RivuletProps extends OwnPaths {
   /** The sites that are counted; events of others are refused. At least one. */
   readonly sites: readonly SiteSetting[];
   /** What the site serves, by URL path. Default: dashboard and collector; and the demo shop, if a site is called `demo`. */
@@ -188,6 +189,7 @@ export class Rivulet extends Construct {
       query: this.serving.handler,
       throttle: props.throttle ?? { rate: 1_000, burst: 2_000 },
       believeSenders: props.believeSenders ?? false,
+      ingestPath: checkedPath(props.ingestPath),
       users: this.users,
     });
     const firewall = props.firewall === true ? {} : props.firewall || undefined;
@@ -203,6 +205,8 @@ export class Rivulet extends Construct {
           login: this.users !== undefined,
         }),
       domain: props.domain,
+      scriptPath: checkedPath(props.scriptPath),
+      ingestPath: props.ingestPath,
       signInOrigin: this.users?.domain.baseUrl(),
     });
     this.imports = props.imports
@@ -245,7 +249,7 @@ export class Rivulet extends Construct {
 
     new CfnOutput(this, "Dashboard", { value: `${url}/`, description: "Dashboard" });
     new CfnOutput(this, "Snippet", {
-      value: `<script defer src="${url}/c.js" data-site="${props.sites[0]!.id}"></script>`,
+      value: tag(url, props),
       description: "Paste this into the pages of your site",
     });
     new CfnOutput(this, "AlarmTopic", {
@@ -300,6 +304,15 @@ function lateness(length = Duration.minutes(1)): Record<string, string> {
   latenessOf(environment);
   return environment;
 }
+
+function checkedPath(path: string | undefined): string | undefined {
+  if (path !== undefined && !isOwnPath(path)) throw new Error(`not ${OWN_PATH_RULE}: ${path}`);
+  return path;
+}
+
+/** What to paste for the first site. */
+const tag = (url: string, { sites, scriptPath = "/c.js", ingestPath }: RivuletProps): string =>
+  `<script defer src="${url}${scriptPath}"${ingestPath === undefined ? "" : ` data-api="${url}${ingestPath}"`} data-site="${sites[0]!.id}"></script>`;
 
 function checkedSites(sites: readonly SiteSetting[]): string {
   const text = formatSites(sites);

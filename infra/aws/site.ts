@@ -36,6 +36,7 @@ import { Construct } from "constructs";
 import { COLLECTOR_FILES } from "../../collector/build.ts";
 import { EMBED_PATH } from "../../dashboard/build.ts";
 import { SESSION_COOKIE, SIGN_IN_PATH } from "../../processors/env.ts";
+import type { OwnPaths } from "../ownpath.ts";
 import { DOCUMENT_PATH } from "../published.ts";
 import { privateBucket } from "./bucket.ts";
 import type { Ingestion } from "./ingestion.ts";
@@ -44,7 +45,7 @@ import type { SignIn } from "./users.ts";
 /** Files by URL path; a path that ends with "/" is that folder's index.html. */
 export type SiteFiles = ReadonlyMap<string, { readonly body: Uint8Array }>;
 
-export interface SiteProps {
+export interface SiteProps extends OwnPaths {
   readonly ingestion: Ingestion;
   readonly files: SiteFiles;
   /** Own name, with a certificate of us-east-1 that covers it. Default: CloudFront's name and certificate. */
@@ -71,7 +72,8 @@ export class Site extends Construct {
 
   constructor(scope: Construct, id: string, props: SiteProps) {
     super(scope, id);
-    const { ingestion, files, domain, viewerHeader, edgeAclArn, signInOrigin } = props;
+    const { ingestion, files, domain, viewerHeader, edgeAclArn, scriptPath, ingestPath, signInOrigin } =
+      props;
     // Made again by every deployment.
     this.bucket = privateBucket(this, "Files", [], RemovalPolicy.DESTROY);
     const ingest = apiBehavior(this, ingestion, viewerHeader);
@@ -120,6 +122,16 @@ export class Site extends Construct {
         "/api/*": ingestAndQuery,
         "/p.gif": ingest,
         ...Object.fromEntries(COLLECTOR_PATHS.map((path) => [path, collector])),
+        // Before the script's folder, in which it may lie.
+        ...(ingestPath && { [ingestPath]: ingest }),
+        ...(scriptPath && {
+          [ownPattern(scriptPath)]: {
+            ...collector,
+            functionAssociations: [
+              { function: ownScript(this, scriptPath), eventType: FunctionEventType.VIEWER_REQUEST },
+            ],
+          },
+        }),
       },
     });
     const logGroup = new LogGroup(this, "DeploymentLogs", {
@@ -279,6 +291,29 @@ function collectorHeaders(scope: Construct): ResponseHeadersPolicy {
         { header: "Cross-Origin-Resource-Policy", value: "cross-origin", override: true },
       ],
     },
+  });
+}
+
+const folderOf = (path: string): string => path.slice(0, path.lastIndexOf("/") + 1);
+
+/** The script's folder, for chunks and pinned versions beside it; in the root they are there anyway. */
+const ownPattern = (scriptPath: string): string =>
+  folderOf(scriptPath) === "/" ? scriptPath : `${folderOf(scriptPath)}*`;
+
+/** The collector's files under the operator's own names, and nothing else that the bucket holds. */
+function ownScript(scope: Construct, scriptPath: string): EdgeFunction {
+  const named = COLLECTOR_FILES.map((file) => file.replace(".js", "")).join("|");
+  return new EdgeFunction(scope, "OwnScript", {
+    comment: "Rivulet: the collector under a name of the operator's choice",
+    runtime: FunctionRuntime.JS_2_0,
+    code: FunctionCode.fromInline(
+      `function handler({ request }) {
+  const file = request.uri === ${JSON.stringify(scriptPath)} ? "c.js" : request.uri.slice(${folderOf(scriptPath).length});
+  if (!/^(?:(?:c[/])?(?:${named})|c[/][0-9a-f]{16})[.]js$/.test(file)) return { statusCode: 404 };
+  request.uri = "/" + file;
+  return request;
+}`,
+    ),
   });
 }
 

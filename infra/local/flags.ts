@@ -3,6 +3,7 @@ import { InvalidArgumentError } from "commander";
 import { MAX_LATENESS_MS } from "../../processors/env.ts";
 import { DAY_MS } from "../../processors/model/time.ts";
 import type { SiteSetting } from "../../processors/pipeline/sites.ts";
+import { isOwnPath, OWN_PATH_RULE } from "../ownpath.ts";
 import type { RateLimit } from "./gateway/rate.ts";
 
 const UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000 };
@@ -31,8 +32,7 @@ export const sites = (text: string, earlier: readonly SiteSetting[]): SiteSettin
 
 /** A path of a URL, as `/stats/s.js`, that no other station of the server uses. */
 export function ownPath(text: string): string {
-  if (!/^(?:\/[\w.~-]+)+$/.test(text) || /^\/(?:api|v1|demo|c|traces)(?:\/|$)/.test(text))
-    throw new InvalidArgumentError("a path such as /stats/s.js, not below /api, /v1, /c, /demo or /traces");
+  if (!isOwnPath(text)) throw new InvalidArgumentError(OWN_PATH_RULE);
   return text;
 }
 

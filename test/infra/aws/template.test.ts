@@ -23,6 +23,8 @@ const chosen = synthesise({
     enhancedFanOut: "true",
     latenessSeconds: "300",
     sites: "shop.example@Asia/Seoul,blog.example",
+    scriptPath: "/stats/s.js",
+    ingestPath: "/stats/e",
   },
 });
 /** With all that can be added: every alarm that there is. */
@@ -450,6 +452,43 @@ describe("the distribution", () => {
         { Header: "Cross-Origin-Resource-Policy", Value: "cross-origin", Override: true },
       ]);
     }
+  });
+
+  it("offers the collector and takes its reports under names of one's own, and nothing else there", () => {
+    const behaviors = chosen.only("AWS::CloudFront::Distribution").DistributionConfig.CacheBehaviors;
+    const at = (path: string): Json => behaviors.find(({ PathPattern }: Json) => PathPattern === path);
+    const own = behaviors
+      .map(({ PathPattern }: Json) => PathPattern)
+      .filter((path: string) => /stats/.test(path));
+    expect(own, "the first that matches serves").toEqual(["/stats/e", "/stats/*"]);
+    expect({ ...at("/stats/e"), PathPattern: "" }).toEqual({ ...at("/v1/*"), PathPattern: "" });
+    const { FunctionAssociations, ...script } = at("/stats/*");
+    expect({ ...script, PathPattern: "" }).toEqual({ ...at("/c.js"), PathPattern: "" });
+    const [[, edge]] = chosen
+      .of("AWS::CloudFront::Function")
+      .filter(([id]) => id === FunctionAssociations[0].FunctionARN["Fn::GetAtt"][0]) as [[string, Resource]];
+    const handler = new Function(`${edge.Properties.FunctionCode}; return handler`)();
+    const served = (uri: string) => {
+      const { uri: file, statusCode } = handler({ request: { uri } });
+      return file ?? statusCode;
+    };
+    const pinned = "c/0123456789abcdef.js";
+    expect(served("/stats/s.js")).toBe("/c.js");
+    for (const file of ["c.js", "lite.js", "vitals.js", "c/vitals.js", pinned])
+      expect(served(`/stats/${file}`)).toBe(`/${file}`);
+    for (const file of ["", "index.html", "app.js", "c/", "c/../app.js", "s.js/c.js", "stats/c.js"])
+      expect(served(`/stats/${file}`)).toBe(404);
+
+    const { paths } = chosen.only("AWS::ApiGateway::RestApi").Body;
+    const { operationId: _, ...alias } = paths["/stats/e"].post;
+    const { operationId: __, ...events } = paths["/v1/events"].post;
+    expect(alias).toEqual(events);
+    const [snippet] = Object.entries(chosen.template.findOutputs("*")).filter(([name]) =>
+      /Snippet/.test(name),
+    );
+    expect(JSON.stringify(snippet)).toMatch(/\/stats\/s\.js\\" data-api=.*\/stats\/e\\" data-site/);
+    expect(() => synthesise({ context: { scriptPath: "/api/s.js" } })).toThrow(/not a path such as/);
+    expect(() => synthesise({ context: { ingestPath: "stats" } })).toThrow(/not a path such as/);
   });
 
   it("caches the collector for an hour, its pinned versions for ever, and pages not at all", () => {

@@ -1,0 +1,17 @@
+/** Paths of an operator's own choice for the collector and its reports: lists of ad blockers know the usual ones. */
+
+/** Where else the collector is offered, its optional chunks and pinned versions beside it, and where else its reports are taken. */
+export interface OwnPaths {
+  /** E.g. `/stats/s.js`. */
+  readonly scriptPath?: string | undefined;
+  /** E.g. `/stats/e`. */
+  readonly ingestPath?: string | undefined;
+}
+
+/** What a path may be, for who asked for another one. */
+export const OWN_PATH_RULE =
+  "a path such as /stats/s.js, not below /api, /v1, /c, /demo, /embed, /login or /traces";
+
+/** Whether `text` is a path of a URL that nothing else of Rivulet uses, on one machine or on AWS. */
+export const isOwnPath = (text: string): boolean =>
+  /^(?:\/[\w.~-]+)+$/.test(text) && !/^\/(?:api|v1|demo|c|embed|login|traces)(?:\/|$)/.test(text);
