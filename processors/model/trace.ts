@@ -51,8 +51,12 @@ export function formatTraceHeader(header: TraceHeader): string {
   return `Root=${header.root}${parent}${sampled}`;
 }
 
-const hex = (bytes: Uint8Array): string =>
-  Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+function hex(bytes: Uint8Array): string {
+  let text = "";
+  for (const byte of bytes) text += HEX[byte];
+  return text;
+}
 
 /** A new trace id: the second in which the trace began, and 12 random bytes. */
 export const traceId = (now: EpochMs, random: Uint8Array): string =>
@@ -71,6 +75,8 @@ export interface SamplerOptions {
   readonly perSecond?: number;
   /** Share of the others that is traced. Default 0.05, as at API Gateway. */
   readonly ratio?: number;
+  /** Of those at most so many a second. Default: any number. */
+  readonly sharedPerSecond?: number;
   /** Requests per second whose own Sampled=1 is honoured, so that nobody can make us trace everything. Default 10. */
   readonly askedPerSecond?: number;
 }
@@ -81,8 +87,10 @@ export interface SamplerOptions {
  */
 export function sampler(options: SamplerOptions): (wish?: boolean) => boolean {
   const { clock, random, perSecond = 1, ratio = 0.05, askedPerSecond = 10 } = options;
+  const { sharedPerSecond = Number.POSITIVE_INFINITY } = options;
   let second = Number.NEGATIVE_INFINITY;
   let taken = 0;
+  let shared = 0;
   let asked = 0;
   return (wish) => {
     if (wish === false) return false;
@@ -90,9 +98,13 @@ export function sampler(options: SamplerOptions): (wish?: boolean) => boolean {
     if (now !== second) {
       second = now;
       taken = 0;
+      shared = 0;
       asked = 0;
     }
     if (wish === true) return ++asked <= askedPerSecond;
-    return ++taken <= perSecond || random() < ratio;
+    if (++taken <= perSecond) return true;
+    if (shared >= sharedPerSecond || random() >= ratio) return false;
+    shared++;
+    return true;
   };
 }

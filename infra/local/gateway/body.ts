@@ -17,22 +17,22 @@ export function readBody(request: IncomingMessage, maxBytes: number): Promise<Bo
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
     let length = 0;
-    const settle = (result: BodyResult): void => {
-      request.off("data", onData).off("end", onEnd).off("close", onGone);
-      resolve(result);
-    };
-    const onData = (chunk: Buffer): void => {
-      length += chunk.length;
-      if (length > maxBytes) settle({ problem: "too_large" });
-      else chunks.push(chunk);
-    };
-    const onEnd = (): void => {
-      const bytes = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, length);
-      settle(isUtf8(bytes) ? { text: bytes.toString("utf8"), bytes } : { problem: "not_utf8" });
-    };
-    const onGone = (): void => settle({ problem: "gone" });
-    // A broken connection also emits "error"; the "close" that follows is enough for us.
-    request.on("data", onData).on("end", onEnd).on("close", onGone).on("error", ignore);
+    request
+      .on("data", (chunk: Buffer) => {
+        length += chunk.length;
+        if (length <= maxBytes) chunks.push(chunk);
+        else {
+          chunks.length = 0; // what follows is not kept either: see `discard`
+          resolve({ problem: "too_large" });
+        }
+      })
+      .on("end", () => {
+        const bytes = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
+        resolve(isUtf8(bytes) ? { text: bytes.toString("utf8"), bytes } : { problem: "not_utf8" });
+      })
+      // A broken connection also emits "error"; the "close" that follows is enough for us.
+      .on("close", () => resolve({ problem: "gone" }))
+      .on("error", ignore);
   });
 }
 

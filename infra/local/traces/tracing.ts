@@ -1,5 +1,5 @@
 /** Everything that one machine needs to trace itself: receiver, store, tracer and the gateway's part, put together. */
-import { randomBytes } from "node:crypto";
+import { randomFillSync } from "node:crypto";
 import { sampler } from "../../../processors/model/trace.ts";
 import { preciseClock, type XrayTracer, xrayTracer } from "../../../processors/tracing.ts";
 import type { Trace } from "../gateway/trace.ts";
@@ -19,6 +19,8 @@ export interface LocalTracing {
   close(): Promise<void>;
 }
 
+const SAMPLED_PER_SECOND = 4;
+
 /**
  * Starts receiving at UDP `port` (default 2000, a free one if taken). Where AWS_XRAY_DAEMON_ADDRESS is set, our own
  * segments go to that daemon instead, and the pages show only what others send here.
@@ -28,12 +30,27 @@ export async function startTracing(options: { readonly port?: number } = {}): Pr
   const receiver = await startTraceReceiver({ store, ...options });
   const tracer = xrayTracer({ name: "aggregate", daemonAddress: receiver.address });
   const clock = preciseClock();
-  const sample = sampler({ clock, random: Math.random });
+  // The pages show the newest few hundred; to make and receive one takes as long as to count ten clicks.
+  const sample = sampler({ clock, random: Math.random, sharedPerSecond: SAMPLED_PER_SECOND });
   return {
     tracer,
-    edge: edgeTracing({ tracer, sample, clock, randomBytes }),
+    edge: edgeTracing({ tracer, sample, clock, randomBytes: pooled(randomFillSync) }),
     store,
     address: receiver.address,
     close: () => receiver.close(),
+  };
+}
+
+/** Random bytes out of a stock: each call to the source costs more than some hundred bytes. No byte is given out twice. */
+function pooled(fill: (bytes: Uint8Array) => unknown): (length: number) => Uint8Array {
+  const stock = new Uint8Array(4_096);
+  let at = stock.length;
+  return (length) => {
+    if (at + length > stock.length) {
+      fill(stock);
+      at = 0;
+    }
+    at += length;
+    return stock.subarray(at - length, at);
   };
 }

@@ -107,6 +107,14 @@ describe("sampler", () => {
     expect([0.049, 0.05].map((random) => manual(random, { perSecond: 0 }).sample())).toEqual([true, false]);
   });
 
+  it("takes no more of the others in a second than it may", () => {
+    const { clock, sample } = manual(0, { perSecond: 1, sharedPerSecond: 2 });
+    const second = (): boolean[] => [sample(), sample(), sample(), sample()];
+    expect(second()).toEqual([true, true, true, false]);
+    clock.at += 1000;
+    expect(second()).toEqual([true, true, true, false]);
+  });
+
   it("always lets a caller refuse, and does not spend the reservoir on it", () => {
     const { sample } = manual(0.99);
     expect([sample(false), sample(false), sample()]).toEqual([false, false, true]);
