@@ -1,9 +1,9 @@
 /**
- * The minute's work: a schedule that folds commits into rollups, and notes how far the counts trail the stream. A missed
- * or doubled run does no harm.
+ * The minute's work: a schedule that notes how far the counts trail the stream, and folds commits into rollups when that
+ * is due. A missed or doubled run does no harm.
  */
 import { Duration } from "aws-cdk-lib";
-import { Rule, Schedule } from "aws-cdk-lib/aws-events";
+import { Rule, RuleTargetInput, Schedule } from "aws-cdk-lib/aws-events";
 import { LambdaFunction } from "aws-cdk-lib/aws-events-targets";
 import { Construct } from "constructs";
 import { ENV } from "../../processors/env.ts";
@@ -44,7 +44,11 @@ export class Compaction extends Construct {
       description: "Rivulet: compaction",
       schedule: Schedule.rate(Duration.minutes(1)),
       targets: [
-        new LambdaFunction(this.handler.function, { retryAttempts: 0, maxEventAge: Duration.minutes(1) }),
+        new LambdaFunction(this.handler.function, {
+          event: RuleTargetInput.fromObject({ ifDue: true }),
+          retryAttempts: 0,
+          maxEventAge: Duration.minutes(1),
+        }),
       ],
     });
   }

@@ -60,7 +60,7 @@ const LIKELY_COMMIT_BYTES = 280_000;
  */
 const TRUST_MS = MINUTE_MS;
 /** Log written since the last snapshot before a new one is due, and how many times the snapshot it must be: so all of them together cost a third of the log. */
-const MIN_SNAPSHOT_BYTES = 1 << 20;
+const MIN_SNAPSHOT_BYTES = 4 << 20;
 const LOG_TO_SNAPSHOT = 3;
 const MAX_LOG_COMMITS = 1_000;
 const MAX_LOST_PUTS = 20;

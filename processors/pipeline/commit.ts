@@ -240,6 +240,15 @@ export const registerShard = async (
   await store.put({ pk: "shard", sk: shard, value: new TextEncoder().encode(JSON.stringify(parents)) }, 0);
 };
 
+/** Number and encoded bytes of the newest commit; undefined for a shard without commits. */
+export async function logEnd(
+  store: Store,
+  shard: string,
+): Promise<{ readonly n: number; readonly bytes: number } | undefined> {
+  const [item] = await store.list(logKey(shard), { reverse: true, limit: 1 });
+  return item && { n: Number(item.sk), bytes: item.value.length };
+}
+
 /** The last sequence number that is in the log of a shard, "" before the first; reads no more of the commit than that. */
 export async function committedTo(store: Store, shard: string): Promise<string> {
   const [item] = await store.list(logKey(shard), { reverse: true, limit: 1 });

@@ -35,7 +35,7 @@ export interface CompactSummary {
 }
 
 /** One run's share, so that it ends within a function's timeout and memory. */
-const MAX_COMMITS = 500;
+export const MAX_COMMITS = 500;
 /** Commits of an import hold thousands of events each: decoded, 500 of those would not fit the memory. */
 const MAX_EVENTS = 50_000;
 const COMMITS_AT_ONCE = 10;

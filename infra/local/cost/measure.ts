@@ -8,6 +8,7 @@ import { PAGEVIEW } from "../../../processors/model/event.ts";
 import { partitionKeyOf, type StreamLine } from "../../../processors/model/streamfile.ts";
 import { type EpochMs, MINUTE_MS, SECOND_MS } from "../../../processors/model/time.ts";
 import { ShardWorker } from "../../../processors/pipeline/aggregate.ts";
+import { isCompactionDue } from "../../../processors/pipeline/cadence.ts";
 import { compact } from "../../../processors/pipeline/compact.ts";
 import { decodeRecord } from "../../../processors/pipeline/records.ts";
 import { registerSites } from "../../../processors/pipeline/sites.ts";
@@ -100,8 +101,13 @@ export async function measure(
       }
     }
   };
+  // As processors/handlers/compact.ts does each minute.
   const fold = (): Promise<void> =>
-    timed(use.compact, () => compact({ store: meteredStore(store, use.compact.units), clock }));
+    timed(use.compact, async () => {
+      const metered = meteredStore(store, use.compact.units);
+      let isMore = await isCompactionDue({ store: metered, clock });
+      while (isMore) ({ more: isMore } = await compact({ store: metered, clock }));
+    });
 
   let windowEnds = startedAt + WINDOW_MS;
   let minuteEnds = startedAt + MINUTE_MS;
