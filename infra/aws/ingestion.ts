@@ -100,6 +100,7 @@ export class Ingestion extends Construct {
     });
     query.function.addPermission("Api", {
       principal: new ServicePrincipal("apigateway.amazonaws.com"),
+      sourceAccount: Aws.ACCOUNT_ID,
       sourceArn: this.api.arnForExecuteApi("*", "/api/v2/*", this.api.deploymentStage.stageName),
     });
   }

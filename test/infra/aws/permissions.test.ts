@@ -1,8 +1,21 @@
 import { rmSync } from "node:fs";
 import { afterAll, describe, expect, it } from "vitest";
+import { hasGuard, judged } from "./guard.ts";
 import { type Json, synthesise } from "./synth.ts";
 
-const cloud = synthesise({ context: { archive: "true", imports: "true" } });
+const CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/4b1f7e52-3a0f-4a1e-9c0f-0d6a4a6a3b11";
+/** All that has a role. */
+const cloud = synthesise({
+  context: {
+    archive: "true",
+    imports: "true",
+    firewall: "true",
+    budget: "50",
+    enhancedFanOut: "true",
+    domain: "stats.example.com",
+    certificate: CERTIFICATE,
+  },
+});
 afterAll(() => rmSync(cloud.outdir, { recursive: true, force: true }));
 
 interface Grant {
@@ -47,6 +60,7 @@ const JUSTIFIED: readonly (readonly [role: string, wildcard: RegExp, reason: str
   ["RivuletServingQueryRole", /^resource "\*" of xray:/, "X-Ray's write actions know no resources"],
   ["RivuletAlertingWatchRole", /^resource "\*" of xray:/, "X-Ray's write actions know no resources"],
   ["RivuletCanaryRole", /^resource "\*" of xray:/, "X-Ray's write actions know no resources"],
+  ["RivuletBudgetThriftRole", /^resource "\*" of xray:/, "X-Ray's write actions know no resources"],
   [
     "RivuletAggregationAggregateRole",
     /Failures.*\/aws\/lambda\/\*.* of s3:PutObject$/,
@@ -108,22 +122,42 @@ const wildcards = grants.flatMap(({ role, actions, resources }) => [
     .map((resource) => ({ role, what: `resource ${resource} of ${actions.join(" ")}` })),
 ]);
 
-describe("permissions", () => {
-  it("hold no wildcard that is not justified", () => {
-    const unjustified = wildcards.filter(
-      ({ role, what }) => !JUSTIFIED.some(([named, wildcard]) => named === role && wildcard.test(what)),
-    );
-    expect(unjustified).toEqual([]);
-  });
+/** What every function does: write its log and its traces. */
+const COMMON = /^(logs:(CreateLogStream|PutLogEvents)|xray:Put\w+)$/;
 
-  it("have no justification left over", () => {
-    const idle = JUSTIFIED.filter(
-      ([named, wildcard]) => !wildcards.some(({ role, what }) => named === role && wildcard.test(what)),
-    );
-    expect(idle).toEqual([]);
-  });
+const READS = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"];
+const WRITES = ["dynamodb:BatchWriteItem", "dynamodb:DeleteItem", "dynamodb:UpdateItem"];
+/** As aws-cdk-lib grants reading of a stream and of a consumer of its own; nothing in it writes. */
+const STREAMS = [
+  "kinesis:DescribeStream",
+  "kinesis:DescribeStreamConsumer",
+  "kinesis:DescribeStreamConsumer",
+  "kinesis:DescribeStreamSummary",
+  "kinesis:GetRecords",
+  "kinesis:GetShardIterator",
+  "kinesis:ListShards",
+  "kinesis:ListStreams",
+  "kinesis:SubscribeToShard",
+  "kinesis:SubscribeToShard",
+];
+const FAILURES = ["s3:ListBucket", "s3:PutObject"];
+/** As aws-cdk-lib grants them to a state machine that is traced and writes its log. */
+const STATE_MACHINE = [
+  "logs:CreateLogDelivery",
+  "logs:DeleteLogDelivery",
+  "logs:DescribeLogGroups",
+  "logs:DescribeResourcePolicies",
+  "logs:GetLogDelivery",
+  "logs:ListLogDeliveries",
+  "logs:PutResourcePolicy",
+  "logs:UpdateLogDelivery",
+  "xray:GetSamplingRules",
+  "xray:GetSamplingTargets",
+];
 
-  it.each([
+/** Every role that is ours, and all that it may do. */
+const ROLES: readonly { readonly role: string; readonly may: string; readonly actions: readonly string[] }[] =
+  [
     {
       role: "RivuletServingQueryRole",
       may: "read items, write one by one, and ask the archive",
@@ -218,10 +252,64 @@ describe("permissions", () => {
     },
     { role: "RivuletCanaryRole", may: "do nothing that a browser may not", actions: [] },
     { role: "RivuletIngestionPutRole", may: "only put single records", actions: ["kinesis:PutRecord"] },
-  ])("$role may $may", ({ role, actions }) => {
-    const common = /^(logs:(CreateLogStream|PutLogEvents)|xray:Put\w+)$/;
+    {
+      role: "RivuletAggregationAggregateRole",
+      may: "read the stream, read and write items, and save what it gives up",
+      actions: [...READS, ...WRITES, ...STREAMS, ...FAILURES],
+    },
+    {
+      role: "RivuletArchiveConsumerRole",
+      may: "read the stream, keep its place, and hand rows over",
+      actions: [...READS, ...WRITES, ...STREAMS, ...FAILURES, "firehose:PutRecordBatch"],
+    },
+    {
+      role: "RivuletAlertingWatchRole",
+      may: "read and write items, and tell its topic",
+      actions: [...READS, ...WRITES, "sns:Publish"],
+    },
+    {
+      role: "RivuletBudgetThriftRole",
+      may: "change one mapping",
+      actions: ["lambda:UpdateEventSourceMapping"],
+    },
+    {
+      role: "RivuletRebuildRole",
+      may: "call the steps, and children of its own",
+      actions: [
+        ...STATE_MACHINE,
+        "lambda:InvokeFunction",
+        "states:DescribeExecution",
+        "states:StartExecution",
+        "states:StopExecution",
+      ],
+    },
+  ];
+
+describe("permissions", () => {
+  it("hold no wildcard that is not justified", () => {
+    const unjustified = wildcards.filter(
+      ({ role, what }) => !JUSTIFIED.some(([named, wildcard]) => named === role && wildcard.test(what)),
+    );
+    expect(unjustified).toEqual([]);
+  });
+
+  it("have no justification left over", () => {
+    const idle = JUSTIFIED.filter(
+      ([named, wildcard]) => !wildcards.some(({ role, what }) => named === role && wildcard.test(what)),
+    );
+    expect(idle).toEqual([]);
+  });
+
+  it.each(ROLES)("$role may $may", ({ role, actions }) => {
     const granted = grants.filter((grant) => grant.role === role).flatMap((grant) => grant.actions);
-    expect(granted.filter((action) => !common.test(action)).toSorted()).toEqual(actions);
+    expect(granted.filter((action) => !COMMON.test(action)).toSorted()).toEqual(actions.toSorted());
+  });
+
+  it("are told here of every role, so that a new one is looked at", () => {
+    const roles = cloud.of("AWS::IAM::Role").map(([id]) => nameOf(id));
+    expect(roles.toSorted()).toEqual(
+      [...ROLES.map(({ role }) => role), DEPLOYER, "RivuletIngestionApiCloudWatchRole"].toSorted(),
+    );
   });
 
   it("let the consumer read the stream, never write to it", () => {
@@ -250,5 +338,44 @@ describe("permissions", () => {
       .filter(([, { Properties }]) => Properties.ManagedPolicyArns !== undefined)
       .map(([id]) => nameOf(id));
     expect(managed.toSorted()).toEqual([DEPLOYER, "RivuletIngestionApiCloudWatchRole"].toSorted());
+  });
+});
+
+/** What we do otherwise, and why; infra/aws/acknowledgements.ts has the reasons of the same kind for cdk-nag. */
+const OTHERWISE: Readonly<Record<string, string>> = {
+  api_gw_v1_execution_logging_enabled_check: "execution logs quote requests, and these hold addresses",
+  athena_workgroup_results_encrypted_at_rest_kms_check:
+    "encrypted with keys of S3; a key of our own is a dollar a month",
+  cloudfront_access_logs_enabled_check: "they would hold addresses and page URLs",
+  cloudfront_origin_failover_enabled_check:
+    "there is one API and one bucket; a second region is a second deployment",
+  cloudwatch_log_group_encrypted_check: "encrypted by the service; a key of our own is a dollar a month",
+  cloudwatch_log_group_retention_period_check: "logs are forgotten after a month, on purpose",
+  lambda_inside_vpc_check: "there is no VPC: the functions call AWS and nothing else, and nothing calls them",
+  s3_bucket_default_encryption_kms_check: "encrypted with keys of S3; a key of our own is a dollar a month",
+  s3_bucket_logging_enabled_check: "access logs would hold addresses",
+  s3_bucket_object_lock_enabled_check: "people may ask to be erased",
+  s3_bucket_versioning_enabled_check: "what is erased has to be gone, not hidden behind a newer version",
+  s3_event_notifications_enabled_check: "the one bucket that somebody waits for has them",
+  sqs_dlq_check: "the queue that it finds is the dead-letter queue itself",
+};
+
+describe.skipIf(!hasGuard)("cfn-guard with the rules of Control Tower", () => {
+  it("finds what we do otherwise with a reason, and nothing else", () => {
+    const { failed, passed } = judged(cloud);
+    expect(failed).toEqual(Object.keys(OTHERWISE).toSorted());
+    // Or the rules were not looked at.
+    expect(passed).toEqual(
+      expect.arrayContaining([
+        "cloudfront_security_policy_check",
+        "iam_inline_policy_no_statements_with_full_access_check",
+        "kinesis_stream_encrypted_check",
+        "lambda_function_public_access_prohibited_check",
+        "s3_bucket_level_public_access_prohibited_check",
+        "s3_bucket_policy_ssl_requests_only_check",
+        "sqs_queue_encrypted_check",
+        "step_functions_state_machine_tracing_enabled_check",
+      ]),
+    );
   });
 });
