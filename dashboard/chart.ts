@@ -144,7 +144,7 @@ export function chart(view: View, actions: ChartActions): Chart {
       view.format.bucket(bucket.wall, series.interval),
       view.format.metric(series.metric, series.values[i]),
       series.past ? view.format.metric(series.metric, past) : undefined,
-      series.values[i] !== undefined && i >= openFrom(series) ? strings.openWindow : "",
+      series.values[i] !== undefined && i >= openFrom(series) ? strings.provisional : "",
     ];
   }
 
@@ -194,7 +194,7 @@ export function chart(view: View, actions: ChartActions): Chart {
       const said = words(i);
       return said ? [said.filter((cell) => cell !== undefined)] : [];
     });
-    fillTable(table, head, rows);
+    fillTable(table, fill(strings.chartOf, { metric: strings[series.metric] }), head, rows);
   }
 
   function showTable(isTable: boolean): void {

@@ -5,7 +5,7 @@ import { el, fillTable, setAttribute, setText } from "./dom.ts";
 import { numberOf } from "./format.ts";
 import { fill } from "./i18n/strings.ts";
 import type { Frame } from "./path.ts";
-import { epochAt, type Period, printIso, wallOfLabel } from "./period.ts";
+import { epochAt, type Period, printIso, wallOf } from "./period.ts";
 import { plotter } from "./plot.ts";
 import { readable } from "./reading.ts";
 import { axisTicks, type Points } from "./scale.ts";
@@ -98,8 +98,7 @@ export function dayLine(first: View, failed: (error: unknown) => void): DayLine 
     const rows = values.flatMap((value, i) =>
       i % STEPS_AN_HOUR === 0 ? [[timeOf(i), number(value), number(before?.[i])]] : [],
     );
-    fillTable(table, head, rows);
-    table.prepend(el("caption", {}, strings.dayTitle));
+    fillTable(table, strings.dayTitle, head, rows);
   }
 
   async function ask(period: Period, signal: AbortSignal): Promise<Map<number, number>> {
@@ -115,7 +114,7 @@ export function dayLine(first: View, failed: (error: unknown) => void): DayLine 
     );
     return new Map(
       answer.results.map(({ metrics: [value], dimensions: [label = ""] }) => [
-        epochAt(wallOfLabel(label), timeZone),
+        epochAt(wallOf(label), timeZone),
         numberOf(value) ?? 0,
       ]),
     );

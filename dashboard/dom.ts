@@ -56,9 +56,10 @@ export function setAttribute(node: Element, name: string, value: string | undefi
   else if (node.getAttribute(name) !== value) node.setAttribute(name, value);
 }
 
-/** A two-column or wider data table that only assistive technology and the table view show. */
+/** A two-column or wider data table that only assistive technology and the table view show. Only the former its caption. */
 export function fillTable(
   table: HTMLTableElement,
+  caption: string,
   head: readonly string[],
   rows: readonly (readonly string[])[],
 ): void {
@@ -70,6 +71,7 @@ export function fillTable(
     ),
   );
   table.replaceChildren(
+    el("caption", { class: "visually-hidden" }, caption),
     el("thead", {}, el("tr", {}, ...head.map((text) => el("th", { scope: "col" }, text)))),
     el("tbody", {}, ...body),
   );

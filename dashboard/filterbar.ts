@@ -91,10 +91,7 @@ export function filterBar(strings: Strings, change: (conditions: readonly Condit
           const { operator, dimension } = condition;
           const label = dimensionLabel(dimension, strings);
           const values = condition.values.map((value) => valueLabel(dimension, value, now)).join(", ");
-          const text =
-            operator === "is"
-              ? fill(strings.focused, { dimension: label, value: values })
-              : `${label} ${strings[operator]} ${values}`;
+          const text = operator === "is" ? `${label}: ${values}` : `${label} ${strings[operator]} ${values}`;
           const edit = button("chip-text", text, () => open(i), { title: strings.editFilter });
           const remove = button("chip-remove", "×", () => change(without(i)), {
             "aria-label": fill(strings.unfocus, { filter: text }),

@@ -61,31 +61,19 @@ export function formatter(locale: string, timeZone: string): Formatter {
   const rate = number({ minimumFractionDigits: 1, maximumFractionDigits: 1 });
   const percent = number({ style: "percent", maximumFractionDigits: 0 });
   const small = number({ minimumFractionDigits: 2, maximumFractionDigits: 2 });
-  const millis = number({
-    style: "unit",
-    unit: "millisecond",
-    unitDisplay: "short",
-    maximumFractionDigits: 0,
-  });
   const fine = number({ style: "percent", maximumFractionDigits: 1 });
   const tenth = number({ style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });
-  const unit = (name: string, digits = 0) =>
+  const unit = (name: string, digits = 0, unitDisplay: "narrow" | "short" = "narrow") =>
     number({
       style: "unit",
       unit: name,
-      unitDisplay: "narrow",
+      unitDisplay,
       minimumFractionDigits: digits,
       maximumFractionDigits: digits,
     });
   const units = { hour: unit("hour"), minute: unit("minute"), second: unit("second") };
   const seconds = unit("second", 1);
-  const tenths = number({
-    style: "unit",
-    unit: "second",
-    unitDisplay: "short",
-    minimumFractionDigits: 1,
-    maximumFractionDigits: 1,
-  });
+  const load = { seconds: unit("second", 1, "short"), millis: unit("millisecond", 0, "short") };
   const at = (options: Intl.DateTimeFormatOptions, zone = timeZone) =>
     new Intl.DateTimeFormat(locale, { hourCycle: "h23", timeZone: zone, ...options });
   const clock = at({ hour: "2-digit", minute: "2-digit", second: "2-digit" });
@@ -168,7 +156,7 @@ export function formatter(locale: string, timeZone: string): Formatter {
     age: (ms) => span(ms < 60_000 ? ms / 1000 : 60 * Math.floor(ms / 60_000)),
     rate: (value) => rate.format(value),
     lag: (ms) => (ms < 60_000 ? seconds.format(Math.max(0, ms) / 1000) : span(ms / 1000)),
-    milliseconds: (ms) => (Math.round(ms) < 1_000 ? millis.format(ms) : tenths.format(ms / 1_000)),
+    milliseconds: (ms) => (Math.round(ms) < 1_000 ? load.millis.format(ms) : load.seconds.format(ms / 1_000)),
     decimal: (value) => small.format(value),
     clock: (ms) => clock.format(ms),
     minute: (ms) => minute.format(ms),

@@ -42,7 +42,7 @@ export function funnelsBody(first: View, actions: FunnelActions): Body {
       const chosen = choices(settings.funnels);
       if (!chosen) {
         list.replaceChildren();
-        return { message: settings.may_write ? strings.noFunnels : strings.noFunnelsHere };
+        return { message: strings.noFunnels };
       }
       // Whole visits go through a funnel: what narrows single events cannot narrow it.
       if (context.conditions.some(({ dimension }) => !/^visit:(?!exit_page)/.test(dimension))) {

@@ -38,7 +38,7 @@ export function goalsBody(first: View, rows: number, actions: GoalActions): Body
       const { goals } = settings;
       if (goals.length === 0) {
         table.update([], []);
-        return { message: settings.may_write ? strings.noGoals : strings.noGoalsHere };
+        return { message: strings.noGoals };
       }
       const answers = await Promise.all([
         askFor(

@@ -119,9 +119,7 @@ export function liveStrip(first: View, failed: (error: unknown) => void): LiveSt
       view.format.count(pageviews),
       provisional ? strings.provisional : strings.final,
     ]);
-    const caption = el("caption", {}, strings.minutesTitle);
-    fillTable(table, head, cells);
-    table.prepend(caption);
+    fillTable(table, strings.minutesTitle, head, cells);
   }
 
   function feedLine({ at, name, page, country, source, device, browser }: LiveEvent): FeedLine {

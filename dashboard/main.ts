@@ -169,7 +169,7 @@ function useSite(): void {
     return;
   }
   view = { strings, format: formatter(locale, site.time_zone) };
-  document.title = fill(strings.title, { site: site.site_id });
+  document.title = `${site.site_id} · Rivulet`;
   top.sites(
     known.map(({ site_id }) => site_id),
     site.site_id,

@@ -63,7 +63,9 @@ export function isRange(text: string): text is Range {
   );
 }
 
-const wallOf = (text: string): number => Date.parse(text.length > 10 ? `${text}Z` : `${text}T00:00:00Z`);
+/** A date, a time or a server's label of either ("2026-11-23 09:00:00") as a wall number; an offset is not looked at. */
+export const wallOf = (text: string): number =>
+  Date.parse(text.length > 10 ? `${text.slice(0, 19).replace(" ", "T")}Z` : text);
 const dateText = (wall: number): string => new Date(wall).toISOString().slice(0, 10);
 const timeText = (wall: number): string => new Date(wall).toISOString().slice(0, 16);
 
@@ -120,8 +122,7 @@ export function addMonths(wall: number, months: number): number {
   return Math.min(first + intoMonth, next - DAY + (wall % DAY));
 }
 
-const monthStart = (wall: number): number =>
-  addMonths(wall - (wall % DAY), 0) - (new Date(wall).getUTCDate() - 1) * DAY;
+const monthStart = (wall: number): number => wall - (wall % DAY) - (new Date(wall).getUTCDate() - 1) * DAY;
 
 /** Weeks begin on Monday, as the server's do. */
 const weekStart = (wall: number): number =>
@@ -130,10 +131,7 @@ const weekStart = (wall: number): number =>
 /** Epoch ms of an ISO date (midnight in the site's zone) or an ISO time with or without an offset. */
 export function parseIso(text: string, timeZone: string): number {
   if (/(Z|[+-]\d\d:?\d\d)$/.test(text) && text.length > 10) return Date.parse(text);
-  return epochAt(
-    Date.parse(`${text.slice(0, 19).replace(" ", "T")}${text.length > 10 ? "" : "T00:00:00"}Z`),
-    timeZone,
-  );
+  return epochAt(wallOf(text), timeZone);
 }
 
 /** ISO time with the site's offset, as the API takes it. */
@@ -275,11 +273,6 @@ export function buckets({ start, end }: Period, interval: Interval, timeZone: st
     found.push({ wall, start: epochAt(wall, timeZone), end: epochAt(next(wall, interval), timeZone) });
   }
   return found;
-}
-
-/** A server's time label ("2026-11-23", "2026-11-23 09:00:00", or ISO) as a wall number. */
-export function wallOfLabel(label: string): number {
-  return Date.parse(`${label.slice(0, 10)}T${label.length > 10 ? label.slice(11, 19) : "00:00:00"}Z`);
 }
 
 export interface Previous {

@@ -24,7 +24,7 @@ import {
   printIso,
   type Range,
   resolve,
-  wallOfLabel,
+  wallOf,
 } from "./period.ts";
 import type { Points } from "./scale.ts";
 
@@ -198,10 +198,7 @@ const totalsOf = (answer: QueryAnswer, metrics: readonly Metric[]): Numbers =>
 /** Keyed by the reading of the site's clock, in which the labels are written. */
 function rowsByWall(answer: QueryAnswer, metrics: readonly Metric[]): ReadonlyMap<number, Numbers> {
   return new Map(
-    answer.results.map(({ metrics: row, dimensions: [label = ""] }) => [
-      wallOfLabel(label),
-      byName(metrics, row),
-    ]),
+    answer.results.map(({ metrics: row, dimensions: [label = ""] }) => [wallOf(label), byName(metrics, row)]),
   );
 }
 

@@ -1,6 +1,5 @@
 /** Every word the page says, in English. Other languages have exactly these keys. `{name}` marks a filled-in value. */
 export const en = {
-  title: "{site} · Rivulet",
   site: "Site",
   skip: "Skip to the numbers",
   dates: "Date range",
@@ -116,7 +115,6 @@ export const en = {
   current: "This period",
   previous: "Previous period",
   state: "State",
-  openWindow: "still open",
   legendOpen: "Still open",
   interval: "Length of one point",
   by_minute: "by minute",
@@ -154,7 +152,6 @@ export const en = {
   otherRows: "Everything else",
   notSet: "(not set)",
   focusRow: "Narrow everything to {value}",
-  focused: "{dimension}: {value}",
   unfocus: "Remove the filter {filter}",
 
   places: "Places",
@@ -179,10 +176,8 @@ export const en = {
   needsArchive:
     "With these filters this needs the archive of single events, which this server does not keep.",
   noProperties: "No event had properties lately.",
-  noGoals: "No goals yet. Name the events and pages that matter.",
-  noGoalsHere: "No goals are defined for this site.",
-  noFunnels: "No funnels yet. Define the steps that visitors should go.",
-  noFunnelsHere: "No funnels are defined for this site.",
+  noGoals: "No goals yet: events and pages that matter.",
+  noFunnels: "No funnels yet: steps that visitors should go.",
   editGoals: "Edit goals",
   editFunnels: "Edit funnels",
   goalsHelp: "A goal is an event, or a page. Whoever looks at this site sees them.",
@@ -254,8 +249,7 @@ export const en = {
     "Your own browser may hold it back: a blocker, Global Privacy Control or Do Not Track. Try another.",
   checkSite:
     "Requests came for “{seen}”, which is no site here. Set data-site to “{site}”, or add that site.",
-  checkBot:
-    "Only robots came so far ({count} events refused): an automated or headless browser counts as one.",
+  checkBot: "Only robots came so far ({count} refused): an automated or headless browser counts as one.",
   checkClock:
     "Events were refused because the sender's clock is wrong or they are over a week old ({reason}, {count}).",
   checkUrl: "Events were refused because they name no http or https page ({count}).",

@@ -2,7 +2,6 @@
 import type { Strings } from "./en.ts";
 
 export const ko: Strings = {
-  title: "{site} · Rivulet",
   site: "사이트",
   skip: "수치로 건너뛰기",
   dates: "기간",
@@ -116,7 +115,6 @@ export const ko: Strings = {
   current: "이번 기간",
   previous: "이전 기간",
   state: "상태",
-  openWindow: "집계 중",
   legendOpen: "집계 중",
   interval: "점 하나의 길이",
   by_minute: "분 단위",
@@ -154,7 +152,6 @@ export const ko: Strings = {
   otherRows: "그 외 전부",
   notSet: "(값 없음)",
   focusRow: "모두 {value}(으)로 좁히기",
-  focused: "{dimension}: {value}",
   unfocus: "필터 {filter} 제거",
 
   places: "위치",
@@ -178,10 +175,8 @@ export const ko: Strings = {
   csvOf: "{name} CSV 받기",
   needsArchive: "이 필터로 계산하려면 개별 이벤트 아카이브가 필요하지만, 이 서버에는 없습니다.",
   noProperties: "최근 이벤트에 속성이 없습니다.",
-  noGoals: "아직 목표가 없습니다. 중요한 이벤트와 페이지를 정하세요.",
-  noGoalsHere: "이 사이트에는 정해진 목표가 없습니다.",
-  noFunnels: "아직 퍼널이 없습니다. 방문자가 거칠 단계를 정하세요.",
-  noFunnelsHere: "이 사이트에는 정해진 퍼널이 없습니다.",
+  noGoals: "아직 목표가 없습니다. 목표는 중요한 이벤트와 페이지입니다.",
+  noFunnels: "아직 퍼널이 없습니다. 퍼널은 방문자가 거칠 단계입니다.",
   editGoals: "목표 편집",
   editFunnels: "퍼널 편집",
   goalsHelp: "목표는 이벤트나 페이지입니다. 이 사이트를 보는 모두에게 보입니다.",

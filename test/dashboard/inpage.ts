@@ -25,6 +25,22 @@ export const TIME_TO_FIRST_NUMBER = `(async () => {
   return performance.now() - performance.getEntriesByType("navigation")[0].responseEnd;
 })()`;
 
+/** What comes first after a key: the text of `selector` in the next frame, or the first question that is asked. */
+export const orderAfterKey = (key: string, selector: string): string => `(async () => {
+  const order = [];
+  const real = fetch;
+  window.fetch = (path, ...given) => {
+    if (path.includes("/query")) order.push("asked");
+    return real(path, ...given);
+  };
+  document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "${key}", bubbles: true }));
+  await new Promise(requestAnimationFrame);
+  order.push(document.querySelector("${selector}").textContent);
+  while (!order.includes("asked")) await new Promise(requestAnimationFrame);
+  window.fetch = real;
+  return order.slice(0, 2);
+})()`;
+
 /** Controls on screen that a screen reader would announce without a name. */
 export const NAMELESS_CONTROLS = `
   [...document.querySelectorAll("button, select, input, [tabindex], img")]

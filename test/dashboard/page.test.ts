@@ -2,7 +2,13 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { type Browser, launchBrowser, type Page } from "../kit/browser.ts";
 import { patience } from "../kit/patience.ts";
 import { type Data, type Fixture, startFixture } from "./fixture.ts";
-import { LOW_CONTRAST, NAMELESS_CONTROLS, SUM_LAYOUT_SHIFTS, TIME_TO_FIRST_NUMBER } from "./inpage.ts";
+import {
+  LOW_CONTRAST,
+  NAMELESS_CONTROLS,
+  orderAfterKey,
+  SUM_LAYOUT_SHIFTS,
+  TIME_TO_FIRST_NUMBER,
+} from "./inpage.ts";
 
 let browser: Browser;
 const DAY = 86_400_000;
@@ -256,6 +262,11 @@ describe("choices", () => {
     await expect.poll(() => textOf(page, ".range > [aria-haspopup]")).toBe("Today");
     await expect.poll(() => search(page)).toBe("");
     await expect.poll(() => textOf(page, "[data-metric=visitors] .change")).toBe("25%");
+    // Whatever is chosen is on screen in the next frame, and asked about behind it.
+    expect(await page.evaluate(orderAfterKey("w", ".range > [aria-haspopup]"))).toEqual([
+      "Last 7 days",
+      "asked",
+    ]);
   });
 
   it("of a custom range are asked as two dates", async () => {

@@ -384,11 +384,16 @@ export class QueryEngine {
     return { sites: sites.map(({ id, timeZone }) => ({ site_id: id, time_zone: timeZone })) };
   }
 
-  /** Asked each second, and never false again: an hour need not be read for it twice. */
+  /**
+   * Asked each second, and never false again: an hour need not be read for it twice. What was only refused leaves an
+   * hour behind as well, and the site waits for its first event all the same.
+   */
   async #hasEvents(site: Site): Promise<boolean> {
     if (this.#liveReader.feed(site.id).length > 0 || this.#active.has(site.id)) return true;
     const kept = hoursFrom(site, this.#deps.clock.now());
     if ((await firstHour(this.#deps.store, site.id, kept)) === undefined) return false;
+    const ever = await this.query({ site_id: site.id, metrics: ["events"], date_range: "all" });
+    if (!ever.results[0]?.metrics[0]) return false;
     this.#active.add(site.id);
     return true;
   }

@@ -353,3 +353,18 @@ describe("a reader that looks seldom", () => {
     expect(live.complete_until).toBe(NOON + 4 * MINUTE);
   });
 });
+
+describe("a site that only robots came to", () => {
+  it("waits for its first event, whatever was compacted", async () => {
+    const { store, clock, worker } = await rig();
+    const reader = new QueryEngine({ store, clock });
+    const one = worker();
+    await one.process(recordsOf([post({ at: NOON, e: [view("/")], agent: "Googlebot/2.1" })]));
+    await compactAll(store, clock);
+    const refused = await reader.live(SITE);
+    expect(refused.rejected).toEqual({ bot: 1 });
+    expect(refused.has_events).toBe(false);
+    await one.process(recordsOf([post({ at: NOON + MINUTE, e: [view("/")] })], 9));
+    expect((await reader.live(SITE)).has_events).toBe(true);
+  });
+});
