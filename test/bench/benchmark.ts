@@ -39,8 +39,8 @@ export interface Measured {
   readonly discarded: number;
 }
 
-/** What `--json` writes. */
-export interface Result extends Measured {
+/** What `--json` writes, and nothing else: the table has the spread. */
+export interface Result extends Pick<Measured, "value" | "baseline" | "ratio"> {
   readonly id: string;
   readonly floor: number;
   readonly aim: number;
@@ -55,7 +55,7 @@ export function verdict({
   floor,
   aim,
   better,
-}: Omit<Result, keyof Measured | "id"> & { ratio: number }): Verdict {
+}: Pick<Result, "ratio" | "floor" | "aim" | "better">): Verdict {
   const reaches = (mark: number): boolean => (better === "lower" ? ratio <= mark : ratio >= mark);
   return reaches(aim) ? "aim" : reaches(floor) ? "floor" : "missed";
 }

@@ -14,9 +14,14 @@ export interface Row {
   readonly measured: Measured;
 }
 
-export const resultOf = ({ benchmark: { id, floor, aim, better }, measured }: Row): Result => ({
+export const resultOf = ({
+  benchmark: { id, floor, aim, better },
+  measured: { value, baseline, ratio },
+}: Row): Result => ({
   id,
-  ...measured,
+  value,
+  baseline,
+  ratio,
   floor,
   aim,
   better,

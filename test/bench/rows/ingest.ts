@@ -1,39 +1,17 @@
-/** The local server under load: its processor time for each request and event, and how soon an event is in the answers. */
+/** The local server under load: its processor time for each request and event. */
 import { mkdtemp } from "node:fs/promises";
 import { join } from "node:path";
-import type { WireBatch } from "../../../processors/model/event.ts";
 import { metrics } from "../../kit/client.ts";
 import { poll, type ServerProcess, startServer } from "../../kit/server.ts";
 import type { Benchmark } from "../benchmark.ts";
 import { makeCorpus } from "../corpus.ts";
-import { load, postOf, processMs, startTarget } from "../load.ts";
-import { exactly, median, short, sideBySide } from "../measure.ts";
+import { load, processMs, startTarget } from "../load.ts";
+import { sideBySide } from "../measure.ts";
+import { posts, renewed } from "../posts.ts";
 import { folder } from "./fold.ts";
 
 const CONNECTIONS = 64;
 const REQUESTS = 8_000;
-
-/** Posts of made-up visitors now, `perBatch` events each. */
-function posts(seed: number, count: number, perBatch: number): string[] {
-  const now = Date.now();
-  const corpus = makeCorpus({ seed, events: count * perBatch, perBatch });
-  return corpus.records.map(({ data64 }) => {
-    const envelope = JSON.parse(Buffer.from(Buffer.from(data64).toString("latin1"), "base64").toString());
-    const batch = JSON.parse(Buffer.from(envelope.body64, "base64").toString()) as WireBatch;
-    const shift = now - batch.t!;
-    const moved = {
-      ...batch,
-      s: "demo",
-      t: now,
-      e: batch.e.map((event) => ({ ...event, t: event.t! + shift })),
-    };
-    return postOf("/v1/events", JSON.stringify(moved), Buffer.from(envelope.ua64, "base64").toString());
-  });
-}
-
-/** The same posts with ids of their own, so that none counts as repeated. */
-const renewed = (post: string, round: number): string =>
-  post.replace(/"b":"(.{6})/, `"b":"${round.toString(36).padStart(6, "0")}`);
 
 const ingest: Benchmark = {
   id: "ingest",
@@ -150,79 +128,4 @@ const cpu: Benchmark = {
   },
 };
 
-const freshness: Benchmark = {
-  id: "freshness",
-  what: "POST to visible in the live answer while 2,000 events a second come in, 20 a POST: 99th percentile",
-  against: "250 ms",
-  unit: "ms",
-  better: "lower",
-  floor: 1,
-  aim: 0.2,
-  async run({ budgetMs, seed, directory, note }) {
-    const seconds = Math.min(20, Math.max(5, budgetMs / 1_000));
-    const bodies = posts(seed, seconds * 100, 20);
-    const server = await startServer({ data: await mkdtemp(join(directory, "f-")) });
-    const port = Number(new URL(server.url).port);
-    const seen: number[] = [];
-    const trips: number[] = [];
-    try {
-      let isOver = false;
-      const loading = load({
-        port,
-        connections: 16,
-        requests: bodies.length,
-        request: (i) => bodies[i]!,
-        rate: 100,
-      }).finally(() => {
-        isOver = true;
-      });
-      for (let probe = 0; !isOver; probe++) {
-        const tripAt = performance.now();
-        await (await fetch(`${server.url}/healthz`)).text();
-        trips.push(performance.now() - tripAt);
-        const page = `/probe/${probe}`;
-        const startedAt = performance.now();
-        const batch = {
-          s: "demo",
-          b: `probe-${probe}`,
-          e: [{ n: "pageview", u: `https://shop.example${page}` }],
-        };
-        await fetch(`${server.url}/v1/events`, {
-          method: "POST",
-          headers: { "User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:144.0) Gecko/20100101 Firefox/144.0" },
-          body: JSON.stringify(batch),
-        });
-        await poll(
-          async () =>
-            (
-              await (
-                await fetch(`${server.url}/api/v2/query`, {
-                  method: "POST",
-                  headers: { "Content-Type": "application/json" },
-                  body: JSON.stringify({
-                    site_id: "demo",
-                    metrics: ["pageviews"],
-                    date_range: "realtime",
-                    filters: [["is", "event:page", [page]]],
-                  }),
-                })
-              ).text()
-            ).includes("[1]"),
-          { within: 10_000, what: page, every: 1 },
-        );
-        seen.push(performance.now() - startedAt);
-      }
-      await loading;
-    } finally {
-      await server.stop();
-    }
-    seen.sort((a, b) => a - b);
-    const p99 = seen[Math.floor(seen.length * 0.99)]!;
-    note(
-      `freshness: median ${short(median(seen))} ms, ${seen.length} probes; a loopback round trip took ${short(median(trips))} ms in the same run. The directory was empty before: history of 10 million events is not measured`,
-    );
-    return { ...exactly(p99, 250), runs: seen.length };
-  },
-};
-
-export const benchmarks: readonly Benchmark[] = [ingest, batched, cpu, freshness];
+export const benchmarks: readonly Benchmark[] = [ingest, batched, cpu];
