@@ -10,6 +10,7 @@ import { hostOf } from "../../processors/pipeline/import/source.ts";
 import { type Mapping, parseMapping } from "../../processors/pipeline/import/table.ts";
 import { listSites, registerSites, type SiteSetting } from "../../processors/pipeline/sites.ts";
 import { site as siteFlag } from "./flags.ts";
+import type { ImportedTable } from "./importtotals.ts";
 import { openDirectory, openStore } from "./runtime.ts";
 
 interface ImportFlags {
@@ -26,7 +27,9 @@ interface ImportFlags {
 export function addImport(program: Command, log: (line: string) => void): void {
   program
     .command("import <file>")
-    .description("count an access log or a file of events, into the data of a running or a stopped server")
+    .description(
+      "count an access log, a file of events or a table of totals, into the data of a running or a stopped server",
+    )
     .requiredOption("--site <id[@timezone]>", "the site that it is of", (text: string) => ({
       ...siteFlag(text),
       isZoned: text.includes("@"),
@@ -45,6 +48,19 @@ export function addImport(program: Command, log: (line: string) => void): void {
     .action(async (file: string, flags: ImportFlags) => {
       const mapping = flags.map === undefined ? undefined : await readMapping(flags.map);
       await register(flags, log);
+      const { runTotals } = await import("./importtotals.ts");
+      const tables = await runTotals(file, {
+        site: flags.site.id,
+        dataDirectory: flags.data,
+        format: flags.format,
+        mapping,
+        store: flags.store,
+        log,
+      });
+      if (tables) {
+        console.log(totalsSummary(file, flags.site.id, tables));
+        return;
+      }
       const progress = showProgress();
       try {
         const startedAt = performance.now();
@@ -129,6 +145,26 @@ function showProgress(): {
 }
 
 const number = (value: number): string => value.toLocaleString("en");
+
+function totalsSummary(file: string, site: string, tables: readonly ImportedTable[]): string {
+  const isBad = tables.some(({ bad }) => bad.length > 0);
+  const width = Math.max(...tables.map(({ name }) => name.length));
+  const lines = tables.map(({ name, rows, counted, days, bad }) => {
+    const left = [
+      days.known > 0 ? `${number(days.known)} days counted before` : "",
+      days.taken > 0 ? `${number(days.taken)} days left alone, of which events are counted` : "",
+      days.open > 0 ? `${number(days.open)} days that are not over` : "",
+      bad.length > 0 ? `${number(bad.length)} bad rows` : "",
+    ].filter(Boolean);
+    const told = `${number(counted)} of ${number(rows)} rows, ${number(days.counted)} days`;
+    return `  ${name.padEnd(width)}  ${told}${left.length > 0 ? `; ${left.join(", ")}` : ""}`;
+  });
+  return [
+    `${file}: totals of ${site}`,
+    ...lines,
+    ...(isBad ? [`bad rows are named in ${file}.report.ndjson`] : []),
+  ].join("\n");
+}
 
 function summaryOf(
   file: string,

@@ -16,6 +16,16 @@ export interface FileSettings extends SourceSettings {
 export const fileSource = async (path: string, settings: FileSettings): Promise<ImportSource> =>
   importSource(await diskFile(path, settings.onRead), { newDigest: sha256, unpacked }, settings);
 
+/** How a file begins, and how long it is. Throws `config` for what cannot be read. */
+export async function fileSlice(
+  path: string,
+  most: number,
+): Promise<{ readonly bytes: Uint8Array; readonly size: number }> {
+  const file = await diskFile(path);
+  const bytes = new Uint8Array(await file.slice(0, Math.min(most, file.byteLength)));
+  return { bytes, size: file.byteLength };
+}
+
 /** Lines that could not be used, as NDJSON beside the file; there is no such file where all could be. */
 export function fileReport(
   path: string,

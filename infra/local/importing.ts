@@ -28,7 +28,7 @@ export interface ImportingOptions extends FileSettings {
 }
 
 /** Chunks put and not counted yet. Beside live traffic, what waits is what a live event may have to wait for. */
-const CHUNKS_AHEAD = { beside: 1, alone: 8 };
+const CHUNKS_AHEAD = { beside: 2, alone: 8 };
 /** Beside live traffic a chunk is counted in a quarter of the time, during which nothing else is; alone, larger ones cost less an event. */
 const CHUNK_BYTES_BESIDE = 128 * 1024;
 /** With one shard all go there; with more, a chunk is spread over so many records. */

@@ -15,6 +15,7 @@ import { type CommitHeader, listShards, readCommits } from "./commit.ts";
 import { compact, readCursors, touchCursors } from "./compact.ts";
 import { beginEdition, giveUpEdition, readEdition, switchEdition } from "./editions.ts";
 import { archiveFrom, hoursFrom, isMinuteKept, minuteExpiry, minutesFrom } from "./expiry.ts";
+import { hoursOfTotals } from "./import/totals.ts";
 import { noteRebuilt } from "./ledger.ts";
 import { copyItem, decodeItem, foldBase, hourOf, instantKey, markDerived, partition } from "./rollups.ts";
 import { RowFold } from "./rowfold.ts";
@@ -95,6 +96,7 @@ export async function rebuild(
     const hour = Number(sk);
     if (hour < begin) incomplete.add(hour);
   }
+  for (const hour of await hoursOfTotals(store, site)) incomplete.add(hour);
   // What came in the archive's first hour, but before it, is in no row either.
   if (incomplete.size > 0 && [...incomplete].some((hour) => hour < begin)) incomplete.add(begin);
   const isMadeAgain = (start: EpochMs): boolean =>

@@ -15,6 +15,7 @@ import { archiveStore } from "./archive.ts";
 import { committedTo, listShards } from "./commit.ts";
 import { giveUpEdition, readEdition, switchEdition } from "./editions.ts";
 import { archiveFrom, isMinuteKept, minuteExpiry } from "./expiry.ts";
+import { hoursOfTotals } from "./import/totals.ts";
 import { noteRebuilt } from "./ledger.ts";
 import {
   beginRebuild,
@@ -216,13 +217,14 @@ export class RebuildSteps {
 
   /** Adds up the lots, always in the same order. */
   async merge(): Promise<void> {
-    const { objects } = this.#deps;
+    const { objects, store } = this.#deps;
     const { lots } = await this.#planned();
+    const { site } = await this.#begun();
     const merged = {
       rows: 0,
       hours: new Map<EpochMs, Uint8Array>(),
       minutes: new Map<EpochMs, Uint8Array>(),
-      incomplete: new Set<EpochMs>(),
+      incomplete: await hoursOfTotals(store, site),
     };
     for (let lot = 0; lot < lots; lot++) {
       const { rows, hours, minutes, incomplete } = await this.#windows(this.#keys.windows(lot));

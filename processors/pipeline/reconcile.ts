@@ -11,6 +11,7 @@ import { type Commit, listShards, loadState, readCommits, readLog } from "./comm
 import { readCursors } from "./compact.ts";
 import { dayWindow, differenceOf, differentVisitors, keyOf, type Window, windowsOf } from "./difference.ts";
 import { readEdition } from "./editions.ts";
+import { holdsTotals } from "./import/totals.ts";
 import {
   addMinute,
   addTotals,
@@ -103,6 +104,7 @@ export class Reconciler {
     const sites = new Map<string, Site>();
     const positions = await readPositions(this.#store);
     for (const { id } of await listShards(this.#store)) {
+      if (holdsTotals(id)) continue;
       // Another process has recounted further, and may have let the stream forget.
       if ((positions.get(id)?.n ?? 0) > (this.#shards.get(id)?.position.n ?? 0)) this.#shards.delete(id);
       try {

@@ -109,7 +109,7 @@ export const ZONES: readonly Zone[] = [
     files: /^processors\/imports\//,
     local: new RegExp(String.raw`^(processors/imports/|processors/aws\.ts$|${INNER})`),
     localTypes: /^processors\/pipeline\/import\//, // what the importer asks for
-    packages: /^(node:|@aws-sdk\/client-(s3|sns)$|@smithy\/node-http-handler$)/,
+    packages: /^(node:|fflate$|@aws-sdk\/client-(s3|sns)$|@smithy\/node-http-handler$)/,
   },
   {
     name: "notifier drivers",

@@ -77,7 +77,7 @@ export async function runCommand(
 ): Promise<Exit & { readonly output: string }> {
   const child = spawnCommand(args, { env });
   const text = collect(child);
-  const deadline = setTimeout(() => child.kill("SIGKILL"), START_MS);
+  const deadline = setTimeout(() => child.kill("SIGKILL"), patience(START_MS));
   const exit = await exitOf(child);
   clearTimeout(deadline);
   return { ...exit, output: text() };

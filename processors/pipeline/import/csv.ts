@@ -16,7 +16,7 @@ export function csvShape(head: string): CsvShape {
   const line = head.replace(/^\uFEFF/, "").split(/\r?\n/, 1)[0] ?? "";
   const count = (separator: string): number => line.split(separator).length;
   const separator = SEPARATORS.reduce((best, one) => (count(one) > count(best) ? one : best));
-  const names = rowsOf(line, separator)[0]?.cells ?? [];
+  const names = csvRows(line, separator)[0]?.cells ?? [];
   return { separator, names: names.map((name) => name.trim()) };
 }
 
@@ -27,7 +27,7 @@ interface CsvRow {
 }
 
 /** Throws `bad_request` where quotes do not match. */
-function rowsOf(text: string, separator: string): CsvRow[] {
+export function csvRows(text: string, separator: string): CsvRow[] {
   const rows = parse(text, {
     delimiter: separator,
     info: true,
@@ -48,7 +48,7 @@ export function csvParser(head: string, options: ImportOptions, mapping?: Mappin
   return ({ text, firstLine }, sink) => {
     let rows: CsvRow[];
     try {
-      rows = rowsOf(text, separator);
+      rows = csvRows(text, separator);
     } catch (error) {
       return sink.bad(
         firstLine,
@@ -72,10 +72,7 @@ export function csvParser(head: string, options: ImportOptions, mapping?: Mappin
 const TOTALS =
   /^(?:visitors|visits|pageviews|views|active users|total users|new users|users|sessions|event count|bounces|visit_duration|entrances|exits)$/i;
 
-/**
- * Reports of GA4 and exports of Plausible hold totals of a day or a page. No visitor or visit can be made of them, so
- * they cannot be added to numbers that count people once.
- */
+/** Totals are no events: those by day are counted in another way (totals.ts), by the command only. */
 function refuseTotals(head: string): void {
   const isGa4 = /^\uFEFF?# -{5,}/.test(head);
   const { names } = csvShape(head.replace(/^(?:\uFEFF?#[^\n]*\n|\s*\n)+/, ""));
@@ -85,7 +82,7 @@ function refuseTotals(head: string): void {
   throw new ClickstreamError(
     "config",
     ga4
-      ? "a report of GA4 holds totals, no events: export events from BigQuery (event_timestamp, event_name, page_location, user_pseudo_id) and import those"
-      : `the columns ${totals.join(", ")} are totals, as Plausible exports them: people cannot be counted once from totals. Import events, or the access log of the same time`,
+      ? "a report of GA4 that is not by day: download an exploration with Date among its rows, or export events from BigQuery (event_timestamp, event_name, page_location, user_pseudo_id)"
+      : `the columns ${totals.join(", ")} are totals: those by day (with a column date) are imported by the command rivulet import`,
   );
 }

@@ -71,8 +71,13 @@ const PAGEVIEW_NAMES: ReadonlySet<string> = new Set([
   "$pageview",
   "page",
 ]);
+/** How GA4 names its reports of engaged time. */
+const USER_ENGAGEMENT = "user_engagement";
 /** GA4 writes these by itself beside what people do. */
 const BOOKKEEPING: ReadonlySet<string> = new Set(["session_start", "first_visit", "first_open"]);
+
+/** Whether a total of events by this name counts nothing that people did. */
+export const isBookkeeping = (name: string): boolean => BOOKKEEPING.has(name) || name === USER_ENGAGEMENT;
 
 /** Gives a cell by the column's name; undefined when it is empty or missing. */
 export type Cell = (column: string) => unknown;
@@ -198,7 +203,7 @@ export function takeRow(
   }
   const name = PAGEVIEW_NAMES.has(sent.toLowerCase())
     ? PAGEVIEW
-    : sent === "user_engagement"
+    : sent === USER_ENGAGEMENT
       ? ENGAGEMENT
       : sent;
   const properties: Record<string, string> = {};

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { gzipSync, zstdCompressSync } from "node:zlib";
+import { zipSync } from "fflate";
 import { ByteWriter, parquetWrite } from "hyparquet-writer";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { temporary } from "../../e2e/kit.ts";
@@ -130,8 +131,38 @@ it("reads Parquet", async () => {
   expect(await numbers("p.example")).toEqual([2, 2]);
 }, 180_000);
 
+it("counts the tables of an export of Plausible once, and says which rows and tables it could not", async () => {
+  const text = (value: string): Uint8Array => new TextEncoder().encode(value);
+  const visitors = "date,visitors,pageviews,bounces,visits,visit_duration\n2026-03-01,30,90,10,40,4000\n";
+  const zip = zipSync({
+    "imported_visitors_20260301_20260301.csv": text(visitors),
+    "imported_pages_20260301_20260301.csv": text(
+      "date,hostname,page,visits,visitors,pageviews\n2026-03-01,t.example,/,30,20,80\n2026-03-01,t.example,/a,x,1,1\n",
+    ),
+    "imported_custom_props_20260301_20260301.csv": text("date,property,value,visitors,events\n"),
+  });
+  await writeFile(file("export.zip"), zip);
+  await writeFile(file("later.csv"), `${visitors}2026-03-02,1,2,0,1,3\n`);
+  server ??= await startServer({ data: data.path });
+  const into = ["import", "--data", data.path, "--site", "t.example"];
+  const { code, output } = await runCommand([...into, file("export.zip")]);
+  expect({ code, output }).toMatchObject({ code: 0 });
+  expect(output).toContain(
+    "property, value are not known here: leave them out of the export; the table is left out",
+  );
+  expect(output).toMatch(/imported_visitors_\S+ +1 of 1 rows, 1 days$/m);
+  expect(output).toMatch(/imported_pages_\S+ +1 of 2 rows, 1 days; 1 bad rows$/m);
+  expect(await readFile(file("export.zip.report.ndjson"), "utf8")).toContain(
+    '"line":3,"reason":"visits: not a',
+  );
+  expect(await numbers("t.example")).toEqual([90, 40]);
+  const later = await runCommand([...into, file("later.csv")]);
+  expect(later.output).toContain("1 of 2 rows, 1 days; 1 days counted before");
+  expect(await numbers("t.example")).toEqual([92, 41]);
+}, 180_000);
+
 it("says what it cannot import, and why", async () => {
-  await writeFile(file("pages.csv"), "date,visitors,pageviews\n2026-01-01,3,5\n");
+  await writeFile(file("pages.csv"), "page,visitors,pageviews\n/,3,5\n");
   const { code, output } = await runCommand([
     "import",
     "--data",
@@ -141,5 +172,5 @@ it("says what it cannot import, and why", async () => {
     file("pages.csv"),
   ]);
   expect(code).toBe(1);
-  expect(output).toMatch(/^rivulet: .*pages\.csv: the columns visitors, pageviews are totals/m);
+  expect(output).toMatch(/^rivulet: .*pages\.csv: the columns visitors, pageviews are totals: those by day/m);
 });
