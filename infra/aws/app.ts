@@ -67,10 +67,19 @@ function auth(value = "public"): NonNullable<RivuletProps["auth"]> {
   throw new Error(`auth is not public, shared or cognito: ${value}`);
 }
 
-/** `true`, or for how many days. */
+/** `true`, or for how many days: of all sites, and of single ones as `730,example.com:90`. */
 function archive(value = "false"): NonNullable<RivuletProps["archive"]> {
   if (value === "true" || value === "false") return value === "true";
-  return { retention: Duration.days(wholeNumber("archive", value)) };
+  const entries = value.split(",").map((entry) => entry.trim().split(":"));
+  const days = (text = ""): Duration => Duration.days(wholeNumber("archive", text));
+  const general = entries.find(([, own]) => own === undefined)?.[0];
+  const sites = entries.flatMap(([site = "", own]) =>
+    own === undefined ? [] : [[site, days(own)] as const],
+  );
+  return {
+    ...(general === undefined || general === "true" ? {} : { retention: days(general) }),
+    ...(sites.length > 0 && { sites: Object.fromEntries(sites) }),
+  };
 }
 
 const capacity = (text: string): NonNullable<RivuletProps["stream"]> =>

@@ -8,7 +8,7 @@ import { CfnDatabase, CfnTable } from "aws-cdk-lib/aws-glue";
 import { PolicyStatement, Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
 import { CfnDeliveryStream } from "aws-cdk-lib/aws-kinesisfirehose";
 import { LogGroup, LogStream, RetentionDays } from "aws-cdk-lib/aws-logs";
-import type { Bucket } from "aws-cdk-lib/aws-s3";
+import type { Bucket, LifecycleRule } from "aws-cdk-lib/aws-s3";
 import { Construct } from "constructs";
 import { ENV } from "../../processors/env.ts";
 import { ARCHIVE_COLUMNS, type ColumnType } from "../../processors/model/archive.ts";
@@ -25,11 +25,18 @@ export interface ArchiveProps {
   readonly sites: string;
   /** Environment that counting and answering share. */
   readonly environment: Readonly<Record<string, string>>;
-  /** How long files are kept. Default: for ever. */
-  readonly retention?: Duration | undefined;
+  readonly keep: ArchiveRetention;
   /** Whether it reads by enhanced fan-out. */
   readonly fanOut: boolean;
   readonly concurrency?: number | undefined;
+}
+
+/** How long the archive's files are kept. */
+export interface ArchiveRetention {
+  /** Of every site. Default: for ever. */
+  readonly retention?: Duration | undefined;
+  /** Of single sites, by id; none longer than that of every site. */
+  readonly sites?: Readonly<Record<string, Duration>> | undefined;
 }
 
 /** Folders of the bucket: rows, and what Firehose could not make rows of. */
@@ -45,6 +52,27 @@ const HIVE_TYPES: Readonly<Record<ColumnType, string>> = {
   map: "map<string,string>",
 };
 
+/** Of a bucket's 1,000 rules, those that single sites may have: the others are ours, and there is room for more. */
+const MAX_SITE_RULES = 900;
+
+/** A rule for each site that has a limit of its own. Of two rules for an object the shorter holds, so no site is kept longer than all. */
+function lifecycle({ retention, sites = {} }: ArchiveRetention): LifecycleRule[] {
+  const own = Object.entries(sites);
+  if (own.length > MAX_SITE_RULES)
+    throw new Error(
+      `archive: ${own.length} sites with a retention of their own, more than the ${MAX_SITE_RULES} rules that a bucket has room for`,
+    );
+  for (const [site, expiration] of own)
+    if (retention && expiration.toDays() > retention.toDays())
+      throw new Error(
+        `archive: ${site} would be kept for ${expiration.toDays()} days, and all sites for ${retention.toDays()}: give all the longest`,
+      );
+  return [
+    ...(retention ? [{ prefix: `${ROWS}/`, expiration: retention }] : []),
+    ...own.map(([site, expiration]) => ({ prefix: `${ROWS}/site=${site}/`, expiration })),
+  ];
+}
+
 export class Archive extends Construct {
   readonly handler: Handler;
   readonly bucket: Bucket;
@@ -58,7 +86,7 @@ export class Archive extends Construct {
     super(scope, id);
     const { clicks, data } = props;
     this.bucket = privateBucket(this, "Rows", [
-      ...(props.retention ? [{ prefix: `${ROWS}/`, expiration: props.retention }] : []),
+      ...lifecycle(props.keep),
       { prefix: `${ERRORS}/`, expiration: Duration.days(30) },
     ]);
     const database = new CfnDatabase(this, "Database", {

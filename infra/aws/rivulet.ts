@@ -15,7 +15,7 @@ import { isOwnPath, OWN_PATH_RULE, type OwnPaths } from "../ownpath.ts";
 import { Aggregation } from "./aggregation.ts";
 import { Alarms } from "./alarms.ts";
 import { Alerting } from "./alerting.ts";
-import { Archive } from "./archive.ts";
+import { Archive, type ArchiveRetention } from "./archive.ts";
 import { Budget } from "./budget.ts";
 import { Canary } from "./canary.ts";
 import { Compaction } from "./compaction.ts";
@@ -75,10 +75,10 @@ export interface RivuletProps extends OwnPaths {
    */
   readonly canary?: boolean;
   /**
-   * Keeps a row of every counted event in Parquet files in S3, `retention` long (default: for ever): for questions that
-   * rollups cannot answer. Default: false.
+   * Keeps a row of every counted event in Parquet files in S3, `retention` long (default: for ever), of single `sites`
+   * shorter: for questions that rollups cannot answer. Default: false.
    */
-  readonly archive?: boolean | { readonly retention: Duration };
+  readonly archive?: boolean | ArchiveRetention;
   /** A bucket whose files are counted: access logs, CSV, JSON lines and Parquet. Default: false. */
   readonly imports?: boolean;
   /**
@@ -158,7 +158,7 @@ export class Rivulet extends Construct {
           sites,
           environment,
           fanOut,
-          retention: props.archive === true ? undefined : props.archive.retention,
+          keep: props.archive === true ? {} : props.archive,
           concurrency: stream === "on-demand" ? undefined : keep(stream.shards * 2),
         })
       : undefined;

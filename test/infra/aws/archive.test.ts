@@ -3,7 +3,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { ARCHIVE_COLUMNS } from "../../../processors/model/archive.ts";
 import { type Resource, synthesise } from "./synth.ts";
 
-const cloud = synthesise({ context: { archive: "730" } });
+const cloud = synthesise({ context: { archive: "730,shop.example.com:90" } });
 const without = synthesise();
 afterAll(() => {
   for (const { outdir } of [cloud, without]) rmSync(outdir, { recursive: true, force: true });
@@ -45,6 +45,9 @@ describe("the archive on AWS", () => {
     expect(rows.Properties.LifecycleConfiguration.Rules).toContainEqual(
       expect.objectContaining({ Prefix: "archive/", ExpirationInDays: 730, Status: "Enabled" }),
     );
+    expect(rows.Properties.LifecycleConfiguration.Rules).toContainEqual(
+      expect.objectContaining({ Prefix: "archive/site=shop.example.com/", ExpirationInDays: 90 }),
+    );
   });
 
   it("reads each shard with one reader and keeps what it gives up", () => {
@@ -81,5 +84,8 @@ describe("the archive on AWS", () => {
 
   it("refuses a retention that is no number of days", () => {
     expect(() => synthesise({ context: { archive: "2y" } })).toThrow("archive is not a whole number");
+    expect(() => synthesise({ context: { archive: "30,shop.example.com:90" } })).toThrow(
+      "shop.example.com would be kept for 90 days, and all sites for 30",
+    );
   });
 });
