@@ -36,6 +36,8 @@ export const ENV = {
   mapping: "RIVULET_MAPPING",
   usualWindow: "RIVULET_USUAL_WINDOW_S",
   thriftyWindow: "RIVULET_THRIFTY_WINDOW_S",
+  /** Name of the table of countries beside the code. Unset: CloudFront says where a visitor is. */
+  countries: "RIVULET_COUNTRIES",
   /** The registered sites, as `formatSites` writes them. */
   sites: "RIVULET_SITES",
 } as const;

@@ -12,6 +12,8 @@ export interface XrayOptions {
   readonly name: string;
   /** `host:port` of the daemon (UDP). Default: AWS_XRAY_DAEMON_ADDRESS, which also overrules this, else 127.0.0.1:2000. */
   readonly daemonAddress?: string;
+  /** The service that takes the commit, as the trace map shows it, e.g. `DynamoDB`. Default: none of its own. */
+  readonly commitsTo?: string;
   /** Traces that one batch may join; the rest of the batch shares their timings anyway. Default 5. */
   readonly perBatch?: number;
   readonly clock?: Clock;
@@ -155,7 +157,7 @@ interface Joined {
 
 /** A tracer whose batches become X-Ray segments: one per joined trace, and one subsegment of the invocation in Lambda. */
 export function xrayTracer(options: XrayOptions): XrayTracer {
-  const { name, daemonAddress, perBatch = 5, clock = preciseClock() } = options;
+  const { name, commitsTo, daemonAddress, perBatch = 5, clock = preciseClock() } = options;
   let isAddressed = daemonAddress === undefined;
   let pending: Promise<unknown> = Promise.resolve();
 
@@ -174,13 +176,13 @@ export function xrayTracer(options: XrayOptions): XrayTracer {
   };
 
   return {
-    batch: (info) => openBatch({ name, perBatch, clock, withSdk }, info),
+    batch: (info) => openBatch({ name, commitsTo, perBatch, clock, withSdk }, info),
     segment: (finished) => withSdk((loaded) => sendFinished(loaded, finished)),
     flushed: async () => void (await pending),
   };
 }
 
-interface BatchDeps {
+interface BatchDeps extends Pick<XrayOptions, "commitsTo"> {
   readonly name: string;
   readonly perBatch: number;
   readonly clock: Clock;
@@ -188,7 +190,8 @@ interface BatchDeps {
 }
 
 /** Only collects while the batch runs and sends at its end: an unsampled batch costs a few clock readings. */
-function openBatch({ name, perBatch, clock, withSdk }: BatchDeps, info: BatchInfo): BatchTrace {
+function openBatch(deps: BatchDeps, info: BatchInfo): BatchTrace {
+  const { name, commitsTo, perBatch, clock, withSdk } = deps;
   const startMs = clock.now();
   const spans = new Map<StepName, Span>();
   const joined: Joined[] = [];
@@ -233,7 +236,7 @@ function openBatch({ name, perBatch, clock, withSdk }: BatchDeps, info: BatchInf
     end() {
       const isTraced = isInvocationTraced();
       if (joined.length === 0 && !isTraced) return;
-      const batch: EndedBatch = { name, info, startMs, endMs: clock.now(), spans, failure };
+      const batch: EndedBatch = { name, commitsTo, info, startMs, endMs: clock.now(), spans, failure };
       withSdk((loaded) => {
         if (isTraced) inInvocation(loaded, () => sendInvocation(loaded, batch));
         for (const one of joined) sendJoined(loaded, batch, one);
@@ -244,6 +247,7 @@ function openBatch({ name, perBatch, clock, withSdk }: BatchDeps, info: BatchInf
 
 interface EndedBatch {
   readonly name: string;
+  readonly commitsTo: string | undefined;
   readonly info: BatchInfo;
   readonly startMs: EpochMs;
   readonly endMs: EpochMs;
@@ -258,7 +262,7 @@ function sendJoined(loaded: Sdk, batch: EndedBatch, { header, waitMs, site }: Jo
   segment.end_time = batch.endMs / SECOND_MS;
   if (waitMs !== undefined) segment.addAnnotation("wait_ms", Math.round(waitMs));
   if (site !== undefined) segment.addAnnotation("site", site);
-  describe(loaded, segment, batch);
+  describe(loaded, segment, batch, batch.commitsTo);
   segment.close();
 }
 
@@ -273,13 +277,24 @@ function sendInvocation(loaded: Sdk, batch: EndedBatch): void {
   facade.removeSubsegment(bar);
 }
 
-function describe(loaded: Sdk, target: SegmentLike, { info, spans, failure }: EndedBatch): void {
+/** `commitsTo`: in an invocation's own trace the client's calls tell of the service. */
+function describe(
+  loaded: Sdk,
+  target: SegmentLike,
+  { info, spans, failure }: EndedBatch,
+  commitsTo?: string,
+): void {
   target.addAnnotation("shard", info.shard);
   target.addAnnotation("batch_size", info.records);
   target.addAnnotation("lag_ms", Math.round(info.lagMs));
   for (const [step, span] of spans) {
     const child = endedSubsegment(loaded, step, span.startMs, span.endMs);
     if (span.calls > 1) child.addMetadata("calls", span.calls);
+    if (step === "commit" && commitsTo) {
+      const service = endedSubsegment(loaded, commitsTo, span.startMs, span.endMs);
+      service.addAttribute("namespace", "aws"); // what makes it a service of its own on the map
+      child.addSubsegment(service);
+    }
     target.addSubsegment(child);
   }
   if (failure === undefined) return;

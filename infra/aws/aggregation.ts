@@ -16,6 +16,9 @@ export interface AggregationProps {
   readonly environment: Readonly<Record<string, string>>;
   /** Whether it reads by enhanced fan-out. */
   readonly fanOut: boolean;
+  /** Whether clicks come without their country. */
+  readonly knowsCountries: boolean;
+  readonly tracesInvocations: boolean;
   readonly concurrency?: number | undefined;
 }
 
@@ -41,6 +44,8 @@ export class Aggregation extends Construct {
         [ENV.sites]: sites,
         ...environment,
       },
+      knowsCountries: props.knowsCountries,
+      beginsTraces: props.tracesInvocations,
       concurrency,
     });
     data.allowReadingAndWriting(this.handler);

@@ -7,7 +7,7 @@ import { siteFiles } from "./files.ts";
 import { Rivulet, type RivuletProps } from "./rivulet.ts";
 import type { SiteFiles } from "./site.ts";
 
-/** A stack from context values, all text: sites, stack, shards, enhancedFanOut, retentionHours, latenessSeconds, domain, certificate, scriptPath, ingestPath, firewall, budget, alarmEmail, runbook, believeSenders, auth, archive, imports, reserveConcurrency. */
+/** A stack from context values, all text: sites, stack, shards, enhancedFanOut, retentionHours, latenessSeconds, domain, certificate, scriptPath, ingestPath, direct, tracing, firewall, budget, alarmEmail, runbook, believeSenders, auth, archive, imports, reserveConcurrency. */
 export function rivuletStack(app: App, files: SiteFiles): { stack: Stack; rivulet: Rivulet } {
   const text = (key: string): string | undefined => {
     const value: unknown = app.node.tryGetContext(key);
@@ -33,6 +33,8 @@ export function rivuletStack(app: App, files: SiteFiles): { stack: Stack; rivule
     enhancedFanOut: text("enhancedFanOut") === "true",
     retention: Duration.hours(wholeNumber("retentionHours", text("retentionHours") ?? "24")),
     lateness: Duration.seconds(wholeNumber("latenessSeconds", text("latenessSeconds") ?? "60")),
+    direct: text("direct") === "true",
+    tracing: text("tracing") === "clicks" ? "clicks" : "all",
     firewall: text("firewall") === "true",
     believeSenders: text("believeSenders") === "true",
     auth: auth(text("auth")),

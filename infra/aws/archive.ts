@@ -28,6 +28,9 @@ export interface ArchiveProps {
   readonly keep: ArchiveRetention;
   /** Whether it reads by enhanced fan-out. */
   readonly fanOut: boolean;
+  /** Whether clicks come without their country. */
+  readonly knowsCountries: boolean;
+  readonly tracesInvocations: boolean;
   readonly concurrency?: number | undefined;
 }
 
@@ -114,6 +117,8 @@ export class Archive extends Construct {
         [ENV.sites]: props.sites,
         ...props.environment,
       },
+      knowsCountries: props.knowsCountries,
+      beginsTraces: props.tracesInvocations,
       concurrency: props.concurrency,
     });
     data.allowReadingAndWriting(this.handler);

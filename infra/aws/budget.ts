@@ -35,7 +35,7 @@ const HOUR = Duration.hours(1);
 const HOURS_A_MONTH = 730;
 /** A line of the access log, bytes; measured (infra/local/cost). */
 const LOGGED_BYTES = 420;
-const TRACED = 0.05;
+const TRACED = 0.01;
 
 export class Budget extends Construct {
   readonly handler: Handler;

@@ -1,6 +1,10 @@
 /** What is uploaded of a function: its entry and, in files of their own, what it loads when it needs it. Knows no construct. */
+import { copyFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildSync } from "esbuild";
+import { COUNTRY_TABLE } from "../../processors/geo/table.ts";
 
 const handlers = new URL("../../processors/handlers/", import.meta.url);
 /** A checkout has sources; a package, where Node runs no TypeScript, what was compiled from them. */
@@ -33,4 +37,9 @@ export function bundleHandler(handler: string, folder: string): void {
       js: 'import{createRequire as __createRequire}from"node:module";const require=__createRequire(import.meta.url);',
     },
   });
+}
+
+/** Puts the table of countries by address into a bundle's folder. Throws when its package is not installed. */
+export function addCountries(folder: string, name: string): void {
+  copyFileSync(createRequire(import.meta.url).resolve(COUNTRY_TABLE), join(folder, name));
 }

@@ -8,7 +8,11 @@ import { PolicyStatement, Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
 import { Architecture, Code, Function as LambdaFunction, Runtime, Tracing } from "aws-cdk-lib/aws-lambda";
 import { LogGroup, RetentionDays } from "aws-cdk-lib/aws-logs";
 import { Construct } from "constructs";
-import { bundleHandler } from "./bundle.ts";
+import { ENV } from "../../processors/env.ts";
+import { addCountries, bundleHandler } from "./bundle.ts";
+
+/** The table's name beside the code. */
+const COUNTRIES = "countries.mmdb";
 
 export interface HandlerProps {
   /** Name of the file in processors/handlers that exports `handler`. */
@@ -27,6 +31,10 @@ export interface HandlerProps {
   /** MB; the share of a CPU grows with it (1769 = one). */
   readonly memory: number;
   readonly environment: Readonly<Record<string, string>>;
+  /** Whether Lambda begins traces itself where a caller brings none. Default: true. */
+  readonly beginsTraces?: boolean | undefined;
+  /** Carries the table of countries by address: 8 MB, read when the first click comes that no CloudFront has seen. */
+  readonly knowsCountries?: boolean | undefined;
   /** Executions kept for this function and the most it may have. Default: the account's common pool. */
   readonly concurrency?: number | undefined;
 }
@@ -55,18 +63,18 @@ export class Handler extends Construct {
       description: props.description,
       // Commands that only list or destroy ask for no code.
       code: Stack.of(this).bundlingRequired
-        ? Code.fromAsset(bundled(props.handler))
+        ? Code.fromAsset(bundled(props.handler, props.knowsCountries))
         : Code.fromInline("// not bundled"),
       handler: "index.handler",
       runtime: Runtime.NODEJS_24_X,
       architecture: Architecture.ARM_64,
       memorySize: props.memory,
       timeout: props.timeout,
-      environment: { ...props.environment },
+      environment: { ...props.environment, ...(props.knowsCountries && { [ENV.countries]: COUNTRIES }) },
       reservedConcurrentExecutions: props.concurrency,
       role: this.role,
       logGroup,
-      tracing: Tracing.ACTIVE,
+      tracing: (props.beginsTraces ?? true) ? Tracing.ACTIVE : Tracing.PASS_THROUGH,
     });
   }
 
@@ -84,11 +92,13 @@ export class Handler extends Construct {
 const bundles = new Map<string, string>();
 
 /** The folder that holds a handler with all it needs; made once in a process. Throws esbuild's errors. */
-function bundled(handler: string): string {
-  const known = bundles.get(handler);
+function bundled(handler: string, knowsCountries = false): string {
+  const key = JSON.stringify([handler, knowsCountries]);
+  const known = bundles.get(key);
   if (known) return known;
   const folder = mkdtempSync(join(tmpdir(), `rivulet-${handler}-`));
   bundleHandler(handler, folder);
-  bundles.set(handler, folder);
+  if (knowsCountries) addCountries(folder, COUNTRIES);
+  bundles.set(key, folder);
   return folder;
 }

@@ -53,14 +53,14 @@ export class Observability extends Construct {
       filterExpression: `service(id(name: "${api.restApiName}/${api.deploymentStage.stageName}", type: "AWS::ApiGateway::Stage"))`,
       insightsConfiguration: { insightsEnabled: false, notificationsEnabled: false },
     });
-    // A twentieth, and none of AWS's one a second: on most sites that is nearly every click, and a trace costs more than one.
+    // One in a hundred, and none of AWS's one a second: on most sites that is nearly every click, and a trace costs more than one.
     new CfnSamplingRule(this, "Sampling", {
       samplingRule: {
         ruleName: Names.uniqueResourceName(this, { maxLength: 32 }),
         version: 1,
         priority: 1000,
         reservoirSize: 0,
-        fixedRate: 0.05,
+        fixedRate: 0.01,
         host: "*",
         httpMethod: "*",
         resourceArn: Stack.of(this).formatArn({

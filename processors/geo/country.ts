@@ -4,25 +4,15 @@ import { createRequire } from "node:module";
 import { BlockList, isIP, isIPv4, SocketAddress } from "node:net";
 import { type CountryResponse, Reader } from "mmdb-lib";
 import { ClickstreamError } from "../errors.ts";
-
-/** One file for IPv4 and IPv6, 8 MB, public domain (CC0): whois and routing data of all registries. */
-const TABLE = "@ip-location-db/geo-whois-asn-country-mmdb/geo-whois-asn-country.mmdb";
+import { COUNTRY_TABLE } from "./table.ts";
 
 /**
  * A lookup from IPv4, IPv6 or IPv4-mapped address to ISO 3166-1 alpha-2 code; "" for private, reserved, unknown and
  * malformed addresses. The table is read (about 10 ms, 8 MB) when the first public address asks, so a process that serves
  * only its own machine never pays. A lookup costs 2 microseconds; a cache would cost as much and hold addresses.
- * Throws `config` here and now when the table is not installed.
+ * `path` names another copy of the table. Throws `config` here and now when it is not installed.
  */
-export async function countryLookup(): Promise<(ip: string) => string> {
-  let path: string;
-  try {
-    path = createRequire(import.meta.url).resolve(TABLE);
-  } catch (cause) {
-    throw new ClickstreamError("config", `country table ${TABLE} is not installed: run npm install`, {
-      cause,
-    });
-  }
+export async function countryLookup(path = installed()): Promise<(ip: string) => string> {
   let reader: Reader<CountryResponse> | undefined;
   return (ip) => {
     const address = publicAddress(ip);
@@ -32,6 +22,16 @@ export async function countryLookup(): Promise<(ip: string) => string> {
     const row = reader.get(address) as { readonly country_code?: unknown } | null;
     return typeof row?.country_code === "string" ? row.country_code : "";
   };
+}
+
+function installed(): string {
+  try {
+    return createRequire(import.meta.url).resolve(COUNTRY_TABLE);
+  } catch (cause) {
+    throw new ClickstreamError("config", `country table ${COUNTRY_TABLE} is not installed: run npm install`, {
+      cause,
+    });
+  }
 }
 
 /** Special-purpose ranges (RFC 6890, RFC 5737, RFC 3849): registries list a country for some, which would be a fiction. */

@@ -5,11 +5,12 @@ import { latenessOf } from "../env.ts";
 import { xrayTracer } from "../tracing.ts";
 import { shardBatch } from "./batch.ts";
 import { clicks } from "./clicks.ts";
+import { country } from "./countries.ts";
 import { tellBatch } from "./metrics.ts";
 import { clock, sitesRegistered, store } from "./services.ts";
 import { shardWorkers } from "./workers.ts";
 
-const tracer = xrayTracer({ name: "rivulet-aggregate" });
+const tracer = xrayTracer({ name: "rivulet-aggregate", commitsTo: "DynamoDB" });
 
 const workerOf = shardWorkers(
   {
@@ -17,7 +18,7 @@ const workerOf = shardWorkers(
     clock,
     hash: keyedHash,
     randomBytes,
-    country: () => "", // it is in the envelope: CloudFront knows it before the address is hashed
+    country,
     tracer,
     ...latenessOf(process.env),
   },

@@ -6,6 +6,7 @@ import { archiveStore } from "../pipeline/archive.ts";
 import { xrayTracer } from "../tracing.ts";
 import { shardBatch } from "./batch.ts";
 import { clicks } from "./clicks.ts";
+import { country } from "./countries.ts";
 import { lazy } from "./lazy.ts";
 import { clock, sitesRegistered, store } from "./services.ts";
 import { shardWorkers } from "./workers.ts";
@@ -19,7 +20,7 @@ const workerOf = shardWorkers(
     clock,
     hash: keyedHash,
     randomBytes,
-    country: () => "", // it is in the envelope, as for the first consumer
+    country,
     tracer,
     archive: lazy(async () => {
       const { firehoseArchive } = await import("../archives/firehose.ts");

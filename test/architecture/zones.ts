@@ -168,7 +168,7 @@ export const ZONES: readonly Zone[] = [
     name: "AWS infrastructure",
     files: /^infra\/aws\//,
     local:
-      /^(infra\/(aws\/|[^/]+\.ts$)|processors\/(env|errors|telemetry|model\/archive)\.ts$|(collector|dashboard(\/login)?)\/build\.ts$)/,
+      /^(infra\/(aws\/|[^/]+\.ts$)|processors\/(env|errors|telemetry|model\/archive|geo\/table)\.ts$|(collector|dashboard(\/login)?)\/build\.ts$)/,
     localTypes: /^processors\/model\//,
     packages: /^(node:|aws-cdk-lib$|constructs$|cdk-nag$|esbuild$)/,
   },

@@ -12,8 +12,11 @@ export interface Assumptions {
   readonly storeMs: number;
   /** Part of a processor core of this machine that one Lambda core is worth. */
   readonly coreRatio: number;
-  /** Part of all requests that is traced. */
+  /** Part of all requests that is traced (infra/aws/observability.ts). */
   readonly traced: number;
+  /** As the deployment's properties of these names: whether clicks go around CloudFront, and who begins traces. */
+  readonly direct: boolean;
+  readonly tracing: "all" | "clicks";
   /** Alarms and own metrics of the deployment. */
   readonly alarms: number;
   readonly metrics: number;
@@ -24,8 +27,10 @@ export const ASSUMED: Assumptions = {
   dashboardHours: 20,
   storeMs: 5,
   coreRatio: 0.7,
-  traced: 0.05,
-  alarms: 12,
+  traced: 0.01,
+  direct: false,
+  tracing: "all",
+  alarms: 13,
   metrics: 8,
 };
 
@@ -74,7 +79,7 @@ export function bill(usage: Usage, viewsPerMonth: number, assumed: Assumptions =
   const requests = usage.requests * scale;
   const asks = assumed.dashboardHours * ASKS_PER_HOUR;
   line("API Gateway, clicks", requests, "requests", PRICES.apiRequest);
-  line("CloudFront, clicks", requests, "requests", PRICES.edgeRequest);
+  if (!assumed.direct) line("CloudFront, clicks", requests, "requests", PRICES.edgeRequest);
   if (assumed.shards === "on-demand") {
     const gigabytes = (usage.recordBytes * scale) / GB;
     line("Kinesis, on demand", MONTH_SECONDS / 3_600, "hours", PRICES.onDemandHour, true);
@@ -114,7 +119,11 @@ export function bill(usage: Usage, viewsPerMonth: number, assumed: Assumptions =
   line("CloudWatch, logs", logged / GB, "GB", PRICES.logGb);
   line("CloudWatch, alarms", assumed.alarms, "alarms", PRICES.alarmMonth, true);
   line("CloudWatch, metrics", assumed.metrics, "metrics", PRICES.metricMonth, true);
-  line("X-Ray", (requests + asks) * assumed.traced, "traces", PRICES.trace);
+  line("X-Ray, clicks and readers", (requests + asks) * assumed.traced, "traces", PRICES.trace);
+  const { aggregate, compact, seconds } = usage;
+  if (assumed.tracing === "all")
+    line("X-Ray, counting", tracedInvocations(aggregate, seconds), "traces", PRICES.trace);
+  line("X-Ray, compaction", tracedInvocations(compact, seconds), "traces", PRICES.trace, true);
   const dollars = sum(lines);
   return {
     viewsPerMonth,
@@ -123,6 +132,15 @@ export function bill(usage: Usage, viewsPerMonth: number, assumed: Assumptions =
     fixed: sum(lines.filter(({ isFixed }) => isFixed)),
     perMillionViews: (dollars / viewsPerMonth) * 1e6,
   };
+}
+
+/**
+ * Of a month. Where no caller decides, Lambda records one invocation a second and a twentieth of the rest.
+ * https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html
+ */
+function tracedInvocations({ invocations }: FunctionUse, seconds: number): number {
+  const perSecond = invocations / seconds;
+  return (Math.min(1, perSecond) + Math.max(0, perSecond - 1) / 20) * MONTH_SECONDS;
 }
 
 /** Billed time: computing, slower by the function's share of a core, and waiting for the table. */

@@ -1,5 +1,5 @@
 /** Adds `cost` to the program: what a recorded stream would cost on AWS. */
-import { type Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { ClickstreamError } from "../../../processors/errors.ts";
 import { parseStreamLine, type StreamLine } from "../../../processors/model/streamfile.ts";
 import { PRICED_AT } from "../../prices.ts";
@@ -10,6 +10,8 @@ interface Flags {
   readonly views: number;
   readonly shards: number | "on-demand";
   readonly dashboardHours: number;
+  readonly direct: boolean;
+  readonly tracing: "all" | "clicks";
   readonly json: boolean;
 }
 
@@ -46,15 +48,21 @@ export function addCost(program: Command): void {
       atLeast(0),
       ASSUMED.dashboardHours,
     )
+    .option("--direct", "as deployed with -c direct=true: clicks go around CloudFront", ASSUMED.direct)
+    .addOption(
+      new Option("--tracing <what>", "as deployed with -c tracing")
+        .choices(["all", "clicks"])
+        .default(ASSUMED.tracing),
+    )
     .option("--json", "print the lines as JSON", false)
-    .action(async (file: string, { views, shards, dashboardHours, json }: Flags) => {
+    .action(async (file: string, { views, shards, dashboardHours, direct, tracing, json }: Flags) => {
       // The whole consumer: only for those who ask.
       const { measure } = await import("./measure.ts");
       const usage = await measure(await recording(file), {
         viewsPerMonth: views,
         shards: shards === "on-demand" ? 4 : shards,
       });
-      const assumed: Assumptions = { ...ASSUMED, shards, dashboardHours };
+      const assumed: Assumptions = { ...ASSUMED, shards, dashboardHours, direct, tracing };
       const due = bill(usage, views, assumed);
       console.log(
         json

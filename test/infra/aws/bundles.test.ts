@@ -9,11 +9,12 @@ import { lambdaEvent } from "../../kit/lambda/event.ts";
 import { type Cloud, type FunctionName, startCloud } from "./cloud.ts";
 import { bundleOf } from "./lambda.ts";
 import { ask, numbers, request } from "./requests.ts";
-import type { Json } from "./synth.ts";
+import { type Json, synthesise } from "./synth.ts";
 
 let cloud: Cloud;
 beforeAll(async () => {
-  cloud = await startCloud({ sites: "shop.example@Asia/Seoul" });
+  // Direct, because it has all that the usual deployment has, and the table of countries besides.
+  cloud = await startCloud({ sites: "shop.example@Asia/Seoul", direct: "true" });
 });
 afterAll(() => cloud?.close());
 
@@ -21,14 +22,18 @@ const NOW = Date.now();
 /** The trace of the first visitor's batch, which the edge chose to sample. */
 const TRACE = "1-67891233-abcdef012345678912345678";
 
+const VISITORS = 10;
+
 /** Posts a visitor's batch as a browser does. */
 const post = (batch: { b: string; e: object[] }, visitor: number): Promise<Json> =>
   cloud.post({
     body: JSON.stringify({ s: "shop.example", t: Date.now(), c: { u: "https://shop.example/" }, ...batch }),
     requestId: `request-${batch.b}`,
     at: Date.now(),
-    ip: `203.0.113.${visitor}`,
-    country: visitor % 2 === 0 ? "KR" : "DE",
+    // The last one's browser talks to the API itself, which sees where it is and no country.
+    ...(visitor === VISITORS
+      ? { ip: "168.126.63.1" }
+      : { ip: `203.0.113.${visitor}`, country: visitor % 2 === 0 ? "KR" : "DE" }),
     agent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
     trace: `Root=${visitor === 1 ? TRACE : "1-5759e988-000000000000000000000000"};Sampled=${visitor === 1 ? 1 : 0}`,
   });
@@ -43,7 +48,6 @@ async function shardEvent(): Promise<{ Records: Json[] }> {
   });
 }
 
-const VISITORS = 10;
 const totals = ask({
   site_id: "shop.example",
   metrics: ["visitors", "pageviews", "events"],
@@ -101,7 +105,7 @@ describe("the functions as they are deployed", () => {
       JSON.parse(countries.body)
         .results.map(({ dimensions, metrics }: Json) => [...dimensions, ...metrics])
         .toSorted(),
-      "the country that CloudFront saw",
+      "the country that CloudFront saw, and one from the table",
     ).toEqual([
       ["DE", 5],
       ["KR", 5],
@@ -154,6 +158,12 @@ describe("the functions as they are deployed", () => {
     // A repeated batch is in already and shows only how it was recognised.
     const steps = cloud.segments.flatMap(({ subsegments }) => subsegments.map(({ name }: Json) => name));
     expect(steps).toEqual(expect.arrayContaining(["decode", "enrich", "fold", "commit"]));
+    const commits = cloud.segments.flatMap(({ subsegments }) =>
+      subsegments.filter(({ name }: Json) => name === "commit"),
+    );
+    expect(commits[0].subsegments, "so that the map shows the table").toMatchObject([
+      { name: "DynamoDB", namespace: "aws" },
+    ]);
   });
 
   it("tried nothing that their roles do not allow", () => {
@@ -182,6 +192,12 @@ describe("the functions as they are deployed", () => {
   });
 });
 
+it("have the collector report to the API itself where that is chosen", () => {
+  const outputs = JSON.stringify(cloud.synthesised.template.findOutputs("*"));
+  expect(outputs).toMatch(/data-api=\\".*execute-api.*\/v1\/events\\" data-site=/);
+  expect(() => synthesise({ context: { direct: "true", firewall: "true" } })).toThrow(/around CloudFront/);
+});
+
 it("the largest function, which imports files, is small files as well", async () => {
   const folder = await mkdtemp(join(tmpdir(), "rivulet-bundle-"));
   bundleHandler("import", folder);
@@ -192,7 +208,11 @@ it("the largest function, which imports files, is small files as well", async ()
 });
 
 const sizesOf = (folder: string): Map<string, number> =>
-  new Map(readdirSync(folder).map((name) => [name, statSync(join(folder, name)).size]));
+  new Map(
+    readdirSync(folder)
+      .filter((name) => name.endsWith(".mjs"))
+      .map((name) => [name, statSync(join(folder, name)).size]),
+  );
 
 /** Of a Node that runs `code` and ends. */
 function processorMs(code: string, environment: Record<string, string>): number {

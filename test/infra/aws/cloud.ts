@@ -47,7 +47,8 @@ export interface Posted {
   readonly requestId: string;
   readonly at: number;
   readonly ip: string;
-  readonly country: string;
+  /** As CloudFront says it; undefined where the browser talks to the API itself. */
+  readonly country?: string;
   readonly agent: string;
   readonly trace?: string;
 }
@@ -237,9 +238,11 @@ export async function startCloud(context: Readonly<Record<string, string>>): Pro
           json: jsonOf(body),
           headers: {
             "user-agent": agent,
-            "cloudfront-viewer-address": `${ip}:46532`,
-            "cloudfront-viewer-country": country,
-            "x-rivulet-edge": EDGE_PROOF,
+            ...(country && {
+              "cloudfront-viewer-address": `${ip}:46532`,
+              "cloudfront-viewer-country": country,
+              "x-rivulet-edge": EDGE_PROOF,
+            }),
             ...(trace ? { "x-amzn-trace-id": trace } : {}),
           },
         },
@@ -249,7 +252,7 @@ export async function startCloud(context: Readonly<Record<string, string>>): Pro
           requestTimeEpoch: at,
           httpMethod: "POST",
           resourcePath: route,
-          identity: { sourceIp: "130.176.0.1", userAgent: agent },
+          identity: { sourceIp: country ? "130.176.0.1" : ip, userAgent: agent },
           responseOverride: { header: {} },
         },
       );

@@ -23,6 +23,7 @@ const chosen = synthesise({
     enhancedFanOut: "true",
     latenessSeconds: "300",
     sites: "shop.example@Asia/Seoul,blog.example",
+    tracing: "clicks",
     scriptPath: "/stats/s.js",
     ingestPath: "/stats/e",
   },
@@ -59,6 +60,15 @@ describe("functions", () => {
         LoggingConfig: { LogGroup: expect.anything() },
       });
     }
+  });
+
+  it("begin no traces where the stream calls them, if that is chosen", () => {
+    const begin = ours("AWS::Lambda::Function").length;
+    const modes = chosen
+      .of("AWS::Lambda::Function")
+      .flatMap(([, { Properties }]) => Properties.TracingConfig?.Mode ?? []);
+    expect(modes.filter((mode: string) => mode === "PassThrough")).toHaveLength(1);
+    expect(modes.length).toBeGreaterThanOrEqual(begin - 1);
   });
 
   it("have a role each", () => {
@@ -622,7 +632,7 @@ describe("the budget", () => {
     expect(dollars({})).toBeCloseTo(730 * PRICES.onDemandHour + 8, 6);
     const hour = { requests: 1_000, writes: 2_000, reads: 4_000, calls: 3_600, aggregationMs: 3_600 * 50 };
     const rate =
-      1_000 * (3.5e-6 + 1e-6 + 0.6e-6 + 0.1e-6 + 0.5 * (420 / 2 ** 30) + 0.05 * 5e-6) +
+      1_000 * (3.5e-6 + 1e-6 + 0.6e-6 + 0.1e-6 + 0.5 * (420 / 2 ** 30) + 0.01 * 5e-6) +
       2_000 * 0.625e-6 +
       4_000 * 0.125e-6 +
       3_600 * 0.2e-6 +
@@ -672,11 +682,11 @@ describe("observability", () => {
       expect(body).toContain(text);
   });
 
-  it("gathers this deployment's traces, and keeps a twentieth of them", () => {
+  it("gathers this deployment's traces, and keeps one in a hundred of them", () => {
     expect(cloud.of("AWS::XRay::Group")).toHaveLength(1);
     expect(cloud.only("AWS::XRay::SamplingRule").SamplingRule).toMatchObject({
       ReservoirSize: 0,
-      FixedRate: 0.05,
+      FixedRate: 0.01,
     });
   });
 

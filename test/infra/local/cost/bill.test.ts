@@ -44,6 +44,20 @@ describe("the cost of a stream", () => {
     );
   });
 
+  it("leaves out what is deployed without: CloudFront before the clicks, and a trace of each batch", async () => {
+    const usage = await at(10_000_000);
+    const priced = (assumed = ASSUMED) =>
+      new Map(bill(usage, 10_000_000, assumed).lines.map((one) => [one.what, one]));
+    const [usual, lean] = [priced(), priced({ ...ASSUMED, direct: true, tracing: "clicks" })];
+    expect([...usual.keys()].filter((what) => !lean.has(what))).toEqual([
+      "CloudFront, clicks",
+      "X-Ray, counting",
+    ]);
+    // Fewer than one batch a second: Lambda records every one.
+    const traces = usual.get("X-Ray, counting")!.quantity;
+    expect(traces).toBeCloseTo(usual.get("Lambda, counting: invocations")!.quantity, 3);
+  });
+
   it("says what it assumed", async () => {
     const text = renderBill(bill(await at(10_000_000), 10_000_000), ASSUMED);
     for (const name of Object.keys(ASSUMED)) expect(text).toContain(name);
