@@ -83,7 +83,9 @@ export function headline(view: View, pick: (metric: Metric) => void): Headline {
     node: el("ul", { class: "tiles card", "aria-label": strings.headline }, ...tiles.map(({ item }) => item)),
     update({ numbers: now, before, isFirst, errors, points }, { format }) {
       for (const { metric, item, tile, value, margin, change, before: note, line } of tiles) {
-        const current = now.get(metric);
+        const isMean = !COUNTED.has(metric);
+        // The mean of nothing is not nothing.
+        const current = isMean && numberOf(now.get("visits")) === 0 ? null : now.get(metric);
         // Once there was revenue its tile stays, because a tile that comes and goes moves all the others.
         if (numberOf(current) || numberOf(before?.get(metric))) item.hidden = false;
         setText(value, format.metric(metric, current));
@@ -92,7 +94,7 @@ export function headline(view: View, pick: (metric: Metric) => void): Headline {
         setAttribute(margin, "title", error ? fill(strings.errorHint, { error }) : undefined);
         const past = before?.get(metric);
         // An average over no visits is not a zero to compare with.
-        const hadValue = COUNTED.has(metric) || Boolean(numberOf(before?.get("visits")));
+        const hadValue = !isMean || Boolean(numberOf(before?.get("visits")));
         const moved = hadValue && !isFirst ? relativeChange(current, past) : undefined;
         const direction = !moved ? "" : moved > 0 ? "up" : "down";
         const good = LESS_IS_BETTER.has(metric) ? "down" : "up";

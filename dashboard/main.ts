@@ -82,7 +82,7 @@ const top = header(
   (site) => state.set({ site, filters: [] }),
 );
 document.body.append(el("a", { href: "#main", class: "skip" }, strings.skip), top.node, main);
-// Nothing is shown before it can be right, so that nothing has to move when it is: until then the cards are empty.
+// Nothing is shown before it can be right, so that nothing has to move when it is: until then its card is empty.
 for (const part of [empty.node, report]) part.hidden = true;
 
 document.documentElement.classList.toggle("embed", isEmbedded);

@@ -46,7 +46,7 @@ export function vitalsPanel(first: View, actions: PanelActions): Panel {
       "li",
       { title: strings[vital.hint] },
       el("span", { class: "label" }, vital.name, el("span", { class: "quiet" }, ` ${strings[vital.hint]}`)),
-      el("span", {}, value, " ", word),
+      el("span", { class: "title" }, value, word),
       scale,
     );
     return { vital, node, value, word, mark };

@@ -1,13 +1,14 @@
 /**
  * `node test/campaign/screens.ts [FOLDER]`: the dashboard as a person sees it, and over time. Pictures of every view, light
- * and dark, narrow and wide, with no, one, fifty and 50,000 rows; then an hour of live traffic. Ends with 1 when
- * something is wrong, but only eyes can judge the pictures.
+ * and dark, narrow and wide, with no, one, fifty and 50,000 rows; loading by a slow server; then an hour of live
+ * traffic. Ends with 1 when something is wrong, but only eyes can judge the pictures.
  */
 import { mkdir, mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Data, type Fixture, startFixture } from "../dashboard/fixture.ts";
+import { SUM_LAYOUT_SHIFTS } from "../dashboard/inpage.ts";
 import { type Browser, launchBrowser, type Page } from "../kit/browser.ts";
 import { hourLine, watchHour } from "./hour.ts";
 
@@ -119,15 +120,50 @@ export async function takePictures(
   return { taken, problems };
 }
 
+/** Widths at, below and above each at which the page is laid out another way. */
+const WIDTHS = [390, 620, 621, 700, 820, 940, 941, 1120, 1121, 1280, 1600, 1920];
+/** Higher than the page is at any width: a shift that nobody sees is not reported. */
+const WHOLE_PAGE = 5_400;
+/** By which the headline comes after everything else. */
+const LATE_MS = 700;
+
+/** Loads the whole page at many widths, the headline last, and tells what moved when it came. */
+async function watchLoads(browser: Browser): Promise<string[]> {
+  const problems: string[] = [];
+  const fixture = await startFixture(busy({ rows: 50 }));
+  for (const width of WIDTHS)
+    for (const path of ["", "?range=30d&lang=ko"]) {
+      const page = await browser.newPage({ viewport: { width, height: WHOLE_PAGE }, locale: "en-US" });
+      await page.addInitScript(SUM_LAYOUT_SHIFTS);
+      await page.route("**/api/v2/query", async (route) => {
+        if (route.request().postData()?.includes("bounce_rate"))
+          await new Promise((resolve) => setTimeout(resolve, LATE_MS));
+        await route.continue();
+      });
+      await page.goto(fixture.url + path);
+      await page.locator(".numbers:not(.blank)").waitFor();
+      await page.locator("[data-panel=vitals] tbody tr").first().waitFor();
+      await page.waitForTimeout(300);
+      const shift = await page.evaluate("layoutShift");
+      if (shift !== 0) problems.push(`loading ${path || "/"} ${width} px wide: layout shift ${shift}`);
+      await page.close();
+    }
+  await fixture.close();
+  return problems;
+}
+
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const folder = process.argv[2] ?? (await mkdtemp(join(tmpdir(), "rivulet-screens-")));
   await mkdir(folder, { recursive: true });
   const browser = await launchBrowser();
   const { taken, problems } = await takePictures(browser, folder, () => true);
+  const moved = await watchLoads(browser);
   const hour = await watchHour(browser);
   await browser.close();
   console.log(`${taken} pictures in ${folder}`);
+  console.log(`${2 * WIDTHS.length} loads by a slow server, ${moved.length} with a layout shift`);
   console.log(hourLine(hour));
-  for (const problem of new Set([...problems, ...hour.problems])) console.error(problem);
-  process.exitCode = problems.length + hour.problems.length > 0 ? 1 : 0;
+  const all = [...problems, ...moved, ...hour.problems];
+  for (const problem of new Set(all)) console.error(problem);
+  process.exitCode = all.length > 0 ? 1 : 0;
 }

@@ -104,14 +104,17 @@ describe("first paint", () => {
     expect(Math.min(...times)).toBeLessThan(patience(300));
   });
 
-  it("states the error of an approximate number, and of no other", async () => {
-    const { page } = await visit({ error: 0.012 });
+  it("states the error of an approximate number, and of no other, and no mean of nothing", async () => {
+    const { fixture, page } = await visit({ error: 0.012 });
     await expect.poll(() => textOf(page, "[data-metric=visitors] .margin")).toBe("±1.2%");
     expect(await textOf(page, "[data-metric=visits] .margin")).toBe("");
     await expect.poll(() => textOf(page, "[data-panel=pages] .margin")).toBe("Visitors ±1.2%");
     expect(await textOf(page, ".chart .margin")).toBe("±1.2%");
     await page.locator("[data-metric=visits]").click();
     await expect.poll(() => textOf(page, ".chart .margin")).toBe("");
+    fixture.data.visitors = 0;
+    await expect.poll(() => tile(page, "visits").textContent()).toBe("0");
+    expect(await tile(page, "bounce_rate").textContent()).toBe("–");
   });
 
   it("says how far the numbers are recounted, and in red when they differ", async () => {
