@@ -5,6 +5,7 @@ import { ClickstreamError } from "../../processors/errors.ts";
 import type { SiteSetting } from "../../processors/pipeline/sites.ts";
 import { describe } from "./consumer.ts";
 import { duration, ownPath, port, rate, rateLimitOf, sites } from "./flags.ts";
+import { growYoungWhenBusy } from "./heap.ts";
 import { type Runtime, type RuntimeOptions, startRuntime } from "./runtime.ts";
 
 interface StartFlags {
@@ -119,6 +120,7 @@ function greet({ url, sites, isKeyRequired }: Runtime): void {
   console.log("  Ctrl-C stops it.\n");
   // Not only at the end, which a server that is killed does not see.
   flushCompileCache();
+  growYoungWhenBusy();
 }
 
 /** Resolves after the first SIGINT or SIGTERM, when all is closed. A second one ends the process at once. */
