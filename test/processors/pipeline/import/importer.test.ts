@@ -169,6 +169,12 @@ describe(`an access log (RIVULET_SEED=${SEED})`, () => {
     expect(Math.abs(total![1]! - expected.visitors)).toBeLessThanOrEqual(expected.visitors * 0.02);
   });
 
+  // RIVULET_LOG=FILE; reallog.ts says where to get one.
+  it.runIf(process.env.RIVULET_LOG)("that is real has the numbers of a counter of its own", async () => {
+    const { compareWithRealLog } = await import("./reallog.ts");
+    await compareWithRealLog(process.env.RIVULET_LOG!);
+  });
+
   it("changes nothing when it is imported again, weeks later too", async () => {
     const text = randomLog(new Random(SEED), 500);
     const { run, count, query, clock } = await bench();
