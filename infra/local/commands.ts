@@ -10,6 +10,7 @@ import { replayFile } from "./replay.ts";
 import { openKinesis } from "./runtime.ts";
 import { addSimulate } from "./simulate/command.ts";
 import { addSnippet } from "./snippet.ts";
+import { addTrace } from "./trace.ts";
 
 /** Adds them all to `program`. `log` takes a line for the operator. */
 export function addCommands(program: Command, log: (line: string) => void): void {
@@ -50,4 +51,5 @@ export function addCommands(program: Command, log: (line: string) => void): void
   addRebuild(program, log);
   addCost(program);
   addSimulate(program);
+  addTrace(program);
 }

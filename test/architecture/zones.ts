@@ -78,6 +78,12 @@ export const ZONES: readonly Zone[] = [
     packages: /^aws-xray-sdk-core$/,
   },
   {
+    name: "trace reader",
+    files: /^processors\/xray\.ts$/,
+    local: new RegExp(String.raw`^(processors/aws\.ts$|${INNER})`),
+    packages: /^@aws-sdk\/client-xray$/,
+  },
+  {
     name: "stream drivers",
     files: /^processors\/streams\//,
     local: new RegExp(String.raw`^(processors/streams/|processors/(sqlite|aws)\.ts$|${INNER})`),

@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import type { Gateway } from "../gateway/gateway.ts";
 import { type Handler, jsonResponse } from "../gateway/http.ts";
+import { duration, type Extent, extent, factsOf, ordered, type Row, took } from "./shape.ts";
 import type { Span, Trace, TraceStore } from "./store.ts";
 
 /** Adds `/traces` with `/traces?id=1-...`, the same as data at `/traces.json`, and `/traces.css`. */
@@ -78,17 +79,6 @@ const MIN_BAR = 3;
 /** Spans that the small picture of the list shows: the gateway, the worker and its four steps. */
 const MINI_ROWS = 6;
 
-interface Extent {
-  readonly startMs: number;
-  readonly totalMs: number;
-}
-
-function extent(spans: readonly Span[]): Extent {
-  const startMs = Math.min(...spans.map((span) => span.startMs));
-  const endMs = Math.max(...spans.map((span) => span.endMs ?? span.startMs));
-  return { startMs, totalMs: endMs - startMs };
-}
-
 /** A bar as attributes, because the policy forbids style attributes. */
 function bar(
   from: number,
@@ -140,20 +130,17 @@ ${rows.join("\n")}
 
 function waterfall(trace: Trace): string {
   const size = extent(trace.spans);
-  const byId = new Map(trace.spans.map((span) => [span.id, span]));
-  const rows = ordered(trace.spans).map(({ span, depth }) => {
-    const parentEndMs = byId.get(span.parentId)?.endMs;
-    // Work that begins after its caller has ended was waiting somewhere between them: here, in the stream.
-    const waitMs = parentEndMs === undefined ? 0 : Math.max(0, span.startMs - parentEndMs);
+  const rows = ordered(trace.spans).map((row) => {
+    const { span, depth, waitMs } = row;
     const endMs = span.endMs ?? size.startMs + size.totalMs;
     const label = `${span.name}: begins at ${duration(span.startMs - size.startMs)}, takes ${took(span)}`;
     const picture = drawing(
       label,
       10,
-      (waitMs > 0 ? bar(parentEndMs!, span.startMs, size, "wait", 4, 2) : "") +
+      (waitMs > 0 ? bar(span.startMs - waitMs, span.startMs, size, "wait", 4, 2) : "") +
         bar(span.startMs, endMs, size, barClass(span)),
     );
-    return `<tr><th scope="row" class="depth${Math.min(depth, 6)}">${escapeHtml(span.name)} ${badge(span)}${details(span, waitMs)}</th>
+    return `<tr><th scope="row" class="depth${Math.min(depth, 6)}">${escapeHtml(span.name)} ${badge(span)}${details(row)}</th>
 <td class="bars">${picture}</td><td class="number">${duration(span.startMs - size.startMs)}</td><td class="number">${took(span)}</td></tr>`;
   });
   const dropped =
@@ -168,34 +155,10 @@ ${rows.join("\n")}
 ${dropped}<p class="legend">A thin line before a bar is time spent waiting in the stream.</p>`;
 }
 
-function details(span: Span, waitMs: number): string {
-  const pairs: [string, string][] = [...span.annotations];
-  if (span.http !== undefined) {
-    pairs.unshift(["request", `${span.http.method} ${span.http.url} -> ${span.http.status}`]);
-  }
-  if (waitMs > 0) pairs.push(["waited in the stream", duration(waitMs)]);
-  if (span.message !== "") pairs.push(["error", span.message]);
+function details(row: Row): string {
+  const pairs = factsOf(row);
   if (pairs.length === 0) return "";
   return `<dl>${pairs.map(([key, value]) => `<div><dt>${escapeHtml(key)}</dt><dd>${escapeHtml(value)}</dd></div>`).join("")}</dl>`;
-}
-
-/** Callers before those they called, each level by its beginning. A parent that is unknown, or a loop, makes a root. */
-function ordered(spans: readonly Span[]): { span: Span; depth: number }[] {
-  const ids = new Set(spans.map((span) => span.id));
-  const children = Map.groupBy(spans, (span) => (ids.has(span.parentId) ? span.parentId : ""));
-  const rows: { span: Span; depth: number }[] = [];
-  const seen = new Set<string>();
-  const visit = (level: readonly Span[], depth: number): void => {
-    for (const span of level.toSorted((a, b) => a.startMs - b.startMs)) {
-      if (seen.has(span.id)) continue;
-      seen.add(span.id);
-      rows.push({ span, depth });
-      visit(children.get(span.id) ?? [], depth + 1);
-    }
-  };
-  visit(children.get("") ?? [], 0);
-  visit(spans, 0); // whatever a loop of parents has hidden
-  return rows;
 }
 
 const barClass = (span: Span): string =>
@@ -210,15 +173,6 @@ function outcome(spans: readonly Span[], request: Span | undefined): string {
 
 const badge = (span: Span): string =>
   span.outcome === "ok" ? "" : `<span class="badge">${span.outcome}</span>`;
-
-const took = (span: Span): string =>
-  span.endMs === undefined ? "in progress" : duration(span.endMs - span.startMs);
-
-/** Milliseconds with three digits that matter, or seconds from one second up. */
-function duration(ms: number): string {
-  if (ms >= 1000) return `${(ms / 1000).toFixed(2)} s`;
-  return `${ms.toFixed(ms >= 100 ? 0 : ms >= 10 ? 1 : 2)} ms`;
-}
 
 /** Dates outside JavaScript's range cannot come in: the store has checked them. */
 const iso = (ms: number): string => new Date(ms).toISOString();
