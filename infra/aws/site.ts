@@ -4,7 +4,7 @@
  */
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { Duration, RemovalPolicy, Stage } from "aws-cdk-lib";
+import { Duration, RemovalPolicy, Stack, Stage } from "aws-cdk-lib";
 import type { ICertificate } from "aws-cdk-lib/aws-certificatemanager";
 import {
   AllowedMethods,
@@ -102,6 +102,11 @@ export class Site extends Construct {
       },
       additionalBehaviors: {
         [DOCUMENT_PATH]: stored,
+        // One machine has a page there, to which the event feed links.
+        "/traces": {
+          ...stored,
+          functionAssociations: [{ function: traceLink(this), eventType: FunctionEventType.VIEWER_REQUEST }],
+        },
         [`${EMBED_PATH}*`]: {
           ...stored,
           responseHeadersPolicy: pageHeaders(this, "EmbedHeaders", EMBED_POLICY),
@@ -324,6 +329,19 @@ function folderIndex(scope: Construct): EdgeFunction {
     runtime: FunctionRuntime.JS_2_0,
     code: FunctionCode.fromInline(
       "function handler({ request }) { if (request.uri.endsWith('/')) request.uri += 'index.html'; return request; }",
+    ),
+  });
+}
+
+/** Leads from a trace's id to X-Ray's page of it, for whoever may sign in there. */
+function traceLink(scope: Construct): EdgeFunction {
+  const { region } = Stack.of(scope);
+  const page = `https://${region}.console.aws.amazon.com/cloudwatch/home?region=${region}#xray:traces/`;
+  return new EdgeFunction(scope, "TraceLink", {
+    comment: "Rivulet: /traces?id= is the trace in the X-Ray console",
+    runtime: FunctionRuntime.JS_2_0,
+    code: FunctionCode.fromInline(
+      `function handler({ request }) { const id = request.querystring.id; return id && /^1-[0-9a-f]{8}-[0-9a-f]{24}$/.test(id.value) ? { statusCode: 302, headers: { location: { value: "${page}" + id.value } } } : { statusCode: 404 }; }`,
     ),
   });
 }

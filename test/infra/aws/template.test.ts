@@ -9,6 +9,7 @@ import { PRICES } from "../../../infra/prices.ts";
 import { SESSION_COOKIE } from "../../../processors/env.ts";
 import { OWNERS, READERS } from "../../../processors/pipeline/access.ts";
 import { METRICS, NAMESPACE } from "../../../processors/telemetry.ts";
+import { resolve } from "./lambda.ts";
 import { type Json, type Resource, synthesise } from "./synth.ts";
 
 const cloud = synthesise();
@@ -387,7 +388,8 @@ describe("the distribution", () => {
       .Properties.ResponseHeadersPolicyConfig;
 
   it("sends ingest and API to API Gateway, uncached, over HTTPS only", () => {
-    const isFile = (path: string) => /\.js(on)?$/.test(path) || path === "/c/*" || path === "/embed/*";
+    const isFile = (path: string) =>
+      /\.js(on)?$/.test(path) || ["/c/*", "/embed/*", "/traces"].includes(path);
     const patterns = config().CacheBehaviors.map(({ PathPattern }: Json) => PathPattern);
     // The first that matches serves: the document is a file, though it lies below the API.
     expect(patterns.indexOf("/api/openapi.json")).toBeLessThan(patterns.indexOf("/api/*"));
@@ -499,6 +501,23 @@ describe("the distribution", () => {
     expect(JSON.stringify(snippet)).toMatch(/\/stats\/s\.js\\" data-api=.*\/stats\/e\\" data-site/);
     expect(() => synthesise({ context: { scriptPath: "/api/s.js" } })).toThrow(/not a path such as/);
     expect(() => synthesise({ context: { ingestPath: "stats" } })).toThrow(/not a path such as/);
+  });
+
+  it("leads from the event feed to a trace in X-Ray's console, and nowhere else", () => {
+    const [, edge] = cloud
+      .of("AWS::CloudFront::Function")
+      .find(([, { Properties }]) => /X-Ray/.test(Properties.FunctionConfig.Comment))!;
+    const handler = new Function(
+      `${resolve(edge.Properties.FunctionCode, { "AWS::Region": "eu-west-1" })}; return handler`,
+    )();
+    const led = (id?: string) =>
+      handler({ request: { querystring: id === undefined ? {} : { id: { value: id } } } });
+    const id = "1-67000000-000000000000000000000001";
+    expect(led(id).headers.location.value).toBe(
+      `https://eu-west-1.console.aws.amazon.com/cloudwatch/home?region=eu-west-1#xray:traces/${id}`,
+    );
+    for (const wrong of [undefined, "", "https://evil.example/", `${id}/../x`])
+      expect(led(wrong)).toEqual({ statusCode: 404 });
   });
 
   it("caches the collector for an hour, its pinned versions for ever, and pages not at all", () => {
