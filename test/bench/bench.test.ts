@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { type Benchmark, verdict } from "./benchmark.ts";
 import { makeCorpus, parseLines } from "./corpus.ts";
+import { exponent } from "./curves.ts";
 import { worse } from "./guard.ts";
 import { exactly, median, sideBySide } from "./measure.ts";
 import { resultOf } from "./report.ts";
@@ -59,5 +60,11 @@ describe("the corpus", () => {
     expect(one).toEqual(two);
     expect(parseLines(one.lines, 0, one.events)).toBe(one.lines.length + 1);
     expect(makeCorpus({ seed: 2, events: 500 }).lines).not.toEqual(one.lines);
+  });
+});
+
+describe("the exponent of a curve", () => {
+  it.each([0, 0.5, 1, 2])("is the power %f with which it grows", (power) => {
+    expect(exponent([10, 100, 1_000, 1e6].map((x) => [x, 7 * x ** power]))).toBeCloseTo(power, 9);
   });
 });

@@ -2,8 +2,8 @@
  * `npm run bench`: measures each row of docs/performance.md against its baseline and writes the table there.
  * `--only ID` (repeatable) measures some rows, `--budget SECONDS` bounds the whole run, `--json FILE` writes the results
  * too, `--no-page` leaves the page alone, `--list` only names the rows. `--guard` measures the rows in recorded.json and
- * fails when one became worse than 1.5 times what it was; `--record` writes what it is now there. RIVULET_SEED changes
- * the data.
+ * fails when one became worse than 1.5 times what it was; `--record` writes what it is now there. `--curves` prints how
+ * costs grow instead. RIVULET_SEED changes the data.
  */
 import { readdirSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -11,10 +11,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import type { Benchmark } from "./benchmark.ts";
+import { drawCurves } from "./curves.ts";
 import { readRecorded, worse, writeRecorded } from "./guard.ts";
 import { describeRow, machine, type Row, resultOf, writePage } from "./report.ts";
 
-const { only, budget, json, list, page, guard, record } = parseArgs({
+const { only, budget, json, list, page, guard, record, curves } = parseArgs({
   options: {
     only: { type: "string", multiple: true },
     budget: { type: "string", default: "600" },
@@ -23,6 +24,7 @@ const { only, budget, json, list, page, guard, record } = parseArgs({
     page: { type: "boolean", default: true },
     guard: { type: "boolean", default: false },
     record: { type: "boolean", default: false },
+    curves: { type: "boolean", default: false },
   },
   allowNegative: true,
 }).values;
@@ -42,41 +44,44 @@ if (unknown.length > 0)
   throw new RangeError(`--only ${unknown.join()}: rows are ${all.map(({ id }) => id).join(", ")}`);
 
 if (list) for (const { id, what } of all) console.log(`${id}: ${what}`);
-else await measureAll();
-
-async function measureAll(): Promise<void> {
+else {
   console.log(`${machine()}, seed ${seed}`);
   const directory = await mkdtemp(join(tmpdir(), "rivulet-bench-"));
+  try {
+    if (curves) await drawCurves({ budgetMs: Number(budget) * 1_000, seed, directory, print: console.log });
+    else await measureAll(directory);
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+async function measureAll(directory: string): Promise<void> {
   const rows: Row[] = [];
   const notes: string[] = [];
   const endsAt = performance.now() + Number(budget) * 1_000;
-  try {
-    for (const [index, benchmark] of chosen.entries()) {
-      const left = endsAt - performance.now();
-      if (left <= 0) {
-        console.log(`${benchmark.id}: no time left`);
-        continue;
-      }
-      const note = (line: string): void => {
-        notes.push(line);
-        console.log(`  ${line}`);
-      };
-      const budgetMs = left / (chosen.length - index);
-      const measured = await benchmark.run({ budgetMs, seed, directory, note }).catch((error: unknown) => {
-        // The other rows are still worth having; the exit code tells.
-        console.error(`${benchmark.id} failed:`, error);
-        process.exitCode = 1;
-        return undefined;
-      });
-      if (measured === undefined) {
-        console.log(`${benchmark.id}: cannot be measured here`);
-        continue;
-      }
-      rows.push({ benchmark, measured });
-      console.log(describeRow({ benchmark, measured }));
+  for (const [index, benchmark] of chosen.entries()) {
+    const left = endsAt - performance.now();
+    if (left <= 0) {
+      console.log(`${benchmark.id}: no time left`);
+      continue;
     }
-  } finally {
-    await rm(directory, { recursive: true, force: true });
+    const note = (line: string): void => {
+      notes.push(line);
+      console.log(`  ${line}`);
+    };
+    const budgetMs = left / (chosen.length - index);
+    const measured = await benchmark.run({ budgetMs, seed, directory, note }).catch((error: unknown) => {
+      // The other rows are still worth having; the exit code tells.
+      console.error(`${benchmark.id} failed:`, error);
+      process.exitCode = 1;
+      return undefined;
+    });
+    if (measured === undefined) {
+      console.log(`${benchmark.id}: cannot be measured here`);
+      continue;
+    }
+    rows.push({ benchmark, measured });
+    console.log(describeRow({ benchmark, measured }));
   }
   if (guard) {
     const slower = worse(rows, recorded);
