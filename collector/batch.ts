@@ -1,7 +1,7 @@
 /** Gathers events for about a second, so that a busy page costs few requests. */
 import type { WireContext, WireEvent } from "../processors/model/event.ts";
 import { page } from "./page.ts";
-import { deliver } from "./queue.ts";
+import { deliver, leave } from "./queue.ts";
 import { dataset } from "./settings.ts";
 import { store, uniqueId } from "./store.ts";
 
@@ -17,7 +17,6 @@ export const context: WireContext = { l: navigator.language };
 
 let identity: string | undefined;
 let events: WireEvent[] = [];
-let chars = 0;
 let refused = 0;
 /** Moves on by EVENT_MS with every event, at most BURST_MS behind the clock; who has come up to the clock waits. */
 let spentUntil = 0;
@@ -37,19 +36,25 @@ export const add = (n: string, rest: Partial<WireEvent>): void => {
   if (event)
     if (spentUntil > t) refused++;
     else {
-      const text = JSON.stringify(event);
       spentUntil = Math.max(spentUntil, t - BURST_MS) + EVENT_MS;
       if (!events.length) setTimeout(flush, GATHER_MS);
-      events.push(JSON.parse(text));
-      chars += text.length;
-      if (chars > FULL_CHARS || document.hidden) flush();
+      events.push(JSON.parse(JSON.stringify(event)));
+      if (JSON.stringify(events)[FULL_CHARS] || document.hidden) flush();
     }
 };
 
-/** Sends what has gathered, under an id that stays with it through every attempt. */
-export const flush = (): void => {
+/** Sends what has gathered, under an id that stays with it through every attempt; or leaves it to the next page. */
+export const flush = (isLeft?: unknown): void => {
   if (events.length) {
-    deliver({ k: 1, s: dataset.site!, b: uniqueId(), v: identity, c: context, e: events, d: refused });
+    (isLeft ? leave : deliver)({
+      k: 2,
+      s: dataset.site!,
+      b: uniqueId(),
+      v: identity,
+      c: context,
+      e: events,
+      d: refused,
+    });
     discard();
   }
 };
@@ -61,5 +66,5 @@ export const identify = (): void => {
 
 export const discard = (): void => {
   events = [];
-  chars = refused = 0;
+  refused = 0;
 };

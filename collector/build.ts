@@ -44,8 +44,8 @@ const SOURCES: Readonly<Record<CollectorFile, string>> = {
  * Found by `test/collector/letters.ts`; any other order works too.
  */
 export const LETTERS = {
-  "c.js": "ltu$adUwpbisGJnQIqmHycYXKEzL_PBRkCgOoVhxFZWrjTvfASDeMN",
-  "lite.js": "qitljsy$fBgnh_eukbvmowrNadxLGOPcRXEVYFMIJCHTZASDpUKzQW",
+  "c.js": "taexupqwsPk_QlUIzgADYfNGyEnhcFVibjLJmvHWroSRdCTBZO$XMK",
+  "lite.js": "eiptsqIzomnKraBcykZblOfdjQYJhNPGTgwCXHMWEL$UVASDxR_uvF",
 } as const;
 
 /** Optional chaining, dynamic import and `||=`, and nothing newer: every browser since the autumn of 2020. */

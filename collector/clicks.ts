@@ -14,7 +14,7 @@ export const watchClicks = (): unknown =>
       : // A context menu is no visit, and every click inside a form would find the form.
         button < 2 && (target as Element).closest("[data-event]:not(form),a[href]");
     if (!element) return;
-    const { dataset, href, pathname, host } = element as HTMLAnchorElement;
+    const { dataset, pathname, host } = element as HTMLAnchorElement;
     const name =
       dataset.event ||
       (isSubmit
@@ -27,7 +27,7 @@ export const watchClicks = (): unknown =>
         props: {
           // Not `.id`: a form's field of that name hides it.
           id: (element as Element).getAttribute("id")!,
-          url: host && scrub(href),
+          url: host && scrub(element as HTMLAnchorElement),
           ...JSON.parse(dataset.props || null!),
         },
       });

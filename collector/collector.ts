@@ -3,23 +3,21 @@ import { discard, flush, identify } from "./batch.ts";
 import type { Call, Rivulet } from "./calls.ts";
 import { watchClicks } from "./clicks.ts";
 import { reportEngagement, watchEngagement } from "./engagement.ts";
-import { begin, end, isStarted, move, track, view } from "./events.ts";
+import { begin, end, isStarted, move, replay, track, view } from "./events.ts";
 import { guard, on } from "./guard.ts";
 import { watchHistory } from "./history.ts";
 import { page } from "./page.ts";
-import { drain, forget } from "./queue.ts";
-import { beside, dataset, isAllowed } from "./settings.ts";
+import { forget } from "./queue.ts";
+import { dataset, isAllowed, src } from "./settings.ts";
 import { store } from "./store.ts";
 
 const stub = window.rivulet as (Rivulet & { q?: Call[] }) | undefined;
-const replay = (call: Call): void => track(...call);
 
 /** Only a page that is seen counts: not a prerendered one, not a tab that is never opened. */
 const start = (): void => {
   if (isStarted || document.hidden || !isAllowed()) return;
   begin();
-  drain();
-  dataset.with?.split(" ").map((file) => import(beside(file)).catch(start)); // which has nothing left to do
+  dataset.with?.split(" ").map((file) => import(new URL(file, src) as never).catch(start)); // which has nothing left to do
   identify(); // comes last, because it may throw
 };
 
@@ -42,15 +40,16 @@ if (!stub?.consent) {
   watchClicks();
   watchHistory(move);
   // Whichever way it changed: a page that has just come into view has nothing new to report.
-  on("pagehide visibilitychange", () => {
+  on("pageswap pagehide visibilitychange", ({ activation }: PageSwapEvent) => {
     if (isStarted) {
+      // It goes to another page of this origin (https://html.spec.whatwg.org/#the-pageswapevent-interface), which takes the
+      // report along if the store lasts: an ordinary object that stands in for it has no methods. Events do not wait.
+      if (activation) flush();
       reportEngagement();
-      flush();
+      flush(activation && store.getItem);
     }
     start();
   });
-  // Another document of the site keeps something: most likely one that was just left, and cannot send it any more.
-  on("storage", drain);
   // Back from the back/forward cache: the visitor sees the page anew, though nothing has loaded.
   on("pageshow", ({ persisted }: PageTransitionEvent) => {
     if (isStarted && persisted) view(page.r);

@@ -52,10 +52,9 @@ export const resetEngagement = (): void => {
 /** Reports the time since the last report (ms) and the deepest scroll of this page view (percent), if there is anything new. */
 export const reportEngagement = (): void => {
   tick();
-  const ms = engagedMs;
   const sd = (deepest / height) * 100;
-  if (ms < MIN_MS && sd <= reported) return;
+  if (engagedMs < MIN_MS && sd <= reported) return;
+  add("engagement", { ms: engagedMs, sd });
   engagedMs = 0;
   reported = sd;
-  add("engagement", { ms, sd });
 };

@@ -1,6 +1,6 @@
 /** What the page calls, and what it shows. */
 import { add } from "./batch.ts";
-import type { EventOptions, Rivulet } from "./calls.ts";
+import type { Call, EventOptions, Rivulet } from "./calls.ts";
 import { reportEngagement, resetEngagement } from "./engagement.ts";
 import { guard } from "./guard.ts";
 import { allowedParams, page, path, scrub } from "./page.ts";
@@ -10,14 +10,16 @@ import { isAllowed } from "./settings.ts";
 export let isStarted: boolean | undefined;
 let shownPath: string;
 /** Calls that came before. */
-const waiting: Array<() => void> = [];
+const waiting: Call[] = [];
 
 /** What the page calls. */
-export const track = guard((name: string, { props, revenue, interactive, ...rest }: EventOptions = {}) => {
-  const tell = () => add(name, { p: props, $: revenue, i: interactive, ...rest });
-  if (isStarted) tell();
-  else if (isAllowed()) waiting.push(tell);
+export const track = guard((...call: Call) => {
+  const [name, { props, revenue, interactive, ...rest } = {} as EventOptions] = call;
+  if (isStarted) add(name, { p: props, $: revenue, i: interactive, ...rest });
+  else if (isAllowed()) waiting.push(call);
 }) as Rivulet;
+
+export const replay = (call: Call): void => track(...call);
 
 /** A page is shown: the first one, another one, or the same one again. */
 export const view = (referrer: string): void => {
@@ -39,11 +41,10 @@ type Navigation = PerformanceEntry & { responseStatus?: number };
 
 export const begin = (): void => {
   isStarted = true;
-  view(document.referrer && scrub(document.referrer));
-  // The navigation comes first of all entries.
+  view(document.referrer && scrub(new URL(document.referrer)));
   if ((performance.getEntries()[0] as Navigation | undefined)?.responseStatus === 404)
     add("404", { i: false });
-  waiting.splice(0).map((tell) => tell());
+  waiting.splice(0).map(replay);
 };
 
 export const end = (): void => {

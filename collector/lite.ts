@@ -57,7 +57,7 @@ const view = (referrer: string): void => {
 const start = (): void => {
   if (isStarted || document.hidden || !isAllowed()) return;
   isStarted = true;
-  view(document.referrer && scrub(document.referrer));
+  view(document.referrer && scrub(new URL(document.referrer)));
   waiting.splice(0).map(replay);
 };
 

@@ -1,6 +1,6 @@
 /**
  * Delivers batches at least once. Batches go out directly until one fails; from then on they wait in the
- * store, oldest first, and one tab of all those open works them off.
+ * store, oldest first, and one tab of all those open works them off. What a page leaves to the next one waits there too.
  */
 import { on } from "./guard.ts";
 import { post, type Unsent } from "./send.ts";
@@ -8,7 +8,8 @@ import { api, isAllowed } from "./settings.ts";
 import { store, uniqueId } from "./store.ts";
 
 /** One key a batch, so that no tab ever overwrites what another one keeps, even without a lock. */
-const PREFIX = `rivulet ${api} `;
+// biome-ignore lint/style/useTemplate: three bytes
+const PREFIX = "rivulet " + api;
 /** A batch is some 500 characters and browsers give an origin about 5 million. */
 const MAX_KEPT = 500;
 const FIRST_DELAY_MS = 1_000;
@@ -16,14 +17,26 @@ const MAX_DELAY_MS = 300_000;
 /** Of what the store has no room for. */
 const FULL_DELAY_MS = 60_000;
 
-let isDraining: boolean | undefined;
+/** The key of what is sent again just now. */
+let draining: string | undefined;
 
-/** Sends `batch` now, or keeps it while the way is known to be blocked. */
-export const deliver = (batch: Unsent): void => {
+/** Sends `batch` now, and with it the oldest that waits; or keeps it while the way is known to be blocked. */
+export const deliver = async (batch: Unsent): Promise<void> => {
   // Not after the visitor has said no, here or meanwhile.
   if (!isAllowed()) return;
-  if (isDraining) keep(batch);
-  else post(JSON.stringify(batch)).then((isDone) => isDone || !isAllowed() || keep(batch));
+  if (draining) return keep(batch);
+  // Under its own id, so that it may be sent again alone. Nothing is ever kept under the prefix itself.
+  const [key = PREFIX] = kept();
+  batch.q = store[key]!;
+  if (await post(JSON.stringify(batch))) {
+    delete store[key];
+    drain();
+  } else keep(batch);
+};
+
+/** Leaves `batch` to the next page. Throws where the store is full. */
+export const leave = (batch: Unsent): void => {
+  if (isAllowed()) store[PREFIX + uniqueId()] = JSON.stringify(batch);
 };
 
 /** Leaves nothing of ours in the store: no batch, no identity. */
@@ -39,15 +52,15 @@ const kept = (prefix = PREFIX): string[] =>
 
 const keep = (batch: Unsent): void => {
   try {
-    const keys = kept();
-    if (keys[MAX_KEPT - 1]) {
+    const [key] = kept();
+    const text = store[key!]!;
+    if (kept()[MAX_KEPT - 1]) {
       // What gives way is counted, and so is what had given way to it. Others write here too: it goes before it is read.
-      const text = store[keys[0]!]!;
-      delete store[keys[0]!];
+      delete store[key!];
       const { e, d } = JSON.parse(text) as Unsent;
       batch.d += d + e.length;
     }
-    store[PREFIX + uniqueId()] = JSON.stringify(batch);
+    leave(batch);
     drain();
   } catch {
     // The store is full of what others keep there: it waits here, and lives as long as the page.
@@ -56,9 +69,9 @@ const keep = (batch: Unsent): void => {
 };
 
 /** Works off what waits, also what earlier pages left behind. */
-export const drain = async (): Promise<void> => {
-  if (isDraining || !kept()[0]) return;
-  isDraining = true;
+const drain = async (): Promise<void> => {
+  // biome-ignore lint/suspicious/noAssignInExpressions: every byte here travels with every page
+  if (draining || !(draining = kept()[0])) return;
   const work = async () => {
     let delayMs = FIRST_DELAY_MS;
     for (;;) {
@@ -67,14 +80,13 @@ export const drain = async (): Promise<void> => {
         setTimeout(resolve, delayMs * (0.5 + Math.random()));
         on("online", resolve);
       });
-      const [key] = kept();
       // In the same step as the look into the store, so that no batch can fall between.
-      // biome-ignore lint/suspicious/noAssignInExpressions: every byte here travels with every page
-      if (!key) return (isDraining = false);
-      if (await post(store[key]!)) {
-        delete store[key];
+      // biome-ignore lint/suspicious/noAssignInExpressions: as above
+      if (!(draining = kept()[0])) return;
+      if (await post(store[draining]!)) {
+        delete store[draining];
         delayMs = 0;
-      } else delayMs = Math.min(delayMs * 2 + FIRST_DELAY_MS, MAX_DELAY_MS);
+      } else delayMs = ((delayMs * 2) % MAX_DELAY_MS) + FIRST_DELAY_MS;
     }
   };
   // The other tabs wait for the lock and inherit it when this one closes. Plain http has no locks:

@@ -3,7 +3,7 @@ import type { WireBatch } from "../processors/model/event.ts";
 import { api } from "./settings.ts";
 
 /** A batch without its sent time: each attempt adds its own. */
-export type Unsent = WireBatch & { d: number };
+export type Unsent = WireBatch & { d: number; q?: string };
 
 /**
  * Characters of a batch. UTF-8 needs at most 3 bytes for each, hence at most 48 KiB, which leaves room
@@ -28,8 +28,8 @@ export const post = async (batch: string): Promise<unknown> => {
         body,
         credentials: "omit",
         // The few batches beyond the limit would be refused at once with it.
-        keepalive: batch.length < MAX_CHARS,
+        keepalive: !batch[MAX_CHARS],
       }))) as Response;
-    return status < 500 && status !== 429;
+    return status !== 429 && status < 500;
   } catch {}
 };

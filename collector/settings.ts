@@ -4,13 +4,9 @@ import { store } from "./store.ts";
 /** Read while the script runs: `currentScript` is null in every later callback. */
 export const { dataset, src } = document.currentScript as HTMLScriptElement;
 
-/** An address of a file or path beside the script. */
-export const beside = (path: string): string => new URL(path, src) as never;
-
-/** Where batches go: beside the script, unless `data-api` names another place. */
-export const api = dataset.api || beside("/v1/events");
-/** `data-hash`: the fragment is part of the address, as in old single-page routers. */
-export const countsHash = "hash" in dataset;
+/** Where batches go: to the script's origin, unless `data-api` names another place. */
+// biome-ignore lint/style/useTemplate: a byte
+export const api = dataset.api || src.split("/", 3).join("/") + "/v1/events";
 
 type Privacy = Navigator & { globalPrivacyControl?: boolean };
 

@@ -1,13 +1,12 @@
 /** Text that outlives the page where the browser allows it, and only lives as long as the page where not. */
-import { guard } from "./guard.ts";
-
 /** `localStorage` used as the plain object it also is, so that an ordinary object can stand in for it. */
 export let store: Record<string, string> = {};
 
 // Storage may be blocked, or this a sandboxed frame: then even naming it throws. Some in-app browsers have null here.
-guard(() => {
+try {
   store = localStorage || store;
-})();
+} catch {}
 
 /** A text that nobody else makes, and that sorts by the time of making. */
-export const uniqueId = (): string => `${Date.now()}${Math.random()}`;
+// biome-ignore lint/style/useTemplate: six bytes
+export const uniqueId = (): string => Date.now() + "" + Math.random();

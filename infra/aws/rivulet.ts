@@ -229,6 +229,8 @@ export class Rivulet extends Construct {
       ingestPath: props.ingestPath,
       signInOrigin: this.users?.domain.baseUrl(),
     });
+    // A collector may send what an older consumer does not read: it is there when the consumers are.
+    this.site.node.addDependency(this.aggregation, ...(this.archive ? [this.archive] : []));
     this.imports = props.imports
       ? new Import(this, "Import", { clicks: this.clicks, data: this.data, sites, concurrency: keep(2) })
       : undefined;

@@ -6,7 +6,10 @@ import type { EpochMs } from "./time.ts";
 
 /** One batch as the collector posts it to `/v1/events` (design: short keys, because they travel with every click). */
 export interface WireBatch {
-  /** Version of the collector's wire form: 1. Absent from other senders. Old versions are read for as long as pages may hold them. */
+  /**
+   * Version of the collector's wire form: 2 may have `q`, 1 has not. Absent from other senders. Old versions are read for
+   * as long as pages may hold them.
+   */
   k?: number;
   /** Site id, as registered. */
   s: string;
@@ -21,6 +24,11 @@ export interface WireBatch {
   /** Events that the sender gave up since its last batch: its offline queue was full, or the page reported faster than its limit. */
   d?: number;
   e: WireEvent[];
+  /**
+   * An earlier batch that waited in the browser and goes along, as the JSON text that was kept, without `t`: it was sent
+   * when this one was. It has an id of its own, under which it is sent again alone if nobody answers.
+   */
+  q?: string;
 }
 
 export interface WireContext {

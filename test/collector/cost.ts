@@ -56,8 +56,15 @@ try {
     // Down, up, click: all that the browser tells the collector of one.
     clicks[id].push(await costOf(browser, tab, script, () => tab.click(`#${id}`)));
   }
-  report("load", loads);
+  report("load, until the page view is on its way", loads);
+  report(
+    "of it, evaluating the script",
+    loads.map((cost) => ({ ...cost, ms: cost.evaluationMs })),
+  );
   report("load of a script that only sends one request", requests);
+  // Neighbours, because what else runs on the machine slows both.
+  const ratios = loads.map(({ ms }, i) => ms / requests[i]!.ms);
+  console.log(`a load costs ${median(ratios).toFixed(2)} times that one request`);
   report("click on nothing in particular", clicks.plain);
   report("click on an element with data-event", clicks.marked);
   report("click on an outbound link", clicks.out);

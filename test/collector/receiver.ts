@@ -114,7 +114,9 @@ export async function startReceiver({ collector, csp, files }: ReceiverOptions):
     const seen = new Map<string, WireBatch>();
     for (const { batch, answer } of attempts) {
       const status = typeof answer === "object" ? (answer.status ?? 204) : answer;
-      if (status === 204 || status === "drop") seen.set(batch.b!, batch);
+      if (status !== 204 && status !== "drop") continue;
+      for (const one of [...(batch.q ? [JSON.parse(batch.q) as WireBatch] : []), batch])
+        seen.set(one.b!, one);
     }
     return [...seen.values()].flatMap((batch) =>
       batch.e.map((event) => ({

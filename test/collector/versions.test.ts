@@ -77,7 +77,7 @@ it("sends page views, navigations and events with the lite build, again after a 
     expect(new Set(again).size).toBe(3);
     expect([...receiver.names()].sort()).toEqual(["pageview", "pageview", "paid"]);
     const decoded = receiver.attempts.map(({ batch }) => decodeRivulet(batch, Date.now()));
-    expect(decoded.every((one) => !("reason" in one) && one[0].rejects.length === 0)).toBe(true);
+    expect(decoded.every((one) => !("reason" in one) && one[0]!.rejects.length === 0)).toBe(true);
   });
 });
 

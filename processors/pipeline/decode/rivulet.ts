@@ -1,4 +1,7 @@
-/** Decoder of Rivulet's own protocol, `POST /v1/events`: one batch, one site, many events (model/event.ts lists every key). */
+/**
+ * Decoder of Rivulet's own protocol, `POST /v1/events`: one site, many events, and perhaps a batch that an earlier page
+ * left (model/event.ts lists every key).
+ */
 import {
   type Batch,
   type ClickEvent,
@@ -18,6 +21,7 @@ import {
   isObject,
   isReject,
   languageTag,
+  parseJson,
   properties,
   referrerText,
   reject,
@@ -28,9 +32,29 @@ import {
 import { revenue } from "./revenue.ts";
 import { pageUrl } from "./url.ts";
 
-/** The batch in `raw`, or why none of it can be used. A bad event costs itself only. Unknown keys are ignored. */
-export function decodeRivulet(raw: unknown, receivedAt: EpochMs): [Batch] | Reject {
+/**
+ * The batch in `raw` and before it the one that it carries, or why none of it can be used. A bad event, and what is
+ * carried and cannot be read, cost themselves only. Unknown keys are ignored.
+ */
+export function decodeRivulet(raw: unknown, receivedAt: EpochMs): Batch[] | Reject {
   if (!isObject(raw)) return reject("malformed", "body: not an object");
+  const batch = decodeBatch(raw, receivedAt);
+  if (isReject(batch)) return batch;
+  if (raw.q == null) return [batch];
+  const carried = decodeCarried(raw.q, raw.t, receivedAt);
+  if (!isReject(carried)) return [carried, batch];
+  const refused = { ...carried, message: `q: ${carried.message}` };
+  return [{ ...batch, rejects: [...batch.rejects, refused] }];
+}
+
+/** It was written down before it was sent, hence it is a text; and it has no time of sending but that of what carries it. */
+function decodeCarried(text: unknown, sentAt: unknown, receivedAt: EpochMs): Batch | Reject {
+  const raw = typeof text === "string" ? parseJson(text) : undefined;
+  if (!isObject(raw)) return reject("malformed", "not the text of a batch");
+  return decodeBatch({ ...raw, t: sentAt }, receivedAt);
+}
+
+function decodeBatch(raw: Record<string, unknown>, receivedAt: EpochMs): Batch | Reject {
   const site = identifier(raw.s, "s", LIMITS.siteChars);
   if (isReject(site)) return site;
   if (site === "") return reject("malformed", "s: required");
@@ -62,7 +86,7 @@ export function decodeRivulet(raw: unknown, receivedAt: EpochMs): [Batch] | Reje
   const screenWidth = screenPixels(context.w);
   const language = languageTag(context.l);
   const dropped = droppedEvents(raw.d);
-  return [{ site, id, visitor, screenWidth, language, events, rejects, ...(dropped > 0 && { dropped }) }];
+  return { site, id, visitor, screenWidth, language, events, rejects, ...(dropped > 0 && { dropped }) };
 }
 
 /** More than a full queue of full batches could hold is no count of a collector's; what is no count says nothing. */

@@ -48,6 +48,31 @@ describe("a whole batch", () => {
     ]);
   });
 
+  it("is preceded by the one that it carries, which keeps its id and was sent when this one was", () => {
+    const left = batchOf({ n: "engagement", t: RECEIVED - 90_000, ms: 4_000 }, { b: "left", v: "a" });
+    const carrying = batchOf(pageview, {
+      b: "now",
+      t: RECEIVED - 60_000,
+      q: JSON.stringify({ ...left, q: JSON.stringify(left) }),
+    });
+    expect(decodeV1(carrying)).toMatchObject([
+      // A minute of skew, as the carrying batch's time of sending shows.
+      { id: "left", visitor: "a", events: [{ name: "engagement", engagedMs: 4_000, at: RECEIVED - 30_000 }] },
+      { id: "now", visitor: "", events: [{ name: "pageview" }], rejects: [] },
+    ]);
+  });
+
+  it.each([
+    ["no text", { ...batchOf(pageview) }, "q: not the text of a batch"],
+    ["no JSON", "{", "q: not the text of a batch"],
+    ["a list", "[]", "q: not the text of a batch"],
+    ["a batch without a site", JSON.stringify(batchOf(pageview, { s: "" })), "q: s: required"],
+  ])("loses nothing but what it carries when that is %s", (_, q, message) => {
+    expect(decodeV1(batchOf(pageview, { b: "now", q }))).toMatchObject([
+      { id: "now", events: [{ name: "pageview" }], rejects: [{ reason: "malformed", message }] },
+    ]);
+  });
+
   it("loses only the events that are bad, each with its own reason and place", () => {
     const [batch] = decodeV1({
       s: "example.com",
