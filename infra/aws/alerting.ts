@@ -36,7 +36,8 @@ export class Alerting extends Construct {
         ...environment,
       },
     });
-    data.allowReadingAndWriting(this.handler);
+    data.allowReading(this.handler);
+    data.allowAlerts(this.handler);
     this.handler.allow(["sns:Publish"], this.topic.topicArn);
     // The next minute is the retry.
     this.handler.function.configureAsyncInvoke({ retryAttempts: 0, maxEventAge: Duration.minutes(1) });

@@ -34,13 +34,23 @@ export class AnalyticsTable extends Construct {
     handler.allow(READ, this.table.tableArn);
   }
 
-  /** Changes to what owners define, and to nothing that was counted. */
+  /** Changes to what owners define and to who may read, and to nothing that was counted. */
   allowSettings(handler: Handler): void {
+    this.#allowItems(handler, ["settings", "access"]);
+  }
+
+  /** Changes to what is known of alerts: what was told, and when. */
+  allowAlerts(handler: Handler): void {
+    this.#allowItems(handler, ["alert-state", "alert/*"]);
+  }
+
+  /** Changes to items with these partition keys. */
+  #allowItems(handler: Handler, keys: readonly string[]): void {
     handler.role.addToPolicy(
       new PolicyStatement({
-        actions: ["dynamodb:UpdateItem", "dynamodb:DeleteItem"],
+        actions: WRITE,
         resources: [this.table.tableArn],
-        conditions: { "ForAllValues:StringEquals": { "dynamodb:LeadingKeys": ["settings", "access"] } },
+        conditions: { "ForAllValues:StringLike": { "dynamodb:LeadingKeys": [...keys] } },
       }),
     );
   }

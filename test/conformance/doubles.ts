@@ -1,6 +1,12 @@
 /** Local doubles of AWS services, in this process, on free ports of 127.0.0.1; and a wire between a client and a double that can break. */
 import { once } from "node:events";
-import { createServer, type IncomingMessage, request, type Server } from "node:http";
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  request,
+  type Server,
+} from "node:http";
 import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";
@@ -46,34 +52,54 @@ export const localClient = (endpoint: string) => ({
 });
 
 export interface Exchange {
-  /** The part of X-Amz-Target behind the dot. */
+  /** As the request is signed for it: `dynamodb`. */
+  readonly service: string;
+  readonly method: string;
+  /** With its query. */
+  readonly path: string;
+  /** The part of X-Amz-Target behind the dot; empty where the protocol has another place for it. */
   readonly operation: string;
   readonly body: Buffer;
   /** Sends the request on, and says what the service answered. */
-  forward(): Promise<{ status: number; type: string; body: Buffer }>;
+  forward(): Promise<Answer>;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly type: string;
+  readonly body: Buffer;
+  /** Besides; S3 says there what an object is. */
+  readonly headers?: IncomingHttpHeaders;
 }
 
 /** What the client gets to see: an answer, or (undefined) a connection that breaks. */
-export type Wire = (
-  exchange: Exchange,
-) => Promise<{ status: number; type: string; body: Buffer } | undefined>;
+export type Wire = (exchange: Exchange) => Promise<Answer | undefined>;
 
-/** Stands between a client and a double; `wire` decides what becomes of every request. */
-export async function startWire(target: string, wire: Wire): Promise<Double> {
+/** Stands between a client and a double, or one for each service; `wire` decides what becomes of every request. */
+export async function startWire(target: string | ((service: string) => string), wire: Wire): Promise<Double> {
   const server = createServer(async (req, res) => {
     const body = await buffer(req);
+    const { method = "POST", url: path = "/", headers } = req;
+    // The scope of a signature: key/date/region/service/aws4_request.
+    const service = /Credential=[^,\s]+\/(\w+)\/aws4_request/.exec(headers.authorization ?? "")?.[1] ?? "";
     const forward = async () => {
-      const { method = "POST", url, headers } = req;
-      const onward = request(new URL(url ?? "/", target), { method, headers });
+      const base = typeof target === "string" ? target : target(service);
+      const onward = request(new URL(path, base), { method, headers });
       onward.end(body);
       const [answer] = (await once(onward, "response")) as [IncomingMessage];
-      const type = answer.headers["content-type"] ?? "";
-      return { status: answer.statusCode ?? 0, type, body: await buffer(answer) };
+      const { "transfer-encoding": _t, connection: _c, ...rest } = answer.headers;
+      const type = rest["content-type"] ?? "";
+      return { status: answer.statusCode ?? 0, type, body: await buffer(answer), headers: rest };
     };
-    const operation = String(req.headers["x-amz-target"]).split(".")[1] ?? "";
-    const seen = await wire({ operation, body, forward });
+    const operation = String(headers["x-amz-target"]).split(".")[1] ?? "";
+    const seen = await wire({ service, method, path, operation, body, forward });
     if (seen === undefined) req.socket.destroy();
-    else res.writeHead(seen.status, { "content-type": seen.type }).end(seen.body);
+    else {
+      const { status, type, body: content, headers: more } = seen;
+      // An answer to HEAD tells the length of what it leaves out.
+      const length = method === "HEAD" ? more?.["content-length"] : content.length;
+      res.writeHead(status, { ...more, "content-type": type, "content-length": length ?? 0 }).end(content);
+    }
   });
   return listen(server);
 }

@@ -1,22 +1,30 @@
 import { spawnSync } from "node:child_process";
 import { readdirSync, statSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { bundleHandler } from "../../../infra/aws/bundle.ts";
+import { randomBytes, secrets } from "../../../processors/crypto.ts";
+import { createGrant, listGrants } from "../../../processors/pipeline/access.ts";
+import { addRule, ruleOf } from "../../../processors/pipeline/alerts/rules.ts";
+import { recentAlerts } from "../../../processors/pipeline/alerts/watch.ts";
 import { lambdaEvent } from "../../kit/lambda/event.ts";
 import { type Cloud, type FunctionName, startCloud } from "./cloud.ts";
 import { bundleOf } from "./lambda.ts";
+import { type Others, startOthers } from "./others.ts";
 import { ask, numbers, request } from "./requests.ts";
 import { type Json, synthesise } from "./synth.ts";
 
 let cloud: Cloud;
+let others: Others;
 beforeAll(async () => {
+  others = await startOthers();
   // Direct, because it has all that the usual deployment has, and the table of countries besides.
-  cloud = await startCloud({ sites: "shop.example@Asia/Seoul", direct: "true" });
+  const context = { direct: "true", archive: "true", imports: "true", budget: "50" };
+  cloud = await startCloud({ sites: "shop.example@Asia/Seoul", ...context }, others.endpoints);
 });
-afterAll(() => cloud?.close());
+afterAll(async () => {
+  await cloud?.close();
+  await others?.close();
+});
 
 const NOW = Date.now();
 /** The trace of the first visitor's batch, which the edge chose to sample. */
@@ -166,15 +174,145 @@ describe("the functions as they are deployed", () => {
     ]);
   });
 
-  it("tried nothing that their roles do not allow", () => {
-    expect(cloud.denied).toEqual([]);
-    expect(cloud.used).toContain("query: dynamodb:Query");
+  const called = (name: FunctionName): string[] =>
+    [...new Set(cloud.used)].filter((call) => call.startsWith(`${name}: `)).toSorted();
+
+  it("hand a row of every event to Firehose", async () => {
+    await cloud.start("archive").invoke(await shardEvent());
+    const rows = others
+      .asked("firehose")
+      .flatMap(({ Records }) => Records.map(({ Data }: Json) => atob(Data)));
+    expect(rows.join("\n").match(/"name":"pageview"/g)).toHaveLength(VISITORS * 2);
+    expect(called("archive")).toContain("archive: firehose:PutRecordBatch");
   });
 
-  it.each<FunctionName>(["aggregate", "compact", "query"])("are small files: %s", (name) => {
-    const files = sizesOf(bundleOf(cloud.synthesised, cloud.ids[name]));
-    expect(files.get("index.mjs"), "what a cold start reads").toBeLessThan(130_000);
-    expect(Math.max(...files.values()), "what is loaded at once").toBeLessThan(400_000);
+  it("ask Athena what rollups cannot answer, in the workgroup that bounds it", async () => {
+    const question = ask({
+      site_id: "shop.example",
+      metrics: ["visitors"],
+      dimensions: ["event:page", "visit:country"],
+      date_range: "24h",
+    });
+    expect(await cloud.start("query").invoke(question)).toMatchObject({ statusCode: 200 });
+    expect(called("query")).toEqual(
+      expect.arrayContaining(["query: athena:StartQueryExecution", "query: athena:GetQueryResults"]),
+    );
+  });
+
+  it("tell an owner's topic when a rule says so, and note that it was told", async () => {
+    const rule = ruleOf("shop.example", "r-1", NOW, { kind: "above", limit: 1, minutes: 60 });
+    await addRule(cloud.store, rule);
+    expect(await cloud.start("alerts").invoke({})).toEqual({ rules: 1, told: 1 });
+    expect(await cloud.start("alerts").invoke({})).toEqual({ rules: 1, told: 0 });
+    expect(others.asked("sns")).toHaveLength(1);
+    expect(await recentAlerts(cloud.store, "shop.example")).toHaveLength(1);
+  });
+
+  it("let an owner take a share link back", async () => {
+    const deps = { store: cloud.store, clock: Date, secrets, randomBytes };
+    const { token } = await createGrant(deps, { kind: "key", site: "shop.example", mayWrite: true });
+    const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+    const query = cloud.start("query");
+    const body = JSON.stringify({ site_id: "shop.example", days: 1 });
+    const made = await query.invoke(request("POST", "/api/v2/shares", { headers, body }));
+    const { id } = JSON.parse(made.body);
+    const queryStringParameters = { site_id: "shop.example", id };
+    const gone = request("DELETE", "/api/v2/shares", { headers, queryStringParameters });
+    expect(await query.invoke(gone)).toMatchObject({ statusCode: 200 });
+    expect(await listGrants(deps, "shop.example")).toHaveLength(1);
+  });
+
+  it("put a file on the stream and report beside it", async () => {
+    const [, bucket] = bucketNamed("ImportFiles");
+    const day = new Date(NOW - 86_400_000).toISOString().slice(0, 10);
+    const key = "imports/shop.example/a.jsonl";
+    await others.makeBucket(bucket);
+    await others.drop(bucket, key, `{"time":"${day}T10:00:00Z","url":"https://shop.example/old"}\nno line\n`);
+    const notice = {
+      eventSource: "aws:s3",
+      eventName: "ObjectCreated:Put",
+      s3: { bucket: { name: bucket }, object: { key } },
+    };
+    const message = {
+      messageId: "m-1",
+      body: JSON.stringify({ Type: "Notification", Message: JSON.stringify({ Records: [notice] }) }),
+      attributes: {},
+    };
+    expect(await cloud.start("import").invoke({ Records: [message] })).toEqual({ batchItemFailures: [] });
+    expect(called("import")).toEqual(
+      expect.arrayContaining(["import: kinesis:PutRecords", "import: s3:GetObject", "import: s3:PutObject"]),
+    );
+  });
+
+  it("do the first steps of a rebuild, and end it", async () => {
+    const day = new Date(NOW).toISOString().slice(0, 10);
+    const [, bucket] = bucketNamed("ArchiveRows");
+    await others.makeBucket(bucket);
+    const rebuild = cloud.start("rebuild");
+    const step = (name: string, more: object = {}) => rebuild.invoke({ step: name, run: "r-1", ...more });
+    await step("begin", { input: { site: "shop.example", from: day, to: day } });
+    expect(await step("arrived")).toEqual(expect.any(Boolean));
+    expect(await step("plan")).toMatchObject({ portions: [] });
+    await step("giveUp", { failure: { Error: "test", Cause: "enough" } });
+    expect(called("rebuild")).toEqual(
+      expect.arrayContaining([
+        "rebuild: s3:ListBucket",
+        "rebuild: s3:PutObject",
+        "rebuild: dynamodb:UpdateItem",
+      ]),
+    );
+  });
+
+  it("widen the consumer's window when money is short", async () => {
+    const alarm = { alarmData: { state: { value: "ALARM" } } };
+    expect(await cloud.start("thrift").invoke(alarm)).toEqual({ seconds: 10 });
+    expect(others.asked("lambda")).toEqual([{ MaximumBatchingWindowInSeconds: 10 }]);
+  });
+
+  it("click as anybody may, who asks AWS for nothing", async () => {
+    // There is no such host; it gets as far as the network.
+    await expect(cloud.start("canary").invoke({})).rejects.toThrow("fetch failed");
+    expect(called("canary")).toEqual([]);
+  });
+
+  it("tried nothing that their roles do not allow, and every one of them tried something", () => {
+    expect(cloud.denied).toEqual([]);
+    for (const name of Object.keys(cloud.ids) as FunctionName[])
+      if (name !== "canary") expect(called(name).length, name).toBeGreaterThan(0);
+    expect(Object.keys(cloud.ids)).toHaveLength(
+      cloud.synthesised.of("AWS::Lambda::Function").filter(([id]) => id.startsWith("Rivulet")).length,
+    );
+  });
+
+  it("may do nothing else, as these examples show", () => {
+    const table = "arn:aws:dynamodb:us-east-1:123456789012:table/rivulet-table";
+    const may = (name: FunctionName, action: string, arn: string, ...leadingKeys: string[]): boolean =>
+      cloud.may(name, { action, resources: [arn], leadingKeys });
+    expect(may("query", "dynamodb:UpdateItem", table, "access")).toBe(true);
+    expect(may("query", "dynamodb:UpdateItem", table, "minute/shop.example")).toBe(false);
+    expect(may("query", "dynamodb:BatchWriteItem", table, "access", "log/0")).toBe(false);
+    expect(may("alerts", "dynamodb:UpdateItem", table, "alert/shop.example")).toBe(true);
+    expect(may("alerts", "dynamodb:UpdateItem", table, "settings")).toBe(false);
+    expect(may("aggregate", "dynamodb:UpdateItem", table, "log/0")).toBe(true);
+    expect(may("aggregate", "dynamodb:UpdateItem", `${table}-of-others`, "log/0")).toBe(false);
+    expect(may("aggregate", "dynamodb:Scan", table)).toBe(false);
+    const [, rows] = bucketNamed("ArchiveRows");
+    expect(may("rebuild", "s3:PutObject", `arn:aws:s3:::${rows}/rebuild/r-1/plan.json`)).toBe(true);
+    expect(may("rebuild", "s3:PutObject", `arn:aws:s3:::${rows}/archive/site=a/x.parquet`)).toBe(false);
+    expect(may("canary", "dynamodb:GetItem", table)).toBe(false);
+  });
+
+  function bucketNamed(part: string): [id: string, name: string] {
+    const [id] = cloud.synthesised.of("AWS::S3::Bucket").find(([one]) => one.includes(part))!;
+    return [id, cloud.known[id]!];
+  }
+
+  it("are small files, every one", () => {
+    for (const [name, id] of Object.entries(cloud.ids)) {
+      const files = sizesOf(bundleOf(cloud.synthesised, id));
+      expect(files.get("index.mjs"), `${name}: what a cold start reads`).toBeLessThan(130_000);
+      expect(Math.max(...files.values()), `${name}: what is loaded at once`).toBeLessThan(400_000);
+    }
   });
 
   it("start cold in not much more than an empty Node does", () => {
@@ -196,15 +334,6 @@ it("have the collector report to the API itself where that is chosen", () => {
   const outputs = JSON.stringify(cloud.synthesised.template.findOutputs("*"));
   expect(outputs).toMatch(/data-api=\\".*execute-api.*\/v1\/events\\" data-site=/);
   expect(() => synthesise({ context: { direct: "true", firewall: "true" } })).toThrow(/around CloudFront/);
-});
-
-it("the largest function, which imports files, is small files as well", async () => {
-  const folder = await mkdtemp(join(tmpdir(), "rivulet-bundle-"));
-  bundleHandler("import", folder);
-  const files = sizesOf(folder);
-  await rm(folder, { recursive: true });
-  expect(files.get("index.mjs")).toBeLessThan(130_000);
-  expect(Math.max(...files.values())).toBeLessThan(400_000);
 });
 
 const sizesOf = (folder: string): Map<string, number> =>

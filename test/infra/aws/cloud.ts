@@ -18,6 +18,8 @@ import {
 } from "@aws-sdk/client-kinesis";
 import { compileTemplate } from "../../../infra/local/gateway/vtl.ts";
 import { ClickstreamError } from "../../../processors/errors.ts";
+import { dynamoStore } from "../../../processors/stores/dynamodb.ts";
+import type { Store } from "../../../processors/stores/store.ts";
 import { kinesisStream } from "../../../processors/streams/kinesis.ts";
 import type { Stream } from "../../../processors/streams/stream.ts";
 import {
@@ -34,10 +36,23 @@ import type { ManualClock } from "../../kit/clock.ts";
 import { type Container, startContainer } from "../../kit/lambda/container.ts";
 import { EventSourceMapping, type MappingOptions } from "../../kit/lambda/mapping.ts";
 import { mappingSettings } from "../../kit/lambda/settings.ts";
-import { bundleOf, type Known, resolve } from "./lambda.ts";
+import { type Call, callOf, roleOf } from "./calls.ts";
+import { bundleOf, type Known, knownOf, resolve } from "./lambda.ts";
 import { type Json, synthesise } from "./synth.ts";
 
-export type FunctionName = "aggregate" | "compact" | "query";
+/** Functions by their handlers, and what the template calls them. */
+const FUNCTIONS = {
+  aggregate: /AggregationAggregateFunction/,
+  alerts: /AlertingWatchFunction/,
+  archive: /ArchiveConsumerFunction/,
+  canary: /CanaryFunction/,
+  compact: /CompactionCompactFunction/,
+  import: /ImportImporterFunction/,
+  query: /ServingQueryFunction/,
+  rebuild: /RebuildStepsFunction/,
+  thrift: /BudgetThriftFunction/,
+};
+export type FunctionName = keyof typeof FUNCTIONS;
 
 /** What a browser's request looks like behind CloudFront. */
 export interface Posted {
@@ -55,15 +70,22 @@ export interface Posted {
 
 export interface Cloud {
   readonly synthesised: ReturnType<typeof synthesise>;
+  /** Of the functions that the template has. */
   readonly ids: Readonly<Record<FunctionName, string>>;
+  /** What everything in the template is called. */
+  readonly known: Known;
   /** What the containers and the mapping go by: real time, and what it was advanced by. The doubles keep to real time. */
   readonly clock: ManualClock;
   readonly kinesis: KinesisClient;
+  /** The table by its own driver. */
+  readonly store: Store;
   /** The stream by its own driver, in a hurry. */
   readonly stream: Stream;
   readonly streamName: string;
   /** Documents that reached the X-Ray daemon. */
   readonly segments: readonly Json[];
+  /** Whether the role of a function allows a call. */
+  may(name: FunctionName, call: Call): boolean;
   /** Calls that a role does not allow, and all others, as `aggregate: dynamodb:Query`. */
   readonly denied: readonly string[];
   readonly used: readonly string[];
@@ -86,26 +108,33 @@ export interface Cloud {
 
 const EDGE_PROOF = "51af3dc0-da77-11e4-872e-1234567db123";
 
-/** Synthesises, bundles and starts the doubles; takes some seconds. Close it, or the process stays. */
-export async function startCloud(context: Readonly<Record<string, string>>): Promise<Cloud> {
+/**
+ * Synthesises, bundles and starts the doubles of DynamoDB and Kinesis; takes some seconds. `more` has endpoints of other
+ * services by their names. Close it, or the process stays.
+ */
+export async function startCloud(
+  context: Readonly<Record<string, string>>,
+  more: Readonly<Record<string, string>> = {},
+): Promise<Cloud> {
   const synthesised = synthesise({ bundle: true, context });
   const idOf = (type: string, named: RegExp): string => {
     const found = synthesised.of(type).find(([id]) => named.test(id));
     if (!found) throw new Error(`no ${type} is named ${named}`);
     return found[0];
   };
-  const ids = {
-    aggregate: idOf("AWS::Lambda::Function", /Aggregate/),
-    compact: idOf("AWS::Lambda::Function", /Compact/),
-    query: idOf("AWS::Lambda::Function", /Query/),
-  };
+  const ids = Object.fromEntries(
+    Object.entries(FUNCTIONS).flatMap(([name, named]) => {
+      const found = synthesised.of("AWS::Lambda::Function").find(([id]) => named.test(id));
+      return found ? [[name, found[0]]] : [];
+    }),
+  ) as Record<FunctionName, string>;
   const tableId = idOf("AWS::DynamoDB::GlobalTable", /./);
   const streamId = idOf("AWS::Kinesis::Stream", /./);
-  const known = {
+  const known = knownOf(synthesised, {
     [tableId]: "rivulet-table",
     [streamId]: "rivulet-clicks",
     "AWS::StackId": `arn:aws:cloudformation:us-east-1:123456789012:stack/Rivulet/${EDGE_PROOF}`,
-  } satisfies Known;
+  });
   const streamName = "rivulet-clicks";
 
   const open: { close(): Promise<void> }[] = [];
@@ -120,13 +149,14 @@ export async function startCloud(context: Readonly<Record<string, string>>): Pro
   const dynamoClient = new DynamoDBClient(localClient(dynamo.endpoint));
   await dynamoClient.send(
     new CreateTableCommand({
-      TableName: known[tableId],
+      TableName: known[tableId]!,
       BillingMode: table.BillingMode,
       KeySchema: table.KeySchema,
       AttributeDefinitions: table.AttributeDefinitions,
     }),
   );
-  dynamoClient.destroy();
+  const store = dynamoStore({ table: "rivulet-table", clock: Date, client: dynamoClient });
+  open.push(store);
   const kinesis = new KinesisClient(localClient(kinesisDouble.endpoint));
   await kinesis.send(new CreateStreamCommand({ StreamName: streamName, ShardCount: 1 }));
   await untilActive(kinesis, streamName);
@@ -137,42 +167,27 @@ export async function startCloud(context: Readonly<Record<string, string>>): Pro
   daemon.bind(0, "127.0.0.1");
   await once(daemon, "listening");
 
-  /** Operations of a service that a function's role allows. */
-  const allowed = (id: string, service: string): Set<string> => {
-    const roleId = synthesised.of("AWS::Lambda::Function").find(([other]) => other === id)![1].Properties
-      .Role["Fn::GetAtt"][0];
-    const actions: string[] = synthesised
-      .of("AWS::IAM::Policy")
-      .filter(([, { Properties }]) => Properties.Roles.some(({ Ref }: Json) => Ref === roleId))
-      .flatMap(([, { Properties }]) =>
-        Properties.PolicyDocument.Statement.flatMap(({ Action }: Json) => Action),
-      );
-    return new Set(
-      actions
-        .filter((action) => action.startsWith(`${service}:`))
-        .map((action) => action.slice(service.length + 1)),
-    );
+  const endpoints: Readonly<Record<string, string>> = {
+    ...more,
+    dynamodb: dynamo.endpoint,
+    kinesis: kinesisDouble.endpoint,
   };
-  const gate = async (name: FunctionName, service: string, target: string): Promise<Double> => {
-    const may = allowed(ids[name], service);
+  const roles = new Map<FunctionName, ReturnType<typeof roleOf>>();
+  const gates = new Map<FunctionName, Double>();
+  for (const name of Object.keys(ids) as FunctionName[]) {
+    const may = roleOf(synthesised, ids[name], known);
     const wire = async (exchange: Exchange): ReturnType<Wire> => {
-      const action = `${name}: ${service}:${exchange.operation}`;
-      (may.has(exchange.operation) ? used : denied).push(action);
-      if (!may.has(exchange.operation)) return awsFailure(400, "AccessDeniedException", action);
-      const disturbance = service === "dynamodb" ? wires.get(name) : undefined;
+      const call = callOf(exchange);
+      const isAllowed = may(call);
+      (isAllowed ? used : denied).push(`${name}: ${call.action}`);
+      if (!isAllowed) return awsFailure(400, "AccessDeniedException", call.action);
+      const disturbance = exchange.service === "dynamodb" ? wires.get(name) : undefined;
       return disturbance ? disturbance(exchange) : exchange.forward();
     };
-    const double = await startWire(target, wire);
-    open.push(double);
-    return double;
-  };
-  const gates = new Map<FunctionName, { dynamodb: Double; kinesis: Double }>();
-  for (const name of ["aggregate", "compact", "query"] as const) {
-    const [dynamodb, kinesisGate] = await Promise.all([
-      gate(name, "dynamodb", dynamo.endpoint),
-      gate(name, "kinesis", kinesisDouble.endpoint),
-    ]);
-    gates.set(name, { dynamodb, kinesis: kinesisGate });
+    const gate = await startWire((service) => endpoints[service] ?? "http://127.0.0.1:1", wire);
+    open.push(gate);
+    roles.set(name, may);
+    gates.set(name, gate);
   }
 
   const ahead = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
@@ -199,13 +214,16 @@ export async function startCloud(context: Readonly<Record<string, string>>): Pro
   return {
     synthesised,
     ids,
+    known,
     clock,
     kinesis,
+    store,
     stream,
     streamName,
     segments,
     denied,
     used,
+    may: (name, call) => roles.get(name)!(call),
     start(name, timeoutMs) {
       const { Environment, Timeout } = synthesised.template.toJSON().Resources[ids[name]].Properties;
       const folder = bundleOf(synthesised, ids[name]);
@@ -224,8 +242,7 @@ export async function startCloud(context: Readonly<Record<string, string>>): Pro
           _X_AMZN_TRACE_ID: "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=0",
           AWS_XRAY_DAEMON_ADDRESS: `127.0.0.1:${daemon.address().port}`,
           // In place of the services' own addresses.
-          AWS_ENDPOINT_URL_DYNAMODB: gates.get(name)!.dynamodb.endpoint,
-          AWS_ENDPOINT_URL_KINESIS: gates.get(name)!.kinesis.endpoint,
+          AWS_ENDPOINT_URL: gates.get(name)!.endpoint,
         },
       });
       open.push(container);
@@ -266,7 +283,12 @@ export async function startCloud(context: Readonly<Record<string, string>>): Pro
         uuid: "4c6f2a7e-3b1d-4f7e-9a53-5d0a6a1c2b3d",
         functionArn: "arn:aws:lambda:us-east-1:123456789012:function:aggregate",
         streamArn: `arn:aws:kinesis:us-east-1:123456789012:stream/${streamName}`,
-        settings: mappingSettings(synthesised.only("AWS::Lambda::EventSourceMapping")),
+        settings: mappingSettings(
+          synthesised
+            .of("AWS::Lambda::EventSourceMapping")
+            .find(([, { Properties }]) => JSON.stringify(Properties.FunctionName).includes(ids.aggregate))![1]
+            .Properties,
+        ),
         stream,
         clock,
         ...options,
