@@ -20,19 +20,22 @@ export interface Parameters {
   readonly compactEventMs: number;
   /** A shard is planned for this part of its limits. */
   readonly headroom: number;
+  /** From the end of a split shard until the first batch of its halves: Lambda finds them, and the worker reads what the parent remembers. */
+  readonly openShardMs: number;
 }
 
-/** Measured with `rivulet cost --json` at rates from 1 to 1,000 million views a month; times by a function's share of a core. */
+/** Measured with `rivulet cost --json` at rates from 1 to 1,000 million views a month; times by a function's share of a core. `headroom` and `openShardMs` are assumed. */
 export const MEASURED: Parameters = {
   eventsPerRequest: 1.3,
   recordBytes: 706,
   invocationMs: 9,
   eventMs: 0.065,
-  commitBytes: 600,
-  eventBytes: 550,
-  sharing: 0.62,
+  commitBytes: 400,
+  eventBytes: 280,
+  sharing: 0.68,
   compactEventMs: 0.02,
   headroom: 0.7,
+  openShardMs: 5_000,
 };
 
 /** https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html */
@@ -54,6 +57,8 @@ export interface Load {
   /** Default: as many as `shardsFor` says. */
   readonly shards?: number;
   readonly seconds?: number;
+  /** Every shard is split in two at this second; `shards` are those before. */
+  readonly splitAt?: number;
   readonly seed: number;
 }
 
@@ -71,7 +76,7 @@ export interface Report {
   readonly writeUnitsPerSecond: number;
   /** Of the busiest partition. */
   readonly partitionWriteUnits: number;
-  /** Part of each minute that one compaction needs; beyond 1 answers get slower, not wrong. */
+  /** Part of the time that the one compaction needs; beyond 1 answers get slower, not wrong. */
   readonly compaction: number;
   /** What stands in the way, in words; empty when nothing does. */
   readonly limits: readonly string[];
@@ -94,29 +99,38 @@ export function shardsFor(
 const MAX_SIMULATED = 8;
 
 export function simulate(load: Load, parameters: Parameters = MEASURED): Report {
-  const { eventsPerSecond, seconds = 60, seed } = load;
+  const { eventsPerSecond, seconds = 60, splitAt, seed } = load;
   const shards = load.shards ?? shardsFor(eventsPerSecond, parameters);
   const requestsPerSecond = eventsPerSecond / parameters.eventsPerRequest;
   const random = generator(seed);
-  const lanes = Array.from({ length: Math.min(shards, MAX_SIMULATED) }, () =>
-    simulateShard(requestsPerSecond / shards, seconds, parameters, random),
-  );
+  const simulated = Math.min(shards, MAX_SIMULATED);
+  const lanes = Array.from({ length: simulated }, () => {
+    const rate = requestsPerSecond / shards;
+    const endMs = seconds * 1_000;
+    if (splitAt === undefined)
+      return [simulateShard(rate, { fromMs: 0, endMs, readableMs: 0 }, parameters, random)];
+    const fromMs = splitAt * 1_000;
+    const parent = simulateShard(rate, { fromMs: 0, endMs: fromMs, readableMs: 0 }, parameters, random);
+    // The order of a visitor's records: a half is not read before all of its parent is counted.
+    const half = { fromMs, endMs, readableMs: Math.max(fromMs, parent.countedMs) + parameters.openShardMs };
+    return [parent, ...[1, 2].map(() => simulateShard(rate / 2, half, parameters, random))];
+  }).flat();
   const delays = lanes.flatMap(({ delays }) => delays).sort((a, b) => a - b);
   const at = (part: number): number =>
     delays[Math.min(delays.length - 1, Math.floor(part * delays.length))] ?? 0;
   const sum = (of: (lane: Lane) => number): number => lanes.reduce((total, lane) => total + of(lane), 0);
   const offered = sum(({ offered }) => offered);
-  const scale = shards / lanes.length / seconds;
+  const scale = shards / simulated / seconds;
   const report = {
     eventsPerSecond,
     requestsPerSecond,
     shards,
     freshness: { p50: at(0.5), p99: at(0.99), worst: at(1) },
     throttled: offered === 0 ? 0 : sum(({ refused }) => refused) / offered,
-    busy: Math.max(...lanes.map(({ busyMs }) => busyMs / (seconds * 1_000))),
+    busy: Math.max(...lanes.map(({ busyMs, lifeMs }) => busyMs / lifeMs)),
     invocationsPerSecond: sum(({ invocations }) => invocations) * scale,
     writeUnitsPerSecond: sum(({ writeUnits }) => writeUnits) * scale,
-    partitionWriteUnits: Math.max(...lanes.map(({ writeUnits }) => writeUnits / seconds)),
+    partitionWriteUnits: Math.max(...lanes.map(({ writeUnits, lifeMs }) => (writeUnits * 1_000) / lifeMs)),
     compaction: (eventsPerSecond * 60 * parameters.compactEventMs) / COMPACT_BUDGET_MS,
   };
   return { ...report, limits: limitsOf(report) };
@@ -139,12 +153,15 @@ function limitsOf(report: Omit<Report, "limits">): string[] {
     );
   if (report.compaction > 1)
     limits.push(
-      `one compaction a minute needs ${percent(report.compaction)} of a minute: answers read longer logs`,
+      `the one compaction needs ${percent(report.compaction)} of the time: answers read longer logs`,
     );
   return limits;
 }
 
 interface Lane {
+  readonly lifeMs: number;
+  /** When the last batch was counted. */
+  readonly countedMs: number;
   readonly delays: number[];
   readonly offered: number;
   readonly refused: number;
@@ -153,19 +170,31 @@ interface Lane {
   readonly writeUnits: number;
 }
 
+/** When a shard takes records, and from when on it is read. */
+interface Life {
+  readonly fromMs: number;
+  readonly endMs: number;
+  readonly readableMs: number;
+}
+
 /** One shard: arrivals by chance, a poll each second, batches one after the other. */
-function simulateShard(rate: number, seconds: number, parameters: Parameters, random: () => number): Lane {
+function simulateShard(
+  rate: number,
+  { fromMs, endMs, readableMs }: Life,
+  parameters: Parameters,
+  random: () => number,
+): Lane {
   const { eventsPerRequest, recordBytes, invocationMs, eventMs, commitBytes, eventBytes, sharing } =
     parameters;
   const lane = { delays: [] as number[], offered: 0, refused: 0, busyMs: 0, invocations: 0, writeUnits: 0 };
   const perSecond = Math.floor(Math.min(SHARD_RECORDS_PER_SECOND, SHARD_BYTES_PER_SECOND / recordBytes));
   const waiting: number[] = [];
-  const endMs = seconds * 1_000;
-  let arrival = gap(rate, random);
+  let arrival = fromMs + gap(rate, random);
   let second = 0;
   let taken = 0;
   let freeAt = 0;
-  for (let poll = random() * POLL_MS; poll < endMs + 10 * POLL_MS; poll += POLL_MS) {
+  let countedMs = fromMs;
+  for (let poll = readableMs + random() * POLL_MS; poll < endMs + 10 * POLL_MS; poll += POLL_MS) {
     for (; arrival <= poll && arrival < endMs; arrival += gap(rate, random)) {
       const its = Math.floor(arrival / 1_000);
       if (its !== second) [second, taken] = [its, 0];
@@ -186,10 +215,11 @@ function simulateShard(rate: number, seconds: number, parameters: Parameters, ra
       // A commit beyond its limit is split: each part is an item of its own.
       lane.writeUnits += Math.ceil(bytes / 1_024) + Math.floor(bytes / MAX_COMMIT_BYTES);
       for (const at of batch) lane.delays.push(from - at);
+      countedMs = from;
     }
     freeAt = from;
   }
-  return lane;
+  return { ...lane, lifeMs: endMs - fromMs, countedMs };
 }
 
 /** Until the next arrival, ms: independent clicks are exponentially apart. */

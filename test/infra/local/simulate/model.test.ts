@@ -34,6 +34,19 @@ describe("the simulation", () => {
     expect(monthlyDollars(large!) / monthlyDollars(small!)).toBeLessThan(1_050);
   });
 
+  it("splits every shard: clicks wait until the parents are counted and the halves are open, and none is refused", () => {
+    const load = { eventsPerSecond: 2_000, shards: 2, seed };
+    const [calm, split] = [simulate(load), simulate({ ...load, splitAt: 20 })];
+    expect(calm.freshness.worst).toBeLessThan(2_500);
+    expect(split.freshness.worst).toBeGreaterThan(MEASURED.openShardMs);
+    expect(split.freshness.worst).toBeLessThan(MEASURED.openShardMs + 4_000);
+    expect(split.freshness.p50).toBeLessThan(1_000);
+    expect(split.throttled).toBeLessThan(0.01);
+    // Two halves carry what one shard would have to refuse.
+    const full = { eventsPerSecond: 3_000, shards: 2, seed };
+    expect(simulate({ ...full, splitAt: 5 }).throttled).toBeLessThan(simulate(full).throttled / 3);
+  });
+
   it("is the same for the same seed", () => {
     expect(simulate({ eventsPerSecond: 100, seed })).toEqual(simulate({ eventsPerSecond: 100, seed }));
   });
