@@ -33,7 +33,7 @@ export function startCompaction({ store, clock, consumer, log }: CompactionOptio
       try {
         const commits = await consumer.commits();
         const isDue = commits !== compacted || clock.now() % QUIET_EVERY_MS < EVERY_MS;
-        for (let more = isDue; more; ) ({ more } = await compact({ store: stoppable, clock }));
+        for (let more = isDue; more; ) ({ more } = await compact({ store: stoppable, clock, pause: turn }));
         compacted = commits;
       } catch (error) {
         if (!signal.aborted) log(`compaction: ${describe(error)}; again in ${EVERY_MS / 1000} s`);

@@ -45,6 +45,15 @@ export class Measures {
   revenue: Map<string, Money> | undefined;
   vitals: Map<Vital, QuantileSketch> | undefined;
 
+  /** The integers. */
+  get counts(): Readonly<Record<Count, number>> {
+    return this;
+  }
+
+  get extras(): Pick<Measures, "revenue" | "vitals"> {
+    return this;
+  }
+
   addVisitor(hi: number, lo: number): void {
     this.visitors ??= new UltraLogLog();
     this.visitors.add(hi, lo);
@@ -150,6 +159,41 @@ export class Measures {
     if (hasVitals) this.#encodeVitals(writer);
   }
 
+  /** Revenue and vitals alone; no bytes when there are none. */
+  encodeExtras(writer: ByteWriter): void {
+    const hasMoney = this.#hasMoney();
+    const hasVitals = this.#hasVitals();
+    if (!hasMoney && !hasVitals) return;
+    writer.byte((hasMoney ? EXTRA_REVENUE : 0) | (hasVitals ? EXTRA_VITALS : 0));
+    if (hasMoney) this.#encodeRevenue(writer);
+    if (hasVitals) this.#encodeVitals(writer);
+  }
+
+  /** Adds what `encodeExtras` wrote; nothing where no bytes are left. */
+  mergeExtras(reader: ByteReader): void {
+    if (reader.done) return;
+    const parts = reader.byte();
+    if (parts & EXTRA_REVENUE) this.#addRevenueFrom(reader);
+    if (parts & EXTRA_VITALS) this.#addVitalsFrom(reader);
+  }
+
+  #addRevenueFrom(reader: ByteReader): void {
+    for (let left = reader.varint(); left > 0; left--)
+      this.addRevenue(reader.text(), reader.signed(), reader.signed());
+  }
+
+  #addVitalsFrom(reader: ByteReader): void {
+    this.vitals ??= new Map();
+    for (let left = reader.varint(); left > 0; left--) {
+      const name = VITALS[reader.byte()];
+      if (!name) throw new RangeError("unknown vital in a rollup");
+      const sketch = QuantileSketch.decode(reader);
+      const mine = this.vitals.get(name);
+      if (mine) mine.merge(sketch);
+      else this.vitals.set(name, sketch);
+    }
+  }
+
   #encodeRevenue(writer: ByteWriter): void {
     const revenue = [...this.revenue!].filter(([, m]) => m.minor !== 0 || m.count !== 0).sort(byKey);
     writer.varint(revenue.length);
@@ -175,18 +219,8 @@ export class Measures {
     for (let bit = 0; bit < COUNTS.length; bit++)
       if ((mask >> bit) & 1) measures[COUNTS[bit]!] = reader.signed();
     if (mask & VISITORS_BIT) measures.visitors = UltraLogLog.decode(reader);
-    if (mask & REVENUE_BIT) {
-      for (let left = reader.varint(); left > 0; left--)
-        measures.addRevenue(reader.text(), reader.signed(), reader.signed());
-    }
-    if (mask & VITALS_BIT) {
-      measures.vitals = new Map();
-      for (let left = reader.varint(); left > 0; left--) {
-        const name = VITALS[reader.byte()];
-        if (!name) throw new RangeError("unknown vital in a rollup");
-        measures.vitals.set(name, QuantileSketch.decode(reader));
-      }
-    }
+    if (mask & REVENUE_BIT) measures.#addRevenueFrom(reader);
+    if (mask & VITALS_BIT) measures.#addVitalsFrom(reader);
     return measures;
   }
 }
@@ -195,6 +229,9 @@ export class Measures {
 const VISITORS_BIT = 1 << 20;
 const REVENUE_BIT = 1 << 21;
 const VITALS_BIT = 1 << 22;
+/** Flags of the first byte of extras. */
+const EXTRA_REVENUE = 1;
+const EXTRA_VITALS = 2;
 
 /** Anybody may post absurd prices again and again: a sum stands still at 2^51 rather than stop the counting of all. */
 export const saturated = (sum: number): number => Math.max(-(2 ** 51), Math.min(sum, 2 ** 51));

@@ -3,9 +3,10 @@
  * Merging is addition and union, so any order of merging gives the same bytes (except for a table that overflowed).
  */
 import { ByteReader, ByteWriter } from "../sketches/bytes.ts";
+import { ColumnTable, writeColumns } from "./columns.ts";
 import { OTHER, PROPS_PREFIX } from "./dimensions.ts";
 import { REJECT_REASONS, type RejectReason } from "./event.ts";
-import { byKey, COUNTS, Measures } from "./measures.ts";
+import { byKey, COUNTS, type Count, Measures } from "./measures.ts";
 
 export type Table = Map<string, Measures>;
 
@@ -14,7 +15,9 @@ export const MAX_ROWS = 1_000;
 /** Property keys in one rollup. Later keys are dropped whole; totals and the other dimensions stay exact. */
 export const MAX_PROPS_TABLES = 44;
 
-const VERSION = 1;
+/** Rows one after the other: of commits, and of items before there were columns. */
+const ROWS_VERSION = 1;
+const COLUMNS_VERSION = 2;
 
 export class Rollup {
   readonly totals: Measures;
@@ -41,14 +44,15 @@ export class Rollup {
   /** The table of a dimension, or undefined if nothing was counted for it. */
   table(dimension: string): Table | undefined {
     const stored = this.#tables.get(dimension);
-    const table = tableOf(stored);
+    const table = stored && tableOf(stored);
     if (table && table !== stored) this.#tables.set(dimension, table);
     return table;
   }
 
   /** The same for one who reads it once: what is still bytes stays bytes. Rows may be shared; never change them. */
-  readTable(dimension: string): Table | undefined {
-    return tableOf(this.#tables.get(dimension));
+  readTable(dimension: string): Table | ColumnTable | undefined {
+    const stored = this.#tables.get(dimension);
+    return stored instanceof Columns ? new ColumnTable(stored.bytes) : stored && tableOf(stored);
   }
 
   /** Takes a table, one with rows, that is read when somebody asks for it. */
@@ -78,13 +82,26 @@ export class Rollup {
 
   /** Adds `other` into this; `other` is not changed and shares nothing with this afterwards. */
   merge(other: Rollup): void {
+    this.mergeTotals(other);
+    for (const dimension of other.dimensions) this.mergeTable(dimension, other.readTable(dimension));
+  }
+
+  /** Adds all but the tables. */
+  mergeTotals(other: Rollup): void {
     this.totals.merge(other.totals);
     this.late += other.late;
     for (const [reason, count] of other.rejects) this.reject(reason, count);
-    for (const dimension of other.dimensions) {
-      for (const [value, measures] of other.table(dimension) ?? [])
-        this.row(dimension, value)?.merge(measures);
-    }
+  }
+
+  /** Adds one table, which is not changed. */
+  mergeTable(dimension: string, other: Table | ColumnTable | undefined): void {
+    if (other instanceof ColumnTable) {
+      for (const [i, value] of other.values.entries()) {
+        const row = this.row(dimension, value);
+        if (!row) return;
+        other.addRow(i, row);
+      }
+    } else for (const [value, measures] of other ?? []) this.row(dimension, value)?.merge(measures);
   }
 
   /**
@@ -95,7 +112,7 @@ export class Rollup {
     for (const dimension of this.dimensions) {
       const table = this.table(dimension);
       if (!table || table.size <= tolerated) continue;
-      boundTable(table, maxRows);
+      boundTable(table, maxRows, () => new Measures());
     }
   }
 
@@ -107,7 +124,18 @@ export class Rollup {
   }
 
   encodeTo(writer: ByteWriter): void {
-    writer.byte(VERSION);
+    this.#encodeTotals(writer, ROWS_VERSION);
+    this.#encodeTables(writer, encodeTable);
+  }
+
+  /** As `encodeTo`, for what is read by column: canonical too, and read by `decode` as well. */
+  encodeColumnsTo(writer: ByteWriter): void {
+    this.#encodeTotals(writer, COLUMNS_VERSION);
+    this.#encodeTables(writer, encodeColumns);
+  }
+
+  #encodeTotals(writer: ByteWriter, version: number): void {
+    writer.byte(version);
     this.totals.encode(writer);
     writer.varint(this.late);
     const rejects = REJECT_REASONS.filter((reason) => this.rejects.get(reason));
@@ -116,18 +144,24 @@ export class Rollup {
       writer.byte(REJECT_REASONS.indexOf(reason));
       writer.varint(this.rejects.get(reason) ?? 0);
     }
+  }
+
+  #encodeTables(writer: ByteWriter, encode: (table: StoredTable, writer: ByteWriter) => void): void {
     const dimensions = this.dimensions.filter((dimension) => isFilled(this.#tables.get(dimension)));
     writer.varint(dimensions.length);
     for (const dimension of dimensions) {
       writer.text(dimension);
-      writer.measured(() => encodeTable(this.#tables.get(dimension)!, writer));
+      writer.measured(() => encode(this.#tables.get(dimension)!, writer));
     }
   }
 
   static decode(bytes: Uint8Array): Rollup {
     const reader = new ByteReader(bytes);
     const version = reader.byte();
-    if (version !== VERSION) throw new RangeError(`rollup version ${version}, this code reads ${VERSION}`);
+    if (version !== ROWS_VERSION && version !== COLUMNS_VERSION)
+      throw new RangeError(
+        `rollup version ${version}, this code reads ${ROWS_VERSION} and ${COLUMNS_VERSION}`,
+      );
     const rollup = new Rollup(Measures.decode(reader));
     rollup.late = reader.varint();
     for (let left = reader.varint(); left > 0; left--) {
@@ -135,44 +169,70 @@ export class Rollup {
       if (!reason) throw new RangeError("unknown reject reason in a rollup");
       rollup.rejects.set(reason, reader.varint());
     }
-    for (let left = reader.varint(); left > 0; left--) rollup.#tables.set(reader.text(), reader.block());
+    for (let left = reader.varint(); left > 0; left--) {
+      const dimension = reader.text();
+      const bytes = reader.block();
+      rollup.#tables.set(dimension, version === ROWS_VERSION ? bytes : new Columns(bytes));
+    }
     return rollup;
   }
 }
 
-/** As `Rollup.bound`, for one table. */
-export function boundTable(table: Table, maxRows: number): void {
+/** What a row of a table must be able to do to fall into "(other)". */
+interface Boundable<R> {
+  readonly counts: Readonly<Record<Count, number>>;
+  merge(other: R): void;
+}
+
+/** As `Rollup.bound`, for one table; `make` makes an empty row. */
+export function boundTable<R extends Boundable<R>>(
+  table: Map<string, R>,
+  maxRows: number,
+  make: () => R,
+): void {
   const known = table.get(OTHER);
-  const other = known ?? new Measures();
-  const give = (value: string, measures: Measures): void => {
-    other.merge(measures);
+  const other = known ?? make();
+  const give = (value: string, row: R): void => {
+    other.merge(row);
     table.delete(value);
   };
   if (known) {
-    for (const [value, measures] of [...table])
-      if (value !== OTHER && COUNTS.some((name) => measures[name] < 0)) give(value, measures);
+    for (const [value, row] of [...table])
+      if (value !== OTHER && COUNTS.some((name) => row.counts[name] < 0)) give(value, row);
   }
   if (table.size <= maxRows) return;
   const ranked = [...table]
     .filter(([value]) => value !== OTHER)
-    .sort((a, b) => weight(b[1]) - weight(a[1]) || byKey(a, b));
-  for (const [value, measures] of ranked.slice(maxRows - 1)) give(value, measures);
+    .sort((a, b) => weight(b[1].counts) - weight(a[1].counts) || byKey(a, b));
+  for (const [value, row] of ranked.slice(maxRows - 1)) give(value, row);
   table.set(OTHER, other);
 }
 
-const weight = (measures: Measures): number => measures.visits + measures.events + measures.pageviews;
+const weight = (counts: Readonly<Record<Count, number>>): number =>
+  counts.visits + counts.events + counts.pageviews;
 
-/** A table, its bytes, or who reads it. */
-type StoredTable = Table | Uint8Array | (() => Table);
+/** Undecoded columns. */
+class Columns {
+  readonly bytes: Uint8Array;
 
-function tableOf(stored: StoredTable | undefined): Table | undefined {
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+  }
+}
+
+/** A table, its rows as bytes, its columns, or who reads it. */
+type StoredTable = Table | Uint8Array | Columns | (() => Table);
+
+function tableOf(stored: StoredTable): Table {
   if (stored instanceof Uint8Array) return decodeTable(stored);
+  if (stored instanceof Columns) return new Map(new ColumnTable(stored.bytes).rows());
   return typeof stored === "function" ? stored() : stored;
 }
 
 function isFilled(stored: StoredTable | undefined): boolean {
   if (stored instanceof Uint8Array) return stored.length > 0;
-  const table = tableOf(stored);
+  if (stored instanceof Columns) return stored.bytes.length > 0;
+  const table = stored && tableOf(stored);
   if (table) for (const measures of table.values()) if (!measures.isZero()) return true;
   return false;
 }
@@ -182,7 +242,7 @@ function encodeTable(stored: StoredTable, writer: ByteWriter): void {
     writer.bytes(stored);
     return;
   }
-  const table = tableOf(stored)!;
+  const table = tableOf(stored);
   // Texts sort by code unit as they are, which is much faster than comparing entries.
   for (const value of [...table.keys()].sort()) {
     const measures = table.get(value)!;
@@ -190,6 +250,11 @@ function encodeTable(stored: StoredTable, writer: ByteWriter): void {
     writer.text(value);
     measures.encode(writer);
   }
+}
+
+function encodeColumns(stored: StoredTable, writer: ByteWriter): void {
+  if (stored instanceof Columns) writer.bytes(stored.bytes);
+  else writeColumns(writer, tableOf(stored));
 }
 
 function decodeTable(bytes: Uint8Array): Table {

@@ -12,25 +12,17 @@ import {
   newestSnapshot,
   readCommits,
 } from "./commit.ts";
+import { type DeriveDeps, derive, markDerived } from "./derive.ts";
 import { areSame, dropRetired, type Editions, readEditions, spacesOf } from "./editions.ts";
 import { deleteExpired, isMinuteKept, minuteExpiry } from "./expiry.ts";
-import {
-  type Contribution,
-  deriveDays,
-  foldInto,
-  type Granularity,
-  hourOf,
-  instantKey,
-  markDerived,
-  partition,
-} from "./rollups.ts";
+import { type Contribution, foldInto, type Granularity, hourOf, instantKey, partition } from "./rollups.ts";
 import { listSites, type Site } from "./sites.ts";
 
 export interface CompactSummary {
   readonly commits: number;
   /** Rollup items written. */
   readonly items: number;
-  /** True when more commits were waiting than one run takes: run again. */
+  /** True when more was waiting than one run takes: run again. */
   readonly more: boolean;
 }
 
@@ -105,7 +97,8 @@ async function readShare(
 }
 
 /** Safe to run at any time, by several at once, and to abandon anywhere. Throws `unavailable` on an outage: run again. */
-export async function compact({ store, clock }: { store: Store; clock: Clock }): Promise<CompactSummary> {
+export async function compact(deps: DeriveDeps): Promise<CompactSummary> {
+  const { store, clock } = deps;
   const shards = await listShards(store);
   const cursors = await readCursors(store);
   const sites = new Map((await listSites(store)).map((site) => [site.id, site]));
@@ -129,7 +122,7 @@ export async function compact({ store, clock }: { store: Store; clock: Clock }):
     for (const [shard, n] of through) isDone = isDone && (await advanceCursor(store, shard, n, editions));
   }
   // The next run, which comes at once, may change the same days again.
-  if (!isMore) await deriveDays(store, clock, spaces);
+  if (!isMore) ({ more: isMore } = await derive(deps, spaces));
   await dropRetired(store, clock);
   const kept = Map.groupBy(spaces, ([, { id }]) => id);
   await deleteExpired(

@@ -161,11 +161,16 @@ export async function deleteExpired(
     const minutes = { to: instantKey(Math.max(0, minutesFrom(site, before))) };
     const from = hoursFrom(site, before);
     const days = { to: localDate(site.timeZone, from) };
+    // The month that is not kept whole goes too: with it a range that begins in it is never answered.
+    const months = { to: days.to.endsWith("-01") ? days.to.slice(0, 7) : `${days.to.slice(0, 7)}!` };
     for (const space of site.spaces) {
       isMore = (await drop(store, partition("minute", space), minutes)) || isMore;
       if (from === 0) continue;
       isMore = (await drop(store, partition("hour", space), { to: instantKey(from) })) || isMore;
-      isMore = (await drop(store, partition("day", space), days)) || isMore;
+      for (const kind of ["day", "day-tables"] as const)
+        isMore = (await drop(store, partition(kind, space), days)) || isMore;
+      for (const kind of ["month", "month-tables"] as const)
+        isMore = (await drop(store, partition(kind, space), months)) || isMore;
     }
   }
   if (isMore) return;

@@ -13,11 +13,12 @@ import type { Store } from "../stores/store.ts";
 import { compareSequences } from "../streams/stream.ts";
 import { type CommitHeader, listShards, readCommits } from "./commit.ts";
 import { compact, readCursors, touchCursors } from "./compact.ts";
+import { markDerived } from "./derive.ts";
 import { beginEdition, giveUpEdition, readEdition, switchEdition } from "./editions.ts";
 import { archiveFrom, hoursFrom, isMinuteKept, minuteExpiry, minutesFrom } from "./expiry.ts";
 import { hoursOfTotals } from "./import/totals.ts";
 import { noteRebuilt } from "./ledger.ts";
-import { copyItem, decodeItem, foldBase, hourOf, instantKey, markDerived, partition } from "./rollups.ts";
+import { copyItem, decodeItem, foldBase, hourOf, instantKey, partition } from "./rollups.ts";
 import { RowFold } from "./rowfold.ts";
 import { listSites } from "./sites.ts";
 

@@ -13,6 +13,7 @@ import type { Store } from "../stores/store.ts";
 import { compareSequences } from "../streams/stream.ts";
 import { archiveStore } from "./archive.ts";
 import { committedTo, listShards } from "./commit.ts";
+import { markDerived } from "./derive.ts";
 import { giveUpEdition, readEdition, switchEdition } from "./editions.ts";
 import { archiveFrom, isMinuteKept, minuteExpiry } from "./expiry.ts";
 import { hoursOfTotals } from "./import/totals.ts";
@@ -36,7 +37,7 @@ import {
   rowsOfSite,
   type Windows,
 } from "./rebuildfiles.ts";
-import { copyItem, foldBase, hourOf, instantKey, markDerived, partition } from "./rollups.ts";
+import { copyItem, foldBase, hourOf, instantKey, partition } from "./rollups.ts";
 import { addEncoded, RowFold } from "./rowfold.ts";
 import { listSites } from "./sites.ts";
 

@@ -1,17 +1,22 @@
 /**
- * Rollup items in the store: minute, hour and day of a site. Minute and hour items carry the number of the newest
- * commit of each shard that is folded in, so folding a commit twice changes nothing.
+ * Rollup items in the store: minute, hour, day and month of a site. Items carry the number of the newest commit of each
+ * shard that is folded in, so folding a commit twice changes nothing. Days and months (derive.ts) keep each table in an
+ * item of its own: a question about one dimension reads that one.
  */
 import { ClickstreamError } from "../errors.ts";
-import { MAX_EVENT_AGE_MS } from "../model/event.ts";
+import { ColumnTable } from "../model/columns.ts";
 import { MAX_ROWS, Rollup } from "../model/rollup.ts";
-import { type Clock, DAY_MS, type EpochMs, MINUTE_MS } from "../model/time.ts";
-import { addDays, dayStart, hourStart, type LocalDate, localDate } from "../model/zone.ts";
+import { DAY_MS, type EpochMs, MINUTE_MS } from "../model/time.ts";
+import { hourStart } from "../model/zone.ts";
 import { ByteReader, ByteWriter } from "../sketches/bytes.ts";
 import type { Item, ItemKey, Store } from "../stores/store.ts";
 
-export const ROLLUP_PARTITIONS = ["minute", "hour", "day"] as const;
-export type Granularity = (typeof ROLLUP_PARTITIONS)[number];
+export const GRANULARITIES = ["minute", "hour", "day", "month"] as const;
+export type Granularity = (typeof GRANULARITIES)[number];
+/** Those that are derived from the next shorter one, when they are over. */
+export type Derived = "day" | "month";
+/** Where all of that lies, under each site. */
+export const ROLLUP_PARTITIONS = [...GRANULARITIES, "day-tables", "month-tables"] as const;
 
 /** Newest commit folded in, by shard. */
 export type Applied = ReadonlyMap<string, number>;
@@ -20,51 +25,118 @@ export interface RollupItem {
   readonly sk: string;
   readonly version: number;
   readonly applied: Applied;
-  /** Undefined: the day changed since it was derived; its hours hold the truth. */
+  /** Undefined: the day or month changed since it was derived; what it was derived from holds the truth. */
   readonly rollup: Rollup | undefined;
+  /** Dimensions whose tables lie in items of their own; undefined where `rollup` has them all. */
+  readonly apart: readonly string[] | undefined;
   /** What a rebuild found for its window is in it. */
   readonly isBased: boolean;
 }
 
 /** Minutes serve the live views and a comparison with last week; then hours take over. */
 export const MINUTE_KEEP_MS = 8 * DAY_MS;
-/** A day is derived when it has been over for this long: most of what is late has come by then. */
-const DAY_SETTLE_MS = 10 * MINUTE_MS;
 
-const VERSION = 1;
+/** Version 1 knew neither columns nor tables apart. */
+const VERSION = 2;
+const OLDEST_VERSION = 1;
 const HAS_ROLLUP = 1;
 const IS_BASED = 2;
+const IS_APART = 4;
 
-export const partition = (granularity: Granularity, site: string): string => `${granularity}/${site}`;
+export const partition = (kind: (typeof ROLLUP_PARTITIONS)[number], site: string): string =>
+  `${kind}/${site}`;
 /** Sort key of a minute or hour: 13 digits of epoch ms order like the time until the year 2286. */
 export const instantKey = (at: EpochMs): string => String(at).padStart(13, "0");
 
 export function encodeItem(
   applied: Applied,
   rollup: Rollup | undefined,
-  isBased = false,
+  { isBased = false, apart }: { isBased?: boolean; apart?: readonly string[] } = {},
 ): Uint8Array<ArrayBuffer> {
   const writer = new ByteWriter(4096);
-  writer.byte(VERSION);
-  writer.byte((rollup ? HAS_ROLLUP : 0) | (isBased ? IS_BASED : 0));
-  writer.varint(applied.size);
-  for (const [shard, n] of [...applied].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    writer.text(shard);
-    writer.varint(n);
+  const flags = (rollup ? HAS_ROLLUP : 0) | (isBased ? IS_BASED : 0) | (apart ? IS_APART : 0);
+  writeHead(writer, flags, applied);
+  if (apart) {
+    writer.varint(apart.length);
+    for (const dimension of apart) writer.text(dimension);
   }
-  if (rollup) writer.bytes(rollup.encode());
+  rollup?.encodeColumnsTo(writer);
   return writer.finish();
 }
 
 export function decodeItem({ sk, version, value }: Item): RollupItem {
   const reader = new ByteReader(value);
+  const { flags, applied } = readHead(reader);
+  const apart: string[] = [];
+  if (flags & IS_APART) for (let left = reader.varint(); left > 0; left--) apart.push(reader.text());
+  const rollup = flags & HAS_ROLLUP ? Rollup.decode(value.subarray(reader.position)) : undefined;
+  const isBased = (flags & IS_BASED) !== 0;
+  return { sk, version, applied, rollup, apart: flags & IS_APART ? apart : undefined, isBased };
+}
+
+function writeHead(writer: ByteWriter, flags: number, applied: Applied): void {
+  writer.byte(VERSION);
+  writer.byte(flags);
+  writer.varint(applied.size);
+  for (const [shard, n] of [...applied].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    writer.text(shard);
+    writer.varint(n);
+  }
+}
+
+function readHead(reader: ByteReader): { flags: number; applied: Applied } {
   const layout = reader.byte();
-  if (layout !== VERSION) throw new RangeError(`rollup item version ${layout}, this code reads ${VERSION}`);
+  if (layout < OLDEST_VERSION || layout > VERSION)
+    throw new RangeError(`rollup item version ${layout}, this code reads ${OLDEST_VERSION} to ${VERSION}`);
   const flags = reader.byte();
   const applied = new Map<string, number>();
   for (let left = reader.varint(); left > 0; left--) applied.set(reader.text(), reader.varint());
-  const rollup = flags & HAS_ROLLUP ? Rollup.decode(value.subarray(reader.position)) : undefined;
-  return { sk, version, applied, rollup, isBased: (flags & IS_BASED) !== 0 };
+  return { flags, applied };
+}
+
+// ---- tables of days and months, each in an item of its own
+
+export const tableKey = (granularity: Derived, space: string, sk: string, dimension: string): ItemKey => ({
+  pk: partition(`${granularity}-tables`, space),
+  sk: `${sk} ${dimension}`,
+});
+
+/** `columns` as `writeColumns` wrote them. */
+export function encodeTableItem(applied: Applied, columns: Uint8Array): Uint8Array<ArrayBuffer> {
+  const writer = new ByteWriter(columns.length + 64);
+  writeHead(writer, 0, applied);
+  writer.bytes(columns);
+  return writer.finish();
+}
+
+export function decodeTableItem({ value }: Item): { applied: Applied; table: ColumnTable } {
+  const reader = new ByteReader(value);
+  const { applied } = readHead(reader);
+  return { applied, table: new ColumnTable(value.subarray(reader.position)) };
+}
+
+export const isSameApplied = (a: Applied, b: Applied): boolean =>
+  a.size === b.size && [...a].every(([shard, n]) => b.get(shard) === n);
+
+/**
+ * The rollup of an item with all its tables, wherever they lie. Undefined for a day or month that waits to be derived,
+ * or is just being derived again.
+ */
+export async function wholeRollup(
+  store: Store,
+  granularity: Granularity,
+  space: string,
+  item: Item,
+): Promise<Rollup | undefined> {
+  const { sk, rollup, applied, apart } = decodeItem(item);
+  if (!rollup || !apart || (granularity !== "day" && granularity !== "month")) return rollup;
+  for (const dimension of apart) {
+    const one = await store.get(tableKey(granularity, space, sk, dimension));
+    const known = one && decodeTableItem(one);
+    if (!known || !isSameApplied(known.applied, applied)) return undefined;
+    rollup.mergeTable(dimension, known.table);
+  }
+  return rollup;
 }
 
 /** What one commit adds to one window. */
@@ -74,9 +146,9 @@ export interface Contribution {
   readonly rollup: Rollup;
 }
 
-const MAX_CONFLICTS = 50;
+export const MAX_CONFLICTS = 50;
 /** A flood of rare values must not fill the memory before it is bounded; the more there is room for, the better the choice. */
-const ROWS_WHILE_MERGING = 20 * MAX_ROWS;
+export const ROWS_WHILE_MERGING = 20 * MAX_ROWS;
 
 /**
  * Folds contributions into an item under its version; those it has already are skipped. `through` says up to which
@@ -103,7 +175,7 @@ export async function foldInto(
     for (const { shard } of fresh)
       applied.set(shard, Math.max(applied.get(shard) ?? 0, through.get(shard) ?? 0));
     rollup.bound();
-    const value = encodeItem(applied, rollup, known?.isBased);
+    const value = encodeItem(applied, rollup, { isBased: known?.isBased === true });
     if (await store.put({ ...key, value, ...(expiresAt ? { expiresAt } : {}) }, item?.version ?? 0))
       return true;
   }
@@ -130,7 +202,7 @@ export async function foldBase(
     const rollup = known?.rollup ?? new Rollup();
     rollup.merge(base);
     rollup.bound();
-    const value = encodeItem(known?.applied ?? new Map(), rollup, true);
+    const value = encodeItem(known?.applied ?? new Map(), rollup, { isBased: true });
     if (await store.put({ ...key, value, ...(expiresAt ? { expiresAt } : {}) }, item?.version ?? 0))
       return true;
   }
@@ -152,151 +224,11 @@ export async function copyItem(store: Store, from: string, to: string, sk: strin
     if (!source) return;
     const { applied, rollup } = decodeItem(source);
     const { expiresAt } = source;
-    const value = encodeItem(applied, rollup, true);
+    const value = encodeItem(applied, rollup, { isBased: true });
     const item = { pk: to, sk, value, ...(expiresAt === undefined ? {} : { expiresAt }) };
     if (await store.put(item, target?.version ?? 0)) return;
   }
   throw new ClickstreamError("unavailable", `${to} ${sk}: ${MAX_CONFLICTS} conflicting writes in a row`);
-}
-
-// ---- days, derived from hours
-//
-// A day item is usable when it is not stale and holds no commit that the reader's cursor does not cover: then it holds
-// all commits up to the cursor. Folding writes hours first, then marks stale their days that were announced as derived,
-// and only then moves the cursor. Deriving announces first and reads the hours afterwards. So of two that meet, either
-// the one who derives sees the hour, or the one who wrote it sees the announcement. No clock has a say in it.
-
-const STALE = "stale";
-const staleKey = (site: string, date: LocalDate): string => JSON.stringify([date, site]);
-/** By site: days before this date were announced as derived, those without hours too. */
-const BUILT = "built";
-
-const builtBefore = (item: Item | undefined): LocalDate => (item ? new TextDecoder().decode(item.value) : "");
-
-/** Call after hours of these days were written and before the cursor moves: marks those that may have been derived without. */
-export async function markDerived(store: Store, site: string, dates: Iterable<LocalDate>): Promise<void> {
-  const before = builtBefore(await store.get({ pk: BUILT, sk: site }));
-  for (const date of dates) if (date < before) await markStale(store, site, date);
-}
-
-/**
- * The note that the day waits comes first, so that dying in between leaves no stale day without one. The day is then
- * marked under the version that it had before the note: whoever derives it meanwhile, and takes the note away, makes
- * the mark fail, and both are made again.
- */
-async function markStale(store: Store, site: string, date: LocalDate): Promise<void> {
-  const pk = partition("day", site);
-  for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
-    const item = await store.get({ pk, sk: date });
-    await noteStale(store, { pk: STALE, sk: staleKey(site, date) });
-    if (await store.put({ pk, sk: date, value: encodeItem(new Map(), undefined) }, item?.version ?? 0))
-      return;
-  }
-  throw new ClickstreamError("unavailable", `${pk} ${date}: ${MAX_CONFLICTS} conflicting writes in a row`);
-}
-
-/** Every note is a new version, so that whoever derived the day before it cannot take it away. */
-async function noteStale(store: Store, key: ItemKey): Promise<void> {
-  for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
-    const note = await store.get(key);
-    if (await store.put({ ...key, value: new Uint8Array() }, note?.version ?? 0)) return;
-  }
-  throw new ClickstreamError(
-    "unavailable",
-    `${key.pk} ${key.sk}: ${MAX_CONFLICTS} conflicting writes in a row`,
-  );
-}
-
-/** Takes away this version of a note and no later one: the port deletes without a condition, so it expires. */
-async function withdraw(store: Store, clock: Clock, { pk, sk, value, version }: Item): Promise<void> {
-  await store.put({ pk, sk, value, expiresAt: clock.now() }, version);
-}
-
-/** Derives one day from its hours; false when it changed meanwhile and stays stale. */
-async function deriveDay(store: Store, site: string, zone: string, date: LocalDate): Promise<boolean> {
-  const pk = partition("day", site);
-  const before = await store.get({ pk, sk: date });
-  const hours = await store.list(partition("hour", site), {
-    from: instantKey(dayStart(zone, date)),
-    to: instantKey(dayStart(zone, addDays(date, 1))),
-  });
-  if (hours.length === 0 && !before) return true;
-  const rollup = new Rollup();
-  const applied = new Map<string, number>();
-  for (const hour of hours.map(decodeItem)) {
-    if (hour.rollup) {
-      rollup.merge(hour.rollup);
-      rollup.bound(MAX_ROWS, ROWS_WHILE_MERGING);
-    }
-    for (const [shard, n] of hour.applied) applied.set(shard, Math.max(n, applied.get(shard) ?? 0));
-  }
-  rollup.bound();
-  return store.put({ pk, sk: date, value: encodeItem(applied, rollup) }, before?.version ?? 0);
-}
-
-/** Derives the days that are over, and those marked stale. Returns how many were written. */
-export async function deriveDays(
-  store: Store,
-  clock: Clock,
-  sites: ReadonlyMap<string, { readonly timeZone: string }>,
-): Promise<number> {
-  const announced = new Map<string, LocalDate>();
-  for (const [site, { timeZone }] of sites) announced.set(site, await announce(store, clock, site, timeZone));
-  let written = 0;
-  await inPortions(await store.list(STALE), DAYS_AT_ONCE, async (note) => {
-    const [date, site] = JSON.parse(note.sk) as [LocalDate, string];
-    const zone = sites.get(site)?.timeZone;
-    if (zone === undefined || date >= (announced.get(site) ?? "")) return;
-    const isOver = dayStart(zone, addDays(date, 1)) + DAY_SETTLE_MS <= clock.now();
-    if (!isOver || !(await deriveDay(store, site, zone, date))) return;
-    written++;
-    await withdraw(store, clock, note);
-  });
-  return written;
-}
-
-/** An import may bring years at once: their days share the store's syncs, and few are in memory together. */
-const DAYS_AT_ONCE = 16;
-const NOTES_AT_ONCE = 256;
-
-/** As many days as a site that is just counted has waiting go one by one. */
-const FEW = 64;
-
-/** Many go some at a time: stores share one sync between writes that are given together. */
-async function inPortions<T>(
-  items: readonly T[],
-  size: number,
-  work: (item: T) => Promise<void>,
-): Promise<void> {
-  const step = items.length > FEW ? size : 1;
-  for (let i = 0; i < items.length; i += step) await Promise.all(items.slice(i, i + step).map(work));
-}
-
-/**
- * Notes that the days that are over wait, and announces them; both before their hours are read. Returns the date before
- * which days are announced.
- */
-async function announce(store: Store, clock: Clock, site: string, zone: string): Promise<LocalDate> {
-  const end = localDate(zone, clock.now() - DAY_SETTLE_MS);
-  const built = await store.get({ pk: BUILT, sk: site });
-  const from = built ? builtBefore(built) : await earliestDate(store, site, zone);
-  if (!from || from >= end) return builtBefore(built);
-  // Days without hours too: one may be written before the announcement, by somebody who does not see it.
-  const dates: LocalDate[] = [];
-  for (let date = from; date < end; date = addDays(date, 1)) dates.push(date);
-  await inPortions(dates, NOTES_AT_ONCE, (date) => noteStale(store, { pk: STALE, sk: staleKey(site, date) }));
-  const value = new TextEncoder().encode(end);
-  // Who loses the put derives in the next run.
-  return (await store.put({ pk: BUILT, sk: site, value }, built?.version ?? 0)) ? end : builtBefore(built);
-}
-
-/**
- * Day of the first hour, and as many days before it as an event may be late: an hour of these may be written by somebody
- * who does not see the first announcement yet.
- */
-async function earliestDate(store: Store, site: string, zone: string): Promise<LocalDate | undefined> {
-  const [hour] = await store.list(partition("hour", site), { limit: 1 });
-  return hour && localDate(zone, Number(hour.sk) - MAX_EVENT_AGE_MS - DAY_MS);
 }
 
 export const hourOf = (zone: string, minute: EpochMs): EpochMs => hourStart(zone, minute);

@@ -3,6 +3,7 @@
  * set alone. Knows neither what was hashed nor how: the hash must already be uniform. UltraLogLog is from O. Ertl,
  * "UltraLogLog: A Practical and More Space-Efficient Alternative to HyperLogLog", 2023 (arXiv 2308.16862).
  */
+import { readCoded, writeCoded } from "./ans.ts";
 import type { ByteReader, ByteWriter } from "./bytes.ts";
 import { readAscending, writeAscending } from "./rice.ts";
 import { insertAt, lowerBound, trimmed } from "./sorted.ts";
@@ -20,7 +21,13 @@ export const RELATIVE_ERROR = 0.7608621002725182 / Math.sqrt(REGISTERS);
 /** First-order bias of the maximum-likelihood estimate: 3/2 ln 2 zeta(3, 5/4) / zeta(2, 5/4)^2, paper section 3. */
 const BIAS = 0.48147376527720065;
 
+/** HyperLogLog's constant for so many registers, and what a register adds by its rank: 2^-rank. */
+const RAW_ALPHA = 0.7213 / (1 + 1.079 / REGISTERS);
+const RANK_WEIGHT = Float64Array.from({ length: MAX_RANK + 1 }, (_, rank) => 2 ** -rank);
+
 const VERSION = 1;
+/** Of registers that are coded: version 1 had them as they are. */
+const CODED_VERSION = 2;
 /** The low half of the first byte: 0 to 13 is the number of coupons, or one of these two. */
 const COUNT_FOLLOWS = 14;
 const DENSE = 15;
@@ -97,11 +104,23 @@ export class UltraLogLog {
     return this.#estimate;
   }
 
-  /** Equal sets give equal bytes. One byte when empty, 5 or 6 for one value, under 3 per value at 1,000; dense 4,097. */
+  /**
+   * A whole number that the estimate is below, and for a union of sets their sum: exact in sparse form, else 15 % over
+   * HyperLogLog's raw estimate of the registers' ranks (P. Flajolet et al., 2007), whose error and the union's together
+   * are 2 %. Of the four operations alone, so the same on every machine, where a logarithm's last bit need not be.
+   */
+  atMost(): number {
+    if (this.#registers === undefined) return this.#coupons.length;
+    let sum = 0;
+    for (let i = 0; i < REGISTERS; i++) sum += RANK_WEIGHT[this.#registers[i]! >> 2]!;
+    return Math.ceil((1.15 * RAW_ALPHA * REGISTERS * REGISTERS) / sum);
+  }
+
+  /** Equal sets give equal bytes. One byte when empty, 5 or 6 for one value, under 3 per value at 1,000; dense 750 to 2,150. */
   encode(writer: ByteWriter): void {
     if (this.#registers !== undefined) {
-      writer.byte((VERSION << 4) | DENSE);
-      writer.bytes(this.#registers);
+      writer.byte((CODED_VERSION << 4) | DENSE);
+      writeCoded(writer, this.#registers);
       return;
     }
     const count = this.#coupons.length;
@@ -114,12 +133,15 @@ export class UltraLogLog {
   /** Reads what `encode` wrote. RangeError for bytes that end early or hold what no sketch can. */
   static decode(reader: ByteReader): UltraLogLog {
     const head = reader.byte();
-    if (head >> 4 !== VERSION) throw new RangeError(`UltraLogLog version ${head >> 4}, expected ${VERSION}`);
-    const sketch = new UltraLogLog();
     const form = head & 15;
+    const isCoded = head >> 4 === CODED_VERSION && form === DENSE;
+    if (head >> 4 !== VERSION && !isCoded)
+      throw new RangeError(`UltraLogLog version ${head >> 4}, expected ${VERSION} or ${CODED_VERSION}`);
+    const sketch = new UltraLogLog();
     if (form === DENSE) {
-      // Not slice(): of a Node Buffer that is a view, and adding would write into the bytes that were read.
-      sketch.#registers = new Uint8Array(reader.bytes(REGISTERS));
+      sketch.#registers = new Uint8Array(REGISTERS);
+      if (isCoded) readCoded(reader, sketch.#registers);
+      else sketch.#registers.set(reader.bytes(REGISTERS));
       for (const register of sketch.#registers)
         if (REGISTER_OCCURS[register] === 0)
           throw new RangeError(`UltraLogLog register ${register} cannot occur`);

@@ -5,16 +5,28 @@
  */
 import { join } from "node:path";
 import { parquetWriteFile } from "hyparquet-writer";
+import { writeColumns } from "../../processors/model/columns.ts";
 import { VISIT_DIMENSIONS, type VisitDimension } from "../../processors/model/dimensions.ts";
 import type { Measures } from "../../processors/model/measures.ts";
 import { Rollup } from "../../processors/model/rollup.ts";
 import { DAY_MS, type EpochMs, HOUR_MS, MINUTE_MS } from "../../processors/model/time.ts";
-import { encodeItem, instantKey, partition } from "../../processors/pipeline/rollups.ts";
+import { derive, spanOf } from "../../processors/pipeline/derive.ts";
+import {
+  encodeItem,
+  encodeTableItem,
+  instantKey,
+  partition,
+  tableKey,
+} from "../../processors/pipeline/rollups.ts";
+import { ByteWriter } from "../../processors/sketches/bytes.ts";
 import type { Store } from "../../processors/stores/store.ts";
+import { manualClock } from "../kit/clock.ts";
 import { Random } from "../kit/random.ts";
 
-/** Days that differ; each stands for every fourth. */
+/** Days that differ in what is visited. */
 const DRAWN_DAYS = 4;
+/** Days that differ in their visitors, as pseudonyms change each day; each stands for every twelfth. */
+const DAYS_OF_VISITORS = 12;
 const EVENTS_A_VISIT = 4;
 const PAGES = 10_000;
 /** How many values there are, and which share of visits has one. */
@@ -82,10 +94,11 @@ export function drawVisits(seed: number, events: number): DrawnVisit[] {
 
 const page = (rank: number): string => `/articles/${rank}`;
 
-/** What the fold would hold of them in one window. */
-export function rollupOf(visits: readonly DrawnVisit[]): Rollup {
+/** What the fold would hold of them in one window; another salt makes others of the visitors. */
+export function rollupOf(visits: readonly DrawnVisit[], salt = 0): Rollup {
   const rollup = new Rollup();
-  for (const { hi, lo, attributes, pages, goal, seconds } of visits) {
+  for (const { hi: unsalted, lo, attributes, pages, goal, seconds } of visits) {
+    const hi = (unsalted ^ Math.imul(salt, 0x9e3779b1)) >>> 0;
     const whole = (row: Measures): void => {
       row.visits++;
       row.pageviews += pages.length;
@@ -122,8 +135,10 @@ export function rollupOf(visits: readonly DrawnVisit[]): Rollup {
 }
 
 export interface Year {
-  /** The visits of the drawn days. */
-  readonly drawn: readonly (readonly DrawnVisit[])[];
+  /** The visits of the drawn days; drawn anew, or their memory would be what the collector of garbage is busy with. */
+  readonly drawn: () => Generator<readonly DrawnVisit[]>;
+  /** Processor time that it took to derive a month from its days. */
+  readonly monthMs: number;
 }
 
 /** Fills a store with `days` whole days before the one of `now`, and the hours and minutes of that one up to `now`. */
@@ -138,11 +153,24 @@ export async function fillYear(
   }: { site: string; now: EpochMs; days: number; eventsADay: number; seed: number },
 ): Promise<Year> {
   const today = now - (now % DAY_MS);
-  const drawn = Array.from({ length: DRAWN_DAYS }, (_, i) => drawVisits(seed + i, eventsADay));
-  const encoded = drawn.map((visits) => encodeItem(new Map(), rollupOf(visits)));
+  const drawn = function* (): Generator<DrawnVisit[]> {
+    for (let i = 0; i < DRAWN_DAYS; i++) yield drawVisits(seed + i, eventsADay);
+  };
+  const encoded: ReturnType<typeof dayItems>[] = [];
+  const differing = Math.min(days, DAYS_OF_VISITORS);
+  let first = 0;
+  for (const visits of drawn()) {
+    for (let salt = first; salt < differing; salt += DRAWN_DAYS)
+      encoded[salt] = dayItems(rollupOf(visits, salt));
+    first++;
+  }
   for (let day = 1; day <= days; day++) {
     const sk = new Date(today - day * DAY_MS).toISOString().slice(0, 10);
-    await store.put({ pk: partition("day", site), sk, value: encoded[day % DRAWN_DAYS]! }, 0);
+    const { value, tables } = encoded[day % encoded.length]!;
+    await Promise.all([
+      store.put({ pk: partition("day", site), sk, value }, 0),
+      ...tables.map(([name, table]) => store.put({ ...tableKey("day", site, sk, name), value: table }, 0)),
+    ]);
   }
   for (const [granularity, lengthMs, from] of [
     ["hour", HOUR_MS, today],
@@ -158,14 +186,60 @@ export async function fillYear(
   // The drawn days have no hours: whoever compacts must not derive them.
   const built = new TextEncoder().encode(new Date(today).toISOString().slice(0, 10));
   await store.put({ pk: "built", sk: site, value: built }, 0);
-  return { drawn };
+  return { drawn, monthMs: await fillMonths(store, site, today, days) };
+}
+
+/** An item as the product derives it, with its tables. */
+function dayItems(rollup: Rollup): { value: Uint8Array; tables: [dimension: string, value: Uint8Array][] } {
+  const whole = new Rollup();
+  whole.mergeTotals(rollup);
+  const tables = rollup.dimensions.map((dimension): [string, Uint8Array] => {
+    const writer = new ByteWriter();
+    writeColumns(writer, rollup.table(dimension)!);
+    return [dimension, encodeTableItem(new Map(), writer.finish())];
+  });
+  return { value: encodeItem(new Map(), whole, { apart: tables.map(([name]) => name) }), tables };
+}
+
+/**
+ * The newest whole month is derived from its days by the product, and stands for all that have all their days. Answers
+ * how long that took, ms of the processor; 0 where no month is whole.
+ */
+async function fillMonths(store: Store, site: string, today: EpochMs, days: number): Promise<number> {
+  const months: string[] = [];
+  const first = today - days * DAY_MS;
+  for (let at = today; ; ) {
+    const month = new Date(new Date(at).setUTCDate(0)).toISOString().slice(0, 7);
+    const { from } = spanOf("month", "UTC", month);
+    if (from < first) break;
+    months.push(month);
+    at = from;
+  }
+  const [newest, ...others] = months;
+  if (newest === undefined) return 0;
+  const { to } = spanOf("month", "UTC", newest);
+  const clock = manualClock(to + 9 * DAY_MS);
+  await store.put({ pk: "built-months", sk: site, value: new TextEncoder().encode(newest) }, 0);
+  const before = process.cpuUsage();
+  await derive({ store, clock }, new Map([[site, { timeZone: "UTC" }]]));
+  const { user, system } = process.cpuUsage(before);
+  const [head] = await store.list(partition("month", site));
+  const tables = await store.list(partition("month-tables", site));
+  if (!head || tables.length === 0) throw new Error(`${newest} was not derived`);
+  for (const month of others) {
+    await store.put({ ...head, sk: month }, 0);
+    for (const table of tables)
+      await store.put({ ...table, sk: `${month}${table.sk.slice(newest.length)}` }, 0);
+  }
+  return (user + system) / 1_000;
 }
 
 /** The page views of the drawn days as Parquet, one file each; answers the files that stand for `days` days. */
 export async function writeParquet({ drawn }: Year, directory: string, days: number): Promise<string[]> {
   const files: string[] = [];
-  for (const [i, visits] of drawn.entries()) {
-    const filename = join(directory, `day-${i}.parquet`);
+  let i = 0;
+  for (const visits of drawn()) {
+    const filename = join(directory, `day-${i++}.parquet`);
     const text = (of: (visit: DrawnVisit, page: string, at: number) => string | null) =>
       visits.flatMap((visit) => visit.pages.map((path, at) => of(visit, path, at)));
     const column = (name: string, data: (string | null)[]) => ({

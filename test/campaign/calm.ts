@@ -6,7 +6,7 @@ import { DAY_MS, type EpochMs } from "../../processors/model/time.ts";
 import { ShardWorker } from "../../processors/pipeline/aggregate.ts";
 import { readCommits } from "../../processors/pipeline/commit.ts";
 import { compact } from "../../processors/pipeline/compact.ts";
-import { decodeItem, partition } from "../../processors/pipeline/rollups.ts";
+import { GRANULARITIES, partition, wholeRollup } from "../../processors/pipeline/rollups.ts";
 import { registerSites } from "../../processors/pipeline/sites.ts";
 import { dayOf } from "../../processors/pipeline/visitor.ts";
 import { memoryStore } from "../../processors/stores/memory.ts";
@@ -22,9 +22,9 @@ export const hex = (rollup: Rollup): string => Buffer.from(rollup.encode()).toSt
 export async function rollupsOf(store: Store, { sites }: World): Promise<Map<string, string>> {
   const found = new Map<string, string>();
   for (const { id } of sites) {
-    for (const granularity of ["minute", "hour", "day"] as const) {
+    for (const granularity of GRANULARITIES) {
       for (const item of await store.list(partition(granularity, id))) {
-        const { rollup } = decodeItem(item);
+        const rollup = await wholeRollup(store, granularity, id, item);
         if (rollup) found.set(`${granularity} ${id} ${item.sk}`, hex(rollup));
       }
     }

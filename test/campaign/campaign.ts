@@ -62,7 +62,7 @@ const SCHEDULES_A_ROUND: ReadonlyArray<readonly [StoreKind, number]> = [
 /** An hour of the dashboard is a minute; its pictures may take half of what is left. */
 const DASHBOARD_MS = 300_000;
 /** Of one recording in one time zone. */
-const QUERIES_A_RECORDING = 5_000;
+const QUERIES_A_RECORDING = 15_000;
 let problems = 0;
 let schedules = 0;
 const MOST_LINES = 100;

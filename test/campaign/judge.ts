@@ -149,7 +149,7 @@ export class Judge {
       all.late += late;
     }
     for (const [i, { rows }] of tables.entries())
-      for (const [value, measures] of rows) all.row(names[i]!, value)!.merge(measures);
+      for (const [value, { whole }] of rows) all.row(names[i]!, value)!.merge(whole);
     const counted = await this.#counted(
       site,
       all.totals.revenue?.get("USD")?.minor ?? 0,

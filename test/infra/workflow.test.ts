@@ -15,7 +15,7 @@ import { archiveStore } from "../../processors/pipeline/archive.ts";
 import { readEdition } from "../../processors/pipeline/editions.ts";
 import { keysOfRun } from "../../processors/pipeline/rebuildfiles.ts";
 import type { StoredReport } from "../../processors/pipeline/rebuildsteps.ts";
-import { decodeItem, type Granularity, partition } from "../../processors/pipeline/rollups.ts";
+import { GRANULARITIES, partition, wholeRollup } from "../../processors/pipeline/rollups.ts";
 import { registerSites } from "../../processors/pipeline/sites.ts";
 import { memoryStore } from "../../processors/stores/memory.ts";
 import type { Store } from "../../processors/stores/store.ts";
@@ -105,9 +105,9 @@ async function world(site: string, isArchived = true): Promise<World> {
 async function currentOf({ store, site }: World): Promise<Map<string, string>> {
   const { space } = await readEdition(store, site);
   const found = new Map<string, string>();
-  for (const granularity of ["minute", "hour", "day"] satisfies Granularity[])
+  for (const granularity of GRANULARITIES)
     for (const item of await store.list(partition(granularity, space))) {
-      const { rollup } = decodeItem(item);
+      const rollup = await wholeRollup(store, granularity, space, item);
       if (rollup) found.set(`${granularity} ${item.sk}`, Buffer.from(rollup.encode()).toString("hex"));
     }
   return found;

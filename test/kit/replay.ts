@@ -6,7 +6,7 @@ import { parseStreamLine, partitionKeyOf, type StreamLine } from "../../processo
 import { type AggregateDeps, ShardWorker } from "../../processors/pipeline/aggregate.ts";
 import { compact } from "../../processors/pipeline/compact.ts";
 import { QueryEngine, type QueryResponse } from "../../processors/pipeline/query/engine.ts";
-import { decodeItem, type Granularity, partition } from "../../processors/pipeline/rollups.ts";
+import { GRANULARITIES, partition, wholeRollup } from "../../processors/pipeline/rollups.ts";
 import { registerSites } from "../../processors/pipeline/sites.ts";
 import { type Counters, newCounters } from "../../processors/pipeline/state.ts";
 import { dayOf } from "../../processors/pipeline/visitor.ts";
@@ -170,9 +170,9 @@ function add(total: Counters, counters: Counters): void {
 async function rollupsOf(store: Store): Promise<Map<string, string>> {
   const found = new Map<string, string>();
   for (const { sk: site } of await store.list("site")) {
-    for (const granularity of ["minute", "hour", "day"] satisfies Granularity[]) {
+    for (const granularity of GRANULARITIES) {
       for (const item of await store.list(partition(granularity, site))) {
-        const { rollup } = decodeItem(item);
+        const rollup = await wholeRollup(store, granularity, site, item);
         if (rollup)
           found.set(`${granularity} ${site} ${item.sk}`, Buffer.from(rollup.encode()).toString("hex"));
       }

@@ -11,6 +11,7 @@ import { ShardWorker } from "../../../processors/pipeline/aggregate.ts";
 import { isCompactionDue } from "../../../processors/pipeline/cadence.ts";
 import { compact } from "../../../processors/pipeline/compact.ts";
 import { decodeRecord } from "../../../processors/pipeline/records.ts";
+import { partition, ROLLUP_PARTITIONS } from "../../../processors/pipeline/rollups.ts";
 import { registerSites } from "../../../processors/pipeline/sites.ts";
 import { memoryStore } from "../../../processors/stores/memory.ts";
 import { memoryStream } from "../../../processors/streams/memory.ts";
@@ -161,8 +162,7 @@ function contents(lines: readonly StreamLine[]): { pageviews: number; sites: str
 async function storedBytes(store: ReturnType<typeof memoryStore>, sites: readonly string[]): Promise<number> {
   let bytes = 0;
   for (const site of sites)
-    for (const granularity of ["minute", "hour", "day"])
-      for (const item of await store.list(`${granularity}/${site}`))
-        bytes += item.value.length + item.sk.length;
+    for (const kind of ROLLUP_PARTITIONS)
+      for (const item of await store.list(partition(kind, site))) bytes += item.value.length + item.sk.length;
   return bytes;
 }

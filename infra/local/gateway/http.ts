@@ -18,7 +18,7 @@ export interface HttpResponse {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body: string | Uint8Array;
   /** More text after the body, made and sent as fast as the client takes it. */
-  readonly more?: Iterable<string>;
+  readonly more?: Iterable<string> | AsyncIterable<string>;
 }
 
 /** Answers a request. May throw: see `failure` for what becomes of an error. */

@@ -38,7 +38,11 @@ export function reply(
 }
 
 /** Joined into pieces that are worth a packet; waits for the client, and stops when it has gone. */
-function send(response: ServerResponse, body: string | Uint8Array, more: Iterable<string>): void {
+function send(
+  response: ServerResponse,
+  body: string | Uint8Array,
+  more: NonNullable<HttpResponse["more"]>,
+): void {
   const pieces = Readable.from(joined(body, more), { objectMode: false, highWaterMark: PIECE_CHARS });
   // An error in the middle cannot be told in words any more; a cut connection says that the text is not whole.
   pieces.on("error", () => response.destroy());
@@ -48,10 +52,13 @@ function send(response: ServerResponse, body: string | Uint8Array, more: Iterabl
 
 const PIECE_CHARS = 16_384;
 
-function* joined(body: string | Uint8Array, more: Iterable<string>): Generator<string | Uint8Array> {
+async function* joined(
+  body: string | Uint8Array,
+  more: NonNullable<HttpResponse["more"]>,
+): AsyncGenerator<string | Uint8Array> {
   if (body.length > 0) yield body;
   let piece = "";
-  for (const text of more) {
+  for await (const text of more) {
     piece += text;
     if (piece.length < PIECE_CHARS) continue;
     yield piece;

@@ -81,6 +81,7 @@ const tallyOf = (
   events: sums.events,
   pageviews: sums.pageviews,
   visitors: sums.visitors,
+  mostVisitors: sums.visitors,
   isExact: true,
   visits: sums.visits,
   bounces: sums.bounces,

@@ -4,7 +4,7 @@ import type { Site } from "../sites.ts";
 import { tableDimension } from "./answerable.ts";
 import { emptyRow, type Row } from "./breakdown.ts";
 import { changeOf } from "./compare.ts";
-import { type MetricValue, metricError, metricValue } from "./metrics.ts";
+import { type MetricValue, metricAtMost, metricError, metricValue } from "./metrics.ts";
 import { effectiveOrder, type Sortable } from "./order.ts";
 import { type Bucket, type cut, isoLocal, type Range } from "./range.ts";
 import type { Cell, NewestCommit } from "./reader.ts";
@@ -84,6 +84,11 @@ class ShownRow implements Sortable {
     const { tally, entry } = this.row;
     const allVisitors = this.#counted.all.visitors;
     return metricValue(this.#request.metrics[index]!, tally, { isPage: this.#isPage, entry, allVisitors });
+  }
+
+  metricAtMost(index: number): number | undefined {
+    const allVisitors = this.#counted.all.visitors;
+    return metricAtMost(this.#request.metrics[index]!, this.row.tally, { allVisitors });
   }
 }
 

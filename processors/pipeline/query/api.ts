@@ -7,8 +7,8 @@ import { bad } from "./fields.ts";
 export interface CsvExport {
   /** Of the header Content-Disposition. */
   readonly disposition: string;
-  /** The header line first. Made while it is read, so that a long table is never one text. */
-  readonly lines: Iterable<string>;
+  /** The header line first, then some lines at a time. Made while it is read, so that a long table is never one text. */
+  readonly lines: AsyncIterable<string>;
 }
 
 /** All throw `bad_request` naming the field, `forbidden`, or `not_found`. */

@@ -1,13 +1,11 @@
 /** From merged tables to rows: one for each bucket of time and value of the dimension, with all that was measured. */
 import { EXIT_PAGE } from "../../model/dimensions.ts";
-import { Measures } from "../../model/measures.ts";
-import type { Table } from "../../model/rollup.ts";
 import { ENTRY_METRICS, tableDimension } from "./answerable.ts";
 import { holds, predicate, tableOf } from "./filter.ts";
 import { MergedTally, type Tally } from "./metrics.ts";
 import type { Bucket } from "./range.ts";
 import type { QueryRequest } from "./request.ts";
-import { type MergedTable, TOTALS } from "./windows.ts";
+import { MergedRow, type MergedTable, TOTALS } from "./windows.ts";
 
 export interface Row {
   /** Index of the bucket among all buckets of the range. */
@@ -54,28 +52,28 @@ export function breakDown(
   request: QueryRequest,
 ): Row[] {
   const dimension = tableDimension(request);
-  const tallied = (measures: Measures): Tally => new MergedTally(measures, dimension);
+  const tallied = (row: MergedRow): Tally => new MergedTally(row, dimension);
   const rows: Row[] = [];
   for (const [at, bucket] of buckets.entries()) {
     const { main, entry } = tables[at]!;
     if (request.breakdown.length > 0) {
-      for (const [value, measures] of main.rows) {
-        if (isNothing(measures, dimension)) continue;
+      for (const [value, row] of main.rows) {
+        if (isNothing(row, dimension)) continue;
         const entered = entry?.rows.get(value);
         rows.push({
           at,
           bucket,
           values: [value],
-          tally: tallied(measures),
+          tally: tallied(row),
           entry: entered && tallied(entered),
         });
       }
       continue;
     }
-    const measures = together(main.rows, () => true);
-    if (request.time && isNothing(measures, dimension)) continue;
+    const row = together(main.rows, () => true);
+    if (request.time && isNothing(row, dimension)) continue;
     const entered = entry && tallied(together(entry.rows, (value) => main.rows.has(value)));
-    rows.push({ at, bucket, values: [], tally: tallied(measures), entry: entered });
+    rows.push({ at, bucket, values: [], tally: tallied(row), entry: entered });
   }
   return rows;
 }
@@ -84,19 +82,19 @@ export function breakDown(
  * A visitor stays counted with the first of their visits that ended on a page, in its minute, while a later visit ends
  * there; where the first went on to another page, that minute has a visitor of no visit.
  */
-const isNothing = (measures: Measures, dimension: string | undefined): boolean =>
-  measures.isZero() || (dimension === EXIT_PAGE && measures.visits === 0 && measures.events === 0);
+const isNothing = (row: MergedRow, dimension: string | undefined): boolean =>
+  row.isZero || (dimension === EXIT_PAGE && row.counts.visits === 0 && row.counts.events === 0);
 
 /** Rows as one. Not to be changed: it may be one of them. */
-function together(rows: Table, passes: (value: string) => boolean): Measures {
-  const passing = [...rows].filter(([value]) => passes(value)).map(([, measures]) => measures);
+function together(rows: MergedTable["rows"], passes: (value: string) => boolean): MergedRow {
+  const passing = [...rows].filter(([value]) => passes(value)).map(([, row]) => row);
   if (passing.length === 1) return passing[0]!;
-  const merged = new Measures();
-  for (const measures of passing) merged.merge(measures);
+  const merged = new MergedRow();
+  for (const row of passing) merged.merge(row);
   return merged;
 }
 
-const NOTHING: Tally = new MergedTally(new Measures());
+const NOTHING: Tally = new MergedTally(new MergedRow());
 
 /** The row of a bucket and values in which nothing happened. */
 export const emptyRow = (at: number, bucket: Bucket, values: readonly string[]): Row => ({

@@ -1,13 +1,16 @@
-/** An answer as CSV (RFC 4180), one line at a time. Safe to open in a spreadsheet: no value of a visitor's is a formula. */
+/** An answer as CSV (RFC 4180), some lines at a time. Safe to open in a spreadsheet: no value of a visitor's is a formula. */
 import { bad, present } from "./fields.ts";
 import type { MetricValue } from "./metrics.ts";
 
+export interface TableRow {
+  readonly metrics: readonly MetricValue[];
+  readonly dimensions: readonly string[];
+}
+
 /** The parts of an answer that a table of it needs. */
 export interface Tabular {
-  readonly results: readonly {
-    readonly metrics: readonly MetricValue[];
-    readonly dimensions: readonly string[];
-  }[];
+  /** In order. */
+  readonly portions: AsyncIterable<readonly TableRow[]> | Iterable<readonly TableRow[]>;
   readonly query: Readonly<Record<string, unknown>>;
 }
 
@@ -51,19 +54,29 @@ function json(name: string, text: string): unknown {
 
 const MONEY: ReadonlySet<unknown> = new Set(["total_revenue", "average_revenue"]);
 
-/** Header and rows, each with its line end. Dimensions come first; money has a column for its currency. */
-export function* csvLines({ results, query }: Tabular): Generator<string, void> {
+/** Header and rows, some at a time, each with its line end. Dimensions come first; money has a column for its currency. */
+export async function* csvLines({ portions, query }: Tabular): AsyncGenerator<string, void> {
   const dimensions = query.dimensions as readonly string[];
   const metrics = query.metrics as readonly string[];
   const columns = metrics.flatMap((name) => (MONEY.has(name) ? [name, `${name}_currency`] : [name]));
   yield line([...dimensions, ...columns].map(cell));
-  for (const row of results) {
-    const numbers = row.metrics.flatMap((value, i) =>
-      MONEY.has(metrics[i]) ? moneyCells(value) : [value === null ? "" : String(value)],
-    );
-    yield line([...row.dimensions.map(cell), ...numbers]);
+  for await (const rows of portions) {
+    let lines = "";
+    for (const row of rows) {
+      const numbers = row.metrics.flatMap((value, i) =>
+        MONEY.has(metrics[i]) ? moneyCells(value) : [value === null ? "" : String(value)],
+      );
+      lines += line([...row.dimensions.map(cell), ...numbers]);
+      // Not a line each: every one is a turn of the loop.
+      if (lines.length < PIECE_CHARS) continue;
+      yield lines;
+      lines = "";
+    }
+    if (lines !== "") yield lines;
   }
 }
+
+const PIECE_CHARS = 16_384;
 
 const line = (cells: readonly string[]): string => `${cells.join(",")}\r\n`;
 
@@ -80,7 +93,7 @@ function cell(text: string): string {
 }
 
 /** `shop.example 2026-11-01 2026-11-30.csv`, with nothing in it that a file system could mind. */
-export function fileName({ query }: Tabular): string {
+export function fileName({ query }: Pick<Tabular, "query">): string {
   const [from = "", to = ""] = query.date_range as readonly string[];
   const name = `${String(query.site_id)} ${from.slice(0, 10)} ${to.slice(0, 10)}`;
   return `${name.replace(/[^\p{L}\p{N}. -]/gu, "_").replace(/^[.\s]+/, "_")}.csv`;

@@ -2,14 +2,7 @@
 import { ClickstreamError } from "../../errors.ts";
 import { MAX_EVENT_AGE_MS } from "../../model/event.ts";
 import { Measures } from "../../model/measures.ts";
-import {
-  ALLOWED_LATENESS_MS,
-  type Clock,
-  DAY_MS,
-  type EpochMs,
-  MINUTE_MS,
-  windowStart,
-} from "../../model/time.ts";
+import { ALLOWED_LATENESS_MS, type Clock, type EpochMs, MINUTE_MS, windowStart } from "../../model/time.ts";
 import type { Store } from "../../stores/store.ts";
 import { firstHour } from "../editions.ts";
 import { archiveFrom, hoursFrom, isMinuteKept, minutesFrom } from "../expiry.ts";
@@ -31,16 +24,16 @@ import {
 } from "./answer.ts";
 import { beyondRollups, checkMeaning, isBetterArchived, tableDimension } from "./answerable.ts";
 import type { QueryArchive } from "./archive.ts";
-import { breakDown, keeps, tablesOf, withoutGaps } from "./breakdown.ts";
+import { withoutGaps } from "./breakdown.ts";
 import { comparisonRange } from "./compare.ts";
+import { Counting } from "./counting.ts";
 import { bad } from "./fields.ts";
 import { MergedTally, metricError } from "./metrics.ts";
-import { pageOf } from "./order.ts";
+import { effectiveOrder, pageOf } from "./order.ts";
 import { type Bucket, cut, minuteBesideHours, parseRange, type Range, resolveTime, since } from "./range.ts";
-import { type NewestCommit, RollupReader, type Wanted } from "./reader.ts";
-import { type Metric, parseRequest, type QueryRequest } from "./request.ts";
+import { type NewestCommit, RollupReader } from "./reader.ts";
+import { parseRequest, type QueryRequest } from "./request.ts";
 import { type Warning, warningsOf } from "./warnings.ts";
-import { TOTALS } from "./windows.ts";
 
 export interface QueryMeta {
   /** Windows that end at or before this are final: an event for them would be late. Epoch ms. */
@@ -97,6 +90,13 @@ export interface LiveResponse {
   readonly error: { visitors: number };
 }
 
+export interface AllRows {
+  /** The query as it was understood. */
+  readonly query: Record<string, unknown>;
+  /** In order; to be read once. */
+  readonly portions: AsyncIterable<readonly ResultRow[]>;
+}
+
 export interface SitesResponse {
   readonly sites: { site_id: string; time_zone: string }[];
 }
@@ -126,15 +126,15 @@ interface Known {
   readonly noted: Freshness | undefined;
 }
 
-/** Metrics that divide by all visitors. */
-const SHARES: ReadonlySet<Metric> = new Set(["percentage", "conversion_rate"]);
+/** Of a thousand rows each: what an export holds in memory. */
+const BUCKETS_AT_ONCE = 24;
 const CURRENT_MINUTES = 5;
 const LIVE_MINUTES = 30;
 
 export class QueryEngine {
   readonly #deps: QueryDeps;
   readonly #sites: SiteDirectory;
-  readonly #reader: RollupReader;
+  readonly #counting: Counting;
   /** Of its own, so that what people watch does not wait until years are read for somebody else. */
   readonly #liveReader: RollupReader;
   /** Sites that are known to have events. */
@@ -143,7 +143,7 @@ export class QueryEngine {
   constructor(deps: QueryDeps) {
     this.#deps = deps;
     this.#sites = new SiteDirectory(deps);
-    this.#reader = new RollupReader(deps);
+    this.#counting = new Counting(new RollupReader(deps), deps.clock, deps.archive);
     this.#liveReader = new RollupReader(deps);
   }
 
@@ -153,18 +153,40 @@ export class QueryEngine {
   }
 
   /** Throws `bad_request` or `not_found` with a message that names the field. */
-  query(body: unknown): Promise<QueryResponse> {
-    return this.#answer(parseRequest(body), false);
+  async query(body: unknown): Promise<QueryResponse> {
+    return this.#answer(await this.#plan(parseRequest(body)), false);
   }
 
   /**
-   * Every row, whatever the pagination; a series over time alone has no gaps up to now. Throws as `query` does.
+   * Every row, whatever the pagination; a series over time alone has no gaps up to now. Where rows are in order of time
+   * they are counted a few buckets at a time while they are read, so that years of many rows are never in memory
+   * together; each bucket is as of then. Throws as `query` does.
    */
-  queryAll(body: unknown): Promise<QueryResponse> {
-    return this.#answer({ ...parseRequest(body), limit: Number.POSITIVE_INFINITY, offset: 0 }, true);
+  async queryAll(body: unknown): Promise<AllRows> {
+    const request = { ...parseRequest(body), limit: Number.POSITIVE_INFINITY, offset: 0 };
+    const plan = await this.#plan(request);
+    const { site, range, question, isArchived } = plan;
+    const query = echo(request, site, range.from < range.to ? range : plan.asked, plan.past);
+    if (isArchived || plan.past || !question.time || !isInOrderOfTime(request))
+      return { query, portions: portionsOf([(await this.#answer(plan, true)).results]) };
+    const all = await this.#counting.allVisitors(question, range);
+    const count = async (buckets: readonly Bucket[]): Promise<ResultRow[]> => {
+      const span = { from: buckets[0]!.from, to: buckets.at(-1)!.to };
+      const counted = { ...(await this.#counting.fromRollups(question, span)), ...(all ? { all } : {}) };
+      const isGapless = request.breakdown.length === 0;
+      const rows = isGapless ? withoutGaps(counted.rows, counted.buckets, plan.now) : counted.rows;
+      return pageOf(shown(rows, counted, question), request).map(({ row }) =>
+        valuesOf(row, counted, question),
+      );
+    };
+    const begun = cut(question.time, range, site.timeZone).filter(({ from }) => from <= plan.now);
+    const [first, ...others] = inPortions(begun, BUCKETS_AT_ONCE);
+    // Before anything is answered: what is refused is refused with the first.
+    return { query, portions: portionsOf([first ? await count(first) : []], others, count) };
   }
 
-  async #answer(request: QueryRequest, isSeries: boolean): Promise<QueryResponse> {
+  /** Throws what is to be refused. */
+  async #plan(request: QueryRequest): Promise<Plan> {
     const site = await this.#sites.site(request.siteId, "site_id");
     const now = this.#deps.clock.now();
     const first = request.dateRange === "all" ? await this.#firstInstant(site, now) : now;
@@ -185,15 +207,19 @@ export class QueryEngine {
     // What was deleted is not nothing: numbers beside it would seem to have risen.
     const past = wanted && wanted.from >= keptFrom ? wanted : undefined;
     const isCut = asked.from < keptFrom || wanted !== past || (request.dateRange === "all" && keptFrom > 0);
+    const time = request.time && resolveTime(request.time, range, request.dateRange);
+    const question: Question = { site, request, time };
+    return { request, site, now, asked, isArchived, keptFrom, range, past, isCut, question };
+  }
+
+  async #answer(plan: Plan, isSeries: boolean): Promise<QueryResponse> {
+    const { request, site, now, asked, isArchived, keptFrom, range, past, isCut, question } = plan;
     // Read before the data: what is complete then stays complete.
     const known = await this.#known();
-    const question = {
-      site,
-      request,
-      time: request.time && resolveTime(request.time, range, request.dateRange),
-    };
     const count = (span: Range): Promise<Counted> =>
-      isArchived ? this.#countArchived(question, span, keptFrom) : this.#count(question, span);
+      isArchived
+        ? this.#counting.fromArchive(question, span, keptFrom)
+        : this.#counting.fromRollups(question, span);
     const main = await count(range);
     // A bucket without anything still has something to be compared with.
     const isGapless = question.time && request.breakdown.length === 0 && (isSeries || past);
@@ -262,79 +288,6 @@ export class QueryEngine {
       const first = isByMinute ? range.from : minuteBesideHours(site.timeZone, range);
       return first !== undefined && first < keptFrom;
     });
-  }
-
-  async #countArchived({ site, request, time }: Question, range: Range, keptFrom: EpochMs): Promise<Counted> {
-    const { archive } = this.#deps;
-    if (!archive) throw new ClickstreamError("invariant", "asked of an archive that is not there");
-    const buckets = time ? cut(time, range, site.timeZone) : [{ label: "", ...range }];
-    // Before the archive is asked: what is complete then stays complete.
-    const newest = await this.#reader.newest();
-    const { rows, allVisitors, late, archivedUntil } = await archive.answer({
-      site,
-      request,
-      range,
-      buckets,
-      keptFrom,
-    });
-    const isTotal = !time && request.breakdown.length === 0;
-    return {
-      rows:
-        isTotal && rows.length === 0
-          ? withoutGaps([], buckets, range.from)
-          : rows.map((row) => ({ ...row, bucket: buckets[row.at]!, entry: row.entry })),
-      all: { visitors: allVisitors, isExact: true },
-      buckets,
-      late,
-      metOther: false,
-      newest,
-      archivedUntil,
-    };
-  }
-
-  /** All rows of a range. */
-  async #count({ site, request, time }: Question, range: Range): Promise<Counted> {
-    const now = this.#deps.clock.now();
-    const buckets: Bucket[] = time ? cut(time, range, site.timeZone) : [{ label: "", ...range }];
-    const coarsest = time === "time:minute" ? "minute" : time === "time:hour" ? "hour" : "day";
-    // Nothing happens in the future: a range that ends there is not looked up day by day.
-    const covered = { from: range.from, to: Math.max(range.from, Math.min(range.to, now + 2 * DAY_MS)) };
-    const aligned =
-      covered.to === range.to ? covered : { ...covered, to: windowStart(covered.to, MINUTE_MS) };
-    const { main, entry } = tablesOf(request);
-    const keep = keeps(request);
-    const question = [tableDimension(request) ?? "", request.filters];
-    const want = (table: string, part: Range): Wanted => {
-      const own = { from: part.from, to: Math.min(part.to, aligned.to) };
-      const key = JSON.stringify([
-        site.id,
-        coarsest,
-        own.from,
-        own.to,
-        table,
-        table === TOTALS ? [] : question,
-      ]);
-      return { key, range: own, table, keep };
-    };
-    const needsAll = request.metrics.some((metric) => SHARES.has(metric));
-    const { cells, tables, newest } = await this.#reader.read(site, aligned, coarsest, [
-      ...buckets.map((bucket) => want(main, bucket)),
-      ...(entry ? buckets.map((bucket) => want(entry, bucket)) : []),
-      ...(needsAll ? [want(TOTALS, aligned)] : []),
-    ]);
-    const own = buckets.map((_, i) => ({
-      main: tables[i]!,
-      entry: entry ? tables[buckets.length + i] : undefined,
-    }));
-    const all = needsAll ? tables.at(-1)?.rows.get(TOTALS) : undefined;
-    return {
-      rows: breakDown(buckets, own, request),
-      all: new MergedTally(all ?? new Measures()),
-      buckets,
-      late: lateEvents(cells),
-      metOther: request.filters.length > 0 && own.some((one) => one.main.hidesOther),
-      newest,
-    };
   }
 
   /** Throws `not_found`. */
@@ -428,6 +381,44 @@ export class QueryEngine {
     const waiting = noted ? waitingMs(noted, newest, now) : 0;
     return { complete_until: Math.max(watermark, quiet), lag_ms: lagMs ?? Math.max(delay, waiting) };
   }
+}
+
+/** What a request comes to. */
+interface Plan {
+  readonly request: QueryRequest;
+  readonly site: Site;
+  readonly now: EpochMs;
+  readonly asked: Range;
+  /** What is kept of it. */
+  readonly range: Range;
+  readonly keptFrom: EpochMs;
+  /** What it is compared with. */
+  readonly past: Range | undefined;
+  /** Whether anything that was asked for is not kept. */
+  readonly isCut: boolean;
+  readonly isArchived: boolean;
+  readonly question: Question;
+}
+
+const isInOrderOfTime = (request: QueryRequest): boolean => {
+  const [first] = effectiveOrder(request);
+  return first !== undefined && first[0] === request.time && first[1] === "asc";
+};
+
+/** Rows that are there, then those that are made when they are asked for. */
+async function* portionsOf<T>(
+  ready: readonly (readonly ResultRow[])[],
+  others: readonly T[] = [],
+  make: (one: T) => Promise<readonly ResultRow[]> = async () => [],
+): AsyncGenerator<readonly ResultRow[]> {
+  yield* ready;
+  for (const one of others) yield await make(one);
+}
+
+function inPortions<T>(items: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) =>
+    items.slice(i * size, (i + 1) * size),
+  );
 }
 
 /** Refusals of the range compared with must not blame date_range. */

@@ -3,7 +3,7 @@ import { EXIT_PAGE } from "../../model/dimensions.ts";
 import type { Vital } from "../../model/event.ts";
 import type { Count, Measures, Money } from "../../model/measures.ts";
 import { RELATIVE_ACCURACY } from "../../sketches/quantiles.ts";
-import { RELATIVE_ERROR } from "../../sketches/ultraloglog.ts";
+import { EXACT_LIMIT, RELATIVE_ERROR } from "../../sketches/ultraloglog.ts";
 import { minorDigits } from "../decode/revenue.ts";
 import type { Metric, VitalMetric } from "./request.ts";
 
@@ -20,6 +20,8 @@ export type MetricValue = number | null | MoneyValue;
 export interface Tally extends Readonly<Record<Exclude<Count, "exitVisitors">, number>> {
   /** Distinct visitors. */
   readonly visitors: number;
+  /** Not less than `visitors`, and known without counting them. */
+  readonly mostVisitors: number;
   /** Whether `visitors` has no error. */
   readonly isExact: boolean;
   /** By ISO 4217 currency. */
@@ -28,68 +30,90 @@ export interface Tally extends Readonly<Record<Exclude<Count, "exitVisitors">, n
   quantile(vital: Vital, q: number): number | undefined;
 }
 
-/** Merged measures as a tally; `dimension` is the one whose table they are from. */
+/** What a tally is made of: integers, and what takes some work to ask for. */
+export interface Merged {
+  readonly counts: Readonly<Record<Count, number>>;
+  readonly visitors: Measures["visitors"];
+  /** Not less than the visitors, if that is known without asking for them. */
+  readonly mostVisitors?: number;
+  readonly extras: Pick<Measures, "revenue" | "vitals">;
+}
+
+/** What was merged, as a tally; `dimension` is the one whose table it is from. */
 export class MergedTally implements Tally {
-  readonly #measures: Measures;
+  readonly #merged: Merged;
+  readonly #counts: Readonly<Record<Count, number>>;
   readonly #dimension: string | undefined;
   #visitors: number | undefined;
 
-  constructor(measures: Measures, dimension?: string) {
-    this.#measures = measures;
+  constructor(merged: Merged, dimension?: string) {
+    this.#merged = merged;
+    this.#counts = merged.counts;
     this.#dimension = dimension;
   }
 
   get visitors(): number {
-    this.#visitors ??= visitorsOf(this.#measures, this.#dimension);
+    this.#visitors ??= visitorsOf(this.#merged, this.#dimension);
     return this.#visitors;
   }
+  get mostVisitors(): number {
+    if (this.#dimension === EXIT_PAGE) return this.visitors;
+    return this.#merged.mostVisitors ?? this.visitors;
+  }
   get isExact(): boolean {
-    return this.#dimension === EXIT_PAGE || (this.#measures.visitors?.isExact ?? true);
+    if (
+      this.#dimension === EXIT_PAGE ||
+      (this.#merged.mostVisitors ?? Number.POSITIVE_INFINITY) <= EXACT_LIMIT
+    )
+      return true;
+    return this.#merged.visitors?.isExact ?? true;
   }
   get revenue(): ReadonlyMap<string, Money> | undefined {
-    return this.#measures.revenue;
+    return this.#merged.extras.revenue;
   }
   get events(): number {
-    return this.#measures.events;
+    return this.#counts.events;
   }
   get pageviews(): number {
-    return this.#measures.pageviews;
+    return this.#counts.pageviews;
   }
   get visits(): number {
-    return this.#measures.visits;
+    return this.#counts.visits;
   }
   get bounces(): number {
-    return this.#measures.bounces;
+    return this.#counts.bounces;
   }
   get durationMs(): number {
-    return this.#measures.durationMs;
+    return this.#counts.durationMs;
   }
   get engagedMs(): number {
-    return this.#measures.engagedMs;
+    return this.#counts.engagedMs;
   }
   get reads(): number {
-    return this.#measures.reads;
+    return this.#counts.reads;
   }
   get scrollSum(): number {
-    return this.#measures.scrollSum;
+    return this.#counts.scrollSum;
   }
   get scrolls(): number {
-    return this.#measures.scrolls;
+    return this.#counts.scrolls;
   }
 
   quantile(vital: Vital, q: number): number | undefined {
-    return this.#measures.vitals?.get(vital)?.quantile(q);
+    return this.#merged.extras.vitals?.get(vital)?.quantile(q);
   }
 }
 
 /**
- * Visitors of a row. Exit pages count them as an integer, because an exit page can be taken back. A visitor is counted
- * with the first of their visits that end there; where a range holds only a later one, there is somebody all the same.
+ * Visitors of a row. An estimate is brought down to what was known as the most, so that rows which were passed over for
+ * that are the same whatever is asked. Exit pages count visitors as an integer, because an exit page can be taken back. A visitor is counted with the
+ * first of their visits that end there; where a range holds only a later one, there is somebody all the same.
  */
-const visitorsOf = (measures: Measures, dimension: string | undefined): number =>
-  dimension === EXIT_PAGE
-    ? Math.max(measures.exitVisitors, Math.min(1, Math.max(0, measures.visits)))
-    : (measures.visitors?.estimate() ?? 0);
+function visitorsOf(merged: Merged, dimension: string | undefined): number {
+  const { counts } = merged;
+  if (dimension === EXIT_PAGE) return Math.max(counts.exitVisitors, Math.min(1, Math.max(0, counts.visits)));
+  return Math.min(merged.visitors?.estimate() ?? 0, merged.mostVisitors ?? Number.POSITIVE_INFINITY);
+}
 
 const round = (value: number, digits = 0): number => Math.round(value * 10 ** digits) / 10 ** digits;
 /** `part / whole`, rounded half up. Whole numbers are divided once and last: 100 * (46 / 80) would be 57.49999. */
@@ -176,6 +200,18 @@ function revenue(measures: Tally, pick: (minor: number, count: number) => number
   const value = Math.round(pick(minor, count)) / 10 ** digits;
   const { short, long } = formatsOf(currency);
   return { currency, value, short: short.format(value), long: long.format(value) };
+}
+
+/** Not less than the metric's value and known with little work; undefined where only the value itself says. */
+export function metricAtMost(
+  metric: Metric,
+  { mostVisitors }: Tally,
+  { allVisitors }: Pick<MetricContext, "allVisitors">,
+): number | undefined {
+  if (metric === "visitors") return mostVisitors;
+  if (metric === "percentage" || metric === "conversion_rate")
+    return ratio(100 * mostVisitors, allVisitors, 1);
+  return undefined;
 }
 
 function vital(metric: VitalMetric, measures: Tally): number | null {

@@ -1,13 +1,13 @@
 /**
- * Reads what is known of a site now: the smallest cover of day, hour and minute rollups, plus the tail of the commit
+ * Reads what is known of a site now: the smallest cover of month, day, hour and minute rollups, plus the tail of the commit
  * logs that is not folded into them yet. Order matters: cursors, then rollups, then the tail (docs/decisions/0002). What
  * was read is kept (windows.ts), so that a warm reader reads nothing but new commits.
  */
 import { ClickstreamError } from "../../errors.ts";
 import type { RejectReason } from "../../model/event.ts";
 import type { Measures } from "../../model/measures.ts";
-import { type Clock, DAY_MS, type EpochMs, MINUTE_MS } from "../../model/time.ts";
-import { addDays, dayStart, hourEnd, hourStart, localDate } from "../../model/zone.ts";
+import type { Clock, EpochMs } from "../../model/time.ts";
+import { localDate } from "../../model/zone.ts";
 import type { Store } from "../../stores/store.ts";
 import {
   type Commit,
@@ -21,10 +21,20 @@ import { readCursors } from "../compact.ts";
 import { readEdition } from "../editions.ts";
 import { minutesFrom } from "../expiry.ts";
 import type { FeedEntry } from "../feed.ts";
-import { type Applied, decodeItem, type Granularity, instantKey, partition } from "../rollups.ts";
+import {
+  type Applied,
+  type Derived,
+  decodeItem,
+  decodeTableItem,
+  type Granularity,
+  instantKey,
+  partition,
+  tableKey,
+} from "../rollups.ts";
 import type { Site } from "../sites.ts";
+import { type Cover, daysOf, hoursOf, planCover } from "./cover.ts";
 import type { Range } from "./range.ts";
-import { type Base, KeptSite, KeptWindow, MergedTable } from "./windows.ts";
+import { type Base, type Bound, KeptSite, KeptWindow, MergedTable } from "./windows.ts";
 
 /** One window of the cover, with everything in it that was committed. */
 export interface Cell {
@@ -61,19 +71,20 @@ export interface Snapshot {
   readonly newest: readonly NewestCommit[];
 }
 
-type SizedBase = Base & { readonly bytes: number };
+interface ItemBase extends Base {
+  /** Dimensions whose tables lie in items of their own; undefined where the rollup has them all. */
+  readonly apart: ReadonlySet<string> | undefined;
+  readonly bytes: number;
+}
 
 /** Of items as they were read, for who asks for another table of the same windows. */
 const MAX_BASE_BYTES = 48 << 20;
-/** Rows of merged tables: one of a thousand visitors takes 4 KB, most take 200 bytes. */
-const MAX_MERGED_ROWS = 60_000;
-/** An empty table counts too, or a chart of empty days would keep any number of them. */
-const ROWS_OF_NOTHING = 10;
+/** Of merged tables: those of a dashboard over a year of a busy site take half of it. */
+const MAX_MERGED_BYTES = 160 << 20;
 /** Of one site: years of days, with the hours and minutes of eight days, twice over. */
 const MAX_WINDOWS = 30_000;
-/** Items read at once, before others have a turn: a year of days at once would be half a gigabyte, and seconds. */
-const DAYS_AT_ONCE = 4;
-const SHORT_AT_ONCE = 30;
+/** Items read at once, before others have a turn. Those of a busy month take two megabytes a table. */
+const AT_ONCE: Readonly<Record<Granularity, number>> = { minute: 30, hour: 12, day: 10, month: 3 };
 /** Who is more commits behind reads the items again instead. */
 const MAX_BEHIND = 2_000;
 /** A day may turn stale while it is read; more often than this it does not. */
@@ -92,10 +103,10 @@ export class RollupReader {
   /** Newest commit of each shard that was read, wherever the cursor is. */
   readonly #newest = new Map<string, CommitHeader>();
   readonly #kept = new Map<string, KeptSite>();
-  readonly #bases = new Map<KeptWindow, SizedBase>();
+  readonly #bases = new Map<KeptWindow, ItemBase>();
   #baseBytes = 0;
   readonly #merged = new Map<string, MergedTable>();
-  #mergedRows = 0;
+  #mergedBytes = 0;
   readonly #feeds = new Map<string, FeedEntry[]>();
   #reading: Promise<unknown> = Promise.resolve();
 
@@ -157,11 +168,11 @@ export class RollupReader {
       const known = this.#merged.get(key);
       return known?.isOf(own) ? known : new MergedTable(table, own, keep);
     });
-    const bases = await this.#fill(kept, tables, cursors);
-    const newest = bases && (await this.#readTails(cursors));
+    const isFilled = await this.#fill(kept, tables, cursors);
+    const newest = isFilled && (await this.#readTails(cursors));
     if (!newest) return undefined;
     for (const [i, table] of tables.entries()) {
-      table.update(bases);
+      table.update();
       this.#keepMerged(wanted[i]!.key, table);
     }
     return { cells: windows, tables, newest };
@@ -184,7 +195,7 @@ export class RollupReader {
 
   #forgetAll(): void {
     for (const known of [this.#kept, this.#merged, this.#bases, this.#tails, this.#positions]) known.clear();
-    this.#mergedRows = 0;
+    this.#mergedBytes = 0;
     this.#baseBytes = 0;
   }
 
@@ -203,66 +214,58 @@ export class RollupReader {
     site: Site,
     range: Range,
     coarsest: Granularity,
-    cursors: ReadonlyMap<string, number>,
+    cursors: Bound,
   ): Promise<readonly KeptWindow[]> {
     const now = this.#clock.now();
     const keptFrom = minutesFrom(site, now);
-    const today = dayStart(kept.zone, localDate(kept.zone, now));
-    const name = [range.from, range.to, coarsest, today].join(" ");
+    const name = [range.from, range.to, coarsest, localDate(kept.zone, now)].join(" ");
     const known = kept.cover(name);
     const oldest = known?.find(({ granularity }) => granularity === "minute");
     if (known && (!oldest || oldest.from >= keptFrom)) return known;
     const cover = planCover(kept.zone, range, coarsest, now, keptFrom);
     const windows = await this.#open(kept, cover, cursors);
-    // A day that its hours serve for may be derived any time.
-    if (cover.day.every(({ from }) => kept.window("day", from))) kept.keepCover(name, windows);
+    // A month or day that shorter ones serve for may be derived any time.
+    const isSmallest = (["month", "day"] as const).every((granularity) =>
+      cover[granularity].every(({ from }) => kept.window(granularity, from)),
+    );
+    if (isSmallest) kept.keepCover(name, windows);
     return windows;
   }
 
   /** The windows of a cover, those that are not kept yet read from their items. */
-  async #open(kept: KeptSite, cover: Cover, cursors: ReadonlyMap<string, number>): Promise<KeptWindow[]> {
+  async #open(kept: KeptSite, cover: Cover, cursors: Bound): Promise<KeptWindow[]> {
     const created = new Set<KeptWindow>();
-    const keep = (granularity: Granularity, span: Range, base: SizedBase): void => {
-      const window = new KeptWindow(granularity, span, base);
-      kept.add(window);
-      created.add(window);
-      this.#keepBase(window, base);
-    };
-    const missing = (granularity: Granularity, spans: readonly Range[]): Range[] =>
-      spans.filter(({ from }) => !kept.window(granularity, from));
-    let days: Range[] = [];
-    let hours: Range[] = [];
-    try {
-      for await (const { span, base } of this.#items(kept, "day", missing("day", cover.day), cursors)) {
-        if (base) keep("day", span, base);
+    const windows: KeptWindow[] = [];
+    /** Opens windows; answers the spans that others must serve for. */
+    const open = async (granularity: Granularity, spans: readonly Range[]): Promise<Range[]> => {
+      const missing = spans.filter(({ from }) => !kept.window(granularity, from));
+      for await (const { span, base } of this.#items(kept, granularity, missing, cursors)) {
         // An hour is written before the cursor moves: where there is none, nothing was counted up to the cursor.
-        else if (await this.#isWithoutHours(kept, span)) keep("day", span, nothing(cursors));
+        const known =
+          base ??
+          (granularity === "day" && (await this.#isWithoutHours(kept, span)) ? nothing(cursors) : undefined);
+        if (!known) continue;
+        const window = new KeptWindow(granularity, span, known);
+        kept.add(window);
+        created.add(window);
+        this.#keepBase(window, known);
       }
-      days = cover.day.filter(({ from }) => kept.window("day", from));
-      const waiting = cover.day.filter(({ from }) => !kept.window("day", from));
-      hours = [...cover.hour, ...waiting.flatMap((day) => hoursOf(kept.zone, day))];
-      for (const [granularity, spans] of [
-        ["hour", hours],
-        ["minute", cover.minute],
-      ] as const)
-        for await (const { span, base } of this.#items(
-          kept,
-          granularity,
-          missing(granularity, spans),
-          cursors,
-        ))
-          if (base) keep(granularity, span, base);
+      const opened = spans.map((span) => ({ span, window: kept.window(granularity, span.from) }));
+      windows.push(...opened.flatMap(({ window }) => window ?? []));
+      return opened.flatMap(({ span, window }) => (window ? [] : [span]));
+    };
+    try {
+      const months = await open("month", cover.month);
+      const days = await open("day", [...cover.day, ...months.flatMap((span) => daysOf(kept.zone, span))]);
+      await open("hour", [...cover.hour, ...days.flatMap((span) => hoursOf(kept.zone, span))]);
+      await open("minute", cover.minute);
     } finally {
       // In an outage too: those windows are kept, and what was read of the logs is not read again.
       if (created.size > 0)
         for (const tail of this.#tails.values())
           for (const commit of tail) kept.deliver(commit, (window) => created.has(window));
     }
-    return [
-      ...days.map(({ from }) => kept.window("day", from)!),
-      ...hours.map(({ from }) => kept.window("hour", from)!),
-      ...cover.minute.map(({ from }) => kept.window("minute", from)!),
-    ].sort((a, b) => a.from - b.from);
+    return windows.sort((a, b) => a.from - b.from);
   }
 
   async #isWithoutHours({ edition }: KeptSite, { from, to }: Range): Promise<boolean> {
@@ -271,19 +274,19 @@ export class RollupReader {
   }
 
   /**
-   * The items of windows, read in portions; nothing where there is none. A day that is stale, absent, or holds commits
-   * beyond the cursor has no base: its hours serve instead.
+   * The items of windows, read in portions; nothing where there is none. A day or month that is stale, absent, or holds
+   * commits beyond the cursor has no base: shorter ones serve instead.
    */
   async *#items(
     { edition, zone }: KeptSite,
     granularity: Granularity,
     spans: readonly Range[],
-    cursors: ReadonlyMap<string, number>,
-  ): AsyncGenerator<{ span: Range; base: SizedBase | undefined }> {
-    const isDay = granularity === "day";
-    const keyOf = ({ from }: Range): string => (isDay ? localDate(zone, from) : instantKey(from));
-    for (const [i, run] of runsOf(spans, isDay ? DAYS_AT_ONCE : SHORT_AT_ONCE).entries()) {
+    cursors: Bound,
+  ): AsyncGenerator<{ span: Range; base: ItemBase | undefined }> {
+    const isDerived = granularity === "day" || granularity === "month";
+    for (const [i, run] of runsOf(spans, AT_ONCE[granularity]).entries()) {
       if (i > 0) await this.#pause();
+      const keyOf = ({ from }: Range): string => keyAt(zone, granularity, from);
       // The range ends before `to`: anything behind the last key lets that key in, and no other.
       const range = { from: keyOf(run[0]!), to: `${keyOf(run.at(-1)!)} ` };
       const items = await this.#store.list(partition(granularity, edition.space), range);
@@ -291,23 +294,24 @@ export class RollupReader {
       for (const span of run) {
         const item = found.get(keyOf(span));
         if (!item) {
-          yield { span, base: isDay ? undefined : nothing(cursors) };
+          yield { span, base: isDerived ? undefined : nothing(cursors) };
           continue;
         }
-        const { applied, rollup } = decodeItem(item);
-        const isAhead = [...applied].some(([shard, n]) => n > (cursors.get(shard) ?? 0));
-        if (isDay && (!rollup || isAhead)) yield { span, base: undefined };
-        else yield { span, base: { rollup, bound: newer(cursors, applied), bytes: item.value.length } };
+        const { applied, rollup, apart } = decodeItem(item);
+        if (isDerived && (!rollup || isAhead(applied, cursors))) yield { span, base: undefined };
+        else {
+          const bound = newer(cursors, applied);
+          yield {
+            span,
+            base: { rollup, bound, apart: apart && new Set(apart), bytes: item.value.length },
+          };
+        }
       }
     }
   }
 
-  /** Puts items into the tables that lack them. Undefined when a day that was kept is stale by now: it is forgotten. */
-  async #fill(
-    kept: KeptSite,
-    tables: readonly MergedTable[],
-    cursors: ReadonlyMap<string, number>,
-  ): Promise<ReadonlyMap<KeptWindow, Base> | undefined> {
+  /** Puts items into the tables that lack them. False when a window that was kept is outdated by now: it is forgotten. */
+  async #fill(kept: KeptSite, tables: readonly MergedTable[], cursors: Bound): Promise<boolean> {
     const takers = new Map<KeptWindow, MergedTable[]>();
     for (const table of tables) {
       for (const window of table.lacking()) {
@@ -316,37 +320,75 @@ export class RollupReader {
         else takers.set(window, [table]);
       }
     }
-    const bases = new Map<KeptWindow, Base>();
-    const give = (window: KeptWindow, base: Base): void => {
-      for (const table of takers.get(window) ?? []) table.addBase(base);
-      // Only how far it reaches is needed further on.
-      bases.set(window, { rollup: undefined, bound: base.bound });
+    const give = (window: KeptWindow, { rollup, bound }: Base): void => {
+      for (const taker of takers.get(window) ?? [])
+        taker.addBase(window, { table: rollup?.readTable(taker.name), bound });
     };
-    const unread: Record<Granularity, KeptWindow[]> = { minute: [], hour: [], day: [] };
+    const unread: Record<Granularity, KeptWindow[]> = { minute: [], hour: [], day: [], month: [] };
     for (const window of takers.keys()) {
       const base = this.#bases.get(window);
       if (base) give(window, base);
       else unread[window.granularity].push(window);
     }
-    for (const granularity of ["day", "hour", "minute"] as const) {
+    for (const granularity of ["month", "day", "hour", "minute"] as const) {
+      const apart: [KeptWindow, ItemBase][] = [];
       for await (const { span, base } of this.#items(kept, granularity, unread[granularity], cursors)) {
         const window = kept.window(granularity, span.from)!;
-        if (base) {
+        if (base?.apart) apart.push([window, base]);
+        else if (base) {
           give(window, base);
           this.#keepBase(window, base);
         } else if (window.isEmpty) give(window, nothing(cursors));
         else {
           kept.remove(window);
-          return undefined;
+          return false;
         }
       }
+      if (apart.length > 0 && !(await this.#fillApart(kept, granularity as Derived, apart, takers, cursors)))
+        return false;
     }
-    return bases;
+    return true;
   }
 
-  #keepBase(window: KeptWindow, base: SizedBase): void {
+  /** The same from tables that lie in items of their own. */
+  async #fillApart(
+    kept: KeptSite,
+    granularity: Derived,
+    bases: readonly (readonly [KeptWindow, ItemBase])[],
+    takers: ReadonlyMap<KeptWindow, readonly MergedTable[]>,
+    cursors: Bound,
+  ): Promise<boolean> {
+    const wanted = bases.flatMap(([window, base]) =>
+      (takers.get(window) ?? []).map((taker) => ({ window, base, taker })),
+    );
+    for (let i = 0; i < wanted.length; i += AT_ONCE[granularity]) {
+      if (i > 0) await this.#pause();
+      const portion = wanted.slice(i, i + AT_ONCE[granularity]);
+      const read = portion.filter(({ base, taker }) => base.apart?.has(taker.name));
+      const keys = read.map(({ window, taker }) =>
+        tableKey(granularity, kept.edition.space, keyAt(kept.zone, granularity, window.from), taker.name),
+      );
+      const items = keys.length > 0 ? await this.#store.getMany(keys) : [];
+      const found = new Map(read.map((one, at) => [one, items[at]]));
+      for (const one of portion) {
+        const { window, base, taker } = one;
+        const item = found.get(one);
+        const known = item && decodeTableItem(item);
+        // Derived again, or deleted, since its item was read.
+        if (base.apart?.has(taker.name) && (!known || isAhead(known.applied, cursors))) {
+          kept.remove(window);
+          return false;
+        }
+        const bound = known ? newer(cursors, known.applied) : base.bound;
+        taker.addBase(window, { table: known?.table, bound });
+      }
+    }
+    return true;
+  }
+
+  #keepBase(window: KeptWindow, base: ItemBase): void {
     this.#dropBase(window);
-    if (!base.rollup || base.bytes > MAX_BASE_BYTES / 2) return;
+    if (!base.rollup || base.apart || base.bytes > MAX_BASE_BYTES / 2) return;
     this.#bases.set(window, base);
     this.#baseBytes += base.bytes;
     for (const oldest of this.#bases.keys()) {
@@ -361,15 +403,15 @@ export class RollupReader {
   }
 
   #keepMerged(key: string, table: MergedTable): void {
-    this.#mergedRows -= this.#merged.get(key)?.countedRows ?? 0;
+    this.#mergedBytes -= this.#merged.get(key)?.countedBytes ?? 0;
     this.#merged.delete(key);
-    table.countedRows = table.rows.size + ROWS_OF_NOTHING;
+    table.countedBytes = table.bytes;
     this.#merged.set(key, table);
-    this.#mergedRows += table.countedRows;
-    for (const [oldest, { countedRows }] of this.#merged) {
-      if (this.#mergedRows <= MAX_MERGED_ROWS) break;
+    this.#mergedBytes += table.countedBytes;
+    for (const [oldest, { countedBytes }] of this.#merged) {
+      if (this.#mergedBytes <= MAX_MERGED_BYTES) break;
       this.#merged.delete(oldest);
-      this.#mergedRows -= countedRows;
+      this.#mergedBytes -= countedBytes;
     }
   }
 
@@ -421,9 +463,18 @@ export class RollupReader {
   }
 }
 
-const nothing = (bound: ReadonlyMap<string, number>): SizedBase => ({ rollup: undefined, bound, bytes: 0 });
+const nothing = (bound: Bound): ItemBase => ({ rollup: undefined, bound, apart: undefined, bytes: 0 });
 
-function newer(cursors: ReadonlyMap<string, number>, applied: Applied): ReadonlyMap<string, number> {
+/** Sort key of a window's item. */
+function keyAt(zone: string, granularity: Granularity, from: EpochMs): string {
+  if (granularity === "day") return localDate(zone, from);
+  return granularity === "month" ? localDate(zone, from).slice(0, 7) : instantKey(from);
+}
+
+const isAhead = (applied: Applied, cursors: Bound): boolean =>
+  [...applied].some(([shard, n]) => n > (cursors.get(shard) ?? 0));
+
+function newer(cursors: Bound, applied: Applied): Bound {
   const bound = new Map(cursors);
   for (const [shard, n] of applied) bound.set(shard, Math.max(n, bound.get(shard) ?? 0));
   return bound;
@@ -458,50 +509,4 @@ function runsOf(spans: readonly Range[], most: number): Range[][] {
 function isReplaced(id: string, shards: readonly LoggedShard[]): boolean {
   const children = shards.filter(({ parents }) => parents.includes(id));
   return children.length > 1 || children.some(({ parents }) => parents.length > 1);
-}
-
-type Cover = Readonly<Record<Granularity, readonly Range[]>>;
-
-/** Whole days by days, whole hours by hours, the rest by minutes, which are kept from `keptFrom` on. */
-export function planCover(
-  zone: string,
-  { from, to }: Range,
-  coarsest: Granularity,
-  now: EpochMs,
-  keptFrom: EpochMs,
-): Cover {
-  const windows: Record<Granularity, Range[]> = { minute: [], hour: [], day: [] };
-  const today = dayStart(zone, localDate(zone, now));
-  let at = from;
-  while (at < to) {
-    const date = localDate(zone, at);
-    const dayEnd = dayStart(zone, addDays(date, 1));
-    if (coarsest === "day" && at === dayStart(zone, date) && dayEnd <= to && dayEnd <= today) {
-      windows.day.push({ from: at, to: dayEnd });
-      at = dayEnd;
-      continue;
-    }
-    const nextHour = hourEnd(zone, at);
-    if (coarsest !== "minute" && at === hourStart(zone, at) && nextHour <= to) {
-      windows.hour.push({ from: at, to: nextHour });
-      at = nextHour;
-      continue;
-    }
-    if (at < keptFrom)
-      throw new ClickstreamError(
-        "bad_request",
-        `date_range: minutes are kept for ${Math.round((now - keptFrom) / DAY_MS)} days; begin and end older ranges on whole local hours`,
-      );
-    windows.minute.push({ from: at, to: at + MINUTE_MS });
-    at += MINUTE_MS;
-  }
-  return windows;
-}
-
-function hoursOf(zone: string, day: Range): Range[] {
-  const hours: Range[] = [];
-  for (let at = day.from; at < day.to; at = hourEnd(zone, at)) {
-    hours.push({ from: at, to: hourEnd(zone, at) });
-  }
-  return hours;
 }

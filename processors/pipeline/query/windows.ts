@@ -2,23 +2,34 @@
  * What a reader keeps of the windows it has read: their totals, and the commits that came since. An item as it was read
  * and all commits beyond it are the truth for ever, so a warm reader needs no item again. Knows no store.
  */
+
+import { ColumnTable, type SketchColumns } from "../../model/columns.ts";
 import { OTHER } from "../../model/dimensions.ts";
 import type { RejectReason } from "../../model/event.ts";
 import { Measures } from "../../model/measures.ts";
 import { boundTable, type Rollup, type Table } from "../../model/rollup.ts";
 import type { EpochMs } from "../../model/time.ts";
-import { dayStart, hourStart, localDate } from "../../model/zone.ts";
+import { dayStart, hourStart, localDate, monthStart } from "../../model/zone.ts";
 import type { Commit } from "../commit.ts";
 import type { Edition } from "../editions.ts";
 import type { Contribution as Delta, Granularity } from "../rollups.ts";
 
-/** An item as it was read; `bound` is the newest commit of each shard that it is known to hold. */
+/** The newest commit of each shard that something read is known to hold. */
+export type Bound = ReadonlyMap<string, number>;
+
+/** An item as it was read. */
 export interface Base {
   readonly rollup: Rollup | undefined;
-  readonly bound: ReadonlyMap<string, number>;
+  readonly bound: Bound;
 }
 
-const isBeyond = ({ shard, n }: Delta, bound: Base["bound"]): boolean => n > (bound.get(shard) ?? 0);
+/** One table of an item as it was read; it may be of a later derivation than the item. */
+export interface TableBase {
+  readonly table: Table | ColumnTable | undefined;
+  readonly bound: Bound;
+}
+
+const isBeyond = ({ shard, n }: Delta, bound: Bound): boolean => n > (bound.get(shard) ?? 0);
 
 /** A worker that is not behind commits this often in some minutes. */
 const MANY_DELTAS = 256;
@@ -32,7 +43,7 @@ export class KeptWindow {
   readonly totals = new Measures();
   readonly rejects = new Map<RejectReason, number>();
   #late = 0;
-  readonly #bound: Base["bound"];
+  readonly #bound: Bound;
   readonly #isEmptyItem: boolean;
   /** How many deltas were ever taken, and the newest of them. */
   #taken = 0;
@@ -89,8 +100,8 @@ export class KeptWindow {
     return from < forgotten ? undefined : this.#recent.slice(from - forgotten);
   }
 
-  /** Deltas that an item read now does not hold. */
-  beyond({ bound }: Base): readonly Delta[] {
+  /** Deltas that what was read now does not hold. */
+  beyond(bound: Bound): readonly Delta[] {
     return this.#recent.filter((delta) => isBeyond(delta, bound));
   }
 
@@ -124,6 +135,7 @@ export class KeptSite {
     minute: new Map(),
     hour: new Map(),
     day: new Map(),
+    month: new Map(),
   };
 
   constructor(site: string, zone: string, edition: Edition) {
@@ -133,8 +145,7 @@ export class KeptSite {
   }
 
   get size(): number {
-    const { minute, hour, day } = this.#windows;
-    return minute.size + hour.size + day.size;
+    return Object.values(this.#windows).reduce((sum, { size }) => sum + size, 0);
   }
 
   window(granularity: Granularity, from: EpochMs): KeptWindow | undefined {
@@ -164,12 +175,12 @@ export class KeptSite {
   /** Gives a commit's share to the windows that hold its minutes; to those that pass, if not to all. */
   deliver({ shard, n, partials }: Commit, passes: (window: KeptWindow) => boolean = () => true): void {
     for (const [minute, rollup] of partials.get(this.site)?.windows ?? []) {
-      const hour = hourStart(this.zone, minute);
-      const day = dayStart(this.zone, localDate(this.zone, minute));
+      const date = localDate(this.zone, minute);
       for (const owner of [
         this.window("minute", minute),
-        this.window("hour", hour),
-        this.window("day", day),
+        this.window("hour", hourStart(this.zone, minute)),
+        this.window("day", dayStart(this.zone, date)),
+        this.window("month", dayStart(this.zone, monthStart(date))),
       ]) {
         if (!owner || !passes(owner)) continue;
         owner.take({ shard, n, rollup });
@@ -182,28 +193,118 @@ export class KeptSite {
 /** In place of a dimension: the totals, as a table of one row of this name. */
 export const TOTALS = "";
 
+/**
+ * A row of a merged table. Integers are added up at once; sketches wait, undecoded, until somebody asks for them: of a
+ * thousand rows a page shows nine.
+ */
+export class MergedRow {
+  readonly #measures = new Measures();
+  /** Sketches of rows, and revenue and vitals of rows, that are not in the measures yet. */
+  #visitors: Waiting[] = [];
+  #extras: Waiting[] = [];
+  /** Not less than the visitors, and known without decoding a sketch. */
+  mostVisitors = 0;
+
+  get counts(): Measures["counts"] {
+    return this.#measures.counts;
+  }
+
+  /** Whether nothing is left to say. */
+  get isZero(): boolean {
+    return this.#visitors.length === 0 && this.#extras.length === 0 && this.#measures.isZero();
+  }
+
+  get visitors(): Measures["visitors"] {
+    this.#takeVisitors();
+    return this.#measures.visitors;
+  }
+
+  /** Revenue and vitals. */
+  get extras(): Pick<Measures, "revenue" | "vitals"> {
+    this.#takeExtras();
+    return this.#measures;
+  }
+
+  /** All of it. Never change it. */
+  get whole(): Measures {
+    this.#takeVisitors();
+    this.#takeExtras();
+    return this.#measures;
+  }
+
+  add(measures: Measures): void {
+    this.#measures.merge(measures);
+    this.mostVisitors += measures.visitors?.atMost() ?? 0;
+  }
+
+  addRow(table: ColumnTable, row: number): void {
+    const { sketches } = table;
+    this.mostVisitors += table.mostVisitors(row);
+    table.addCounts(row, this.#measures);
+    if (sketches.hasVisitors(row)) this.#visitors.push({ sketches, row });
+    if (sketches.hasExtras(row)) this.#extras.push({ sketches, row });
+  }
+
+  /** Adds another, which stays as it is. */
+  merge(other: MergedRow): void {
+    this.#measures.merge(other.#measures);
+    this.mostVisitors += other.mostVisitors;
+    this.#visitors.push(...other.#visitors);
+    this.#extras.push(...other.#extras);
+  }
+
+  #takeVisitors(): void {
+    if (this.#visitors.length === 0) return;
+    for (const { sketches, row } of this.#visitors) sketches.addVisitors(row, this.#measures);
+    this.#visitors = [];
+  }
+
+  #takeExtras(): void {
+    if (this.#extras.length === 0) return;
+    for (const { sketches, row } of this.#extras) sketches.addExtras(row, this.#measures);
+    this.#extras = [];
+  }
+}
+
+interface Waiting {
+  readonly sketches: SketchColumns;
+  readonly row: number;
+}
+
 /** Twice as many rows as an answer may have; years of days full of other rare values would be hundreds of thousands. */
 const MAX_MERGED_ROWS = 20_000;
+/** What a row takes beside the sketches that wait. */
+const ROW_BYTES = 400;
+/** An empty table counts too, or a chart of empty days would keep any number of them. */
+const TABLE_BYTES = 4_000;
 
 /** The table of one dimension over a run of windows: merged once, then brought up to date by what commits add. */
 export class MergedTable {
+  readonly name: string;
   /** Never change them. */
-  readonly rows: Table = new Map();
+  readonly rows = new Map<string, MergedRow>();
   /** Whether there are values together in "(other)" that `keep` does not pass. */
   hidesOther = false;
   /** What it was reckoned as among all that are kept. */
-  countedRows = 0;
-  readonly #name: string;
+  countedBytes = 0;
   readonly #keep: (value: string) => boolean;
   readonly #windows: readonly KeptWindow[];
   /** How many deltas of each window are in; undefined before the first update. */
   readonly #taken: (number | undefined)[];
+  /** How far what was put in of a window reaches, until the next update. */
+  readonly #bounds = new Map<KeptWindow, Bound>();
+  #sketchBytes = 0;
 
   constructor(name: string, windows: readonly KeptWindow[], keep: (value: string) => boolean) {
-    this.#name = name;
+    this.name = name;
     this.#keep = keep;
     this.#windows = windows;
     this.#taken = windows.map(() => undefined);
+  }
+
+  /** Roughly what it keeps in memory. */
+  get bytes(): number {
+    return TABLE_BYTES + this.rows.size * ROW_BYTES + this.#sketchBytes;
   }
 
   /** Whether it is of these windows, and nothing that it lacks is forgotten. */
@@ -220,46 +321,52 @@ export class MergedTable {
 
   /** The windows whose items it needs before its first update. */
   lacking(): readonly KeptWindow[] {
-    return this.#name === TOTALS ? [] : this.#windows.filter((_, i) => this.#taken[i] === undefined);
+    return this.name === TOTALS ? [] : this.#windows.filter((_, i) => this.#taken[i] === undefined);
   }
 
-  /** Puts the item of a window in that it lacked. */
-  addBase({ rollup }: Base): void {
-    if (rollup) this.#add(rollup);
+  /** Puts in what a window lacked. */
+  addBase(window: KeptWindow, { table, bound }: TableBase): void {
+    this.#add(table);
+    this.#bounds.set(window, bound);
   }
 
-  /** Takes what came since; `bases` are the items that were put in. */
-  update(bases: ReadonlyMap<KeptWindow, Base>): void {
+  /** Takes what came since; every window that was lacking has been given its base. */
+  update(): void {
     for (const [i, window] of this.#windows.entries()) {
       const taken = this.#taken[i];
       if (taken === window.taken) continue;
-      if (taken === undefined && this.#name === TOTALS) this.#row(TOTALS).merge(window.totals);
+      if (taken === undefined && this.name === TOTALS) this.#row(TOTALS).add(window.totals);
       else {
-        const base = bases.get(window);
-        const fresh = taken !== undefined ? window.since(taken) : base && window.beyond(base);
+        const bound = this.#bounds.get(window);
+        const fresh = taken !== undefined ? window.since(taken) : bound && window.beyond(bound);
         if (!fresh) throw new RangeError(`window ${window.from}: no commits since ${taken ?? "its item"}`);
-        for (const { rollup } of fresh) this.#add(rollup);
+        for (const { rollup } of fresh)
+          if (this.name === TOTALS) this.#row(TOTALS).add(rollup.totals);
+          else this.#add(rollup.readTable(this.name));
       }
       this.#taken[i] = window.taken;
     }
+    this.#bounds.clear();
   }
 
-  #add(rollup: Rollup): void {
-    if (this.#name === TOTALS) {
-      this.#row(TOTALS).merge(rollup.totals);
-      return;
-    }
-    for (const [value, measures] of rollup.readTable(this.#name) ?? []) {
-      if (this.#keep(value)) this.#row(value).merge(measures);
-      else if (value === OTHER) this.hidesOther = true;
-    }
-    if (this.rows.size > 2 * MAX_MERGED_ROWS) boundTable(this.rows, MAX_MERGED_ROWS);
+  #add(table: TableBase["table"]): void {
+    if (table instanceof ColumnTable) {
+      this.#sketchBytes += table.byteLength;
+      for (const [i, value] of table.values.entries()) this.#passing(value)?.addRow(table, i);
+    } else for (const [value, measures] of table ?? []) this.#passing(value)?.add(measures);
+    if (this.rows.size > 2 * MAX_MERGED_ROWS) boundTable(this.rows, MAX_MERGED_ROWS, () => new MergedRow());
   }
 
-  #row(value: string): Measures {
+  #passing(value: string): MergedRow | undefined {
+    if (this.#keep(value)) return this.#row(value);
+    if (value === OTHER) this.hidesOther = true;
+    return undefined;
+  }
+
+  #row(value: string): MergedRow {
     let row = this.rows.get(value);
     if (!row) {
-      row = new Measures();
+      row = new MergedRow();
       this.rows.set(value, row);
     }
     return row;

@@ -10,8 +10,15 @@ import {
 import { REJECT_REASONS, VITALS } from "../../../processors/model/event.ts";
 import { COUNTS, Measures } from "../../../processors/model/measures.ts";
 import { MAX_PROPS_TABLES, Rollup } from "../../../processors/model/rollup.ts";
+import { ByteWriter } from "../../../processors/sketches/bytes.ts";
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
+
+const columns = (of: Rollup): Uint8Array => {
+  const writer = new ByteWriter();
+  of.encodeColumnsTo(writer);
+  return writer.finish();
+};
 
 const fill = (measures: Measures, plan: Plan): void => {
   for (const [name, value] of plan.counts) measures[name] += value;
@@ -48,10 +55,10 @@ const rollup = fc
       ),
       { maxLength: 12 },
     ),
-    /** Half of them come from a store, with tables that are still bytes. */
-    isStored: fc.boolean(),
+    /** Most come from a log or a store, with tables that are still bytes. */
+    from: fc.constantFrom("memory", "rows", "columns"),
   })
-  .map(({ totals, late, rejects, rows, isStored }) => () => {
+  .map(({ totals, late, rejects, rows, from }) => () => {
     const made = new Rollup();
     fill(made.totals, totals);
     made.late = late;
@@ -60,7 +67,8 @@ const rollup = fc
       const row = made.row(dimension, value.toWellFormed());
       if (row) fill(row, content);
     }
-    return isStored ? Rollup.decode(made.encode()) : made;
+    if (from === "memory") return made;
+    return Rollup.decode(from === "rows" ? made.encode() : columns(made));
   });
 
 /** Bytes of the rollup below, as the first version wrote them. */
@@ -68,6 +76,13 @@ const GOLDEN = [
   "01ff87c0030214c80101a09c01c09a0c80897a80dac4098084af5f80a8d6b907130000000200000003bffffffa02034b5257",
   "cf8c010203555344c4130202001401820b01021201020200010503010a6576656e743a7061676519012f02d8040b2fecb0a8",
   "2feb85b9ecb0a88080401100000007",
+].join("");
+
+/** The same by column. */
+const GOLDEN_COLUMNS = [
+  "02ff87c0030214c80101a09c01c09a0c80897a80dac4098084af5f80a8d6b907130000000200000003bffffffa02034b52",
+  "57cf8c010203555344c4130202001401820b01021201020200010503010a6576656e743a706167651f0182804002012f0b",
+  "2fecb0a82feb85b9ecb0a8d80400000100051100000007",
 ].join("");
 
 const merged = (...parts: readonly Rollup[]): Rollup => {
@@ -114,6 +129,9 @@ describe("merging rollups", () => {
       fc.property(rollup, rollup, (a, b) => {
         const bytes = a().encode();
         expect(hex(Rollup.decode(bytes).encode())).toBe(hex(bytes));
+        expect(hex(Rollup.decode(columns(a())).encode())).toBe(hex(bytes));
+        expect(hex(columns(Rollup.decode(bytes)))).toBe(hex(columns(a())));
+        expect(hex(columns(Rollup.decode(columns(a()))))).toBe(hex(columns(a())));
         // As a view into a larger buffer, which is how the store and the log hand it over.
         const shared = new Uint8Array(bytes.length + 7).fill(255);
         shared.set(bytes, 3);
@@ -139,7 +157,7 @@ describe("a rollup's bytes", () => {
     expect(hex(changed.encode())).toBe(hex(new Rollup().encode()));
   });
 
-  it("are these in version 1: what is stored must stay readable", () => {
+  it("are these in versions 1 and 2: what is stored must stay readable", () => {
     const golden = new Rollup();
     fill(golden.totals, {
       counts: COUNTS.map((name, i) => [name, i === 3 ? -1 : 10 ** i]),
@@ -162,10 +180,12 @@ describe("a rollup's bytes", () => {
     const bytes = hex(golden.encode());
     expect(bytes).toBe(GOLDEN);
     expect(hex(Rollup.decode(Buffer.from(GOLDEN, "hex")).encode())).toBe(GOLDEN);
+    expect(hex(columns(golden))).toBe(GOLDEN_COLUMNS);
+    expect(hex(Rollup.decode(Buffer.from(GOLDEN_COLUMNS, "hex")).encode())).toBe(GOLDEN);
   });
 
   it("of another version are refused", () => {
-    expect(() => Rollup.decode(Uint8Array.of(2, 0, 0, 0, 0))).toThrow("version 2");
+    expect(() => Rollup.decode(Uint8Array.of(3, 0, 0, 0, 0))).toThrow("version 3");
   });
 
   it("hold sums that no honest traffic reaches, at their limit", () => {

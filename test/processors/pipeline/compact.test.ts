@@ -86,7 +86,8 @@ describe(`compaction (RIVULET_SEED=${SEED})`, () => {
     const once = await compacted();
     let crashes = 0;
     for (const afterEffect of [false, true]) {
-      for (let survived = 0, done = false; !done; survived++) {
+      // Most of the many are a table of the day each, one like the other.
+      for (let survived = 0, done = false; !done; survived += survived < 50 ? 1 : 5) {
         const { store, clock, engine } = await filled();
         const where = `operation ${survived}, after its effect: ${afterEffect}`;
         const warm = engine();
@@ -105,7 +106,7 @@ describe(`compaction (RIVULET_SEED=${SEED})`, () => {
         expect(await rollupsOf(store), where).toEqual(once);
       }
     }
-    expect(crashes).toBeGreaterThan(100);
+    expect(crashes).toBeGreaterThan(80);
   });
 
   it("lets a reader be right between any two of its operations", async () => {

@@ -1,14 +1,8 @@
 /** A derived day that changes never stays on the slow path for good, whoever dies or comes first. */
 import { expect, it } from "vitest";
 import { Rollup } from "../../../processors/model/rollup.ts";
-import {
-  decodeItem,
-  deriveDays,
-  foldInto,
-  instantKey,
-  markDerived,
-  partition,
-} from "../../../processors/pipeline/rollups.ts";
+import { derive, markDerived } from "../../../processors/pipeline/derive.ts";
+import { decodeItem, foldInto, instantKey, partition } from "../../../processors/pipeline/rollups.ts";
 import { listSites } from "../../../processors/pipeline/sites.ts";
 import type { Store } from "../../../processors/stores/store.ts";
 import { crashingStore } from "../../kit/crash.ts";
@@ -55,7 +49,7 @@ it("a day whose first hour is written before the first announcement, by somebody
     await markDerived(store, SITE, [dateOf(earlier)]);
   });
   const sites = new Map((await listSites(store)).map((site) => [site.id, site]));
-  await deriveDays(overtaken, clock, sites);
+  await derive({ store: overtaken, clock }, sites);
   await compactAll(store, clock);
   expect(isWritten).toBe(true);
   expect(await isDerived(store, dateOf(earlier))).toBe(true);

@@ -10,6 +10,7 @@ import { MAX_ROWS } from "../../../processors/model/rollup.ts";
 import { compact } from "../../../processors/pipeline/compact.ts";
 import { Reconciler } from "../../../processors/pipeline/reconcile.ts";
 import { memoryStream } from "../../../processors/streams/memory.ts";
+import { collected } from "../../kit/collected.ts";
 import { Random } from "../../kit/random.ts";
 import { HOUR, post, SITE, view } from "./lines.ts";
 import { rig } from "./rig.ts";
@@ -73,7 +74,8 @@ describe(`${EVENTS} page views of random addresses (RIVULET_SEED=${SEED})`, () =
 
     const totals = await reading.query({ ...byPage, dimensions: [] });
     expect(totals.results[0]?.metrics).toEqual([EVENTS]);
-    const { results } = await reading.queryAll(byPage); // an answer holds 10,000 rows, and there are more
+    const { portions } = await reading.queryAll(byPage); // an answer holds 10,000 rows, and there are more
+    const results = (await collected(portions)).flat();
     expect(results.reduce((sum, { metrics }) => sum + Number(metrics[0]), 0)).toBe(EVENTS);
     const rows = new Map(results.map(({ dimensions, metrics }) => [dimensions[0], metrics[0]]));
     expect(rows.get("/real")).toBe(EVENTS / REAL_EVERY);

@@ -9,7 +9,7 @@ import { compact } from "../../../processors/pipeline/compact.ts";
 import { readEdition } from "../../../processors/pipeline/editions.ts";
 import { readRebuilt } from "../../../processors/pipeline/ledger.ts";
 import { rebuild } from "../../../processors/pipeline/rebuild.ts";
-import { decodeItem, type Granularity, partition } from "../../../processors/pipeline/rollups.ts";
+import { GRANULARITIES, partition, wholeRollup } from "../../../processors/pipeline/rollups.ts";
 import { RowFold } from "../../../processors/pipeline/rowfold.ts";
 import { registerSites } from "../../../processors/pipeline/sites.ts";
 import { memoryStore } from "../../../processors/stores/memory.ts";
@@ -66,9 +66,9 @@ async function world(start: number): Promise<World> {
 async function currentOf(store: Store): Promise<Map<string, string>> {
   const { space } = await readEdition(store, SITE);
   const found = new Map<string, string>();
-  for (const granularity of ["minute", "hour", "day"] satisfies Granularity[]) {
+  for (const granularity of GRANULARITIES) {
     for (const item of await store.list(partition(granularity, space))) {
-      const { rollup } = decodeItem(item);
+      const rollup = await wholeRollup(store, granularity, space, item);
       if (rollup) found.set(`${granularity} ${item.sk}`, Buffer.from(rollup.encode()).toString("hex"));
     }
   }

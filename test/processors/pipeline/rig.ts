@@ -6,7 +6,7 @@ import type { Clock } from "../../../processors/model/time.ts";
 import { ShardWorker } from "../../../processors/pipeline/aggregate.ts";
 import { compact } from "../../../processors/pipeline/compact.ts";
 import { QueryEngine } from "../../../processors/pipeline/query/engine.ts";
-import { decodeItem, type Granularity, partition } from "../../../processors/pipeline/rollups.ts";
+import { GRANULARITIES, partition, wholeRollup } from "../../../processors/pipeline/rollups.ts";
 import { registerSites } from "../../../processors/pipeline/sites.ts";
 import { memoryStore } from "../../../processors/stores/memory.ts";
 import type { Store } from "../../../processors/stores/store.ts";
@@ -105,9 +105,9 @@ export function expectedTotals(oracle: Oracle, from: number, to: number): unknow
 /** Bytes of every rollup, by granularity and start; days that wait to be derived are absent. */
 export async function rollupsOf(store: Store): Promise<Map<string, string>> {
   const found = new Map<string, string>();
-  for (const granularity of ["minute", "hour", "day"] satisfies Granularity[]) {
+  for (const granularity of GRANULARITIES) {
     for (const item of await store.list(partition(granularity, SITE))) {
-      const { rollup } = decodeItem(item);
+      const rollup = await wholeRollup(store, granularity, SITE, item);
       if (rollup) found.set(`${granularity} ${item.sk}`, Buffer.from(rollup.encode()).toString("hex"));
     }
   }

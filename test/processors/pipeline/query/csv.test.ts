@@ -6,8 +6,10 @@ import {
   csvLines,
   disposition,
   fileName,
+  type TableRow,
   type Tabular,
 } from "../../../../processors/pipeline/query/csv.ts";
+import { collected } from "../../../kit/collected.ts";
 
 /** Records of RFC 4180, by its grammar. */
 function parse(text: string): string[][] {
@@ -46,9 +48,9 @@ function parse(text: string): string[][] {
 const table = (
   names: readonly string[],
   metrics: readonly string[],
-  results: Tabular["results"],
+  results: readonly TableRow[],
 ): Tabular => ({
-  results,
+  portions: [results],
   query: {
     site_id: "shop",
     dimensions: names,
@@ -56,10 +58,10 @@ const table = (
     date_range: ["2026-01-01T00:00:00+00:00", "2026-01-31T23:59:59+00:00"],
   },
 });
-const csv = (answer: Tabular): string => [...csvLines(answer)].join("");
+const csv = async (answer: Tabular): Promise<string> => (await collected(csvLines(answer))).join("");
 
 describe("CSV of an answer", () => {
-  it("has dimensions, then metrics, and a currency beside money", () => {
+  it("has dimensions, then metrics, and a currency beside money", async () => {
     const money = { currency: "KRW", value: 12_000, short: "", long: "" };
     const answer = table(
       ["visit:source"],
@@ -69,20 +71,20 @@ describe("CSV of an answer", () => {
         { dimensions: ["a,b"], metrics: [1, null] },
       ],
     );
-    expect(csv(answer)).toBe(
+    expect(await csv(answer)).toBe(
       'visit:source,visitors,total_revenue,total_revenue_currency\r\nGoogle,3,12000,KRW\r\n"a,b",1,,\r\n',
     );
   });
 
-  it("says the same when it is read back, and keeps every text from being a formula", () => {
+  it("says the same when it is read back, and keeps every text from being a formula", async () => {
     const text = fc.oneof(
       fc.string({ unit: "binary" }),
       fc.string({ unit: fc.constantFrom('"', ",", "\r", "\n", "=", "+", "-", "@", "\t", "a", "'") }),
     );
-    fc.assert(
-      fc.property(fc.array(fc.tuple(text, fc.integer()), { maxLength: 8 }), (rows) => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.tuple(text, fc.integer()), { maxLength: 8 }), async (rows) => {
         const results = rows.map(([value, count]) => ({ dimensions: [value], metrics: [count] }));
-        const [header, ...lines] = parse(csv(table(["event:page"], ["visitors"], results)));
+        const [header, ...lines] = parse(await csv(table(["event:page"], ["visitors"], results)));
         expect(header).toEqual(["event:page", "visitors"]);
         expect(lines).toHaveLength(rows.length);
         for (const [i, [value, count]] of rows.entries()) {
@@ -96,15 +98,22 @@ describe("CSV of an answer", () => {
     );
   });
 
-  it("leaves negative numbers numbers", () => {
-    expect(csv(table([], ["events"], [{ dimensions: [], metrics: [-3] }]))).toBe("events\r\n-3\r\n");
+  it("leaves negative numbers numbers", async () => {
+    expect(await csv(table([], ["events"], [{ dimensions: [], metrics: [-3] }]))).toBe("events\r\n-3\r\n");
   });
 
-  it("is made line by line", () => {
-    const lines = csvLines(table(["event:page"], ["visitors"], [{ dimensions: ["/"], metrics: [1] }]));
-    expect(lines.next().value).toBe("event:page,visitors\r\n");
-    expect(lines.next().value).toBe("/,1\r\n");
-    expect(lines.next().done).toBe(true);
+  it("is made while it is read, some lines at a time", async () => {
+    let asked = 0;
+    const rows = Array.from({ length: 1_000 }, () => ({ dimensions: ["/".repeat(100)], metrics: [1] }));
+    const portions = (function* () {
+      for (; asked < 3; asked++) yield rows;
+    })();
+    const lines = csvLines({ ...table(["event:page"], ["visitors"], []), portions });
+    expect((await lines.next()).value).toBe("event:page,visitors\r\n");
+    expect(asked).toBe(0);
+    const pieces = await collected(lines);
+    expect(Math.max(...pieces.map(({ length }) => length))).toBeLessThan(17_000);
+    expect(pieces.join("").split("\r\n")).toHaveLength(3_001);
   });
 });
 

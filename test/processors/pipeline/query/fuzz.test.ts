@@ -7,6 +7,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { randomBytes, secrets } from "../../../../processors/crypto.ts";
 import { ClickstreamError } from "../../../../processors/errors.ts";
 import { AccessControl, createGrant } from "../../../../processors/pipeline/access.ts";
+import { collected } from "../../../kit/collected.ts";
 import { makeSubject, questionsTo, type Subject, ZONES } from "../../../kit/questions.ts";
 import { judge } from "../../../kit/secondanswer.ts";
 
@@ -117,7 +118,7 @@ describe(`random queries (seed ${SEED}, ${QUERIES} of them, ${EVENTS} events)`, 
         await observe(
           subject.api
             .exportCsv(reader, { site_id: SITE, metrics: "visitors", date_range: "7d", ...parameters })
-            .then(({ lines }) => [...lines]),
+            .then(({ lines }) => collected(lines)),
         );
       }),
       { numRuns: QUERIES, seed: SEED },

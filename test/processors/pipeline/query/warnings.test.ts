@@ -83,10 +83,10 @@ describe("a filter", () => {
   const hides = (value: string, request: QueryRequest): boolean => {
     const rollup = new Rollup();
     rollup.row("event:page", value)!.events = 1;
-    const base = { rollup, bound: new Map() };
-    const window = new KeptWindow("hour", { from: NOON, to: NOON + HOUR }, base);
+    const bound = new Map();
+    const window = new KeptWindow("hour", { from: NOON, to: NOON + HOUR }, { rollup, bound });
     const table = new MergedTable("event:page", [window], keeps(request));
-    table.addBase(base);
+    table.addBase(window, { table: rollup.readTable("event:page"), bound });
     return table.hidesOther;
   };
   const filtered = (...filter: unknown[]) =>

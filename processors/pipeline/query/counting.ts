@@ -1,0 +1,122 @@
+/** Counts the rows of a question over a range: from rollups, or where only single events can tell from an archive. */
+import { ClickstreamError } from "../../errors.ts";
+import { Measures } from "../../model/measures.ts";
+import { type Clock, DAY_MS, type EpochMs, MINUTE_MS, windowStart } from "../../model/time.ts";
+import type { Granularity } from "../rollups.ts";
+import { type Counted, lateEvents, type Question } from "./answer.ts";
+import { tableDimension } from "./answerable.ts";
+import type { QueryArchive } from "./archive.ts";
+import { breakDown, keeps, tablesOf, withoutGaps } from "./breakdown.ts";
+import { MergedTally } from "./metrics.ts";
+import { type Bucket, cut, type Range } from "./range.ts";
+import type { RollupReader, Wanted } from "./reader.ts";
+import type { Metric } from "./request.ts";
+import { TOTALS } from "./windows.ts";
+
+/** Metrics that divide by all visitors. */
+const SHARES: ReadonlySet<Metric> = new Set(["percentage", "conversion_rate"]);
+
+/** The longest windows that buckets can be made of. */
+const COARSEST: Readonly<Record<NonNullable<Question["time"]>, Granularity>> = {
+  "time:minute": "minute",
+  "time:hour": "hour",
+  "time:day": "day",
+  "time:week": "day",
+  "time:month": "month",
+};
+
+export class Counting {
+  readonly #reader: RollupReader;
+  readonly #clock: Clock;
+  readonly #archive: QueryArchive | undefined;
+
+  constructor(reader: RollupReader, clock: Clock, archive: QueryArchive | undefined) {
+    this.#reader = reader;
+    this.#clock = clock;
+    this.#archive = archive;
+  }
+
+  /** All rows of a range, from single events that are kept from an instant on. */
+  async fromArchive({ site, request, time }: Question, range: Range, keptFrom: EpochMs): Promise<Counted> {
+    const archive = this.#archive;
+    if (!archive) throw new ClickstreamError("invariant", "asked of an archive that is not there");
+    const buckets = time ? cut(time, range, site.timeZone) : [{ label: "", ...range }];
+    // Before the archive is asked: what is complete then stays complete.
+    const newest = await this.#reader.newest();
+    const { rows, allVisitors, late, archivedUntil } = await archive.answer({
+      site,
+      request,
+      range,
+      buckets,
+      keptFrom,
+    });
+    const isTotal = !time && request.breakdown.length === 0;
+    return {
+      rows:
+        isTotal && rows.length === 0
+          ? withoutGaps([], buckets, range.from)
+          : rows.map((row) => ({ ...row, bucket: buckets[row.at]!, entry: row.entry })),
+      all: { visitors: allVisitors, isExact: true },
+      buckets,
+      late,
+      metOther: false,
+      newest,
+      archivedUntil,
+    };
+  }
+
+  /** All rows of a range, from rollups. */
+  async fromRollups({ site, request, time }: Question, range: Range): Promise<Counted> {
+    const now = this.#clock.now();
+    const buckets: Bucket[] = time ? cut(time, range, site.timeZone) : [{ label: "", ...range }];
+    const coarsest = COARSEST[time ?? "time:month"];
+    // Nothing happens in the future: a range that ends there is not looked up day by day.
+    const covered = { from: range.from, to: Math.max(range.from, Math.min(range.to, now + 2 * DAY_MS)) };
+    const aligned =
+      covered.to === range.to ? covered : { ...covered, to: windowStart(covered.to, MINUTE_MS) };
+    const { main, entry } = tablesOf(request);
+    const keep = keeps(request);
+    const question = [tableDimension(request) ?? "", request.filters];
+    const want = (table: string, part: Range): Wanted => {
+      const own = { from: part.from, to: Math.min(part.to, aligned.to) };
+      const key = JSON.stringify([
+        site.id,
+        coarsest,
+        own.from,
+        own.to,
+        table,
+        table === TOTALS ? [] : question,
+      ]);
+      return { key, range: own, table, keep };
+    };
+    const needsAll = request.metrics.some((metric) => SHARES.has(metric));
+    const { cells, tables, newest } = await this.#reader.read(site, aligned, coarsest, [
+      ...buckets.map((bucket) => want(main, bucket)),
+      ...(entry ? buckets.map((bucket) => want(entry, bucket)) : []),
+      ...(needsAll ? [want(TOTALS, aligned)] : []),
+    ]);
+    const own = buckets.map((_, i) => ({
+      main: tables[i]!,
+      entry: entry ? tables[buckets.length + i] : undefined,
+    }));
+    const all = needsAll ? tables.at(-1)?.rows.get(TOTALS) : undefined;
+    return {
+      rows: breakDown(buckets, own, request),
+      all: new MergedTally(all ?? new Measures()),
+      buckets,
+      late: lateEvents(cells),
+      metOther: request.filters.length > 0 && own.some((one) => one.main.hidesOther),
+      newest,
+    };
+  }
+
+  /** Distinct visitors of a range, unfiltered; undefined where no metric of the question is a share of them. */
+  async allVisitors(question: Question, range: Range): Promise<Counted["all"] | undefined> {
+    const { request } = question;
+    if (!request.metrics.some((metric) => SHARES.has(metric))) return undefined;
+    const whole = { ...request, time: undefined, dimensions: [], breakdown: [], filters: [] };
+    const { all } = await this.fromRollups({ ...question, request: whole, time: undefined }, range);
+    // As it is now: later reads add to what was merged.
+    return { visitors: all.visitors, isExact: all.isExact };
+  }
+}
