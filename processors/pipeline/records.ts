@@ -15,6 +15,7 @@ import { base64Header, base64Text } from "./decode/base64.ts";
 import { decodeBatches } from "./decode/decode.ts";
 import { decodeEnvelope } from "./decode/envelope.ts";
 import { decodeImported, type Imported, isImported } from "./decode/imported.ts";
+import { type Edge, scanRecord } from "./decode/scan.ts";
 import { type Agent, agentParser } from "./enrich/agent.ts";
 import { countryOf, visitAttributes } from "./enrich/visit.ts";
 import { type FoldContext, foldEvent } from "./fold.ts";
@@ -51,7 +52,7 @@ const parseAgent = agentParser({ maxEntries: 10_000 });
 
 export interface Decoded {
   readonly record: StreamRecord;
-  readonly envelope: Envelope | undefined;
+  readonly envelope: Edge | undefined;
   readonly agentText: string;
   readonly batches: readonly Batch[];
   readonly reject: Reject | undefined;
@@ -70,7 +71,7 @@ interface Origin extends Pick<Envelope, "at" | "ip" | "country"> {
   readonly trace?: string | undefined;
 }
 
-function traceOf({ trace64 }: Envelope): string | undefined {
+function traceOf({ trace64 }: Edge): string | undefined {
   const header = trace64 === "" ? undefined : parseTraceHeader(base64Text(trace64) ?? "");
   return header?.sampled ? header.root : undefined;
 }
@@ -356,6 +357,16 @@ export function decodeRecord(record: StreamRecord): Decoded {
     if ("reason" in imported) return { ...none, reject: imported };
     return { ...none, reject: undefined, imported };
   }
+  const scanned = scanRecord(record.data, record.arrivalAt);
+  if (scanned) {
+    const { envelope, agentText, batch } = scanned;
+    return { record, envelope, agentText, batches: [batch], reject: undefined };
+  }
+  return decodePlainly(record);
+}
+
+/** The same for every record that it is given, usual or not. */
+export function decodePlainly(record: StreamRecord): Decoded {
   const envelope = decodeEnvelope(record.data, record.arrivalAt);
   if ("reason" in envelope)
     return { record, envelope: undefined, agentText: "", batches: [], reject: envelope };

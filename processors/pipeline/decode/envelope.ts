@@ -31,10 +31,10 @@ export function decodeEnvelope(
   }
   if (!isObject(raw)) return reject("malformed", "envelope: not an object");
   const at = raw.at;
-  if (typeof at !== "number" || !(at >= MIN_EPOCH_MS && at <= MAX_EPOCH_MS)) {
+  if (typeof at !== "number" || !isEpochMs(at)) {
     return reject("malformed", "envelope.at: not a time in epoch milliseconds");
   }
-  if (at > arrivedAt + MAX_SKEW_MS) {
+  if (isAhead(at, arrivedAt)) {
     return reject("from_future", `envelope.at: over ${MAX_SKEW_MS} ms later than the stream took it`);
   }
   const route = field(raw, "route");
@@ -57,6 +57,13 @@ export function decodeEnvelope(
   if (isReject(origin64)) return origin64;
   return { route, id, at: Math.floor(at), ip, ua64, country, trace64, origin64, body64 };
 }
+
+const isEpochMs = (at: EpochMs): boolean => at >= MIN_EPOCH_MS && at <= MAX_EPOCH_MS;
+const isAhead = (at: EpochMs, arrivedAt: EpochMs): boolean => at > arrivedAt + MAX_SKEW_MS;
+
+/** Whether an envelope that the stream took at `arrivedAt` may have been received at `at`. */
+export const isEnvelopeTime = (at: EpochMs, arrivedAt: EpochMs): boolean =>
+  isEpochMs(at) && !isAhead(at, arrivedAt);
 
 function field(raw: Record<string, unknown>, key: keyof Envelope): string | Reject {
   const value = raw[key] ?? "";

@@ -92,7 +92,7 @@ function decodeBatch(raw: Record<string, unknown>, receivedAt: EpochMs): Batch |
 /** More than a full queue of full batches could hold is no count of a collector's; what is no count says nothing. */
 const MAX_DROPPED = 1_000_000;
 
-const droppedEvents = (raw: unknown): number =>
+export const droppedEvents = (raw: unknown): number =>
   typeof raw === "number" && Number.isInteger(raw) && raw > 0 ? Math.min(raw, MAX_DROPPED) : 0;
 
 interface Shared {
@@ -139,7 +139,7 @@ function decodeEvent(raw: unknown, field: string, shared: Shared): ClickEvent | 
   return event;
 }
 
-function decodeEngagement(
+export function decodeEngagement(
   raw: Record<string, unknown>,
   field: string,
 ): Pick<ClickEvent, "engagedMs" | "scrollDepth"> | Reject {
