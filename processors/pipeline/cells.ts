@@ -102,7 +102,7 @@ export class IntLists {
   #values = new Int32Array(1024);
   #next = new Int32Array(1024);
   #size = 0;
-  #gathered = new Int32Array(256);
+  gathered = new Int32Array(256);
 
   /** Adds a value, unless it was the last that this list was given. */
   addOnce(list: number, value: number): void {
@@ -133,15 +133,28 @@ export class IntLists {
       this.addOnce(list, other.#values[link - 1]!);
   }
 
-  /** What a list holds, ascending. Good until the next call. */
-  sorted(list: number): Int32Array {
+  /** Puts what a list holds into `gathered`, ascending; how many. Good until the next call. */
+  gather(list: number): number {
     let count = 0;
     for (let link = this.isEmpty(list) ? 0 : this.#heads[list]!; link > 0; link = this.#next[link - 1]!) {
-      if (count === this.#gathered.length) this.#gathered = doubled(this.#gathered);
-      this.#gathered[count++] = this.#values[link - 1]!;
+      if (count === this.gathered.length) this.gathered = doubled(this.gathered);
+      this.gathered[count++] = this.#values[link - 1]!;
     }
-    const found = this.#gathered.subarray(0, count);
-    return count > 1 ? found.sort() : found;
+    if (count > FEW) this.gathered.subarray(0, count).sort();
+    else insertionSort(this.gathered, count);
+    return count;
+  }
+}
+
+/** Nearly all lists are this short, and a view for each would cost more than sorting it. */
+const FEW = 16;
+
+function insertionSort(values: Int32Array, count: number): void {
+  for (let i = 1; i < count; i++) {
+    const value = values[i]!;
+    let at = i;
+    for (; at > 0 && values[at - 1]! > value; at--) values[at] = values[at - 1]!;
+    values[at] = value;
   }
 }
 

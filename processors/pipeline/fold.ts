@@ -6,9 +6,9 @@ import { VISIT_DIMENSIONS } from "../model/dimensions.ts";
 import { type ClickEvent, ENGAGEMENT, PAGEVIEW, VITALS, WEB_VITALS } from "../model/event.ts";
 import { type EpochMs, MINUTE_MS, windowStart } from "../model/time.ts";
 import { Marks } from "./marks.ts";
-import { type Column, type Dimension, markOf, type PartialFold } from "./partial.ts";
+import { type Column, markOf, type PartialFold } from "./partial.ts";
 import { sampleOf } from "./partialbytes.ts";
-import { ENGAGED_MS, EVENTS, PAGEVIEWS, READS, SCROLL_SUM, SCROLLS, VISITS } from "./rows.ts";
+import { ENGAGED_MS, EVENTS, PAGEVIEWS, READS, type Rows, SCROLL_SUM, SCROLLS, VISITS } from "./rows.ts";
 import { MAX_SEEN, MAX_SESSIONS, SESSION_GAP_MS, type Session, type VisitorState } from "./state.ts";
 
 export interface FoldContext {
@@ -70,7 +70,12 @@ export function foldEvent(event: ClickEvent, context: FoldContext): boolean {
 
 /** The visit that an event at this time belongs to; the newest if it could join two. */
 function findSession(visitor: VisitorState, at: EpochMs): Session | undefined {
-  return visitor.sessions.findLast((s) => at >= s.first - SESSION_GAP_MS && at <= s.last + SESSION_GAP_MS);
+  const { sessions } = visitor;
+  for (let i = sessions.length - 1; i >= 0; i--) {
+    const session = sessions[i]!;
+    if (at >= session.first - SESSION_GAP_MS && at <= session.last + SESSION_GAP_MS) return session;
+  }
+  return undefined;
 }
 
 function begin(event: ClickEvent, minute: EpochMs, { visitor, attributes, visit }: FoldContext): Session {
@@ -112,28 +117,36 @@ function advance(event: ClickEvent, session: Session, isReport: boolean): void {
 /** Counts a page view or custom event in its own minute, under every dimension. */
 function countEvent(event: ClickEvent, here: number, session: Session, context: FoldContext): void {
   const { partial, person } = context;
-  const { rows, shares } = partial;
+  const { shares } = partial;
   const share = partial.share(here, session.attributes);
   shares.add(share, EVENTS, 1);
   if (event.name === PAGEVIEW) shares.add(share, PAGEVIEWS, 1);
   if (event.revenue) shares.addRevenue(share, event.revenue.currency, event.revenue.minor, 1);
   shares.visitors.addOnce(share, person);
-  const count = (dimension: Dimension, value: string): void => {
-    const column = partial.columnOf(dimension, value);
-    const row = rows.cells.at(here, column.index);
-    rows.add(row, EVENTS, 1);
-    if (event.name === PAGEVIEW) rows.add(row, PAGEVIEWS, 1);
-    if (event.revenue) rows.addRevenue(row, event.revenue.currency, event.revenue.minor, 1);
-    rows.visitors.addOnce(row, person);
-    if (isFirstInVisit(session, column)) rows.add(row, VISITS, 1);
-  };
-  count(partial.pages, event.url.path);
-  count(partial.hostnames, event.url.hostname);
-  count(partial.names, event.name);
+  countValue(event, here, session, context, partial.columnOf(partial.pages, event.url.path));
+  countValue(event, here, session, context, partial.columnOf(partial.hostnames, event.url.hostname));
+  countValue(event, here, session, context, partial.columnOf(partial.names, event.name));
   for (const [key, value] of event.props) {
     const dimension = partial.property(here, key);
-    if (dimension) count(dimension, value);
+    if (dimension) countValue(event, here, session, context, partial.columnOf(dimension, value));
   }
+}
+
+/** Counts it under one value. */
+function countValue(
+  event: ClickEvent,
+  here: number,
+  session: Session,
+  { partial, person }: FoldContext,
+  column: Column,
+): void {
+  const { rows } = partial;
+  const row = rows.cells.at(here, column.index);
+  rows.add(row, EVENTS, 1);
+  if (event.name === PAGEVIEW) rows.add(row, PAGEVIEWS, 1);
+  if (event.revenue) rows.addRevenue(row, event.revenue.currency, event.revenue.minor, 1);
+  rows.visitors.addOnce(row, person);
+  if (isFirstInVisit(session, column)) rows.add(row, VISITS, 1);
 }
 
 /** What a visit remembers of a value: whether it occurred, was read, and how deep it was scrolled, plus one. */
@@ -161,40 +174,68 @@ const VITALS_ATTRIBUTES = [
 
 /** Engaged time, scroll depth and vitals describe a page view: they add to its page, not to the number of events. */
 function report(event: ClickEvent, here: number, session: Session | undefined, partial: PartialFold): void {
-  const { rows } = partial;
   const column = partial.columnOf(partial.pages, event.url.path);
-  const page = rows.cells.at(here, column.index);
-  if (event.name === WEB_VITALS) {
-    const counted = [partial.totals(here), page];
-    for (const at of VITALS_ATTRIBUTES) {
-      const value = session?.attributes[at];
-      if (value)
-        counted.push(rows.cells.at(here, partial.columnOf(partial.visitDimensions[at]!, value).index));
-    }
-    for (const name of VITALS) {
-      const value = event.vitals?.[name];
-      if (value === undefined) continue;
-      const sample = sampleOf(name, value);
-      for (const row of counted) rows.vitals.add(row, sample);
-    }
-    return;
+  const page = partial.rows.cells.at(here, column.index);
+  if (event.name === WEB_VITALS) addVitals(event, here, page, session, partial);
+  else if (session) {
+    const reading = readingOf(event, session, column);
+    addReading(partial.rows, page, reading);
+    addReading(partial.shares, partial.share(here, session.attributes), reading);
+  } else {
+    const reading = { engagedMs: event.engagedMs ?? 0, reads: 0, scrolls: 0, scrollSum: 0 };
+    addReading(partial.rows, page, reading);
+    addReading(partial.rows, partial.totals(here), reading);
   }
-  const [whole, row] = session
-    ? [partial.shares, partial.share(here, session.attributes)]
-    : [rows, partial.totals(here)];
-  const add = (count: number, value: number): void => {
-    rows.add(page, count, value);
-    whole.add(row, count, value);
-  };
-  add(ENGAGED_MS, event.engagedMs ?? 0);
-  if (!session) return;
-  const hash = markOf(column);
+}
+
+interface Reading {
+  readonly engagedMs: number;
+  readonly reads: number;
+  readonly scrolls: number;
+  readonly scrollSum: number;
+}
+
+function addReading(rows: Rows, row: number, { engagedMs, reads, scrolls, scrollSum }: Reading): void {
+  rows.add(row, ENGAGED_MS, engagedMs);
+  rows.add(row, READS, reads);
+  rows.add(row, SCROLLS, scrolls);
+  rows.add(row, SCROLL_SUM, scrollSum);
+}
+
+/** What a report says that the visit did not know of the page. */
+function readingOf(event: ClickEvent, session: Session, page: Column): Reading {
+  const engagedMs = event.engagedMs ?? 0;
+  const hash = markOf(page);
   const marks = marksOf(session, hash);
-  if (marks === undefined) return;
+  if (marks === undefined) return { engagedMs, reads: 0, scrolls: 0, scrollSum: 0 };
   const before = Math.floor(marks / DEPTH_UNIT);
   const deepest = Math.max(before, event.scrollDepth === undefined ? 0 : event.scrollDepth + 1);
-  if (!(marks & READ)) add(READS, 1);
-  if (before === 0 && deepest > 0) add(SCROLLS, 1);
-  add(SCROLL_SUM, Math.max(0, deepest - 1) - Math.max(0, before - 1));
   session.seen.set(hash, deepest * DEPTH_UNIT + ((marks & OCCURRED) | READ));
+  return {
+    engagedMs,
+    reads: marks & READ ? 0 : 1,
+    scrolls: before === 0 && deepest > 0 ? 1 : 0,
+    scrollSum: Math.max(0, deepest - 1) - Math.max(0, before - 1),
+  };
+}
+
+function addVitals(
+  event: ClickEvent,
+  here: number,
+  page: number,
+  session: Session | undefined,
+  partial: PartialFold,
+): void {
+  const { rows } = partial;
+  const counted = [partial.totals(here), page];
+  for (const at of VITALS_ATTRIBUTES) {
+    const value = session?.attributes[at];
+    if (value) counted.push(rows.cells.at(here, partial.columnOf(partial.visitDimensions[at]!, value).index));
+  }
+  for (const name of VITALS) {
+    const value = event.vitals?.[name];
+    if (value === undefined) continue;
+    const sample = sampleOf(name, value);
+    for (const row of counted) rows.vitals.add(row, sample);
+  }
 }

@@ -9,7 +9,7 @@ import type { EpochMs } from "../model/time.ts";
 import { ByteReader, ByteWriter } from "../sketches/bytes.ts";
 import { binOf, QuantileSketch } from "../sketches/quantiles.ts";
 import { UltraLogLog } from "../sketches/ultraloglog.ts";
-import { orderedBy } from "./cells.ts";
+import { type IntLists, orderedBy } from "./cells.ts";
 import type { FeedEntry } from "./feed.ts";
 import { ALWAYS, type Partial, type PartialFold, TOTALS } from "./partial.ts";
 import type { Rows } from "./rows.ts";
@@ -159,7 +159,7 @@ class RowWriter {
     writer.varint(mask);
     for (let bit = 0; bit < COUNTS.length; bit++)
       if ((mask >> bit) & 1) writer.signed(saturated(cells.get(cell, bit)));
-    if (mask & VISITORS_BIT) writeSet(writer, visitors.sorted(cell));
+    if (mask & VISITORS_BIT) writeSet(writer, visitors, visitors.gather(cell));
     if (mask & REVENUE_BIT) {
       const sums = [...revenue.get(cell)!].filter(([, { minor, count }]) => minor !== 0 || count !== 0);
       writer.varint(sums.length);
@@ -169,7 +169,7 @@ class RowWriter {
         writer.signed(saturated(count));
       }
     }
-    if (mask & VITALS_BIT) writeBag(writer, vitals.sorted(cell));
+    if (mask & VITALS_BIT) writeBag(writer, vitals, vitals.gather(cell));
   }
 }
 
@@ -179,13 +179,11 @@ function hasMoney(sums: ReadonlyMap<string, Money> | undefined): boolean {
 }
 
 /** Writes ascending numbers from 0, some of them repeated, each once. */
-function writeSet(writer: ByteWriter, ascending: Int32Array): void {
-  let distinct = 0;
-  for (let i = 0; i < ascending.length; i++) if (i === 0 || ascending[i] !== ascending[i - 1]) distinct++;
-  writer.varint(distinct);
+function writeSet(writer: ByteWriter, { gathered }: IntLists, count: number): void {
+  writer.varint(distinct(gathered, count));
   let next = 0;
-  for (let i = 0; i < ascending.length; i++) {
-    const value = ascending[i]!;
+  for (let i = 0; i < count; i++) {
+    const value = gathered[i]!;
     if (value < next) continue;
     writer.varint(value - next);
     next = value + 1;
@@ -193,19 +191,23 @@ function writeSet(writer: ByteWriter, ascending: Int32Array): void {
 }
 
 /** Writes ascending numbers from 0, each with how often it occurs. */
-function writeBag(writer: ByteWriter, ascending: Int32Array): void {
-  let distinct = 0;
-  for (let i = 0; i < ascending.length; i++) if (i === 0 || ascending[i] !== ascending[i - 1]) distinct++;
-  writer.varint(distinct);
+function writeBag(writer: ByteWriter, { gathered }: IntLists, count: number): void {
+  writer.varint(distinct(gathered, count));
   let next = 0;
-  for (let i = 0; i < ascending.length; ) {
-    const value = ascending[i]!;
+  for (let i = 0; i < count; ) {
+    const value = gathered[i]!;
     const from = i;
-    while (i < ascending.length && ascending[i] === value) i++;
+    while (i < count && gathered[i] === value) i++;
     writer.varint(value - next);
     writer.varint(i - from);
     next = value + 1;
   }
+}
+
+function distinct(ascending: Int32Array, count: number): number {
+  let found = 0;
+  for (let i = 0; i < count; i++) if (i === 0 || ascending[i] !== ascending[i - 1]) found++;
+  return found;
 }
 
 // ---- reading

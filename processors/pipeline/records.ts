@@ -19,7 +19,7 @@ import { type Edge, scanRecord } from "./decode/scan.ts";
 import { type Agent, agentParser } from "./enrich/agent.ts";
 import { countryOf, visitAttributes } from "./enrich/visit.ts";
 import { type FoldContext, foldEvent } from "./fold.ts";
-import { hash53 } from "./hash.ts";
+import { type HashState, hash53, hashPrefix } from "./hash.ts";
 import { importedWindow } from "./history.ts";
 import { PartialFold } from "./partial.ts";
 import {
@@ -88,6 +88,8 @@ export class RecordFold {
   readonly #visitors = new Map<string, VisitorState>();
   readonly #pastVisitors = new Map<string, VisitorState>();
   readonly #batchIds = new Set<number>();
+  /** By site: its part of the hash of a batch id. */
+  readonly #siteHashes = new Map<string, HashState>();
   readonly #counters: Counters;
   #ordinal: number;
   #pastOrdinal: number;
@@ -180,11 +182,20 @@ export class RecordFold {
 
   /** Not in the rollup: how often a batch was repeated on its way must not show in what is counted. */
   #isFirst(site: string, request: string, all: number): boolean {
-    const hash = hash53(`${site}\u0000${request}`);
+    const hash = hash53(request, this.#siteHash(site));
     const isFirst = !this.#isCounted(hash);
     if (isFirst) this.#batchIds.add(hash);
     else this.#reject("duplicate", all);
     return isFirst;
+  }
+
+  #siteHash(site: string): HashState {
+    let state = this.#siteHashes.get(site);
+    if (!state) {
+      state = hashPrefix(`${site}\u0000`);
+      this.#siteHashes.set(site, state);
+    }
+    return state;
   }
 
   #addBatch(batch: Batch, origin: Origin): void {
@@ -207,9 +218,9 @@ export class RecordFold {
     refuse("dropped", batch.dropped ?? 0);
     if (batch.events.length === 0) return;
 
-    const { key, id } = this.#visitorKey(batch, origin);
-    const fresh = this.#sink !== undefined && !this.#visible(key, origin);
-    const visitor = this.#visitor(key, origin);
+    const { key, id, known } = this.#whoSent(batch, origin);
+    const fresh = known === undefined;
+    const visitor = this.#touched(key, known, isPast);
     visitor.ordinal = isPast ? this.#pastOrdinal : this.#ordinal;
     visitor.receivedAt = Math.max(visitor.receivedAt, at);
     const attributes = (event: ClickEvent): string[] =>
@@ -268,24 +279,22 @@ export class RecordFold {
     return number !== undefined && this.#base.idOrdinal + this.#batchIds.size - number < MAX_BATCH_IDS;
   }
 
-  /** Today's id, or yesterday's as long as the visit that began before midnight goes on. */
-  #visitorKey(batch: Batch, origin: Origin): { key: string; id: string } {
+  /** Today's id, or yesterday's as long as the visit that began before midnight goes on; and what is known of the visitor. */
+  #whoSent(batch: Batch, origin: Origin): { key: string; id: string; known: VisitorState | undefined } {
     const { hash } = this.#deps;
     const { at, ip, agentText } = origin;
-    const keyOf = (id: string): string => `${batch.site}\u0000${id}`;
-    if (batch.visitor !== "") {
-      const id = storedId(hash, this.#salts.identity, batch.site, batch.visitor);
-      return { key: keyOf(id), id };
-    }
+    const find = (id: string): { key: string; id: string; known: VisitorState | undefined } => {
+      const key = `${batch.site}\u0000${id}`;
+      return { key, id, known: this.#visible(key, origin) };
+    };
+    if (batch.visitor !== "") return find(storedId(hash, this.#salts.identity, batch.site, batch.visitor));
     const day = dayOf(at);
-    const id = cookielessId(hash, this.#salts.of(day), batch.site, ip, agentText);
-    if (this.#visible(keyOf(id), origin)) return { key: keyOf(id), id };
-    const before = cookielessId(hash, this.#salts.of(day - 1), batch.site, ip, agentText);
+    const today = find(cookielessId(hash, this.#salts.of(day), batch.site, ip, agentText));
+    if (today.known) return today;
+    const before = find(cookielessId(hash, this.#salts.of(day - 1), batch.site, ip, agentText));
+    if (!before.known) return today;
     const earliest = Math.min(...batch.events.map((event) => event.at));
-    const goesOn = this.#visible(keyOf(before), origin)?.sessions.some(
-      ({ last }) => last >= earliest - SESSION_GAP_MS,
-    );
-    return goesOn ? { key: keyOf(before), id: before } : { key: keyOf(id), id };
+    return before.known.sessions.some(({ last }) => last >= earliest - SESSION_GAP_MS) ? before : today;
   }
 
   /** The same rule for what this fold touched as for what was there before: portions of records must not show. */
@@ -299,13 +308,12 @@ export class RecordFold {
     return isRemembered(touched, this.#ordinal, at) ? touched : undefined;
   }
 
-  #visitor(key: string, origin: Origin): VisitorState {
-    const visitors = origin.isPast ? this.#pastVisitors : this.#visitors;
-    const known = this.#visible(key, origin);
-    const isOwn = known !== undefined && known === visitors.get(key);
-    const visitor = isOwn ? known : known ? cloneVisitor(known) : newVisitor();
-    // Last touched, last in the map.
-    visitors.delete(key);
+  /** The visitor as this fold may change them; last touched, last in the map. */
+  #touched(key: string, known: VisitorState | undefined, isPast: boolean): VisitorState {
+    const visitors = isPast ? this.#pastVisitors : this.#visitors;
+    const touched = visitors.get(key);
+    if (touched) visitors.delete(key);
+    const visitor = known && known === touched ? known : known ? cloneVisitor(known) : newVisitor();
     visitors.set(key, visitor);
     return visitor;
   }

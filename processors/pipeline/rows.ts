@@ -45,7 +45,9 @@ export class Rows {
   addFrom(cell: number, other: Rows, from: number): void {
     this.cells.addFrom(cell, other.cells, from);
     this.visitors.addFrom(cell, other.visitors, from);
-    for (const [currency, { minor, count }] of other.revenue.get(from) ?? [])
+    if (other.revenue.size === 0) return;
+    other.revenue.get(from)?.forEach(({ minor, count }, currency) => {
       this.addRevenue(cell, currency, minor, count);
+    });
   }
 }

@@ -72,9 +72,25 @@ export const MAX_BATCH_IDS = 500_000;
 
 export const newVisitor = (): VisitorState => ({ sessions: [], ordinal: 0, receivedAt: 0 });
 
-export const cloneVisitor = (state: VisitorState): VisitorState => ({
-  ...state,
-  sessions: state.sessions.map((session) => ({ ...session, seen: session.seen.clone() })),
+export const cloneVisitor = ({ sessions, ordinal, receivedAt }: VisitorState): VisitorState => ({
+  sessions: sessions.map(cloneSession),
+  ordinal,
+  receivedAt,
+});
+
+const cloneSession = (session: Session): Session => ({
+  first: session.first,
+  last: session.last,
+  born: session.born,
+  window: session.window,
+  attributes: session.attributes,
+  exitPage: session.exitPage,
+  exitAt: session.exitAt,
+  interactive: session.interactive,
+  pageviews: session.pageviews,
+  events: session.events,
+  engagedMs: session.engagedMs,
+  seen: session.seen.clone(),
 });
 
 /** Running totals of a shard since it began; they move in the same write as what they count. */

@@ -1,5 +1,6 @@
 /** How a visit began: its source, its channel and its campaign, from the landing URL and the referrer alone. */
 import type { PageUrl } from "../../model/event.ts";
+import { Recent } from "../recent.ts";
 import { isAdTag, type Source, type SourceKind, sourceOfHost, sourceOfTag } from "./sources.ts";
 
 /** Plausible's name for "no source", so that its clients understand ours. */
@@ -84,12 +85,28 @@ interface Foreign {
 
 function foreignReferrer(ownHost: string, referrer: string): Foreign | undefined {
   if (referrer === "") return undefined;
+  // Parsing an address takes longer than all the rest, and most visitors come from few.
+  let known = referrers.get(referrer);
+  if (known === undefined) {
+    known = parseReferrer(referrer) ?? NOWHERE;
+    if (referrer.length <= MAX_KEPT_CHARS) referrers.set(referrer, known);
+  }
+  return known === NOWHERE || isSameSite(known.host, withoutWww(ownHost)) ? undefined : known;
+}
+
+/** With what they are parsed into, these take about 2 MB. */
+const MAX_KEPT = 2_048;
+const MAX_KEPT_CHARS = 256;
+const NOWHERE: Foreign = { host: "", source: "", address: "" };
+const referrers = new Recent<string, Foreign>(MAX_KEPT);
+
+function parseReferrer(referrer: string): Foreign | undefined {
   const url = URL.parse(referrer);
   if (url === null) return undefined;
   const isApp = url.protocol === "android-app:";
   if (!isApp && url.protocol !== "https:" && url.protocol !== "http:") return undefined;
   const host = withoutWww(url.hostname.toLowerCase());
-  if (host === "" || host === "localhost" || isSameSite(host, withoutWww(ownHost))) return undefined;
+  if (host === "" || host === "localhost") return undefined;
   const source = isApp ? `android-app://${host}` : host;
   return { host, source, address: source + url.pathname.replace(/\/+$/, "") };
 }

@@ -1,6 +1,5 @@
 /** What is known about a visit when it begins, as the values of its dimensions. Raw address and agent header end here. */
 
-import { VISIT_DIMENSIONS, type VisitDimension } from "../../model/dimensions.ts";
 import type { Envelope } from "../../model/envelope.ts";
 import type { Batch, ClickEvent } from "../../model/event.ts";
 import { acquire } from "./acquisition.ts";
@@ -17,25 +16,25 @@ export function visitAttributes(
   agent: Agent,
   country: () => string,
 ): string[] {
-  const { source, channel, referrer, ...utm } = acquire(event.url, event.referrer);
-  const values: Record<VisitDimension, string> = {
-    "visit:source": source,
-    "visit:channel": channel,
-    "visit:referrer": referrer,
-    "visit:utm_source": utm.utmSource,
-    "visit:utm_medium": utm.utmMedium,
-    "visit:utm_campaign": utm.utmCampaign,
-    "visit:utm_term": utm.utmTerm,
-    "visit:utm_content": utm.utmContent,
-    "visit:entry_page": event.url.path,
-    "visit:device": agent.device,
-    "visit:browser": agent.browser,
-    "visit:os": agent.os,
-    "visit:country": country(),
-    "visit:screen": screenOf(batch.screenWidth),
-    "visit:language": languageOf(batch.language),
-  };
-  return VISIT_DIMENSIONS.map((dimension) => values[dimension]);
+  const from = acquire(event.url, event.referrer);
+  // In the order of VISIT_DIMENSIONS, which a test looks at.
+  return [
+    from.source,
+    from.channel,
+    from.referrer,
+    from.utmSource,
+    from.utmMedium,
+    from.utmCampaign,
+    from.utmTerm,
+    from.utmContent,
+    event.url.path,
+    agent.device,
+    agent.browser,
+    agent.os,
+    country(),
+    screenOf(batch.screenWidth),
+    languageOf(batch.language),
+  ];
 }
 
 /**
