@@ -126,7 +126,8 @@ function countEvent(event: ClickEvent, here: number, session: Session, context: 
   countValue(event, here, session, context, partial.columnOf(partial.pages, event.url.path));
   countValue(event, here, session, context, partial.columnOf(partial.hostnames, event.url.hostname));
   countValue(event, here, session, context, partial.columnOf(partial.names, event.name));
-  for (const [key, value] of event.props) {
+  for (let i = 0; i < event.props.length; i++) {
+    const [key, value] = event.props[i]!;
     const dimension = partial.property(here, key);
     if (dimension) countValue(event, here, session, context, partial.columnOf(dimension, value));
   }

@@ -31,6 +31,8 @@ export interface Dimension {
   readonly index: number;
   readonly hash: HashState;
   readonly columns: Map<string, Column>;
+  /** The column asked for last: events that come together often say the same. */
+  last: Column | undefined;
 }
 
 interface Window {
@@ -57,6 +59,8 @@ export class PartialFold {
   readonly #people = new Map<string, number>();
   readonly #profiles = new Map<readonly string[], Profile>();
   readonly #profileList: Profile[] = [];
+  /** Asked for last: the events of a batch are mostly of one visit and minute. */
+  readonly #lastShare = { attributes: undefined as readonly string[] | undefined, window: -1, share: -1 };
   readonly #exitPages: Dimension;
   readonly #totals: Column;
   /** Those of VISIT_DIMENSIONS, and of EVENT_DIMENSIONS by what they are. */
@@ -138,6 +142,7 @@ export class PartialFold {
         index: this.dimensions.length,
         hash: hashPrefix(`${name}\u0000`),
         columns: new Map(),
+        last: undefined,
       };
       this.#byName.set(name, dimension);
       this.dimensions.push(dimension);
@@ -146,11 +151,13 @@ export class PartialFold {
   }
 
   columnOf(dimension: Dimension, value: string): Column {
+    if (dimension.last?.value === value) return dimension.last;
     let column = dimension.columns.get(value);
     if (!column) {
       column = { dimension, index: this.#columnCount++, value, mark: 0 };
       dimension.columns.set(value, column);
     }
+    dimension.last = column;
     return column;
   }
 
@@ -172,6 +179,15 @@ export class PartialFold {
 
   /** The row of `shares` that counts for a visit's minute as a whole and under each of its attributes. */
   share(window: number, attributes: readonly string[]): number {
+    const last = this.#lastShare;
+    if (last.attributes === attributes && last.window === window) return last.share;
+    last.attributes = attributes;
+    last.window = window;
+    last.share = this.shares.cells.at(window, this.#profileOf(attributes).index);
+    return last.share;
+  }
+
+  #profileOf(attributes: readonly string[]): Profile {
     let profile = this.#profiles.get(attributes);
     if (!profile) {
       const columns = [this.#totals];
@@ -183,7 +199,7 @@ export class PartialFold {
       this.#profiles.set(attributes, profile);
       this.#profileList.push(profile);
     }
-    return this.shares.cells.at(window, profile.index);
+    return profile;
   }
 
   /** Call before a visit is changed; what it is counted as follows the change, at the latest when another is opened. */
@@ -203,6 +219,7 @@ export class PartialFold {
         this.rows.addFrom(this.rows.cells.at(window, index), this.shares, share);
     }
     this.shares = new Rows();
+    this.#lastShare.attributes = undefined;
   }
 
   /** Counts a visit as what it is now instead of what it was: its bounce, duration and exit in the minute where it began. */

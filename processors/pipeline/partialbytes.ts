@@ -55,7 +55,9 @@ function encodeColumns({ dimensions }: PartialFold, writer: ByteWriter, texts: T
   for (const { name, columns, index } of dimensions) {
     if (index >= ALWAYS.length) writer.varint(texts.numberOf(name));
     writer.varint(columns.size);
-    for (const value of columns.keys()) writer.varint(texts.numberOf(value));
+    columns.forEach(({ value }) => {
+      writer.varint(texts.numberOf(value));
+    });
   }
 }
 
@@ -128,7 +130,10 @@ function encodeWindows(partial: PartialFold, writer: ByteWriter): void {
 function columnRanks({ dimensions, columnCount }: PartialFold): Int32Array {
   const ranks = new Int32Array(columnCount);
   let rank = 0;
-  for (const { columns } of dimensions) for (const { index } of columns.values()) ranks[index] = rank++;
+  for (const { columns } of dimensions)
+    columns.forEach(({ index }) => {
+      ranks[index] = rank++;
+    });
   return ranks;
 }
 

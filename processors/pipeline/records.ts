@@ -201,21 +201,17 @@ export class RecordFold {
   #addBatch(batch: Batch, origin: Origin): void {
     const { at, agent, isPast, windowOf, trace } = origin;
     const partial = this.#partial(batch.site);
-    const refuse = (reason: RejectReason, count: number, when = at): void => {
-      if (count === 0) return;
-      this.#reject(reason, count);
-      partial.reject(windowOf?.(when) ?? windowStart(when, MINUTE_MS), reason, count);
-      this.#sink?.(rejectRow(this.#identity(batch.site, origin), { at: when, reason, count }));
-    };
     if (agent.bot && !agent.library) {
       // What was received at once is refused in one minute; what an import brings, each in its own.
-      if (!isPast) refuse("bot", batch.events.length + batch.rejects.length);
-      else for (const event of batch.events) refuse("bot", 1, event.at);
+      if (!isPast) this.#refuse(batch, origin, "bot", batch.events.length + batch.rejects.length, at);
+      else for (const event of batch.events) this.#refuse(batch, origin, "bot", 1, event.at);
       return;
     }
     this.#counters.batches++;
-    for (const [reason, count] of countedReasons(batch.rejects)) refuse(reason, count);
-    refuse("dropped", batch.dropped ?? 0);
+    if (batch.rejects.length > 0)
+      for (const [reason, count] of countedReasons(batch.rejects))
+        this.#refuse(batch, origin, reason, count, at);
+    if (batch.dropped !== undefined) this.#refuse(batch, origin, "dropped", batch.dropped, at);
     if (batch.events.length === 0) return;
 
     const { key, id, known } = this.#whoSent(batch, origin);
@@ -253,6 +249,13 @@ export class RecordFold {
     if (isPast) this.#pastOrdinal += weight;
     else this.#ordinal += weight;
     this.#watermark = Math.max(this.#watermark, closedUntil);
+  }
+
+  #refuse({ site }: Batch, origin: Origin, reason: RejectReason, count: number, at: EpochMs): void {
+    if (count === 0) return;
+    this.#reject(reason, count);
+    this.#partial(site).reject(origin.windowOf?.(at) ?? windowStart(at, MINUTE_MS), reason, count);
+    this.#sink?.(rejectRow(this.#identity(site, origin), { at, reason, count }));
   }
 
   #identity(site: string, { at, isPast }: Origin): RowIdentity {

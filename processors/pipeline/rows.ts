@@ -45,9 +45,11 @@ export class Rows {
   addFrom(cell: number, other: Rows, from: number): void {
     this.cells.addFrom(cell, other.cells, from);
     this.visitors.addFrom(cell, other.visitors, from);
-    if (other.revenue.size === 0) return;
-    other.revenue.get(from)?.forEach(({ minor, count }, currency) => {
-      this.addRevenue(cell, currency, minor, count);
-    });
+    const sums = other.revenue.size > 0 ? other.revenue.get(from) : undefined;
+    if (sums) this.#addSums(cell, sums);
+  }
+
+  #addSums(cell: number, sums: ReadonlyMap<string, Money>): void {
+    for (const [currency, { minor, count }] of sums) this.addRevenue(cell, currency, minor, count);
   }
 }

@@ -182,10 +182,10 @@ export const isRememberedInPast = (state: VisitorState, ordinal: number): boolea
   ordinal - state.ordinal <= MAX_PAST_VISITORS;
 
 function putLast(known: Map<string, VisitorState>, changed: ReadonlyMap<string, VisitorState>): void {
-  for (const [key, visitor] of changed) {
+  changed.forEach((visitor, key) => {
     known.delete(key);
     known.set(key, visitor);
-  }
+  });
 }
 
 /** What one commit changes. */

@@ -17,7 +17,9 @@ export class TextWriter {
   /** Writes all texts that have a number. */
   encodeTo(writer: ByteWriter): void {
     writer.varint(this.#numbers.size - 1);
-    for (const text of this.#numbers.keys()) if (text !== "") writer.text(text);
+    this.#numbers.forEach((number, text) => {
+      if (number > 0) writer.text(text);
+    });
   }
 }
 
