@@ -53,7 +53,7 @@ export interface CommitSummary {
  */
 const MAX_COMMIT_BYTES = 350_000;
 /** What a commit is planned for: records differ, and one that turns out too large has to be folded again. */
-const LIKELY_COMMIT_BYTES = 280_000;
+const LIKELY_COMMIT_BYTES = 310_000;
 /**
  * A worker that has not written for this long asks for the newest commit before it trusts its memory. Commits are
  * kept for at least LOG_GRACE_MS, so a slot that it believes free cannot be one that was cleaned up.

@@ -62,25 +62,9 @@ function encodeColumns({ dimensions }: PartialFold, writer: ByteWriter, texts: T
 }
 
 function encodeWindows(partial: PartialFold, writer: ByteWriter): void {
-  const { rows, dimensions, starts } = partial;
-  const { cells } = rows;
-  const ranks = columnRanks(partial);
+  const { starts } = partial;
   const windows = [...starts.keys()].sort((a, b) => starts[a]! - starts[b]!);
-  const windowRanks = new Int32Array(windows.length);
-  for (const [rank, window] of windows.entries()) windowRanks[window] = rank;
-  const rankOf = new Int32Array(cells.size);
-  const windowOf = new Int32Array(cells.size);
-  const unordered = new Int32Array(cells.size);
-  for (let cell = 0; cell < cells.size; cell++) {
-    rankOf[cell] = ranks[cells.columnOf(cell)]!;
-    windowOf[cell] = windowRanks[cells.windowOf(cell)]!;
-    unordered[cell] = cell;
-  }
-  const byColumn = orderedBy(unordered, rankOf, ranks.length);
-  const ordered = orderedBy(byColumn, windowOf, windows.length);
-  const rowWriter = new RowWriter(rows, writer);
-
-  let at = 0;
+  const rows = new OrderedRows(partial, windows, writer);
   let previous = 0;
   writer.varint(windows.length);
   for (const [rank, window] of windows.entries()) {
@@ -95,46 +79,98 @@ function encodeWindows(partial: PartialFold, writer: ByteWriter): void {
       writer.byte(REJECT_REASONS.indexOf(reason));
       writer.varint(rejects!.get(reason)!);
     }
-    // The totals are the only row of the first dimension.
-    const hasTotals = at < ordered.length && windowOf[ordered[at]!] === rank && rankOf[ordered[at]!] === 0;
-    if (hasTotals) rowWriter.write(ordered[at]!, rowWriter.maskOf(ordered[at++]!));
-    else writer.varint(0);
-    let firstRank = 1;
-    for (let dimension = 1; dimension < dimensions.length; dimension++) {
-      const endRank = firstRank + dimensions[dimension]!.columns.size;
-      let next = firstRank;
-      let end = at;
-      while (end < ordered.length && windowOf[ordered[end]!] === rank && rankOf[ordered[end]!]! < endRank)
-        end++;
-      while (at < end && rowWriter.maskOf(ordered[at]!) === 0) at++;
-      if (at < end) {
-        writer.varint(dimension);
-        writer.measured(() => {
-          for (; at < end; at++) {
-            const cell = ordered[at]!;
-            const mask = rowWriter.maskOf(cell);
-            if (mask === 0) continue;
-            writer.varint(rankOf[cell]! - next);
-            next = rankOf[cell]! + 1;
-            rowWriter.write(cell, mask);
-          }
-        });
-      }
-      firstRank = endRank;
-    }
-    writer.varint(0);
+    rows.writeWindow(rank);
   }
 }
 
-/** Column index -> where it stands when they are in order of dimension. */
-function columnRanks({ dimensions, columnCount }: PartialFold): Int32Array {
-  const ranks = new Int32Array(columnCount);
-  let rank = 0;
-  for (const { columns } of dimensions)
-    columns.forEach(({ index }) => {
-      ranks[index] = rank++;
+/** A partial's rows that have something to say, by window and dimension. */
+class OrderedRows {
+  readonly #writer: ByteWriter;
+  readonly #rows: RowWriter;
+  /** By rank: columns in order of dimension. */
+  readonly #dimensionOf: Int32Array;
+  readonly #firstRanks: readonly number[];
+  /** By cell. */
+  readonly #rankOf: Int32Array;
+  readonly #windowOf: Int32Array;
+  readonly #masks: Int32Array;
+  readonly #ordered: Int32Array;
+  #at = 0;
+
+  /** `windows`: their numbers in order of time. */
+  constructor(
+    { rows, dimensions, columnCount }: PartialFold,
+    windows: readonly number[],
+    writer: ByteWriter,
+  ) {
+    this.#writer = writer;
+    this.#rows = new RowWriter(rows, writer);
+    const ranks = new Int32Array(columnCount);
+    this.#dimensionOf = new Int32Array(columnCount);
+    let rank = 0;
+    this.#firstRanks = dimensions.map((dimension) => {
+      const firstRank = rank;
+      dimension.columns.forEach(({ index }) => {
+        this.#dimensionOf[rank] = dimension.index;
+        ranks[index] = rank++;
+      });
+      return firstRank;
     });
-  return ranks;
+    const windowRanks = new Int32Array(windows.length);
+    for (const [rank, window] of windows.entries()) windowRanks[window] = rank;
+    const { cells } = rows;
+    this.#rankOf = new Int32Array(cells.size);
+    this.#windowOf = new Int32Array(cells.size);
+    this.#masks = new Int32Array(cells.size);
+    const unordered = new Int32Array(cells.size);
+    let count = 0;
+    for (let cell = 0; cell < cells.size; cell++) {
+      this.#rankOf[cell] = ranks[cells.columnOf(cell)]!;
+      this.#windowOf[cell] = windowRanks[cells.windowOf(cell)]!;
+      this.#masks[cell] = this.#rows.maskOf(cell);
+      // A row that says nothing is left out: +1 and -1 leave no trace.
+      if (this.#masks[cell] !== 0) unordered[count++] = cell;
+    }
+    const byColumn = orderedBy(unordered.subarray(0, count), this.#rankOf, columnCount);
+    this.#ordered = orderedBy(byColumn, this.#windowOf, windows.length);
+  }
+
+  /** Writes the next window's totals and tables. */
+  writeWindow(window: number): void {
+    const writer = this.#writer;
+    // The totals are the only row of the first dimension.
+    if (this.#isNext(window, 0)) this.#writeRow();
+    else writer.varint(0);
+    while (this.#at < this.#ordered.length) {
+      const cell = this.#ordered[this.#at]!;
+      const dimension = this.#dimensionOf[this.#rankOf[cell]!]!;
+      if (!this.#isNext(window, dimension)) break;
+      writer.varint(dimension);
+      writer.measured(() => this.#writeTable(window, dimension));
+    }
+    writer.varint(0);
+  }
+
+  #writeTable(window: number, dimension: number): void {
+    let next = this.#firstRanks[dimension]!;
+    while (this.#isNext(window, dimension)) {
+      const rank = this.#rankOf[this.#ordered[this.#at]!]!;
+      this.#writer.varint(rank - next);
+      next = rank + 1;
+      this.#writeRow();
+    }
+  }
+
+  #isNext(window: number, dimension: number): boolean {
+    if (this.#at >= this.#ordered.length) return false;
+    const cell = this.#ordered[this.#at]!;
+    return this.#windowOf[cell] === window && this.#dimensionOf[this.#rankOf[cell]!] === dimension;
+  }
+
+  #writeRow(): void {
+    const cell = this.#ordered[this.#at++]!;
+    this.#rows.write(cell, this.#masks[cell]!);
+  }
 }
 
 /** Writes rows: a mask that says which parts follow, then those. */
@@ -147,7 +183,7 @@ class RowWriter {
     this.#writer = writer;
   }
 
-  /** 0 for a row that has nothing to say: +1 and -1 leave no trace. */
+  /** 0 for a row that has nothing to say. */
   maskOf(cell: number): number {
     const { cells, visitors, vitals, revenue } = this.#rows;
     let mask = 0;

@@ -6,6 +6,7 @@ export class TextWriter {
 
   /** The number of a text, the next free one when it is new: so the texts in use most are likely to have short numbers. */
   numberOf(text: string): number {
+    if (text === "") return 0;
     let number = this.#numbers.get(text);
     if (number === undefined) {
       number = this.#numbers.size;

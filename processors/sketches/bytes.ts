@@ -52,13 +52,18 @@ export class ByteWriter {
 
   /** A safe non-negative integer, 7 bits a byte, low first. Throws RangeError for anything else. */
   varint(value: number): void {
+    this.#reserve(8);
+    // Nearly all are from 0 to 127.
+    if ((value & 0x7f) === value) {
+      this.#bytes[this.#length++] = value;
+      return;
+    }
     if (!Number.isSafeInteger(value) || value < 0)
       throw new RangeError(`varint of ${value}: needs a safe integer >= 0`);
-    this.#reserve(8);
     const bytes = this.#bytes;
     let at = this.#length;
     let rest = value;
-    // Nearly all are small: 28 bits at a time stay within 32-bit arithmetic.
+    // 28 bits at a time stay within 32-bit arithmetic.
     while (rest >= 0x10000000) {
       const low = rest % 0x10000000;
       bytes[at] = (low & 0x7f) | 0x80;
