@@ -5,12 +5,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { buildCollector } from "../../collector/build.ts";
+import { browserCommand } from "../kit/browser.ts";
 import { page, type Receiver, startReceiver } from "./receiver.ts";
 
 /**
- * The back/forward cache and prerendering, for real. The headless shell of the other tests has neither, so these need a
- * whole Chromium: `RIVULET_CHROMIUM=/usr/bin/chromium`. Nobody drives it, because tools that do switch both off: the
- * pages go on by themselves.
+ * The back/forward cache and prerendering, for real. The headless shell of the other tests prerenders, but has no such
+ * cache; for that one takes a whole Chromium: `RIVULET_CHROMIUM=/usr/bin/chromium`. Nobody drives the browser, because
+ * tools that do switch both off: the pages go on by themselves.
  */
 const chromium = process.env.RIVULET_CHROMIUM;
 const unless = chromium ? it : it.skip;
@@ -26,8 +27,9 @@ async function browse(
   const receiver = await startReceiver({ collector: code });
   for (const [name, html] of Object.entries(pages)) receiver.pages.set(name, html);
   const profile = await mkdtemp(join(tmpdir(), "rivulet-profile-"));
+  const { path: shell, env } = await browserCommand();
   const browser = spawn(
-    chromium!,
+    chromium ?? shell,
     [
       "--headless=new",
       "--no-sandbox",
@@ -37,7 +39,7 @@ async function browse(
       receiver.origin + path,
     ],
     // A group of its own, so that all its processes can be ended.
-    { stdio: "ignore", detached: true },
+    { stdio: "ignore", detached: true, ...(chromium ? {} : { env }) },
   );
   const ended = once(browser, "close");
   try {
@@ -79,7 +81,7 @@ unless(`counts a page once each time the back/forward cache shows it${why}`, asy
   );
 });
 
-unless(`counts a prerendered page when it is shown, and never if it is not${why}`, async () => {
+it("counts a prerendered page when it is shown, and never if it is not", async () => {
   // Said past the collector, so that the test sees what was made ready unseen.
   const confess = (name: string) => `<script>if (document.prerendering) {
     fetch("/said", { method: "POST", body: JSON.stringify({ b: "${name}", e: [{ n: "prerendered ${name}" }] }) });
@@ -89,8 +91,7 @@ unless(`counts a prerendered page when it is shown, and never if it is not${why}
   await browse(
     {
       "/start": page(`<script type="speculationrules">${JSON.stringify(rules)}</script>
-        <script>
-        setTimeout(() => { location.href = "/shown" }, 6000)</script>`),
+        <script>setInterval(async () => { if ((await fetch("/ready")).ok) location.href = "/shown" }, 200)</script>`),
       "/shown": page("", { head: confess("shown") }),
       "/never": page("", { head: confess("never") }),
     },
@@ -102,6 +103,7 @@ unless(`counts a prerendered page when it is shown, and never if it is not${why}
         LIMIT_MS,
       );
       expect(shown(receiver)).toEqual(["/start"]);
+      receiver.pages.set("/ready", "");
       await receiver.until("the event of the page now shown", () => count(receiver, "shown") === 1, LIMIT_MS);
       expect(shown(receiver)).toEqual(["/start", "/shown"]);
       expect(count(receiver, "never")).toBe(0);

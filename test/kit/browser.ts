@@ -27,18 +27,23 @@ const UNWANTED_DEFAULTS = ["--disable-back-forward-cache"];
  * The first call on a machine unpacks the browser (about 2 s); later ones reuse the unpacked copy.
  */
 export async function launchBrowser(): Promise<Browser> {
-  const version = await packageVersion();
-  const home = await unpacked(version);
+  const { path, env } = await browserCommand();
   return await chromium.launch({
-    executablePath: join(home, "chromium"),
-    args: [...ARGUMENTS, `--user-agent=${agent(version)}`],
+    executablePath: path,
+    args: [...ARGUMENTS, `--user-agent=${agent(await packageVersion())}`],
     ignoreDefaultArgs: UNWANTED_DEFAULTS,
-    env: {
-      ...process.env,
-      LD_LIBRARY_PATH: [join(home, "al2023", "lib"), process.env.LD_LIBRARY_PATH].filter(Boolean).join(":"),
-      FONTCONFIG_PATH: join(home, "fonts"),
-    },
+    env,
   });
+}
+
+/** The same Chromium as a program, for what nobody may drive. */
+export async function browserCommand(): Promise<{ readonly path: string; readonly env: NodeJS.ProcessEnv }> {
+  const home = await unpacked(await packageVersion());
+  const libraries = [join(home, "al2023", "lib"), process.env.LD_LIBRARY_PATH].filter(Boolean).join(":");
+  return {
+    path: join(home, "chromium"),
+    env: { ...process.env, LD_LIBRARY_PATH: libraries, FONTCONFIG_PATH: join(home, "fonts") },
+  };
 }
 
 /**
