@@ -1,6 +1,5 @@
 /** The whole of Rivulet as one construct: give it sites and files, get a dashboard, a collector and exact counts. */
 import { CfnOutput, Duration } from "aws-cdk-lib";
-import type { ICertificate } from "aws-cdk-lib/aws-certificatemanager";
 import { Construct } from "constructs";
 import {
   CANARY_SITE,
@@ -27,7 +26,7 @@ import { Ingestion } from "./ingestion.ts";
 import { Observability } from "./observability.ts";
 import { Rebuild } from "./rebuild.ts";
 import { Serving } from "./serving.ts";
-import { Site, type SiteFiles } from "./site.ts";
+import { Site, type SiteDomain, type SiteFiles } from "./site.ts";
 import { type Capacity, ClickStream } from "./stream.ts";
 import { AnalyticsTable } from "./table.ts";
 import { Users, type UsersOptions } from "./users.ts";
@@ -79,8 +78,8 @@ export interface RivuletProps extends OwnPaths {
    * shard. `clicks`: the stream's consumers begin none, and only add to the traces of clicks. Default: all.
    */
   readonly tracing?: "all" | "clicks";
-  /** Own name, with a certificate of us-east-1. */
-  readonly domain?: { readonly name: string; readonly certificate: ICertificate };
+  /** Own name, with a certificate of us-east-1. Default: CloudFront's. */
+  readonly domain?: SiteDomain;
   /**
    * Clicks every few minutes, and alarms when the click is not in an answer in time. It reads as anybody may, so it is
    * off where readers need a key. Default: true.

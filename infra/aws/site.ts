@@ -30,6 +30,8 @@ import {
 } from "aws-cdk-lib/aws-cloudfront";
 import { RestApiOrigin, S3BucketOrigin } from "aws-cdk-lib/aws-cloudfront-origins";
 import { LogGroup, RetentionDays } from "aws-cdk-lib/aws-logs";
+import { AaaaRecord, ARecord, type IHostedZone, RecordTarget } from "aws-cdk-lib/aws-route53";
+import { CloudFrontTarget } from "aws-cdk-lib/aws-route53-targets";
 import type { Bucket } from "aws-cdk-lib/aws-s3";
 import { BucketDeployment, CacheControl, Source } from "aws-cdk-lib/aws-s3-deployment";
 import { Construct } from "constructs";
@@ -45,11 +47,19 @@ import type { SignIn } from "./users.ts";
 /** Files by URL path; a path that ends with "/" is that folder's index.html. */
 export type SiteFiles = ReadonlyMap<string, { readonly body: Uint8Array }>;
 
+export interface SiteDomain {
+  readonly name: string;
+  /** Of us-east-1, where CloudFront reads certificates. */
+  readonly certificate: ICertificate;
+  /** Where the name's records are made. Default: you point it at the distribution yourself. */
+  readonly hostedZone?: IHostedZone;
+}
+
 export interface SiteProps extends OwnPaths {
   readonly ingestion: Ingestion;
   readonly files: SiteFiles;
   /** Own name, with a certificate of us-east-1 that covers it. Default: CloudFront's name and certificate. */
-  readonly domain?: { readonly name: string; readonly certificate: ICertificate } | undefined;
+  readonly domain?: SiteDomain | undefined;
   /** Header in which the API is told the viewer's address. Default: it needs none. */
   readonly viewerHeader?: string | undefined;
   /** A web ACL of scope CLOUDFRONT. */
@@ -139,6 +149,15 @@ export class Site extends Construct {
         }),
       },
     });
+    if (domain?.hostedZone) {
+      const record = {
+        zone: domain.hostedZone,
+        recordName: `${domain.name}.`,
+        target: RecordTarget.fromAlias(new CloudFrontTarget(this.distribution)),
+      };
+      new ARecord(this, "Name", record);
+      new AaaaRecord(this, "NameV6", record);
+    }
     const logGroup = new LogGroup(this, "DeploymentLogs", {
       retention: RetentionDays.ONE_MONTH,
       removalPolicy: RemovalPolicy.DESTROY,

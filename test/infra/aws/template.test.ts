@@ -1,6 +1,8 @@
 import { readFileSync, rmSync } from "node:fs";
 import { App, Duration, Stack } from "aws-cdk-lib";
-import { Match } from "aws-cdk-lib/assertions";
+import { Match, Template } from "aws-cdk-lib/assertions";
+import { Certificate } from "aws-cdk-lib/aws-certificatemanager";
+import { HostedZone } from "aws-cdk-lib/aws-route53";
 import { afterAll, describe, expect, it } from "vitest";
 import { Rivulet } from "../../../infra/aws/rivulet.ts";
 import { CONTENT_SECURITY_POLICY } from "../../../infra/local/gateway/http.ts";
@@ -536,6 +538,36 @@ describe("the distribution", () => {
       Prune: false,
       SystemMetadata: { "cache-control": "public, max-age=31536000, immutable" },
     });
+  });
+
+  it("answers to an own name, and makes its records where it is told the zone", () => {
+    const stack = new Stack(new App({ context: { "aws:cdk:bundling-stacks": [] } }), "Named", {
+      env: { account: "123456789012", region: "eu-west-1" },
+    });
+    const arn = "arn:aws:acm:us-east-1:123456789012:certificate/4b1f7e52-3a0f-4a1e-9c0f-0d6a4a6a3b11";
+    const zone = { hostedZoneId: "Z1", zoneName: "example.com" };
+    new Rivulet(stack, "Rivulet", {
+      sites: [{ id: "a", timeZone: "UTC" }],
+      files: new Map([["/", { body: new TextEncoder().encode("<!doctype html>") }]]),
+      domain: {
+        name: "stats.example.com",
+        certificate: Certificate.fromCertificateArn(stack, "Certificate", arn),
+        hostedZone: HostedZone.fromHostedZoneAttributes(stack, "Zone", zone),
+      },
+    });
+    const named = Template.fromStack(stack);
+    named.hasResourceProperties("AWS::CloudFront::Distribution", {
+      DistributionConfig: {
+        Aliases: ["stats.example.com"],
+        ViewerCertificate: { AcmCertificateArn: arn, MinimumProtocolVersion: "TLSv1.2_2021" },
+      },
+    });
+    for (const Type of ["A", "AAAA"])
+      named.hasResourceProperties("AWS::Route53::RecordSet", {
+        Name: "stats.example.com.",
+        HostedZoneId: "Z1",
+        Type,
+      });
   });
 
   it("takes an own domain only together with its certificate", () => {
