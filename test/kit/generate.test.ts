@@ -26,6 +26,30 @@ describe("generate", () => {
     expect(text(generate({ ...options, seed: 43 }))).not.toBe(text(lines));
   });
 
+  it("leaves reports to the next page where browsers do, so that a visit of n pages makes n + 1 requests", () => {
+    const plain = {
+      seed: 4,
+      from,
+      to: from + DAY_MS,
+      events: 3_000,
+      late: 0,
+      duplicates: 0,
+      bots: 0,
+      skewed: 0,
+    };
+    const counted = (all: readonly StreamLine[]) => {
+      const events = all.flatMap(batchesOf).flatMap(({ events: some }) => some);
+      const of = (name: string) => events.filter((event) => event.name === name).length;
+      return { requests: all.length, views: of("pageview"), reports: of("engagement") };
+    };
+    const [sent, left] = [counted([...generate(plain)]), counted([...generate({ ...plain, handsOver: 1 })])];
+    expect(sent.requests).toBeGreaterThan(1.9 * sent.views);
+    // Two pages a visit on average; goals go by themselves.
+    expect(left.requests / left.views).toBeGreaterThan(1.45);
+    expect(left.requests / left.views).toBeLessThan(1.65);
+    expect(left.reports / left.views).toBeCloseTo(sent.reports / sent.views, 1);
+  });
+
   it("gives lines in order of arrival, each received before it arrives", () => {
     let last = from;
     for (const { arrival, envelope } of lines) {

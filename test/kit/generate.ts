@@ -35,6 +35,11 @@ export interface TrafficOptions {
   readonly duplicates?: number;
   /** Share of visitors whose clock is wrong by minutes to years. Default 0.03. */
   readonly skewed?: number;
+  /**
+   * Share of visits in browsers that leave the report of a page to the next page's first batch, as the collector does where
+   * it is told where a visitor goes. Default 0: a request more for every page.
+   */
+  readonly handsOver?: number;
   /** Share of visits by robots that say so. Default 0.03. */
   readonly bots?: number;
 }
@@ -130,23 +135,32 @@ function playVisit(world: World, random: Random, start: EpochMs, out: ArrivalQue
   const origin = `https://${site.includes(".") ? site : `${site}.example`}`;
   const landing = landings.draw(random);
   const sender: Sender = { world, random, visitor, agent64: bot ?? visitor.agent64, origin, site, out };
+  const isPatient = options.handsOver !== undefined && random.chance(options.handsOver);
+  let carried: string | undefined;
   let path = random.chance(0.35) ? "/" : world.pages.draw(random);
   let referrer = landing.referrer;
   let now = start;
   for (let page = 1; now < to; page++) {
     const url = origin + path + (page === 1 && landing.query !== "" ? `?${landing.query}` : "");
     const dwell = Math.min(Math.round(random.lognormal(28 * SECOND_MS, 1.1)), 3 * HOUR_MS);
-    send(sender, url, referrer, now, [{ n: "pageview", t: now }]);
+    send(sender, url, referrer, now, [{ n: "pageview", t: now }], carried);
+    carried = undefined;
     const left = now + dwell;
     const events = pageEvents(random, visitor.country, now, left);
     const shown = events.filter(({ t }) => t! < to);
-    if (shown.length > 0) send(sender, url, referrer, shown.at(-1)!.t!, shown);
-    if (!random.chance(GOES_ON) || page >= MAX_PAGES) return;
+    const isLeft = isPatient && random.chance(GOES_ON);
+    const sent = isLeft ? shown.filter(({ n }) => !isReport(n)) : shown;
+    if (sent.length > 0) send(sender, url, referrer, sent.at(-1)!.t!, sent);
+    const kept = isLeft ? shown.filter(({ n }) => isReport(n)) : [];
+    if (kept.length > 0) carried = JSON.stringify({ ...batchOf(sender, url, referrer, kept), t: undefined });
+    if (!(isPatient ? isLeft : random.chance(GOES_ON)) || page >= MAX_PAGES) return;
     referrer = url;
     path = world.pages.draw(random);
     now = left + random.between(150, 900);
   }
 }
+
+const isReport = (name: string): boolean => name === "vitals" || name === "engagement";
 
 /** What happens on a page before it is left: perhaps a goal, vitals on the way out, and the engagement report last. */
 function pageEvents(random: Random, country: Country, from: EpochMs, left: EpochMs): WireEvent[] {
@@ -188,25 +202,41 @@ function send(
   referrer: string,
   at: EpochMs,
   events: readonly WireEvent[],
+  carried?: string,
 ): void {
   const { random, visitor, world } = sender;
   const { late = 0.02, duplicates = 0.02 } = world.options;
   const sentAt =
     at + (random.chance(late) ? Math.round(random.lognormal(20 * MINUTE_MS, 1.2)) : random.between(5, 400));
-  const error = visitor.clockErrorMs;
-  const batch: WireBatch = {
-    s: sender.site,
-    b: random.hex(4),
-    t: sentAt + error,
-    c: { u: url, w: visitor.width, h: visitor.height, l: visitor.language, z: visitor.zone },
-    e: error === 0 ? [...events] : events.map((event) => ({ ...event, t: event.t! + error })),
+  const batch = {
+    ...batchOf(sender, url, referrer, events),
+    t: sentAt + visitor.clockErrorMs,
+    ...(carried !== undefined && { q: carried }),
   };
-  if (referrer !== "") batch.c!.r = referrer;
   receive(sender, batch, sentAt + random.between(15, 350));
   if (!random.chance(duplicates)) return;
   // The answer was lost, so the client tries again: same batch id, its clock read anew.
   const retryAfter = random.between(500, 30_000);
   receive(sender, { ...batch, t: batch.t! + retryAfter }, sentAt + retryAfter + random.between(15, 350));
+}
+
+/** As it is before it is sent: by the visitor's own clock. */
+function batchOf(
+  { site, random, visitor }: Sender,
+  url: string,
+  referrer: string,
+  events: readonly WireEvent[],
+): WireBatch {
+  const error = visitor.clockErrorMs;
+  const batch: WireBatch = {
+    s: site,
+    b: random.hex(4),
+    t: 0, // keeps its place: what is sent says when
+    c: { u: url, w: visitor.width, h: visitor.height, l: visitor.language, z: visitor.zone },
+    e: error === 0 ? [...events] : events.map((event) => ({ ...event, t: event.t! + error })),
+  };
+  if (referrer !== "") batch.c!.r = referrer;
+  return batch;
 }
 
 function receive({ random, visitor, agent64, origin, out }: Sender, batch: WireBatch, at: EpochMs): void {
