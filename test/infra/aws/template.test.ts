@@ -570,6 +570,19 @@ describe("the distribution", () => {
       });
   });
 
+  it("offers a new collector only when the consumers can read what it sends", () => {
+    const consumers = full
+      .of("AWS::Lambda::EventSourceMapping")
+      .map(([, { Properties }]) => Properties.FunctionName.Ref ?? Properties.FunctionName["Fn::GetAtt"][0]);
+    const files = full
+      .of("Custom::CDKBucketDeployment")
+      .filter(([, { Properties }]) => JSON.stringify(Properties.Include ?? "").includes("c.js"));
+    expect(files.length).toBe(1);
+    const streamReaders = consumers.filter((id) => /Aggregation|Archive/.test(id));
+    expect(streamReaders.length).toBeGreaterThan(1);
+    expect((files[0]![1] as Json).DependsOn).toEqual(expect.arrayContaining(streamReaders));
+  });
+
   it("takes an own domain only together with its certificate", () => {
     expect(() => synthesise({ context: { domain: "stats.example.com" } })).toThrow(/domain and certificate/);
   });
