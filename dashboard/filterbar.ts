@@ -25,7 +25,6 @@ export function filterBar(strings: Strings, change: (conditions: readonly Condit
   const add = button("button", strings.filter, () => open(undefined), { "data-key": "filter" });
   const status = el("span", { class: "quiet", role: "status" });
   let shown: readonly Condition[] = [];
-  let view: View | undefined;
   node.hidden = true;
 
   const without = (at: number): Condition[] => shown.filter((_, i) => i !== at);
@@ -80,11 +79,11 @@ export function filterBar(strings: Strings, change: (conditions: readonly Condit
     add,
     say: (sentence) => setText(status, sentence),
     show(conditions, now) {
-      if (view === now && JSON.stringify(conditions) === JSON.stringify(shown)) return;
+      // Made anew, a chip would take the keyboard's focus with it: the same ones stay.
+      if (JSON.stringify(conditions) === JSON.stringify(shown)) return;
       // Where the keyboard's focus was on a chip that goes, the next best thing takes it.
       const held = node.contains(document.activeElement);
       shown = conditions;
-      view = now;
       node.hidden = conditions.length === 0;
       node.replaceChildren(
         ...conditions.map((condition, i) => {

@@ -15,6 +15,7 @@ import { el } from "./dom.ts";
 import { editFunnels, editGoals } from "./editor.ts";
 import { type Condition, filtersOf } from "./filters.ts";
 import { funnelsBody } from "./funnels.ts";
+import { gate } from "./gate.ts";
 import { goalsBody } from "./goals.ts";
 import { mapBody } from "./map.ts";
 import { type Panel, type PanelActions, panel } from "./panel.ts";
@@ -42,6 +43,9 @@ const PATIENCE_MS = 1_000;
 /** Reading the archive for every click would keep a server busy with nothing else: a tenth of the time is enough. */
 const REST = 10;
 
+/** A browser opens six connections to a server: the live numbers and the headline must not wait for all of them. */
+const ARCHIVE_PLACES = 3;
+
 /** Totals are kept by one dimension at a time; names of events and goals are one. */
 function isBeyondTotals({ dimensions = [], filters = [] }: QueryRequest): boolean {
   const tables = [...dimensions, ...filters.map(([, dimension]) => dimension)];
@@ -55,6 +59,7 @@ export function panelArea(
   failed: (error: ApiError) => void,
 ): PanelArea {
   const { strings } = first;
+  const archive = gate(ARCHIVE_PLACES);
   let last: { question: PanelQuestion; view: View } | undefined;
   /** Panels whose answer took long, and until when the same is not asked again. */
   const resting = new Map<Panel, { key: string; until: number }>();
@@ -98,10 +103,11 @@ export function panelArea(
       progress: () => undefined,
       async ask(options, progress) {
         const asked = request(options);
+        const answer = () => query(asked, signal, progress && { progress });
+        if (!isBeyondTotals(asked)) return answer();
         // Known beforehand, it need not be asked again and again for the same refusal.
-        if (isBeyondTotals(asked) && !(await aboutSite(site)).has_archive)
-          throw new ApiError("archive", false, { status: 400 });
-        return query(asked, signal, progress && { progress });
+        if (!(await aboutSite(site)).has_archive) throw new ApiError("archive", false, { status: 400 });
+        return archive(answer);
       },
       csv: (options) => csvAddress(request(options)),
       view,
@@ -155,7 +161,9 @@ export function panelArea(
 
   return {
     node: el("div", { class: "panels" }, ...panels.map(({ node }) => node)),
-    async refresh(question, view, signal) {
+    async refresh({ site, dateRange, filters }, view, signal) {
+      // Nothing else of what is asked for, as the time of asking: that differs each time.
+      const question = { site, dateRange, filters };
       const key = JSON.stringify(question);
       if (JSON.stringify(last?.question) !== key) for (const turn of singly.values()) turn.abort();
       last = { question, view };

@@ -89,33 +89,36 @@ export function vitalsPanel(first: View, actions: PanelActions): Panel {
     }
   }
 
+  /** Rows stay where they are and change their words: one that holds the keyboard's focus keeps it. */
+  const lines = Array.from({ length: PAGES }, () => {
+    const name = el("span", { class: "text" });
+    const pick = button("pick", name, () => actions.pick("event:page", name.textContent ?? ""));
+    const cells = VITALS.map(() => el("td", {}));
+    return { name, cells, node: el("tr", {}, el("th", { scope: "row" }, pick), ...cells) };
+  });
+
   function showPages(
     rows: readonly { page: string; values: readonly (number | undefined)[] }[],
     view: View,
   ): void {
-    body.replaceChildren(
-      ...rows.map(({ page, values }) => {
-        const pick = button("pick", el("span", { class: "text" }, page), () =>
-          actions.pick("event:page", page),
+    for (const [at, { name, cells, node: line }] of lines.entries()) {
+      const row = rows[at];
+      if (!row) {
+        line.remove();
+        continue;
+      }
+      setText(name, row.page);
+      for (const [i, vital] of VITALS.entries()) {
+        const n = row.values[i];
+        const rating = n === undefined ? undefined : rated(vital, n);
+        cells[i]!.className = rating ?? "";
+        cells[i]!.replaceChildren(
+          n === undefined ? "–" : text(vital, n, view),
+          el("span", { class: "visually-hidden" }, rating ? ` ${strings[rating]}` : ""),
         );
-        return el(
-          "tr",
-          {},
-          el("th", { scope: "row" }, pick),
-          ...VITALS.map((vital, i) => {
-            const n = values[i];
-            if (n === undefined) return el("td", {}, "–");
-            const rating = rated(vital, n);
-            return el(
-              "td",
-              { class: rating },
-              text(vital, n, view),
-              el("span", { class: "visually-hidden" }, ` ${strings[rating]}`),
-            );
-          }),
-        );
-      }),
-    );
+      }
+      if (!line.isConnected) body.append(line);
+    }
   }
 
   let turns = 0;

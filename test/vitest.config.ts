@@ -10,7 +10,7 @@ export default defineConfig({
     // Generous, because a machine that is busy with other work is no fault of the product.
     testTimeout: 90_000,
     hookTimeout: 120_000,
-    expect: { poll: { timeout: 5_000 } },
+    expect: { poll: { timeout: 20_000 } },
     pool: "forks",
     // One more than cores: many tests wait for servers, browsers and clocks.
     maxWorkers: 3,

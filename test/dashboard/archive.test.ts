@@ -34,6 +34,13 @@ it("what takes long to read is asked for until it is there, and the panel says h
   const pages = page.locator("[data-panel=pages]");
   await pages.locator("tbody tr").first().waitFor();
   await expect.poll(said).toEqual(READING);
+  // The site's first live answer brings another round: what took long is not asked for so soon again.
+  const asked = (dimension: string, metric: string) =>
+    fixture.queries.filter(
+      ({ dimensions, metrics }) => String(dimensions) === dimension && (metrics as string[]).includes(metric),
+    ).length;
+  await expect.poll(() => asked("time:hour", "visitors")).toBeGreaterThan(2);
+  expect(asked("event:page", "pageviews")).toBe(3);
 
   // The file is not there yet either: what is saved is the table, never the answer that it is not.
   await page.evaluate("said = ['']");
