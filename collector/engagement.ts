@@ -55,6 +55,7 @@ export const reportEngagement = (): void => {
   const sd = (deepest / height) * 100;
   if (engagedMs < MIN_MS && sd <= reported) return;
   add("engagement", { ms: engagedMs, sd });
-  engagedMs = 0;
+  // Nor does what is left of a page that is being left: until the next sign of life nobody is there.
+  isEngaged = engagedMs = 0;
   reported = sd;
 };
