@@ -19,6 +19,7 @@ import type { Archive } from "./archive.ts";
 import type { Budget } from "./budget.ts";
 import type { Canary } from "./canary.ts";
 import type { Compaction } from "./compaction.ts";
+import type { CostEstimate } from "./estimate.ts";
 import type { Firewall } from "./firewall.ts";
 import type { Import } from "./import.ts";
 import type { Ingestion } from "./ingestion.ts";
@@ -37,6 +38,7 @@ export interface AlarmsProps {
   readonly alerting: Alerting;
   readonly archive?: Archive | undefined;
   readonly budget?: Budget | undefined;
+  readonly estimate: CostEstimate;
   readonly canary?: Canary | undefined;
   readonly firewall?: Firewall | undefined;
   readonly imports?: Import | undefined;
@@ -88,6 +90,7 @@ function watches({
   alerting,
   archive,
   budget,
+  estimate,
   data,
   clicks,
   ingestion,
@@ -150,7 +153,7 @@ function watches({
           {
             section: "over-budget",
             says: `For three hours a month like them would have cost more than the ${budget.monthly} dollars of the budget.`,
-            metric: budget.estimate(),
+            metric: estimate.monthly(),
             above: budget.monthly,
             minutes: 3,
             action: budget.action,

@@ -12,9 +12,9 @@ import { CfnGroup, CfnSamplingRule } from "aws-cdk-lib/aws-xray";
 import { Construct } from "constructs";
 import { type MetricName, NAMESPACE } from "../../processors/telemetry.ts";
 import type { Aggregation } from "./aggregation.ts";
-import type { Budget } from "./budget.ts";
 import type { Canary } from "./canary.ts";
 import type { Compaction } from "./compaction.ts";
+import type { CostEstimate } from "./estimate.ts";
 import type { Firewall } from "./firewall.ts";
 import type { Ingestion } from "./ingestion.ts";
 import { ownMetric } from "./metrics.ts";
@@ -29,7 +29,7 @@ export interface ObservabilityProps {
   readonly aggregation: Aggregation;
   readonly compaction: Compaction;
   readonly serving: Serving;
-  readonly budget?: Budget | undefined;
+  readonly estimate: CostEstimate;
   readonly canary?: Canary | undefined;
   readonly firewall?: Firewall | undefined;
 }
@@ -94,7 +94,7 @@ function rows({
   aggregation,
   compaction,
   serving,
-  budget,
+  estimate,
   canary,
   firewall,
 }: ObservabilityProps): Graph[][] {
@@ -111,7 +111,7 @@ function rows({
         ...(canary ? [canary.visible()] : []),
       ],
       ["Events", own("Events"), own("Late")],
-      ...(budget ? [["Cost of a month like the last hour ($)", budget.estimate()] as const] : []),
+      ["Cost of a month like the last hour ($)", estimate.monthly()],
     ],
     [
       ["Rejects by reason", rejects(data)],

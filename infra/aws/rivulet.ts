@@ -18,6 +18,7 @@ import { Archive, type ArchiveRetention } from "./archive.ts";
 import { Budget } from "./budget.ts";
 import { Canary } from "./canary.ts";
 import { Compaction } from "./compaction.ts";
+import { CostEstimate } from "./estimate.ts";
 import { Explore } from "./explore.ts";
 import { builtSiteFiles } from "./files.ts";
 import { Firewall, type FirewallOptions, VIEWER_HEADER } from "./firewall.ts";
@@ -237,24 +238,21 @@ export class Rivulet extends Construct {
     if (this.users) this.site.offerSignIn(this.users.admit(url));
     this.canary = hasCanary ? new Canary(this, "Canary", { data: this.data, url }) : undefined;
     this.alerting = new Alerting(this, "Alerting", { data: this.data, url, environment });
-    this.budget =
-      props.budget &&
-      new Budget(this, "Budget", {
-        ...props.budget,
-        capacity: stream,
-        hasFirewall: firewall !== undefined,
-        clicks: this.clicks,
-        data: this.data,
-        ingestion: this.ingestion,
-        aggregation: this.aggregation,
-        compaction: this.compaction,
-        serving: this.serving,
-      });
+    const { clicks, data, ingestion, aggregation, compaction, serving } = this;
+    const estimate = new CostEstimate({
+      capacity: stream,
+      hasFirewall: firewall !== undefined,
+      direct: props.direct ?? false,
+      tracing: props.tracing ?? "all",
+      ...{ clicks, data, ingestion, aggregation, compaction, serving },
+    });
+    this.budget = props.budget && new Budget(this, "Budget", { ...props.budget, aggregation });
     this.alarms = new Alarms(this, "Alarms", {
       data: this.data,
       alerting: this.alerting,
       archive: this.archive,
       budget: this.budget,
+      estimate,
       canary: this.canary,
       clicks: this.clicks,
       ingestion: this.ingestion,
@@ -266,7 +264,11 @@ export class Rivulet extends Construct {
       email: props.alarmEmail,
       runbook: props.runbook ?? "docs/runbook.md",
     });
-    this.observability = new Observability(this, "Observability", this);
+    this.observability = new Observability(this, "Observability", {
+      ...{ clicks, data, ingestion, aggregation, compaction, serving, estimate },
+      canary: this.canary,
+      firewall: this.firewall,
+    });
 
     const ownPath = props.ingestPath && url + props.ingestPath;
     const reportTo = props.direct ? this.ingestion.api.urlForPath(props.ingestPath ?? "/v1/events") : ownPath;

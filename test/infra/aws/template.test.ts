@@ -699,7 +699,7 @@ describe("the budget", () => {
       1_000 * (3.5e-6 + 1e-6 + 0.6e-6 + 0.1e-6 + 0.5 * (420 / 2 ** 30) + 0.01 * 5e-6) +
       2_000 * 0.625e-6 +
       4_000 * 0.125e-6 +
-      3_600 * 0.2e-6 +
+      3_600 * (0.2e-6 + 0.2875 * 5e-6) + // four shards: one call a second and a twentieth of three are traced
       180 * 0.0000133334;
     expect(dollars(hour) - dollars({})).toBeCloseTo(730 * rate, 6);
   });
@@ -741,6 +741,7 @@ describe("observability", () => {
       "Rejects by reason",
       "Conflicts",
       "Visible",
+      "Cost of a month like the last hour",
       "ConsumedWriteCapacityUnits",
     ])
       expect(body).toContain(text);

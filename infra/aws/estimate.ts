@@ -1,0 +1,100 @@
+/**
+ * What this hour would cost if the month went on like it, estimated out of CloudWatch's own metrics: the bill itself is
+ * known a day later.
+ */
+import { Duration } from "aws-cdk-lib";
+import { type IMetric, MathExpression, type Metric } from "aws-cdk-lib/aws-cloudwatch";
+import { GB, PRICES } from "../prices.ts";
+import type { Aggregation } from "./aggregation.ts";
+import type { Compaction } from "./compaction.ts";
+import type { Ingestion } from "./ingestion.ts";
+import type { Serving } from "./serving.ts";
+import type { Capacity, ClickStream } from "./stream.ts";
+import type { AnalyticsTable } from "./table.ts";
+
+export interface EstimateProps {
+  readonly capacity: Capacity;
+  readonly hasFirewall: boolean;
+  /** As the deployment's properties of these names. */
+  readonly direct: boolean;
+  readonly tracing: "all" | "clicks";
+  readonly clicks: ClickStream;
+  readonly data: AnalyticsTable;
+  readonly ingestion: Ingestion;
+  readonly aggregation: Aggregation;
+  readonly compaction: Compaction;
+  readonly serving: Serving;
+}
+
+const HOUR = Duration.hours(1);
+const HOURS_A_MONTH = 730;
+/** A line of the access log, bytes; measured (infra/local/cost). */
+const LOGGED_BYTES = 420;
+/** Of the clicks; observability.ts. */
+const TRACED = 0.01;
+/** With which an on-demand stream begins. */
+const ON_DEMAND_SHARDS = 4;
+
+export class CostEstimate {
+  readonly #props: EstimateProps;
+
+  constructor(props: EstimateProps) {
+    this.#props = props;
+  }
+
+  /** Dollars a month at the rate of the last hour. Not in it: storage, data to browsers, Firehose and Athena. */
+  monthly(): MathExpression {
+    const terms = [...this.#used()].map(([name, metric, price]) => ({ name, metric, price }));
+    const hour = terms.map(({ name, price }) => `FILL(${name},0)*${millionths(price)}`).join("+");
+    return new MathExpression({
+      expression: `(${hour}+${millionths(this.#fixed())})*${HOURS_A_MONTH}/1000000`,
+      usingMetrics: Object.fromEntries(terms.map(({ name, metric }) => [name, metric])),
+      period: HOUR,
+      label: "dollars a month",
+    });
+  }
+
+  /** Due in every hour. */
+  #fixed(): number {
+    const { capacity, hasFirewall } = this.#props;
+    const stream = capacity === "on-demand" ? PRICES.onDemandHour : capacity.shards * PRICES.shardHour;
+    return stream + (hasFirewall ? PRICES.firewallMonth / HOURS_A_MONTH : 0);
+  }
+
+  /** Name in the formula, sum over the hour, and dollars for one of it. An alarm takes ten metrics at most. */
+  *#used(): Generator<readonly [name: string, metric: IMetric, price: number]> {
+    const { capacity, hasFirewall, direct, tracing } = this.#props;
+    const { clicks, data, ingestion, aggregation, compaction, serving } = this.#props;
+    const sum = { period: HOUR, statistic: "Sum" };
+    const perRequest =
+      PRICES.apiRequest +
+      (direct ? 0 : PRICES.edgeRequest) +
+      (hasFirewall ? PRICES.firewallRequest + PRICES.edgeFunction : 0) +
+      (LOGGED_BYTES / GB) * PRICES.logGb +
+      TRACED * PRICES.trace;
+    yield ["requests", ingestion.api.metricCount(sum), perRequest];
+    if (capacity === "on-demand") {
+      const perByte = (PRICES.onDemandInGb + PRICES.onDemandOutGb) / GB;
+      yield ["bytes", clicks.stream.metric("IncomingBytes", sum), perByte];
+    } else yield ["puts", clicks.stream.metric("IncomingRecords", sum), PRICES.putUnit];
+    for (const [name, { handler }] of Object.entries({ aggregation, compaction, serving })) {
+      const perMs = (handler.memory / 1_024 / 1_000) * PRICES.gbSecond;
+      yield [`${name}Ms`, handler.function.metricDuration(sum), perMs];
+    }
+    const traced = tracing === "all" ? tracedPart(capacity) : 0;
+    const perCall = PRICES.invocation + traced * PRICES.trace;
+    yield ["calls", aggregation.handler.function.metricInvocations(sum), perCall];
+    const units = (name: string): Metric => data.table.metric(name, sum);
+    yield ["writes", units("ConsumedWriteCapacityUnits"), PRICES.writeUnit];
+    yield ["reads", units("ConsumedReadCapacityUnits"), PRICES.readUnit];
+  }
+}
+
+/** Of a consumer that each shard calls once a second: Lambda traces one a second and a twentieth of the rest. */
+function tracedPart(capacity: Capacity): number {
+  const shards = capacity === "on-demand" ? ON_DEMAND_SHARDS : capacity.shards;
+  return (1 + (shards - 1) / 20) / shards;
+}
+
+/** Of a dollar: metric math knows no exponents. */
+const millionths = (dollars: number): string => (dollars * 1e6).toFixed(9);
