@@ -65,6 +65,8 @@ interface Past {
 }
 
 const MINUTE = 60_000;
+/** Days, in which a site that is not new certainly had an event. */
+const LATELY = 31 * 24 * 60 * MINUTE;
 /** The first day that the API takes. */
 const EVER = "1970-01-02T00:00:00Z";
 /**
@@ -147,14 +149,18 @@ export function reportLoader(): (
     /** A site that began within the period before, or after it, seems to have grown without end. */
     async function isNothingBefore(start: number): Promise<boolean> {
       if (old?.site === site && old.since <= start) return false;
-      const { results } = await ask({
-        metrics: ["pageviews", "events"],
-        filters: [],
-        date_range: [EVER, printIso(start - 1_000, timeZone)],
-      });
-      if (!results[0]?.metrics.some((value) => numberOf(value))) return true;
-      old = { site, since: start };
-      return false;
+      // Most sites had events lately, and all the time there was is much to read.
+      for (const from of [printIso(start - LATELY, timeZone), EVER]) {
+        const { results } = await ask({
+          metrics: ["pageviews", "events"],
+          filters: [],
+          date_range: [from, printIso(start - 1_000, timeZone)],
+        });
+        if (!results[0]?.metrics.some((value) => numberOf(value))) continue;
+        old = { site, since: start };
+        return false;
+      }
+      return true;
     }
 
     const found = rowsByWall(rows, metrics);

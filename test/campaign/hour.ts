@@ -40,8 +40,8 @@ function change({ data }: Fixture, second: number): void {
     at: Date.now(),
     name: second % 2 ? "signup" : "pageview",
     page: `/p/${second}`,
-    source: "Google",
-    country: "KR",
+    source: ["Google", "Hacker News", ""][second % 3]!,
+    country: second % 4 ? "KR" : "",
     device: "Desktop",
     browser: "Chrome",
   };
