@@ -12,6 +12,7 @@ import { activeSites, listSites, type Site } from "../../processors/pipeline/sit
 import { Salts, storedId } from "../../processors/pipeline/visitor.ts";
 import type { Store } from "../../processors/stores/store.ts";
 import type { Erased } from "./erase.ts";
+import { makeRoomForYoung } from "./heap.ts";
 import { archiveFolder, openStore } from "./runtime.ts";
 
 interface RebuildFlags {
@@ -111,6 +112,8 @@ async function withData(
     throw new ClickstreamError("config", `--data ${data}: no data of Rivulet there`);
   if (!existsSync(archiveFolder(data)))
     throw new ClickstreamError("config", `--data ${data}: nothing is archived there`);
+  // A row is dropped as soon as it is folded: with 1 MB for what is young, half of the time went to collecting them.
+  makeRoomForYoung();
   // What reads Parquet is loaded by those who need it.
   const { fileRows } = await import("../../processors/archives/rows.ts");
   const store = await openStore({ dataDirectory: data, log }, systemClock, { mayCreateTable: false });
