@@ -44,7 +44,7 @@ function blobs(
   rows: readonly Measures[],
   write: (row: Measures, to: ByteWriter) => void,
 ): { lengths: number[]; bytes: Uint8Array } {
-  const writer = new ByteWriter(1024);
+  const writer = new ByteWriter(64);
   const lengths = rows.map((row) => {
     const before = writer.length;
     write(row, writer);

@@ -3,20 +3,23 @@
  * lists of whole numbers for what is gathered until it is written. Knows nothing of what windows and columns are.
  */
 
+/** Room to begin with. Most commits of a quiet site hold one click; a busy one doubles it a few times. */
+const FIRST_CELLS = 32;
+
 /** Places in a cell: whole numbers that add. */
 export class Cells {
   readonly #width: number;
   /** Cell -> its place in both. */
-  #windows = new Int32Array(256);
-  #columns = new Int32Array(256);
+  #windows = new Int32Array(FIRST_CELLS);
+  #columns = new Int32Array(FIRST_CELLS);
   #sums: Float64Array;
   /** Open addressing with linear probing: cell + 1, 0 where free. A power of two, at most half full. */
-  #slots = new Int32Array(1024);
+  #slots = new Int32Array(4 * FIRST_CELLS);
   #size = 0;
 
   constructor(width: number) {
     this.#width = width;
-    this.#sums = new Float64Array(256 * width);
+    this.#sums = new Float64Array(FIRST_CELLS * width);
   }
 
   get size(): number {
@@ -98,11 +101,11 @@ function spread(window: number, column: number): number {
 /** Lists of 32-bit integers by number of list: each grows at its head, all in two arrays. */
 export class IntLists {
   /** List -> its newest link + 1, 0 where there is none. */
-  #heads = new Int32Array(256);
-  #values = new Int32Array(1024);
-  #next = new Int32Array(1024);
+  #heads = new Int32Array(FIRST_CELLS);
+  #values = new Int32Array(FIRST_CELLS);
+  #next = new Int32Array(FIRST_CELLS);
   #size = 0;
-  gathered = new Int32Array(256);
+  gathered = new Int32Array(FIRST_CELLS);
 
   /** Adds a value, unless it was the last that this list was given. */
   addOnce(list: number, value: number): void {

@@ -46,7 +46,7 @@ export function encodeCommit(
   partials: ReadonlyMap<string, PartialFold>,
   change: StateChange,
 ): Uint8Array<ArrayBuffer> {
-  const writer = new ByteWriter(64 * 1024);
+  const writer = new ByteWriter(4096);
   const texts = new TextWriter();
   writer.byte(STATE_VERSION);
   writer.varint(change.n);

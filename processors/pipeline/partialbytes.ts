@@ -255,11 +255,11 @@ function distinct(ascending: Int32Array, count: number): number {
 
 /** What was folded, as readers see it. */
 export function rollupsOf(partial: PartialFold): ReadonlyMap<EpochMs, Rollup> {
-  const writer = new ByteWriter(64 * 1024);
+  const writer = new ByteWriter(4096);
   const texts = new TextWriter();
   encodePartials(new Map([["", partial]]), writer, texts);
   const written = writer.finish();
-  const textWriter = new ByteWriter(16 * 1024);
+  const textWriter = new ByteWriter(1024);
   texts.encodeTo(textWriter);
   const read = decodePartials(new ByteReader(written), new TextReader(new ByteReader(textWriter.finish())));
   return read.get("")!.windows;

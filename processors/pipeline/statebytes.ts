@@ -27,7 +27,7 @@ export function encodeState(state: ShardState): Uint8Array<ArrayBuffer> {
   // Later batches may have been received an hour earlier than the newest and must find what a warm worker finds.
   const earliest = state.watermark - HOUR_MS;
   const kept = [...state.visitors].filter(([, v]) => isRemembered(v, state.ordinal, earliest));
-  const writer = new ByteWriter(64 * 1024);
+  const writer = new ByteWriter(4096);
   const texts = new TextWriter();
   writer.byte(STATE_VERSION);
   writer.varint(state.idOrdinal - state.batchIds.size);
