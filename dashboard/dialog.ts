@@ -27,8 +27,8 @@ export function dialog(title: string, kind: string, strings: Strings): Dialog {
   });
   node.addEventListener("close", () => {
     node.remove();
-    // The browser gives focus back itself, unless what had it was drawn anew meanwhile.
-    if (before?.isConnected) before.focus();
+    // The browser has given focus back where it could. This comes later: who has moved on meanwhile is left there.
+    if (before?.isConnected && document.activeElement === document.body) before.focus();
   });
   document.body.append(node);
   node.showModal();
