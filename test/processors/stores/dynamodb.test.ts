@@ -126,12 +126,12 @@ it("says not_found where there is no table", async () => {
   const store = dynamoStore({ table: "rivulet-no-such-table", clock, client });
   const key = { pk: "a", sk: "b" };
   for (const call of [
-    store.get(key),
-    store.put({ ...key, value: bytes("") }, 0),
-    store.list("a"),
-    store.delete([key]),
+    () => store.get(key),
+    () => store.put({ ...key, value: bytes("") }, 0),
+    () => store.list("a"),
+    () => store.delete([key]),
   ])
-    await expect(call).rejects.toMatchObject({ code: "not_found", cause: expect.any(Error) });
+    await expect(call()).rejects.toMatchObject({ code: "not_found", cause: expect.any(Error) });
 });
 
 it.skipIf(isRemote)("makes the table where there is none, and only looks at one that is there", async () => {
