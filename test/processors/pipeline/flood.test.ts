@@ -1,6 +1,6 @@
 /**
  * A flood of random addresses into one site: totals stay exact, items and memory stay bounded. RIVULET_FLOOD says how
- * many events (default 40,000; a million take about a minute).
+ * many events (default 100,000; a million take about a minute).
  */
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
@@ -15,7 +15,7 @@ import { Random } from "../../kit/random.ts";
 import { HOUR, post, SITE, view } from "./lines.ts";
 import { rig } from "./rig.ts";
 
-const EVENTS = Number(process.env.RIVULET_FLOOD ?? 40_000);
+const EVENTS = Number(process.env.RIVULET_FLOOD ?? 100_000);
 const SEED = Number(process.env.RIVULET_SEED ?? 20_260_104);
 const PER_BATCH = 100;
 /** Every hundredth event is a view of a page that exists. */
