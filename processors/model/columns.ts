@@ -2,7 +2,7 @@
  * A table as it lies in a rollup item: values, then each integer of all rows, how many visitors each has at most, then the sketches. So integers are added
  * up without looking at sketches, and a sketch is decoded only where somebody asks for it. Rows are in order of value.
  */
-import { ByteReader, ByteWriter } from "../sketches/bytes.ts";
+import { ByteReader, type ByteWriter } from "../sketches/bytes.ts";
 import { UltraLogLog } from "../sketches/ultraloglog.ts";
 import { COUNTS, Measures, saturated } from "./measures.ts";
 
@@ -14,53 +14,50 @@ const EXTRAS = 1 << 21;
 /** Canonical: equal rows give equal bytes. Rows of nothing are left out; no bytes when there is no other. */
 export function writeColumns(writer: ByteWriter, table: ReadonlyMap<string, Measures>): void {
   // Texts sort by code unit as they are, which is much faster than comparing entries.
-  const values = [...table.keys()].sort().filter((value) => !table.get(value)!.isZero());
-  if (values.length === 0) return;
-  const rows = values.map((value) => table.get(value)!);
-  const present = COUNTS.map((name) => rows.some((row) => row[name] !== 0));
-  const visitors = blobs(rows, (row, to) => {
-    if (row.visitors && !row.visitors.isEmpty) row.visitors.encode(to);
+  const values: string[] = [];
+  table.forEach((row, value) => {
+    if (!row.isZero()) values.push(value);
   });
-  const extras = blobs(rows, (row, to) => row.encodeExtras(to));
+  if (values.length === 0) return;
+  values.sort();
+  const rows = values.map((value) => table.get(value)!);
+  let mask = 0;
+  for (const row of rows)
+    mask |= row.countMask() | (row.isSketched() ? VISITORS : 0) | (row.hasExtras() ? EXTRAS : 0);
   writer.byte(LAYOUT);
-  writer.varint(
-    present.reduce((mask, is, bit) => (is ? mask | (1 << bit) : mask), 0) |
-      (visitors.bytes.length > 0 ? VISITORS : 0) |
-      (extras.bytes.length > 0 ? EXTRAS : 0),
-  );
+  writer.varint(mask);
   writer.varint(values.length);
   for (const value of values) writer.text(value);
-  for (const [bit, name] of COUNTS.entries())
-    if (present[bit]) for (const row of rows) writer.signed(saturated(row[name]));
-  if (visitors.bytes.length > 0) for (const { visitors: one } of rows) writer.varint(one?.atMost() ?? 0);
-  for (const { lengths, bytes } of [visitors, extras]) {
-    if (bytes.length === 0) continue;
-    for (const length of lengths) writer.varint(length);
-    writer.bytes(bytes);
+  for (let bit = 0; bit < COUNTS.length; bit++) {
+    if (((mask >> bit) & 1) === 0) continue;
+    const name = COUNTS[bit]!;
+    for (const row of rows) writer.signed(saturated(row[name]));
   }
+  if (mask & VISITORS) {
+    for (const { visitors } of rows) writer.varint(visitors?.atMost() ?? 0);
+    writer.parts(rows, writeVisitors);
+  }
+  if (mask & EXTRAS) writer.parts(rows, writeExtras);
 }
 
-function blobs(
-  rows: readonly Measures[],
-  write: (row: Measures, to: ByteWriter) => void,
-): { lengths: number[]; bytes: Uint8Array } {
-  const writer = new ByteWriter(64);
-  const lengths = rows.map((row) => {
-    const before = writer.length;
-    write(row, writer);
-    return writer.length - before;
-  });
-  return { lengths, bytes: writer.finish() };
+function writeVisitors(row: Measures, writer: ByteWriter): void {
+  if (row.isSketched()) row.visitors!.encode(writer);
 }
+
+const writeExtras = (row: Measures, writer: ByteWriter): void => row.encodeExtras(writer);
 
 /** The sketches, revenue and vitals of all rows, undecoded. */
 export class SketchColumns {
   readonly #bytes: Uint8Array;
   /** Where each row's part begins, and one more where the last ends; undefined when no row has any. */
-  readonly #visitors: Uint32Array | undefined;
-  readonly #extras: Uint32Array | undefined;
+  readonly #visitors: readonly number[] | undefined;
+  readonly #extras: readonly number[] | undefined;
 
-  constructor(bytes: Uint8Array, visitors: Uint32Array | undefined, extras: Uint32Array | undefined) {
+  constructor(
+    bytes: Uint8Array,
+    visitors: readonly number[] | undefined,
+    extras: readonly number[] | undefined,
+  ) {
     this.#bytes = bytes;
     this.#visitors = visitors;
     this.#extras = extras;
@@ -87,7 +84,7 @@ export class SketchColumns {
     if (this.hasExtras(row)) to.mergeExtras(this.#part(this.#extras!, row));
   }
 
-  #part(starts: Uint32Array, row: number): ByteReader {
+  #part(starts: readonly number[], row: number): ByteReader {
     return new ByteReader(this.#bytes.subarray(starts[row]!, starts[row + 1]!));
   }
 }
@@ -98,8 +95,8 @@ export class ColumnTable {
   readonly values: readonly string[];
   readonly sketches: SketchColumns;
   /** In the order of COUNTS; undefined where all are 0. */
-  readonly #counts: readonly (Float64Array | undefined)[];
-  readonly #mostVisitors: Float64Array | undefined;
+  readonly #counts: readonly (readonly number[] | undefined)[];
+  readonly #mostVisitors: readonly number[] | undefined;
 
   constructor(bytes: Uint8Array) {
     this.byteLength = bytes.length;
@@ -111,15 +108,11 @@ export class ColumnTable {
     const values: string[] = [];
     for (let i = 0; i < size; i++) values.push(reader.text());
     this.values = values;
-    const column = (read: () => number): Float64Array => {
-      const numbers = new Float64Array(size);
-      for (let i = 0; i < size; i++) numbers[i] = read();
-      return numbers;
-    };
-    this.#counts = COUNTS.map((_, bit) =>
-      ((mask >> bit) & 1) === 0 ? undefined : column(() => reader.signed()),
-    );
-    this.#mostVisitors = mask & VISITORS ? column(() => reader.varint()) : undefined;
+    const counts: (number[] | undefined)[] = [];
+    for (let bit = 0; bit < COUNTS.length; bit++)
+      counts.push((mask >> bit) & 1 ? integers(reader, size) : undefined);
+    this.#counts = counts;
+    this.#mostVisitors = mask & VISITORS ? lengths(reader, size) : undefined;
     const visitors = mask & VISITORS ? offsets(reader, size) : undefined;
     this.sketches = new SketchColumns(bytes, visitors, mask & EXTRAS ? offsets(reader, size) : undefined);
     if (!reader.done) throw new RangeError(`table of ${size} rows: bytes are left over`);
@@ -146,27 +139,43 @@ export class ColumnTable {
   }
 
   /** All rows, decoded. */
-  *rows(): Generator<[value: string, measures: Measures]> {
-    for (const [i, value] of this.values.entries()) {
+  rows(): Map<string, Measures> {
+    const rows = new Map<string, Measures>();
+    for (let i = 0; i < this.values.length; i++) {
       const measures = new Measures();
       this.addRow(i, measures);
-      yield [value, measures];
+      rows.set(this.values[i]!, measures);
     }
+    return rows;
   }
 }
 
-const hasPart = (starts: Uint32Array | undefined, row: number): boolean =>
+const hasPart = (starts: readonly number[] | undefined, row: number): boolean =>
   starts !== undefined && starts[row + 1]! > starts[row]!;
 
-function offsets(reader: ByteReader, size: number): Uint32Array {
-  const starts = new Uint32Array(size + 1);
-  let length = 0;
+// Plain arrays: most tables have few rows, and a typed array takes 200 bytes before its first number.
+
+function integers(reader: ByteReader, size: number): number[] {
+  const numbers: number[] = [];
+  for (let i = 0; i < size; i++) numbers.push(reader.signed());
+  return numbers;
+}
+
+function lengths(reader: ByteReader, size: number): number[] {
+  const numbers: number[] = [];
+  for (let i = 0; i < size; i++) numbers.push(reader.varint());
+  return numbers;
+}
+
+function offsets(reader: ByteReader, size: number): number[] {
+  const starts = lengths(reader, size);
+  let start = reader.position;
   for (let i = 0; i < size; i++) {
-    length += reader.varint();
-    starts[i + 1] = length;
+    const length = starts[i]!;
+    starts[i] = start;
+    start += length;
   }
-  const first = reader.position;
-  for (let i = 0; i <= size; i++) starts[i]! += first;
-  reader.bytes(length);
+  starts.push(start);
+  reader.bytes(start - reader.position);
   return starts;
 }

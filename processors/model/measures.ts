@@ -109,11 +109,11 @@ export class Measures {
 
   /** True when nothing is left to say; such rows are not encoded, so that +1 and -1 leave no trace. */
   isZero(): boolean {
-    return this.#countMask() === 0 && !this.#isSketched() && !this.#hasMoney() && !this.#hasVitals();
+    return this.countMask() === 0 && !this.isSketched() && !this.hasExtras();
   }
 
-  /** A bit for each count that is not zero. Every row of every commit asks: no loop over names. */
-  #countMask(): number {
+  /** A bit for each count that is not zero, in the order of COUNTS. Every row of every rollup asks: no loop over names. */
+  countMask(): number {
     return (
       (this.events !== 0 ? 1 : 0) |
       (this.pageviews !== 0 ? 2 : 0) |
@@ -128,8 +128,14 @@ export class Measures {
     );
   }
 
-  #isSketched(): boolean {
+  /** Whether it has visitors. */
+  isSketched(): boolean {
     return this.visitors !== undefined && !this.visitors.isEmpty;
+  }
+
+  /** Whether it has revenue or vitals. */
+  hasExtras(): boolean {
+    return this.#hasMoney() || this.#hasVitals();
   }
 
   #hasMoney(): boolean {
@@ -145,8 +151,8 @@ export class Measures {
 
   /** Canonical: equal content gives equal bytes. A bit mask says which fields follow. */
   encode(writer: ByteWriter): void {
-    const counts = this.#countMask();
-    const isSketched = this.#isSketched();
+    const counts = this.countMask();
+    const isSketched = this.isSketched();
     const hasMoney = this.#hasMoney();
     const hasVitals = this.#hasVitals();
     writer.varint(

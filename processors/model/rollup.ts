@@ -96,8 +96,8 @@ export class Rollup {
   /** Adds one table, which is not changed. */
   mergeTable(dimension: string, other: Table | ColumnTable | undefined): void {
     if (other instanceof ColumnTable) {
-      for (const [i, value] of other.values.entries()) {
-        const row = this.row(dimension, value);
+      for (let i = 0; i < other.values.length; i++) {
+        const row = this.row(dimension, other.values[i]!);
         if (!row) return;
         other.addRow(i, row);
       }
@@ -225,7 +225,7 @@ type StoredTable = Table | Uint8Array | Columns | (() => Table);
 
 function tableOf(stored: StoredTable): Table {
   if (stored instanceof Uint8Array) return decodeTable(stored);
-  if (stored instanceof Columns) return new Map(new ColumnTable(stored.bytes).rows());
+  if (stored instanceof Columns) return new ColumnTable(stored.bytes).rows();
   return typeof stored === "function" ? stored() : stored;
 }
 

@@ -3,6 +3,9 @@
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
+/** A varint of 2^53 - 1. */
+const VARINT_BYTES = 8;
+
 /** Grows as needed; `finish` returns exactly what was written. */
 export class ByteWriter {
   #bytes: Uint8Array<ArrayBuffer>;
@@ -52,7 +55,7 @@ export class ByteWriter {
 
   /** A safe non-negative integer, 7 bits a byte, low first. Throws RangeError for anything else. */
   varint(value: number): void {
-    this.#reserve(8);
+    this.#reserve(VARINT_BYTES);
     // Nearly all are from 0 to 127.
     if ((value & 0x7f) === value) {
       this.#bytes[this.#length++] = value;
@@ -110,13 +113,32 @@ export class ByteWriter {
       this.#bytes[start] = length;
       return;
     }
-    let size = 1;
-    for (let rest = length; rest >= 0x80; rest = Math.floor(rest / 0x80)) size++;
+    const size = varintBytes(length);
     this.#reserve(size);
     this.#bytes.copyWithin(start + size, start + 1, this.#length);
     this.#length = start;
     this.varint(length);
     this.#length = start + size + length;
+  }
+
+  /** How long what `write` writes for each of `items` is, then all of that. */
+  parts<T>(items: readonly T[], write: (item: T, writer: ByteWriter) => void): void {
+    const start = this.#length;
+    const lengths: number[] = [];
+    let size = 0;
+    for (const item of items) {
+      const before = this.#length;
+      write(item, this);
+      const length = this.#length - before;
+      lengths.push(length);
+      size += varintBytes(length);
+    }
+    this.#reserve(size + VARINT_BYTES);
+    const end = this.#length;
+    this.#bytes.copyWithin(start + size, start, end);
+    this.#length = start;
+    for (const length of lengths) this.varint(length);
+    this.#length = end + size;
   }
 
   /** Length-prefixed UTF-8. */
@@ -144,6 +166,12 @@ export class ByteWriter {
   finish(): Uint8Array<ArrayBuffer> {
     return this.#bytes.slice(0, this.#length);
   }
+}
+
+function varintBytes(value: number): number {
+  let size = 1;
+  for (let rest = value; rest >= 0x80; rest = Math.floor(rest / 0x80)) size++;
+  return size;
 }
 
 /** Reads what ByteWriter wrote. Every method throws RangeError when the bytes end too early. */

@@ -56,4 +56,20 @@ describe("a byte writer", () => {
       expect(Buffer.compare(measured.finish(), block.finish())).toBe(0);
     },
   );
+
+  it("writes the lengths of parts before them, whatever room was left", () => {
+    fc.assert(
+      fc.property(fc.array(fc.uint8Array({ maxLength: 200 }), { maxLength: 20 }), (parts) => {
+        const [together, apart] = [new ByteWriter(1), new ByteWriter(1)];
+        together.byte(7);
+        together.parts(parts, (part, writer) => writer.bytes(part));
+        together.byte(8);
+        apart.byte(7);
+        for (const { length } of parts) apart.varint(length);
+        for (const part of parts) apart.bytes(part);
+        apart.byte(8);
+        expect(Buffer.compare(together.finish(), apart.finish())).toBe(0);
+      }),
+    );
+  });
 });
