@@ -10,18 +10,11 @@ import type { Store } from "../stores/store.ts";
 import { compareSequences, type StreamRecord } from "../streams/stream.ts";
 import { type BatchTrace, noTracer, type Tracer } from "../tracer.ts";
 import { forgetCommits } from "./archive.ts";
-import {
-  appendCommit,
-  LOG_GRACE_MS,
-  loadState,
-  newestCommits,
-  newestSnapshot,
-  registerShard,
-  writeSnapshot,
-} from "./commit.ts";
+import { appendCommit, LOG_GRACE_MS, newestCommits, registerShard } from "./commit.ts";
 import { base64Text } from "./decode/base64.ts";
 import { type Decoded, daysOf, decodeRecord, type FoldDeps, RecordFold } from "./records.ts";
 import { type Site, SiteDirectory } from "./sites.ts";
+import { loadState, Snapshots } from "./snapshots.ts";
 import { type Counters, inherit, type ShardState } from "./state.ts";
 import { Salts } from "./visitor.ts";
 
@@ -59,9 +52,8 @@ const LIKELY_COMMIT_BYTES = 310_000;
  * kept for at least LOG_GRACE_MS, so a slot that it believes free cannot be one that was cleaned up.
  */
 const TRUST_MS = MINUTE_MS;
-/** Log written since the last snapshot before a new one is due, and how many times the snapshot it must be: so all of them together cost a third of the log. */
-const MIN_SNAPSHOT_BYTES = 4 << 20;
-const LOG_TO_SNAPSHOT = 3;
+/** What a cold worker reads of the log at most, in bytes and in commits: then a snapshot is due. */
+const MAX_LOG_BYTES = 4 << 20;
 const MAX_LOG_COMMITS = 1_000;
 const MAX_LOST_PUTS = 20;
 
@@ -74,15 +66,15 @@ export class ShardWorker {
   #trustedAt = Number.NEGATIVE_INFINITY;
   /** Of the newest commit; what comes next is likely to be as large. */
   #bytesPerRecord = 0;
-  #snapshotBytes = 0;
+  #snapshots: Snapshots;
   #loggedBytes = 0;
-  #snapshotN = 0;
 
   constructor(deps: AggregateDeps, shard: { readonly id: string; readonly parents: readonly string[] }) {
     this.#deps = deps;
     this.#shard = shard;
     this.#salts = new Salts(deps);
     this.#sites = new SiteDirectory(deps);
+    this.#snapshots = new Snapshots(deps.store, shard.id);
   }
 
   /** Last sequence number that is in the log; "" before the first. */
@@ -193,9 +185,9 @@ export class ShardWorker {
     if (this.#state) return this.#state;
     const askedAt = clock.now();
     const loaded = await loadState(store, shard);
+    this.#snapshots = loaded?.snapshots ?? new Snapshots(store, shard);
     const state = loaded?.state ?? (await this.#open());
     this.#loggedBytes = loaded?.replayedBytes ?? 0;
-    this.#snapshotN = (await newestSnapshot(store, shard)) ?? 0;
     this.#state = state;
     this.#trustedAt = askedAt;
     return state;
@@ -212,7 +204,7 @@ export class ShardWorker {
     }
     const state = inherit(parents);
     await registerShard(store, this.#shard.id, this.#shard.parents);
-    if (parents.length > 0) await writeSnapshot(store, this.#shard.id, state);
+    if (parents.length > 0) await this.#snapshots.write(state);
     return state;
   }
 
@@ -227,13 +219,10 @@ export class ShardWorker {
   }
 
   async #snapshotIfDue(state: ShardState): Promise<void> {
-    const due =
-      this.#loggedBytes > Math.max(MIN_SNAPSHOT_BYTES, LOG_TO_SNAPSHOT * this.#snapshotBytes) ||
-      state.n - this.#snapshotN >= MAX_LOG_COMMITS;
-    if (!due) return;
-    this.#snapshotBytes = await writeSnapshot(this.#deps.store, this.#shard.id, state);
+    const isDue = this.#loggedBytes > MAX_LOG_BYTES || state.n - this.#snapshots.n >= MAX_LOG_COMMITS;
+    if (!isDue) return;
+    await this.#snapshots.write(state);
     this.#loggedBytes = 0;
-    this.#snapshotN = state.n;
     if (this.#deps.countsNothing) await forgetCommits(this.#deps.store, this.#deps.clock, this.#shard.id);
   }
 

@@ -4,7 +4,8 @@
  */
 import type { Clock } from "../model/time.ts";
 import type { Store } from "../stores/store.ts";
-import { deleteCommits, LOG_GRACE_MS, newestSnapshot, readCommits } from "./commit.ts";
+import { deleteCommits, LOG_GRACE_MS, readCommits } from "./commit.ts";
+import { newestSnapshot } from "./snapshots.ts";
 
 /** Partitions of a consumer's progress; all others are shared. */
 const OWN = /^(log\/|state\/|shard$)/;

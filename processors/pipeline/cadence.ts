@@ -8,8 +8,11 @@ import type { Store } from "../stores/store.ts";
 import { listShards, logEnd } from "./commit.ts";
 import { MAX_COMMITS, readCursors } from "./compact.ts";
 
-/** At the latest; finished days, expiry and old logs wait as long. */
-const PAUSE_MS = 15 * MINUTE_MS;
+/**
+ * At the latest; finished days, expiry and old logs wait as long. A visit goes on for half an hour: the minute in which
+ * it began is written once by the run after it and once by the next, where shorter pauses wrote it five times.
+ */
+const PAUSE_MS = 30 * MINUTE_MS;
 /** Of all shards' logs together, not compressed: what a cold reader decodes in a good second. */
 const MAX_TAIL_BYTES = 8 << 20;
 

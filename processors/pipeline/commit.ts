@@ -7,11 +7,10 @@ import { Rollup } from "../model/rollup.ts";
 import { type EpochMs, MINUTE_MS } from "../model/time.ts";
 import { ByteReader, ByteWriter } from "../sketches/bytes.ts";
 import type { Store } from "../stores/store.ts";
-import type { FeedEntry } from "./feed.ts";
 import type { Partial, PartialFold } from "./partial.ts";
-import { decodePartials, encodePartials } from "./partialbytes.ts";
-import { ShardState, type StateChange } from "./state.ts";
-import { decodeState, encodeState, readChange, STATE_VERSION, writeChange } from "./statebytes.ts";
+import { decodeJsonFeed, decodePartials, encodePartials } from "./partialbytes.ts";
+import type { StateChange } from "./state.ts";
+import { readChange, STATE_VERSION, writeChange } from "./statebytes.ts";
 import { TextReader, TextWriter } from "./texts.ts";
 
 export interface CommitHeader {
@@ -35,11 +34,13 @@ export interface Commit extends CommitHeader {
 /** Old commits and their slots stay for this long whatever has been compacted. */
 export const LOG_GRACE_MS = 60 * MINUTE_MS;
 
-/** The last version whose commits held whole rollups. */
+/** The last version whose commits held whole rollups, and the last that held the feed as JSON. */
 const ROLLUPS_VERSION = 2;
+const JSON_FEED_VERSION = 3;
 
 const logKey = (shard: string): string => `log/${shard}`;
-const slot = (n: number): string => String(n).padStart(12, "0");
+/** Sort key of what belongs to commit n. */
+export const slot = (n: number): string => String(n).padStart(12, "0");
 
 export function encodeCommit(
   header: Omit<CommitHeader, "shard" | "n" | "to" | "watermark">,
@@ -69,7 +70,7 @@ function decodeOldPartials(reader: ByteReader): Map<string, Partial> {
     const windows = new Map<EpochMs, Rollup>();
     for (let left = reader.varint(); left > 0; left--)
       windows.set(reader.varint(), Rollup.decode(reader.block()));
-    partials.set(site, { windows, feed: JSON.parse(reader.text()) as FeedEntry[] });
+    partials.set(site, { windows, feed: decodeJsonFeed(reader) });
   }
   return partials;
 }
@@ -110,7 +111,11 @@ function readCommit(
         partials ??=
           version <= ROLLUPS_VERSION
             ? decodeOldPartials(new ByteReader(encoded))
-            : decodePartials(new ByteReader(encoded), new TextReader(behindChange()));
+            : decodePartials(
+                new ByteReader(encoded),
+                new TextReader(behindChange()),
+                version <= JSON_FEED_VERSION ? decodeJsonFeed : undefined,
+              );
         return partials;
       },
     },
@@ -133,15 +138,15 @@ export async function readCommits(
   return items.map(({ sk, value }) => readCommit(shard, sk, value).commit);
 }
 
-/** The same with what each changes in the shard's state, decoded on demand. */
+/** The same with their size and what each changes in the shard's state, decoded on demand. */
 export async function readLog(
   store: Store,
   shard: string,
   after: number,
   limit: number,
-): Promise<{ readonly commit: Commit; readonly change: () => StateChange }[]> {
+): Promise<{ readonly commit: Commit; readonly bytes: number; readonly change: () => StateChange }[]> {
   const items = await store.list(logKey(shard), { from: slot(after + 1), limit });
-  return items.map(({ sk, value }) => readCommit(shard, sk, value));
+  return items.map(({ sk, value }) => ({ ...readCommit(shard, sk, value), bytes: value.length }));
 }
 
 /** The newest `count` commits, newest first. */
@@ -161,57 +166,6 @@ export async function deleteCommits(store: Store, shard: string, through: number
 }
 
 const MAX_DELETED = 500;
-
-// ---- snapshots of the shard's state
-
-const snapshotKey = (shard: string): string => `state/${shard}`;
-
-/** Keeps the state as of commit n; the same content whoever writes it, so losing the put is no loss. */
-export async function writeSnapshot(store: Store, shard: string, state: ShardState): Promise<number> {
-  const value = encodeState(state);
-  await store.put({ pk: snapshotKey(shard), sk: slot(state.n), value }, 0);
-  const older = await store.list(snapshotKey(shard), { to: slot(state.n), reverse: true });
-  // One older snapshot stays, for a worker that has just chosen it.
-  await store.delete(older.slice(1));
-  return value.length;
-}
-
-/** Number of the commit that the newest snapshot includes; undefined when there is none. */
-export async function newestSnapshot(store: Store, shard: string): Promise<number | undefined> {
-  const [item] = await store.list(snapshotKey(shard), { reverse: true, limit: 1 });
-  return item ? Number(item.sk) : undefined;
-}
-
-/** The state as of the newest commit; undefined for a shard without commits. `replayed` counts the bytes read after the snapshot. */
-export async function loadState(
-  store: Store,
-  shard: string,
-): Promise<{ state: ShardState; replayedBytes: number } | undefined> {
-  const [snapshot] = await store.list(snapshotKey(shard), { reverse: true, limit: 1 });
-  const state = snapshot ? decodeState(snapshot.value) : new ShardState();
-  const replayedBytes = await catchUp(store, shard, state);
-  return snapshot || state.n > 0 ? { state, replayedBytes } : undefined;
-}
-
-/** Folds the commits after `state.n` into it; returns their size. */
-async function catchUp(store: Store, shard: string, state: ShardState): Promise<number> {
-  let bytes = 0;
-  for (;;) {
-    const items = await store.list(logKey(shard), { from: slot(state.n + 1), limit: 200 });
-    for (const { sk, value } of items) {
-      const { commit, change } = readCommit(shard, sk, value);
-      invariant(commit.n === state.n + 1, () => `log of ${shard}: commit ${commit.n} follows ${state.n}`);
-      invariant(
-        commit.from === state.to,
-        () =>
-          `log of ${shard}: commit ${commit.n} begins at "${commit.from}", the state ends at "${state.to}"`,
-      );
-      state.apply(change());
-      bytes += value.length;
-    }
-    if (items.length < 200) return bytes;
-  }
-}
 
 // ---- shards that have a log
 

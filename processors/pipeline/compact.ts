@@ -9,7 +9,6 @@ import {
   LOG_GRACE_MS,
   listShards,
   newestCommits,
-  newestSnapshot,
   readCommits,
 } from "./commit.ts";
 import { type DeriveDeps, derive, markDerived } from "./derive.ts";
@@ -17,6 +16,7 @@ import { areSame, dropRetired, type Editions, readEditions, spacesOf } from "./e
 import { deleteExpired, isMinuteKept, minuteExpiry } from "./expiry.ts";
 import { type Contribution, foldInto, type Granularity, hourOf, instantKey, partition } from "./rollups.ts";
 import { listSites, type Site } from "./sites.ts";
+import { newestSnapshot } from "./snapshots.ts";
 
 export interface CompactSummary {
   readonly commits: number;
@@ -26,9 +26,9 @@ export interface CompactSummary {
   readonly more: boolean;
 }
 
-/** One run's share, so that it ends within a function's timeout and memory. */
-export const MAX_COMMITS = 500;
-/** Commits of an import hold thousands of events each: decoded, 500 of those would not fit the memory. */
+/** One run's share, so that it ends within a function's timeout and memory: half an hour and more of a quiet shard. */
+export const MAX_COMMITS = 2_000;
+/** Commits of an import hold thousands of events each: decoded, so many of those would not fit the memory. */
 const MAX_EVENTS = 50_000;
 const COMMITS_AT_ONCE = 10;
 const CURSOR = "cursor";

@@ -2,6 +2,8 @@
 import { VISIT_DIMENSIONS } from "../model/dimensions.ts";
 import type { ClickEvent } from "../model/event.ts";
 import type { EpochMs } from "../model/time.ts";
+import type { ByteReader, ByteWriter } from "../sketches/bytes.ts";
+import type { TextReader, TextWriter } from "./texts.ts";
 
 /** An event as the live feed shows it; nothing in it tells who it was. */
 export interface FeedEntry {
@@ -52,6 +54,38 @@ export class Feed {
     }
     return entries;
   }
+}
+
+/** Writes entries; most of their texts stand in the commit anyway. */
+export function encodeFeed(entries: readonly FeedEntry[], writer: ByteWriter, texts: TextWriter): void {
+  writer.varint(entries.length);
+  let previous = 0;
+  for (const { at, name, page, source, country, device, browser, trace = "" } of entries) {
+    writer.signed(at - previous);
+    previous = at;
+    for (const text of [name, page, source, country, device, browser, trace])
+      writer.varint(texts.numberOf(text));
+  }
+}
+
+export function decodeFeed(reader: ByteReader, texts: TextReader): FeedEntry[] {
+  const text = (): string => texts.textOf(reader.varint());
+  const entries: FeedEntry[] = [];
+  let at = 0;
+  for (let left = reader.varint(); left > 0; left--) {
+    at += reader.signed();
+    const shown = {
+      name: text(),
+      page: text(),
+      source: text(),
+      country: text(),
+      device: text(),
+      browser: text(),
+    };
+    const trace = text();
+    entries.push({ at, ...shown, ...(trace === "" ? {} : { trace }) });
+  }
+  return entries;
 }
 
 const SOURCE = VISIT_DIMENSIONS.indexOf("visit:source");

@@ -10,7 +10,7 @@ import { ByteReader, ByteWriter } from "../sketches/bytes.ts";
 import { binOf, QuantileSketch } from "../sketches/quantiles.ts";
 import { UltraLogLog } from "../sketches/ultraloglog.ts";
 import { type IntLists, orderedBy } from "./cells.ts";
-import type { FeedEntry } from "./feed.ts";
+import { decodeFeed, encodeFeed, type FeedEntry } from "./feed.ts";
 import { ALWAYS, type Partial, type PartialFold, TOTALS } from "./partial.ts";
 import type { Rows } from "./rows.ts";
 import { TextReader, TextWriter } from "./texts.ts";
@@ -37,7 +37,7 @@ export function encodePartials(
     encodePeople(partial, writer);
     encodeColumns(partial, writer, texts);
     encodeWindows(partial, writer);
-    writer.text(JSON.stringify(partial.feed));
+    encodeFeed(partial.feed, writer, texts);
   }
 }
 
@@ -265,8 +265,15 @@ export function rollupsOf(partial: PartialFold): ReadonlyMap<EpochMs, Rollup> {
   return read.get("")!.windows;
 }
 
+/** Version 3 of commits had the feed as JSON. */
+export const decodeJsonFeed = (reader: ByteReader): FeedEntry[] => JSON.parse(reader.text()) as FeedEntry[];
+
 /** RangeError for bytes that end early or name what is not there. */
-export function decodePartials(reader: ByteReader, texts: TextReader): Map<string, Partial> {
+export function decodePartials(
+  reader: ByteReader,
+  texts: TextReader,
+  readFeed = decodeFeed,
+): Map<string, Partial> {
   const partials = new Map<string, Partial>();
   for (let sites = reader.varint(); sites > 0; sites--) {
     const site = texts.textOf(reader.varint());
@@ -277,7 +284,7 @@ export function decodePartials(reader: ByteReader, texts: TextReader): Map<strin
       start += reader.varint();
       windows.set(start, decodeWindow(reader, names));
     }
-    partials.set(site, { windows, feed: JSON.parse(reader.text()) as FeedEntry[] });
+    partials.set(site, { windows, feed: readFeed(reader, texts) });
   }
   return partials;
 }

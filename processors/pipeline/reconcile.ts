@@ -7,7 +7,7 @@ import { type Clock, type EpochMs, MINUTE_MS, SECOND_MS, windowStart } from "../
 import { addDays, localDate } from "../model/zone.ts";
 import type { Store } from "../stores/store.ts";
 import type { Stream } from "../streams/stream.ts";
-import { type Commit, listShards, loadState, readCommits, readLog } from "./commit.ts";
+import { type Commit, listShards, readCommits, readLog } from "./commit.ts";
 import { readCursors } from "./compact.ts";
 import { dayWindow, differenceOf, differentVisitors, keyOf, type Window, windowsOf } from "./difference.ts";
 import { readEdition } from "./editions.ts";
@@ -31,6 +31,7 @@ import { RecordSource } from "./recordsource.ts";
 import { Recount, type Tallies, type Tally } from "./recount.ts";
 import { decodeItem, isKept, minuteExpiry, partition } from "./rollups.ts";
 import { listSites, type Site } from "./sites.ts";
+import { loadState } from "./snapshots.ts";
 
 /** What the recount says of a site, as `meta.reconciled` shows it. */
 export interface Reconciled {

@@ -1,36 +1,53 @@
 /**
- * The bytes of a shard's state and of what one commit changes in it. Texts stand once in each value, behind the rest; what
- * earlier versions wrote is still read.
+ * The bytes of a shard's state and of what one commit changes in it. Texts stand once in each value, behind the rest, and
+ * the hashes that visits remember where they occur first; what earlier versions wrote is still read.
  */
 import { VISIT_DIMENSIONS } from "../model/dimensions.ts";
 import { HOUR_MS } from "../model/time.ts";
 import { ByteReader, ByteWriter } from "../sketches/bytes.ts";
+import { HashReader, HashWriter } from "./hashes.ts";
 import { Marks } from "./marks.ts";
 import {
   type Counters,
   isRemembered,
   type PastVisitors,
   type Session,
-  ShardState,
+  type ShardState,
   type StateChange,
   type VisitorState,
 } from "./state.ts";
 import { TextReader, TextWriter } from "./texts.ts";
 
 /** Of snapshots and of the changes in commits. */
-export const STATE_VERSION = 3;
-/** The last version in which texts stood where they were used. */
+export const STATE_VERSION = 4;
+/** The last version in which texts stood where they were used, and the last in which hashes did. */
 const OLD_TEXTS = 2;
+const OLD_HASHES = 3;
 
-/** Everything in one value, so that a cold worker need not read the whole log. */
-export function encodeState(state: ShardState): Uint8Array<ArrayBuffer> {
+/** Up to here snapshots held the whole state. */
+const WHOLE_SNAPSHOTS = 3;
+
+/** What was known at an earlier commit: numbers up to which everything in a state is older. */
+export interface Base {
+  readonly n: number;
+  readonly ordinal: number;
+  readonly idOrdinal: number;
+  readonly pastOrdinal: number;
+}
+
+/** The state in one value: all that is remembered, or what has changed since `base`. */
+export function encodeSnapshot(state: ShardState, base?: Base): Uint8Array<ArrayBuffer> {
   // Later batches may have been received an hour earlier than the newest and must find what a warm worker finds.
   const earliest = state.watermark - HOUR_MS;
-  const kept = [...state.visitors].filter(([, v]) => isRemembered(v, state.ordinal, earliest));
+  const isKept = (visitor: VisitorState): boolean =>
+    visitor.ordinal > (base?.ordinal ?? 0) && isRemembered(visitor, state.ordinal, earliest);
+  const batchIds = [...state.batchIds].filter(([, number]) => number > (base?.idOrdinal ?? 0));
+  const past = [...state.past.visitors].filter(([, { ordinal }]) => ordinal > (base?.pastOrdinal ?? 0));
   const writer = new ByteWriter(4096);
   const texts = new TextWriter();
   writer.byte(STATE_VERSION);
-  writer.varint(state.idOrdinal - state.batchIds.size);
+  writer.varint(base ? base.n + 1 : 0);
+  writer.varint(state.idOrdinal - batchIds.length);
   writeChange(
     {
       n: state.n,
@@ -38,9 +55,9 @@ export function encodeState(state: ShardState): Uint8Array<ArrayBuffer> {
       ordinal: state.ordinal,
       watermark: state.watermark,
       counters: state.counters,
-      visitors: new Map(kept),
-      batchIds: [...state.batchIds.keys()],
-      past: state.past,
+      visitors: new Map([...state.visitors].filter(([, visitor]) => isKept(visitor))),
+      batchIds: batchIds.map(([hash]) => hash),
+      past: { ordinal: state.past.ordinal, visitors: new Map(past) },
     },
     writer,
     texts,
@@ -49,15 +66,23 @@ export function encodeState(state: ShardState): Uint8Array<ArrayBuffer> {
   return writer.finish();
 }
 
-export function decodeState(bytes: Uint8Array): ShardState {
+function readHead(bytes: Uint8Array): { reader: ByteReader; version: number; base: number | undefined } {
   const reader = new ByteReader(bytes);
   const version = reader.byte();
   if (version < 1 || version > STATE_VERSION)
     throw new RangeError(`shard state version ${version}, this code reads 1 to ${STATE_VERSION}`);
-  const state = new ShardState();
+  const base = version <= WHOLE_SNAPSHOTS ? 0 : reader.varint();
+  return { reader, version, base: base === 0 ? undefined : base - 1 };
+}
+
+/** The commit of the snapshot that this one goes on from; undefined for a whole one. */
+export const baseOf = (bytes: Uint8Array): number | undefined => readHead(bytes).base;
+
+/** Puts what a snapshot holds into the state: an empty one, or the one that it goes on from. */
+export function applySnapshot(state: ShardState, bytes: Uint8Array): void {
+  const { reader, version } = readHead(bytes);
   state.idOrdinal = reader.varint();
   state.apply(readChange(reader, version));
-  return state;
 }
 
 /** Writes a change as a block; its texts have to be written behind it. */
@@ -77,19 +102,21 @@ function encodeChange(change: StateChange, writer: ByteWriter, texts: TextWriter
     writer.text(reason);
     writer.varint(count);
   }
-  encodeVisitors(change.visitors, writer, texts);
+  const hashes = new HashWriter();
+  encodeVisitors(change.visitors, writer, texts, hashes);
   writer.varint(change.batchIds.length);
   for (const hash of change.batchIds) writer.uint53(hash);
   // Last, and only where there is any: who wants the present alone need not read it.
   if (!change.past || change.past.ordinal === 0) return;
   writer.varint(change.past.ordinal);
-  encodeVisitors(change.past.visitors, writer, texts);
+  encodeVisitors(change.past.visitors, writer, texts, hashes);
 }
 
 function encodeVisitors(
   visitors: ReadonlyMap<string, VisitorState>,
   writer: ByteWriter,
   texts: TextWriter,
+  hashes: HashWriter,
 ): void {
   writer.varint(visitors.size);
   // Not by an iterator, which would make an object for each of thousands.
@@ -97,7 +124,7 @@ function encodeVisitors(
     const end = key.indexOf("\u0000") + 1;
     writer.varint(texts.numberOf(key.slice(0, end)));
     writer.text(key.slice(end));
-    encodeVisitor(visitor, writer, texts);
+    encodeVisitor(visitor, writer, texts, hashes);
   });
 }
 
@@ -109,9 +136,11 @@ export function readChange(reader: ByteReader, version: number): StateChange {
   }
   const change = new ByteReader(reader.block());
   const texts = new TextReader(reader);
+  const hashes = new HashReader();
+  const readMark = version <= OLD_HASHES ? () => change.uint53() : () => hashes.read(change);
   const readVisitor = (): [string, VisitorState] => [
     texts.textOf(change.varint()) + change.text(),
-    decodeVisitor(change, texts),
+    decodeVisitor(change, texts, readMark),
   ];
   return decodeChange(change, readVisitor, () => change.uint53());
 }
@@ -163,7 +192,7 @@ function decodeChange(
   };
 }
 
-function encodeVisitor(state: VisitorState, writer: ByteWriter, texts: TextWriter): void {
+function encodeVisitor(state: VisitorState, writer: ByteWriter, texts: TextWriter, hashes: HashWriter): void {
   writer.varint(state.ordinal);
   writer.varint(state.receivedAt);
   writer.varint(state.sessions.length);
@@ -183,14 +212,14 @@ function encodeVisitor(state: VisitorState, writer: ByteWriter, texts: TextWrite
     const { list } = session.seen;
     writer.varint(list.length / 2);
     for (let i = 0; i < list.length; i += 2) {
-      writer.uint53(list[i]!);
+      hashes.write(list[i]!, writer);
       writer.varint(list[i + 1]!);
     }
   }
 }
 
 /** Since version 3. */
-function decodeVisitor(reader: ByteReader, texts: TextReader): VisitorState {
+function decodeVisitor(reader: ByteReader, texts: TextReader, readMark: () => number): VisitorState {
   const ordinal = reader.varint();
   const receivedAt = reader.varint();
   const sessions: Session[] = [];
@@ -209,7 +238,7 @@ function decodeVisitor(reader: ByteReader, texts: TextReader): VisitorState {
       pageviews: reader.varint(),
       events: reader.varint(),
       engagedMs: reader.varint(),
-      seen: decodeMarks(reader, () => reader.uint53()),
+      seen: decodeMarks(reader, readMark),
     });
   }
   return { sessions, ordinal, receivedAt };

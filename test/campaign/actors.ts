@@ -1,10 +1,11 @@
 /** Who takes part in a schedule, and what each does over and over until the curtain falls. Each takes outages as they come. */
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from "../../processors/model/time.ts";
 import { ShardWorker } from "../../processors/pipeline/aggregate.ts";
-import { listShards, loadState, writeSnapshot } from "../../processors/pipeline/commit.ts";
+import { listShards } from "../../processors/pipeline/commit.ts";
 import { compact } from "../../processors/pipeline/compact.ts";
 import { QueryEngine } from "../../processors/pipeline/query/engine.ts";
 import { RollupReader } from "../../processors/pipeline/query/reader.ts";
+import { loadState } from "../../processors/pipeline/snapshots.ts";
 import { faultyStream, reshard } from "../kit/faults/stream.ts";
 import { Random } from "../kit/random.ts";
 import { QUESTIONS } from "./judge.ts";
@@ -91,7 +92,7 @@ async function keep({ turns }: Stage, name: string, { store }: Process): Promise
   const round = async (): Promise<void> => {
     for (const { id } of await listShards(store)) {
       const loaded = await loadState(store, id);
-      if (loaded) await writeSnapshot(store, id, loaded.state);
+      await loaded?.snapshots.write(loaded.state);
     }
   };
   for (;;) {

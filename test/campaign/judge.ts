@@ -4,11 +4,11 @@
  */
 import { Rollup } from "../../processors/model/rollup.ts";
 import { type Clock, DAY_MS, type EpochMs } from "../../processors/model/time.ts";
-import { loadState } from "../../processors/pipeline/commit.ts";
 import { QueryEngine } from "../../processors/pipeline/query/engine.ts";
 import type { RollupReader } from "../../processors/pipeline/query/reader.ts";
 import type { Metric } from "../../processors/pipeline/query/request.ts";
 import { listSites } from "../../processors/pipeline/sites.ts";
+import { loadState } from "../../processors/pipeline/snapshots.ts";
 import { newCounters } from "../../processors/pipeline/state.ts";
 import type { Store } from "../../processors/stores/store.ts";
 import { compareSequences, type Stream, type StreamRecord } from "../../processors/streams/stream.ts";

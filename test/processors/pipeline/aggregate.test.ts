@@ -2,13 +2,9 @@
 import { describe, expect, it } from "vitest";
 import { partitionKeyOf } from "../../../processors/model/streamfile.ts";
 import type { ShardWorker } from "../../../processors/pipeline/aggregate.ts";
-import {
-  loadState,
-  newestCommits,
-  newestSnapshot,
-  readCommits,
-} from "../../../processors/pipeline/commit.ts";
+import { newestCommits, readCommits } from "../../../processors/pipeline/commit.ts";
 import { compact } from "../../../processors/pipeline/compact.ts";
+import { loadState, newestSnapshot } from "../../../processors/pipeline/snapshots.ts";
 import { VISITOR_BYTES, visitorBytes } from "../../../processors/pipeline/state.ts";
 import { memoryStream } from "../../../processors/streams/memory.ts";
 import { crashingStore } from "../../kit/crash.ts";

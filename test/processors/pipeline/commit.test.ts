@@ -1,11 +1,12 @@
 /** The bytes of commits and snapshots: what earlier versions wrote must stay readable, and the same records give the same bytes. */
 import { describe, expect, it } from "vitest";
 import { VISIT_DIMENSIONS } from "../../../processors/model/dimensions.ts";
-import { appendCommit, encodeCommit, loadState, readCommits } from "../../../processors/pipeline/commit.ts";
+import { appendCommit, encodeCommit, readCommits } from "../../../processors/pipeline/commit.ts";
 import { Marks } from "../../../processors/pipeline/marks.ts";
 import { PartialFold } from "../../../processors/pipeline/partial.ts";
 import { rollupsOf } from "../../../processors/pipeline/partialbytes.ts";
 import { PAGEVIEWS, VISITS } from "../../../processors/pipeline/rows.ts";
+import { loadState } from "../../../processors/pipeline/snapshots.ts";
 import {
   inherit,
   MAX_BATCH_IDS,
@@ -15,9 +16,15 @@ import {
   type StateChange,
   type VisitorState,
 } from "../../../processors/pipeline/state.ts";
-import { decodeState, encodeState } from "../../../processors/pipeline/statebytes.ts";
+import { applySnapshot, encodeSnapshot } from "../../../processors/pipeline/statebytes.ts";
 import { HOUR, MINUTE, NOON, SITE } from "./lines.ts";
 import { rig, SHARD } from "./rig.ts";
+
+const stateOf = (snapshot: Uint8Array): ShardState => {
+  const state = new ShardState();
+  applySnapshot(state, snapshot);
+  return state;
+};
 
 const hex = (bytes: Uint8Array | undefined): string => Buffer.from(bytes ?? []).toString("hex");
 
@@ -34,8 +41,8 @@ const OLD_COMMIT = `${[
   "2c22636f756e747279223a224b52222c22646576696365223a22222c2262726f77736572223a22227d5d",
 ].join("")}${OLD_CHANGE}`;
 const OLD_SNAPSHOT = `0200${OLD_CHANGE}`;
-/** What version 3 writes. */
-const COMMIT = [
+/** What version 3 wrote, in which a visit's hashes stood in full. */
+const HASHES_COMMIT = [
   "030100023130c0e5a28cbc33e0909f8cbc3380bc9b8cbc33a501010101010000000200000000010000000000000000000000",
   "000000000000010200000280bc9b8cbc3300008408020100110300020200e0d40301000000675b7b226174223a3137363834",
   "37383430303030302c226e616d65223a227061676576696577222c2270616765223a222f222c22736f75726365223a22222c",
@@ -44,10 +51,24 @@ const COMMIT = [
   "00000000000000000000000000020a00020102a01f0179df0d864870000702b168de3a000000ffffffffffff1f040b657861",
   "6d706c652e636f6d012f0c6578616d706c652e636f6d0006476f6f676c65",
 ].join("");
-const SNAPSHOT = [
+const HASHES_SNAPSHOT = [
   "030067010231300380bc9b8cbc33030203010203626f7404096475706c69636174650101010663306666656503e0909f8cbc",
   "3301c0a90709e5d403020000000000000000000000000000030a00020102a01f0179df0d864870000702b168de3a000000ff",
   "ffffffffff1f030c6578616d706c652e636f6d0006476f6f676c65012f",
+].join("");
+/** What version 4 writes. */
+const COMMIT = [
+  "040100023130c0e5a28cbc33e0909f8cbc3380bc9b8cbc334b01010101000000020000000001000000000000000000000000",
+  "0000000000010200000280bc9b8cbc3300008408020100110300020200e0d403010000000180f8b698f86603020004000000",
+  "68010231300380bc9b8cbc33030203010203626f7404096475706c69636174650101050663306666656503e0909f8cbc3301",
+  "c0a90709e5d403060000000000000000000000000000020a00020102a01f010079df0d864870000702b168de3a000000ffff",
+  "ffffffff1f060b6578616d706c652e636f6d012f087061676576696577024b520c6578616d706c652e636f6d0006476f6f67",
+  "6c65",
+].join("");
+const SNAPSHOT = [
+  "04000068010231300380bc9b8cbc33030203010203626f7404096475706c69636174650101010663306666656503e0909f8c",
+  "bc3301c0a90709e5d403020000000000000000000000000000030a00020102a01f010079df0d864870000702b168de3a0000",
+  "00ffffffffffff1f030c6578616d706c652e636f6d0006476f6f676c65012f",
 ].join("");
 
 /** A commit made by hand, so that its bytes say nothing about how events are read or described. */
@@ -105,11 +126,11 @@ const stateAfter = (change: StateChange): ShardState => {
 };
 
 describe("the bytes", () => {
-  it("of a commit are these in version 3, and read as what was written; so do those of version 2", async () => {
+  it("of a commit are these in version 4, and read as what was written; so do those of versions 2 and 3", async () => {
     const { partials, change } = example();
     expect(hex(encodeCommit(header, partials, change))).toBe(COMMIT);
     const written = partials.get(SITE) ?? new PartialFold();
-    for (const bytes of [COMMIT, OLD_COMMIT]) {
+    for (const bytes of [COMMIT, HASHES_COMMIT, OLD_COMMIT]) {
       const { store } = await rig();
       await appendCommit(store, SHARD.id, 1, Buffer.from(bytes, "hex"));
       const [read] = await readCommits(store, SHARD.id, 0);
@@ -124,24 +145,24 @@ describe("the bytes", () => {
     }
   });
 
-  it("of a snapshot are these in version 3, and read as the state that was written; so do those of version 2", () => {
+  it("of a snapshot are these in version 4, and read as the state that was written; so do those of versions 2 and 3", () => {
     const state = stateAfter(example().change);
-    expect(hex(encodeState(state))).toBe(SNAPSHOT);
-    for (const bytes of [SNAPSHOT, OLD_SNAPSHOT])
-      expect(decodeState(Buffer.from(bytes, "hex"))).toEqual(state);
+    expect(hex(encodeSnapshot(state))).toBe(SNAPSHOT);
+    for (const bytes of [SNAPSHOT, HASHES_SNAPSHOT, OLD_SNAPSHOT])
+      expect(stateOf(Buffer.from(bytes, "hex"))).toEqual(state);
   });
 
   it("of a state from before visits said what they were born with takes their first event for it", () => {
     const state = stateAfter(example().change);
     const old = OLD_SNAPSHOT.replace("012f0009020102", "012f00020102").replace(/^02/, "01");
-    expect(decodeState(Buffer.from(old, "hex"))).toEqual(state);
+    expect(stateOf(Buffer.from(old, "hex"))).toEqual(state);
   });
 
   it("say their version first, and another is refused", async () => {
     const { store } = await rig();
     await appendCommit(store, SHARD.id, 1, Buffer.from(COMMIT, "hex").fill(9, 0, 1));
     await expect(readCommits(store, SHARD.id, 0)).rejects.toThrow("version 9");
-    expect(() => decodeState(Buffer.from(SNAPSHOT, "hex").fill(9, 0, 1))).toThrow("version 9");
+    expect(() => stateOf(Buffer.from(SNAPSHOT, "hex").fill(9, 0, 1))).toThrow("version 9");
   });
 });
 
@@ -196,7 +217,7 @@ describe("a shard's memory", () => {
     state.ordinal += MAX_VISITORS - 1;
     expect(state.visible("early", state.ordinal, NOON)).toBeDefined();
     expect(state.visible("early", state.ordinal + 1, NOON)).toBeUndefined();
-    const read = decodeState(encodeState(state));
+    const read = stateOf(encodeSnapshot(state));
     expect(read.idOrdinal).toBe(state.idOrdinal);
     expect(read.batchIds.get(2)).toBe(state.batchIds.get(2));
   });
@@ -206,7 +227,7 @@ describe("a shard's memory", () => {
     expect(state.visible("ann", state.ordinal, NOON + 24 * HOUR)).toBeDefined();
     expect(state.visible("ann", state.ordinal, NOON + 24 * HOUR + 1)).toBeUndefined();
     state.watermark = NOON + 25 * HOUR;
-    expect(decodeState(encodeState(state)).visible("ann", state.ordinal, NOON + 24 * HOUR)).toBeDefined();
+    expect(stateOf(encodeSnapshot(state)).visible("ann", state.ordinal, NOON + 24 * HOUR)).toBeDefined();
   });
 
   it("inherited from two parents is all that both knew, and can be written", () => {
@@ -214,7 +235,7 @@ describe("a shard's memory", () => {
     const child = inherit([a, b]);
     expect([...child.visitors.keys()].sort()).toEqual(["ann", "bob"]);
     expect([...child.batchIds.keys()].sort()).toEqual([1, 2, 3, 4, 5]);
-    const read = decodeState(encodeState(child));
+    const read = stateOf(encodeSnapshot(child));
     expect(numbers(read)).toEqual(numbers(child));
     expect(read).toEqual(child);
   });

@@ -1,8 +1,9 @@
 /** Faults that time, clocks and rare encounters bring; and random schedules of everything at once, with a judge who is shown to notice. */
 import { describe, expect, it } from "vitest";
-import { loadState, readCommits, writeSnapshot } from "../../../processors/pipeline/commit.ts";
+import { readCommits } from "../../../processors/pipeline/commit.ts";
 import { compact } from "../../../processors/pipeline/compact.ts";
 import { decodeItem, partition } from "../../../processors/pipeline/rollups.ts";
+import { loadState } from "../../../processors/pipeline/snapshots.ts";
 import type { Store } from "../../../processors/stores/store.ts";
 import { runSchedules } from "../../campaign/schedules.ts";
 import { type Stores, startStores } from "../../campaign/stores.ts";
@@ -59,7 +60,8 @@ describe("clocks", () => {
     await sleeper.process(records.slice(0, 1));
     own.jump(-5 * HOUR);
     for (const record of records.slice(1, 5)) await active.process([record]);
-    await writeSnapshot(store, SHARD.id, (await loadState(store, SHARD.id))!.state);
+    const { state, snapshots } = (await loadState(store, SHARD.id))!;
+    await snapshots.write(state);
     for (let run = 0; run < 3; run++) {
       await compactAll(store, clock);
       clock.advance(HOUR + MINUTE);
