@@ -21,18 +21,10 @@ import { readCursors } from "../compact.ts";
 import { readEdition } from "../editions.ts";
 import { minutesFrom } from "../expiry.ts";
 import type { FeedEntry } from "../feed.ts";
-import {
-  type Applied,
-  type Derived,
-  decodeItem,
-  decodeTableItem,
-  type Granularity,
-  instantKey,
-  partition,
-  tableKey,
-} from "../rollups.ts";
+import { type Derived, decodeTableItem, type Granularity, tableKey } from "../rollups.ts";
 import type { Site } from "../sites.ts";
 import { type Cover, daysOf, hoursOf, planCover } from "./cover.ts";
+import { AT_ONCE, type ItemBase, isAhead, keyAt, newer, RollupItems } from "./items.ts";
 import type { Range } from "./range.ts";
 import { type Base, type Bound, KeptSite, KeptWindow, MergedTable } from "./windows.ts";
 
@@ -71,20 +63,12 @@ export interface Snapshot {
   readonly newest: readonly NewestCommit[];
 }
 
-interface ItemBase extends Base {
-  /** Dimensions whose tables lie in items of their own; undefined where the rollup has them all. */
-  readonly apart: ReadonlySet<string> | undefined;
-  readonly bytes: number;
-}
-
 /** Of items as they were read, for who asks for another table of the same windows. */
 const MAX_BASE_BYTES = 48 << 20;
 /** Of merged tables: those of a dashboard over a year of a busy site take half of it. */
 const MAX_MERGED_BYTES = 160 << 20;
 /** Of one site: years of days, with the hours and minutes of eight days, twice over. */
 const MAX_WINDOWS = 30_000;
-/** Items read at once, before others have a turn. Those of a busy month take two megabytes a table. */
-const AT_ONCE: Readonly<Record<Granularity, number>> = { minute: 30, hour: 12, day: 10, month: 3 };
 /** Who is more commits behind reads the items again instead. */
 const MAX_BEHIND = 2_000;
 /** A day may turn stale while it is read; more often than this it does not. */
@@ -96,6 +80,7 @@ export class RollupReader {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #pause: () => Promise<unknown>;
+  readonly #items: RollupItems;
   /** Decoded commits beyond the cursor, by shard, in order. */
   readonly #tails = new Map<string, Commit[]>();
   /** Up to which commit of each shard everything that is kept has been told. */
@@ -114,6 +99,7 @@ export class RollupReader {
     this.#store = deps.store;
     this.#clock = deps.clock;
     this.#pause = deps.pause ?? (async () => {});
+    this.#items = new RollupItems(this.#store, this.#pause);
   }
 
   /**
@@ -239,16 +225,12 @@ export class RollupReader {
     /** Opens windows; answers the spans that others must serve for. */
     const open = async (granularity: Granularity, spans: readonly Range[]): Promise<Range[]> => {
       const missing = spans.filter(({ from }) => !kept.window(granularity, from));
-      for await (const { span, base } of this.#items(kept, granularity, missing, cursors)) {
-        // An hour is written before the cursor moves: where there is none, nothing was counted up to the cursor.
-        const known =
-          base ??
-          (granularity === "day" && (await this.#isWithoutHours(kept, span)) ? nothing(cursors) : undefined);
-        if (!known) continue;
-        const window = new KeptWindow(granularity, span, known);
+      for await (const { span, base } of this.#items.read(kept, granularity, missing, cursors)) {
+        if (!base) continue;
+        const window = new KeptWindow(granularity, span, base);
         kept.add(window);
         created.add(window);
-        this.#keepBase(window, known);
+        this.#keepBase(window, base);
       }
       const opened = spans.map((span) => ({ span, window: kept.window(granularity, span.from) }));
       windows.push(...opened.flatMap(({ window }) => window ?? []));
@@ -266,48 +248,6 @@ export class RollupReader {
           for (const commit of tail) kept.deliver(commit, (window) => created.has(window));
     }
     return windows.sort((a, b) => a.from - b.from);
-  }
-
-  async #isWithoutHours({ edition }: KeptSite, { from, to }: Range): Promise<boolean> {
-    const range = { from: instantKey(from), to: instantKey(to), limit: 1 };
-    return (await this.#store.list(partition("hour", edition.space), range)).length === 0;
-  }
-
-  /**
-   * The items of windows, read in portions; nothing where there is none. A day or month that is stale, absent, or holds
-   * commits beyond the cursor has no base: shorter ones serve instead.
-   */
-  async *#items(
-    { edition, zone }: KeptSite,
-    granularity: Granularity,
-    spans: readonly Range[],
-    cursors: Bound,
-  ): AsyncGenerator<{ span: Range; base: ItemBase | undefined }> {
-    const isDerived = granularity === "day" || granularity === "month";
-    for (const [i, run] of runsOf(spans, AT_ONCE[granularity]).entries()) {
-      if (i > 0) await this.#pause();
-      const keyOf = ({ from }: Range): string => keyAt(zone, granularity, from);
-      // The range ends before `to`: anything behind the last key lets that key in, and no other.
-      const range = { from: keyOf(run[0]!), to: `${keyOf(run.at(-1)!)} ` };
-      const items = await this.#store.list(partition(granularity, edition.space), range);
-      const found = new Map(items.map((item) => [item.sk, item]));
-      for (const span of run) {
-        const item = found.get(keyOf(span));
-        if (!item) {
-          yield { span, base: isDerived ? undefined : nothing(cursors) };
-          continue;
-        }
-        const { applied, rollup, apart } = decodeItem(item);
-        if (isDerived && (!rollup || isAhead(applied, cursors))) yield { span, base: undefined };
-        else {
-          const bound = newer(cursors, applied);
-          yield {
-            span,
-            base: { rollup, bound, apart: apart && new Set(apart), bytes: item.value.length },
-          };
-        }
-      }
-    }
   }
 
   /** Puts items into the tables that lack them. False when a window that was kept is outdated by now: it is forgotten. */
@@ -332,14 +272,13 @@ export class RollupReader {
     }
     for (const granularity of ["month", "day", "hour", "minute"] as const) {
       const apart: [KeptWindow, ItemBase][] = [];
-      for await (const { span, base } of this.#items(kept, granularity, unread[granularity], cursors)) {
+      for await (const { span, base } of this.#items.read(kept, granularity, unread[granularity], cursors)) {
         const window = kept.window(granularity, span.from)!;
         if (base?.apart) apart.push([window, base]);
         else if (base) {
           give(window, base);
           this.#keepBase(window, base);
-        } else if (window.isEmpty) give(window, nothing(cursors));
-        else {
+        } else {
           kept.remove(window);
           return false;
         }
@@ -463,23 +402,6 @@ export class RollupReader {
   }
 }
 
-const nothing = (bound: Bound): ItemBase => ({ rollup: undefined, bound, apart: undefined, bytes: 0 });
-
-/** Sort key of a window's item. */
-function keyAt(zone: string, granularity: Granularity, from: EpochMs): string {
-  if (granularity === "day") return localDate(zone, from);
-  return granularity === "month" ? localDate(zone, from).slice(0, 7) : instantKey(from);
-}
-
-const isAhead = (applied: Applied, cursors: Bound): boolean =>
-  [...applied].some(([shard, n]) => n > (cursors.get(shard) ?? 0));
-
-function newer(cursors: Bound, applied: Applied): Bound {
-  const bound = new Map(cursors);
-  for (const [shard, n] of applied) bound.set(shard, Math.max(n, bound.get(shard) ?? 0));
-  return bound;
-}
-
 /** Those of ordered windows that begin in the range. */
 function within(windows: readonly KeptWindow[], { from, to }: Range): readonly KeptWindow[] {
   let low = 0;
@@ -492,17 +414,6 @@ function within(windows: readonly KeptWindow[], { from, to }: Range): readonly K
   let end = low;
   while (end < windows.length && windows[end]!.from < to) end++;
   return windows.slice(low, end);
-}
-
-/** Neighbouring spans together, so that a month is a few range reads; at most `most` in one. */
-function runsOf(spans: readonly Range[], most: number): Range[][] {
-  const runs: Range[][] = [];
-  for (const span of [...spans].sort((a, b) => a.from - b.from)) {
-    const last = runs.at(-1);
-    if (last && last.length < most && last.at(-1)!.to === span.from) last.push(span);
-    else runs.push([span]);
-  }
-  return runs;
 }
 
 /** A split makes two shards of one, a merge one of two. The first of two children says nothing of the other's records. */

@@ -44,7 +44,6 @@ export class KeptWindow {
   readonly rejects = new Map<RejectReason, number>();
   #late = 0;
   readonly #bound: Bound;
-  readonly #isEmptyItem: boolean;
   /** How many deltas were ever taken, and the newest of them. */
   #taken = 0;
   #recent: Delta[] = [];
@@ -58,7 +57,6 @@ export class KeptWindow {
     this.from = from;
     this.to = to;
     this.#bound = bound;
-    this.#isEmptyItem = rollup === undefined;
     if (rollup) this.#count(rollup);
   }
 
@@ -79,11 +77,6 @@ export class KeptWindow {
   /** Whether there is no commit to forget. */
   get isQuiet(): boolean {
     return this.#recent.length === 0;
-  }
-
-  /** Whether nothing was ever counted in it. */
-  get isEmpty(): boolean {
-    return this.#isEmptyItem && this.#taken === 0;
   }
 
   /** Adds a commit's share, unless the item held it. Commits come in the order of their shard, each once. */

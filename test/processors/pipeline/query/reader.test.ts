@@ -15,7 +15,7 @@ const DAYS = { ...WEEK, dimensions: ["time:day"] };
 function watched(store: Store): { store: Store; reads: string[] } {
   const reads: string[] = [];
   const note = (pk: string): void => {
-    if (/^(minute|hour|day)\//.test(pk)) reads.push(pk);
+    if (/^(minute|hour|day|month)\//.test(pk)) reads.push(pk);
   };
   const watching: Store = {
     ...store,
@@ -94,6 +94,32 @@ it("a day that was kept and then changed is read by its hours when another table
   const cold = new QueryEngine({ store, clock, lagMs: async () => 0 });
   for (const question of [PAGES, WEEK, DAYS])
     expect((await warm.query(question)).results).toEqual((await cold.query(question)).results);
+});
+
+it("what comes late for a day without anything is in every table at once, before it is compacted", async () => {
+  const { store, clock } = await history(["/a"]);
+  clock.advance(4 * DAY);
+  await compactAll(store, clock);
+  const late = post({ at: clock.now(), ip: "192.0.2.99", e: [view("/late", clock.now() - 2 * DAY)] });
+  await (await rig()).worker(undefined, store, clock).process(recordsOf([late], 100));
+  const warm = new QueryEngine({ store, clock, lagMs: async () => 0 });
+  for (const question of [WEEK, PAGES, DAYS]) {
+    const { results } = await warm.query({ ...question, metrics: ["pageviews"] });
+    const sum = results.reduce((total, { metrics }) => total + Number(metrics[0]), 0);
+    expect([question, sum]).toEqual([question, 2]);
+  }
+});
+
+it("a range that begins long before the site costs no more than one that begins with it", async () => {
+  const { store, clock } = await history(["/a", "/b"]);
+  const readsOf = async (first: string): Promise<number> => {
+    const { store: watching, reads } = watched(store);
+    const engine = new QueryEngine({ store: watching, clock, lagMs: async () => 0 });
+    const { results } = await engine.query({ ...WEEK, date_range: [first, "2026-01-15"] });
+    expect(results[0]?.metrics).toEqual([2, 2]);
+    return reads.length;
+  };
+  expect((await readsOf("1970-01-02")) - (await readsOf("2026-01-01"))).toBeLessThan(10);
 });
 
 it("items that were replaced by other means are read again when the edition says so", async () => {
