@@ -5,8 +5,11 @@
 import { newTally, type Oracle, type Tally } from "./oracle.ts";
 
 const MINUTE = 60_000;
-/** Every zone's hours and days begin at a quarter. */
-const LENGTHS = [360 * MINUTE, 15 * MINUTE, MINUTE] as const;
+/** The longest first. Every zone's hours and days begin at a quarter. */
+const LENGTHS: readonly number[] = [360 * MINUTE, 15 * MINUTE, MINUTE];
+
+/** Value -> tally, by start. */
+type Pieces = Map<number, Map<string, Tally>>;
 
 export interface Asking {
   /** Whole minutes, half-open. */
@@ -20,17 +23,19 @@ export interface Asking {
 export class SummedOracle {
   readonly #oracle: Oracle;
   readonly #site: string;
-  /** By dimension and length: value -> tally, by start. */
-  readonly #pieces = new Map<string, Map<number, Map<string, Tally>>>();
+  readonly #span: { readonly from: number; readonly to: number };
+  /** By dimension and length. */
+  readonly #pieces = new Map<string, Pieces>();
 
   constructor(oracle: Oracle, site: string) {
     this.#oracle = oracle;
     this.#site = site;
+    this.#span = oracle.span(site);
   }
 
   /** As the oracle's own `tally`. */
   tally({ from, to, dimension, bucketOf = () => "" }: Asking): Map<string, Tally> {
-    const span = this.#oracle.span(this.#site);
+    const span = this.#span;
     const rows = new Map<string, Tally>();
     let at = Math.max(from, Math.floor(span.from / MINUTE) * MINUTE - 24 * 60 * MINUTE);
     const end = Math.min(to, span.to + 24 * 60 * MINUTE);
@@ -54,28 +59,49 @@ export class SummedOracle {
     return rows;
   }
 
-  #piecesOf(dimension: string | undefined, length: number): Map<number, Map<string, Tally>> {
+  #piecesOf(dimension: string | undefined, length: number): Pieces {
     const name = JSON.stringify([dimension, length]);
     let pieces = this.#pieces.get(name);
     if (!pieces) {
-      pieces = new Map();
+      const shorter = LENGTHS[LENGTHS.indexOf(length) + 1];
+      pieces = shorter ? summed(this.#piecesOf(dimension, shorter), length) : this.#minutesOf(dimension);
       this.#pieces.set(name, pieces);
-      const all = this.#oracle.tally({
-        site: this.#site,
-        from: 0,
-        to: Number.POSITIVE_INFINITY,
-        bucketOf: (at) => String(Math.floor(at / length) * length),
-        ...(dimension === undefined ? {} : { dimension }),
-      });
-      for (const [key, tally] of all) {
-        const [start = "", value = ""] = JSON.parse(key) as string[];
-        const piece = pieces.get(Number(start)) ?? new Map<string, Tally>();
-        pieces.set(Number(start), piece);
-        piece.set(value, tally);
-      }
     }
     return pieces;
   }
+
+  #minutesOf(dimension: string | undefined): Pieces {
+    const minutes: Pieces = new Map();
+    const all = this.#oracle.tally({
+      site: this.#site,
+      from: 0,
+      to: Number.POSITIVE_INFINITY,
+      bucketOf: (at) => String(Math.floor(at / MINUTE) * MINUTE),
+      ...(dimension === undefined ? {} : { dimension }),
+    });
+    for (const [key, tally] of all) {
+      const [start = "", value = ""] = JSON.parse(key) as string[];
+      const minute = minutes.get(Number(start)) ?? new Map<string, Tally>();
+      minutes.set(Number(start), minute);
+      minute.set(value, tally);
+    }
+    return minutes;
+  }
+}
+
+function summed(shorter: Pieces, length: number): Pieces {
+  const longer: Pieces = new Map();
+  for (const [at, piece] of shorter) {
+    const start = Math.floor(at / length) * length;
+    const sums = longer.get(start) ?? new Map<string, Tally>();
+    longer.set(start, sums);
+    for (const [value, tally] of piece) {
+      const sum = sums.get(value) ?? newTally();
+      sums.set(value, sum);
+      addTally(sum, tally);
+    }
+  }
+  return longer;
 }
 
 /** Adds all but web vitals. */
