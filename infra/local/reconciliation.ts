@@ -1,5 +1,5 @@
 /** Has what was counted recounted every few seconds, and then lets the stream forget it. */
-import { setTimeout as sleep } from "node:timers/promises";
+import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
 import { type Clock, MINUTE_MS } from "../../processors/model/time.ts";
 import { Reconciler } from "../../processors/pipeline/reconcile.ts";
 import type { Store } from "../../processors/stores/store.ts";
@@ -29,7 +29,7 @@ export async function startReconciliation({
 }: ReconciliationOptions): Promise<{ readonly reconciler: Reconciler; stop(): Promise<void> }> {
   const stopping = new AbortController();
   const { signal } = stopping;
-  const reconciler = new Reconciler({ store: untilStopped(store, signal), stream, clock });
+  const reconciler = new Reconciler({ store: untilStopped(store, signal), stream, clock, pause: turn });
   await reconciler.open();
   const trim = async (through: ReadonlyMap<string, string>): Promise<void> => {
     for (const { id } of await stream.shards()) await stream.trim(id, through.get(id) ?? "");

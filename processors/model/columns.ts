@@ -4,7 +4,7 @@
  */
 import { ByteReader, type ByteWriter } from "../sketches/bytes.ts";
 import { UltraLogLog } from "../sketches/ultraloglog.ts";
-import { COUNTS, Measures, saturated } from "./measures.ts";
+import { COUNTS, type Measures, saturated } from "./measures.ts";
 
 const LAYOUT = 1;
 /** Bits of the mask of columns, above those of COUNTS. */
@@ -136,17 +136,6 @@ export class ColumnTable {
     this.addCounts(row, to);
     this.sketches.addVisitors(row, to);
     this.sketches.addExtras(row, to);
-  }
-
-  /** All rows, decoded. */
-  rows(): Map<string, Measures> {
-    const rows = new Map<string, Measures>();
-    for (let i = 0; i < this.values.length; i++) {
-      const measures = new Measures();
-      this.addRow(i, measures);
-      rows.set(this.values[i]!, measures);
-    }
-    return rows;
   }
 }
 

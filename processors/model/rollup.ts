@@ -49,14 +49,15 @@ export class Rollup {
     return table;
   }
 
-  /** The same for one who reads it once: what is still bytes stays bytes. Rows may be shared; never change them. */
-  readTable(dimension: string): Table | ColumnTable | undefined {
+  /** The same for one who reads it only: what is still bytes stays bytes. Rows may be shared; never change them. */
+  readTable(dimension: string): Table | DeferredTable | undefined {
     const stored = this.#tables.get(dimension);
-    return stored instanceof Columns ? new ColumnTable(stored.bytes) : stored && tableOf(stored);
+    if (stored instanceof Columns) return new ColumnTable(stored.bytes);
+    return typeof stored === "function" ? stored() : stored && tableOf(stored);
   }
 
   /** Takes a table, one with rows, that is read when somebody asks for it. */
-  defer(dimension: string, read: () => Table): void {
+  defer(dimension: string, read: () => DeferredTable): void {
     this.#tables.set(dimension, read);
   }
 
@@ -94,8 +95,8 @@ export class Rollup {
   }
 
   /** Adds one table, which is not changed. */
-  mergeTable(dimension: string, other: Table | ColumnTable | undefined): void {
-    if (other instanceof ColumnTable) {
+  mergeTable(dimension: string, other: Table | DeferredTable | undefined): void {
+    if (isDeferred(other)) {
       for (let i = 0; i < other.values.length; i++) {
         const row = this.row(dimension, other.values[i]!);
         if (!row) return;
@@ -178,6 +179,40 @@ export class Rollup {
   }
 }
 
+/** A table whose integers are added up without looking at sketches: those are decoded where somebody asks for them. */
+export interface DeferredTable {
+  readonly byteLength: number;
+  readonly values: readonly string[];
+  readonly sketches: DeferredSketches;
+  /** Adds the integers of a row. */
+  addCounts(row: number, to: Measures): void;
+  /** No row has more visitors, as `UltraLogLog.atMost` has it. */
+  mostVisitors(row: number): number;
+  /** Adds all that a row has. */
+  addRow(row: number, to: Measures): void;
+}
+
+/** Visitors, and revenue and vitals, of the rows of a table. */
+export interface DeferredSketches {
+  hasVisitors(row: number): boolean;
+  hasExtras(row: number): boolean;
+  addVisitors(row: number, to: Measures): void;
+  addExtras(row: number, to: Measures): void;
+}
+
+export const isDeferred = (table: Table | DeferredTable | undefined): table is DeferredTable =>
+  table !== undefined && !(table instanceof Map);
+
+function wholeTable(deferred: DeferredTable): Table {
+  const table: Table = new Map();
+  for (let row = 0; row < deferred.values.length; row++) {
+    const measures = new Measures();
+    deferred.addRow(row, measures);
+    table.set(deferred.values[row]!, measures);
+  }
+  return table;
+}
+
 /** What a row of a table must be able to do to fall into "(other)". */
 interface Boundable<R> {
   readonly counts: Readonly<Record<Count, number>>;
@@ -221,17 +256,18 @@ class Columns {
 }
 
 /** A table, its rows as bytes, its columns, or who reads it. */
-type StoredTable = Table | Uint8Array | Columns | (() => Table);
+type StoredTable = Table | Uint8Array | Columns | (() => DeferredTable);
 
 function tableOf(stored: StoredTable): Table {
   if (stored instanceof Uint8Array) return decodeTable(stored);
-  if (stored instanceof Columns) return new ColumnTable(stored.bytes).rows();
-  return typeof stored === "function" ? stored() : stored;
+  if (stored instanceof Columns) return wholeTable(new ColumnTable(stored.bytes));
+  return typeof stored === "function" ? wholeTable(stored()) : stored;
 }
 
 function isFilled(stored: StoredTable | undefined): boolean {
   if (stored instanceof Uint8Array) return stored.length > 0;
   if (stored instanceof Columns) return stored.bytes.length > 0;
+  if (typeof stored === "function") return true;
   const table = stored && tableOf(stored);
   if (table) for (const measures of table.values()) if (!measures.isZero()) return true;
   return false;

@@ -117,7 +117,7 @@ export async function compact(deps: DeriveDeps): Promise<CompactSummary> {
   for (let isDone = false; !isDone; ) {
     const editions = await readEditions(store);
     spaces = spacesIn(sites, editions);
-    items += await foldCommits(store, clock, spaces, editions, commits, through);
+    items += await foldCommits(deps, spaces, editions, commits, through);
     isDone = true;
     for (const [shard, n] of through) isDone = isDone && (await advanceCursor(store, shard, n, editions));
   }
@@ -147,8 +147,7 @@ function spacesIn(sites: ReadonlyMap<string, Site>, editions: Editions): Spaces 
 }
 
 async function foldCommits(
-  store: Store,
-  clock: Clock,
+  deps: DeriveDeps,
   spaces: Spaces,
   editions: Editions,
   commits: readonly Commit[],
@@ -159,15 +158,14 @@ async function foldCommits(
     for (const { space, after } of spacesOf(site, editions)) {
       const owner = spaces.get(space) ?? { id: site, timeZone: "UTC" };
       const beyond = commits.filter(({ shard, n }) => n > (after[shard] ?? 0));
-      written += await foldInSpace(store, clock, owner, space, beyond, through);
+      written += await foldInSpace(deps, owner, space, beyond, through);
     }
   }
   return written;
 }
 
 async function foldInSpace(
-  store: Store,
-  clock: Clock,
+  { store, clock, pause }: DeriveDeps,
   site: Pick<Site, "id" | "timeZone" | "keep">,
   space: string,
   commits: readonly Commit[],
@@ -197,7 +195,7 @@ async function foldInSpace(
   for (const { granularity, start, contributions } of windows.values()) {
     const key = { pk: partition(granularity, space), sk: instantKey(start) };
     const expiresAt = granularity === "minute" ? minuteExpiry(site, start) : undefined;
-    if (await foldInto(store, key, contributions, through, expiresAt)) written++;
+    if (await foldInto(store, key, contributions, through, expiresAt, pause)) written++;
   }
   await markDerived(store, space, days);
   return written;

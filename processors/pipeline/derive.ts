@@ -3,10 +3,10 @@
  * day and its month are marked stale first, and readers use the hours until they are derived again.
  */
 import { ClickstreamError } from "../errors.ts";
-import { type ColumnTable, writeColumns } from "../model/columns.ts";
+import { writeColumns } from "../model/columns.ts";
 import { PROPS_PREFIX } from "../model/dimensions.ts";
 import { MAX_EVENT_AGE_MS } from "../model/event.ts";
-import { MAX_PROPS_TABLES, MAX_ROWS, Rollup, type Table } from "../model/rollup.ts";
+import { type DeferredTable, MAX_PROPS_TABLES, MAX_ROWS, Rollup, type Table } from "../model/rollup.ts";
 import { type Clock, DAY_MS, type EpochMs, MINUTE_MS, SECOND_MS } from "../model/time.ts";
 import { addDays, dayStart, type LocalDate, localDate, monthStart } from "../model/zone.ts";
 import { ByteWriter } from "../sketches/bytes.ts";
@@ -197,7 +197,7 @@ interface Part {
   readonly applied: Applied;
   readonly dimensions: readonly string[];
   /** Throws `Changed` when it is of another derivation than the rest. */
-  table(dimension: string): Promise<Table | ColumnTable | undefined>;
+  table(dimension: string): Promise<Table | DeferredTable | undefined>;
 }
 
 /** Somebody derived a day again while its month was being derived. */

@@ -3,25 +3,27 @@
  * commit has thousands of rows, and most of what they would repeat is text and hashes. A table is read when it is asked for.
  */
 import { REJECT_REASONS, VITALS, type Vital } from "../model/event.ts";
-import { byKey, COUNTS, Measures, type Money, saturated } from "../model/measures.ts";
-import { Rollup, type Table } from "../model/rollup.ts";
+import { byKey, COUNTS, type Money, saturated } from "../model/measures.ts";
+import { Rollup } from "../model/rollup.ts";
 import type { EpochMs } from "../model/time.ts";
 import { ByteReader, ByteWriter } from "../sketches/bytes.ts";
-import { binOf, QuantileSketch } from "../sketches/quantiles.ts";
-import { UltraLogLog } from "../sketches/ultraloglog.ts";
+import { binOf } from "../sketches/quantiles.ts";
 import { type IntLists, orderedBy } from "./cells.ts";
 import { decodeFeed, encodeFeed, type FeedEntry } from "./feed.ts";
 import { ALWAYS, type Partial, type PartialFold, TOTALS } from "./partial.ts";
+import {
+  BINS_PER_VITAL,
+  decodeRow,
+  type Names,
+  PartialTable,
+  REVENUE_BIT,
+  VISITORS_BIT,
+  VITALS_BIT,
+} from "./partialtable.ts";
 import type { Rows } from "./rows.ts";
 import { TextReader, TextWriter } from "./texts.ts";
 
-/** Bits of a row's mask, above those of COUNTS. */
-const VISITORS_BIT = 1 << COUNTS.length;
-const REVENUE_BIT = VISITORS_BIT << 1;
-const VITALS_BIT = REVENUE_BIT << 1;
-
-/** A vital's value as one number: which vital, and the bin of its sketch that the value falls into. */
-const BINS_PER_VITAL = 1 << 12;
+/** A vital's value as one number. */
 export const sampleOf = (vital: Vital, value: number): number =>
   VITALS.indexOf(vital) * BINS_PER_VITAL + binOf(value);
 
@@ -289,15 +291,6 @@ export function decodePartials(
   return partials;
 }
 
-/** What the rows of one site name by number. */
-interface Names {
-  /** Both halves of each visitor's id, one after the other. */
-  readonly people: Uint32Array;
-  readonly dimensions: readonly { readonly name: string; readonly firstRank: number }[];
-  /** Of all dimensions, by rank. */
-  valueOf(rank: number): string;
-}
-
 function decodeNames(reader: ByteReader, texts: TextReader): Names {
   const people = new Uint32Array(reader.varint() * 2);
   for (let i = 0; i < people.length; i++) people[i] = reader.uint32();
@@ -326,55 +319,7 @@ function decodeWindow(reader: ByteReader, names: Names): Rollup {
     const dimension = names.dimensions[index];
     if (!dimension || dimension.name === TOTALS) throw new RangeError(`dimension ${index} in a commit`);
     const bytes = reader.block();
-    rollup.defer(dimension.name, () => decodeTable(bytes, dimension.firstRank, names));
+    rollup.defer(dimension.name, () => new PartialTable(bytes, dimension.firstRank, names));
   }
   return rollup;
-}
-
-function decodeTable(bytes: Uint8Array, firstRank: number, names: Names): Table {
-  const reader = new ByteReader(bytes);
-  const table: Table = new Map();
-  let rank = firstRank;
-  while (!reader.done) {
-    rank += reader.varint();
-    table.set(names.valueOf(rank++), decodeRow(reader, names));
-  }
-  return table;
-}
-
-function decodeRow(reader: ByteReader, { people }: Names): Measures {
-  const measures = new Measures();
-  const mask = reader.varint();
-  for (let bit = 0; bit < COUNTS.length; bit++)
-    if ((mask >> bit) & 1) measures[COUNTS[bit]!] = reader.signed();
-  if (mask & VISITORS_BIT) {
-    measures.visitors = new UltraLogLog();
-    let person = 0;
-    for (let left = reader.varint(); left > 0; left--) {
-      person += reader.varint();
-      if (person * 2 >= people.length) throw new RangeError(`visitor ${person} of ${people.length / 2}`);
-      measures.visitors.add(people[person * 2]!, people[person * 2 + 1]!);
-      person++;
-    }
-  }
-  if (mask & REVENUE_BIT)
-    for (let left = reader.varint(); left > 0; left--)
-      measures.addRevenue(reader.text(), reader.signed(), reader.signed());
-  if (mask & VITALS_BIT) {
-    let sample = 0;
-    for (let left = reader.varint(); left > 0; left--) {
-      sample += reader.varint();
-      const vital = VITALS[Math.floor(sample / BINS_PER_VITAL)];
-      if (!vital) throw new RangeError(`sample ${sample} in a commit`);
-      measures.vitals ??= new Map();
-      let sketch = measures.vitals.get(vital);
-      if (!sketch) {
-        sketch = new QuantileSketch();
-        measures.vitals.set(vital, sketch);
-      }
-      sketch.addBin(sample % BINS_PER_VITAL, reader.varint());
-      sample++;
-    }
-  }
-  return measures;
 }

@@ -67,16 +67,24 @@ export class Reconciler {
   readonly #store: Store;
   readonly #stream: Stream;
   readonly #clock: Clock;
+  readonly #pause: () => Promise<unknown>;
   readonly #shards = new Map<string, ShardBooks>();
   readonly #sites = new Map<string, SiteBooks>();
   /** Windows compared once before their commits were compacted: to be compared again afterwards. */
   #again = new Map<string, Window>();
   #until: EpochMs = 0;
 
-  constructor(deps: { readonly store: Store; readonly stream: Stream; readonly clock: Clock }) {
+  /** `pause` gives others their turn after each commit: recounting a busy one takes tens of milliseconds. */
+  constructor(deps: {
+    readonly store: Store;
+    readonly stream: Stream;
+    readonly clock: Clock;
+    readonly pause?: () => Promise<unknown>;
+  }) {
     this.#store = deps.store;
     this.#stream = deps.stream;
     this.#clock = deps.clock;
+    this.#pause = deps.pause ?? (async () => {});
   }
 
   /** Reads what earlier processes found. Call once, before anything else. */
@@ -195,6 +203,7 @@ export class Reconciler {
         kept.push({ commit, tallies: books.recount.count(records, isSite) });
         done.records += records.length;
         position = moved(commit, counters.records, position.since, true);
+        await this.#pause();
       }
       await this.#write(id, kept);
       for (const window of windowsOf(kept, sites, this.#clock.now())) touched.set(keyOf(window), window);

@@ -152,7 +152,8 @@ export const ROWS_WHILE_MERGING = 20 * MAX_ROWS;
 
 /**
  * Folds contributions into an item under its version; those it has already are skipped. `through` says up to which
- * commit of each shard the contributions are all there are for this window.
+ * commit of each shard the contributions are all there are for this window. `pause` gives others their turn: merging the
+ * share of one busy commit takes some milliseconds.
  */
 export async function foldInto(
   store: Store,
@@ -160,6 +161,7 @@ export async function foldInto(
   contributions: readonly Contribution[],
   through: ReadonlyMap<string, number>,
   expiresAt?: EpochMs,
+  pause?: () => Promise<unknown>,
 ): Promise<boolean> {
   for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
     const item = await store.get(key);
@@ -171,6 +173,7 @@ export async function foldInto(
     for (const contribution of fresh) {
       rollup.merge(contribution.rollup);
       rollup.bound(MAX_ROWS, ROWS_WHILE_MERGING);
+      await pause?.();
     }
     for (const { shard } of fresh)
       applied.set(shard, Math.max(applied.get(shard) ?? 0, through.get(shard) ?? 0));

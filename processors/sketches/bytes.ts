@@ -177,10 +177,11 @@ function varintBytes(value: number): number {
 /** Reads what ByteWriter wrote. Every method throws RangeError when the bytes end too early. */
 export class ByteReader {
   readonly #bytes: Uint8Array;
-  #at = 0;
+  #at: number;
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, at = 0) {
     this.#bytes = bytes;
+    this.#at = at;
   }
 
   get position(): number {
@@ -223,6 +224,17 @@ export class ByteReader {
       }
       scale *= 0x80;
     }
+  }
+
+  /** Goes over so many varints. */
+  skipVarints(count: number): void {
+    const bytes = this.#bytes;
+    let at = this.#at;
+    for (let left = count; left > 0; at++) {
+      if (at >= bytes.length) throw new RangeError(`bytes end at ${bytes.length}, wanted more`);
+      if (bytes[at]! < 0x80) left--;
+    }
+    this.#at = at;
   }
 
   signed(): number {

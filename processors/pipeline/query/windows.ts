@@ -2,12 +2,17 @@
  * What a reader keeps of the windows it has read: their totals, and the commits that came since. An item as it was read
  * and all commits beyond it are the truth for ever, so a warm reader needs no item again. Knows no store.
  */
-
-import { ColumnTable, type SketchColumns } from "../../model/columns.ts";
 import { OTHER } from "../../model/dimensions.ts";
 import type { RejectReason } from "../../model/event.ts";
 import { Measures } from "../../model/measures.ts";
-import { boundTable, type Rollup, type Table } from "../../model/rollup.ts";
+import {
+  boundTable,
+  type DeferredSketches,
+  type DeferredTable,
+  isDeferred,
+  type Rollup,
+  type Table,
+} from "../../model/rollup.ts";
 import type { EpochMs } from "../../model/time.ts";
 import { dayStart, hourStart, localDate, monthStart } from "../../model/zone.ts";
 import type { Commit } from "../commit.ts";
@@ -25,7 +30,7 @@ export interface Base {
 
 /** One table of an item as it was read; it may be of a later derivation than the item. */
 export interface TableBase {
-  readonly table: Table | ColumnTable | undefined;
+  readonly table: Table | DeferredTable | undefined;
   readonly bound: Bound;
 }
 
@@ -230,7 +235,7 @@ export class MergedRow {
     this.mostVisitors += measures.visitors?.atMost() ?? 0;
   }
 
-  addRow(table: ColumnTable, row: number): void {
+  addRow(table: DeferredTable, row: number): void {
     const { sketches } = table;
     this.mostVisitors += table.mostVisitors(row);
     table.addCounts(row, this.#measures);
@@ -260,7 +265,7 @@ export class MergedRow {
 }
 
 interface Waiting {
-  readonly sketches: SketchColumns;
+  readonly sketches: DeferredSketches;
   readonly row: number;
 }
 
@@ -343,9 +348,9 @@ export class MergedTable {
   }
 
   #add(table: TableBase["table"]): void {
-    if (table instanceof ColumnTable) {
+    if (isDeferred(table)) {
       this.#sketchBytes += table.byteLength;
-      for (const [i, value] of table.values.entries()) this.#passing(value)?.addRow(table, i);
+      for (let i = 0; i < table.values.length; i++) this.#passing(table.values[i]!)?.addRow(table, i);
     } else for (const [value, measures] of table ?? []) this.#passing(value)?.add(measures);
     if (this.rows.size > 2 * MAX_MERGED_ROWS) boundTable(this.rows, MAX_MERGED_ROWS, () => new MergedRow());
   }

@@ -4,12 +4,13 @@ import { describe, expect, it } from "vitest";
 import { VISIT_DIMENSIONS } from "../../../processors/model/dimensions.ts";
 import { VITALS } from "../../../processors/model/event.ts";
 import { COUNTS, type Measures } from "../../../processors/model/measures.ts";
-import { MAX_PROPS_TABLES, Rollup } from "../../../processors/model/rollup.ts";
+import { isDeferred, MAX_PROPS_TABLES, Rollup } from "../../../processors/model/rollup.ts";
 import { MINUTE_MS } from "../../../processors/model/time.ts";
 import { Cells, IntLists, orderedBy } from "../../../processors/pipeline/cells.ts";
 import { PartialFold } from "../../../processors/pipeline/partial.ts";
 import { rollupsOf, sampleOf } from "../../../processors/pipeline/partialbytes.ts";
 import type { Rows } from "../../../processors/pipeline/rows.ts";
+import { EXACT_LIMIT } from "../../../processors/sketches/ultraloglog.ts";
 import { NOON } from "./lines.ts";
 
 const hex = (bytes: Uint8Array | undefined): string => Buffer.from(bytes ?? []).toString("hex");
@@ -115,6 +116,46 @@ describe("a partial", () => {
         expect(hex(rollupsOf(partial).get(start)?.encode())).toBe(hex(plain.get(start)?.encode()));
       }),
     );
+  });
+
+  it("merges as its rollups do, into rows of few, many and uncountable visitors", () => {
+    const partial = new PartialFold();
+    const window = partial.window(NOON);
+    const id = (person: number): string =>
+      Math.imul(person + 1, 0x9e3779b1)
+        .toString(16)
+        .replace("-", "f")
+        .padStart(8, "0")
+        .repeat(2)
+        .slice(0, 16);
+    for (const [value, count] of [
+      ["few", 3],
+      ["some", 40],
+      ["many", EXACT_LIMIT + 200],
+    ] as const) {
+      const cell = partial.rows.cells.at(window, partial.columnOf(partial.pages, value).index);
+      for (let person = 0; person < count; person++)
+        partial.rows.visitors.add(cell, partial.person(id(person * 7 + count)));
+      for (const minor of [5, -7]) partial.rows.addRevenue(cell, "KRW", minor, 1);
+      for (const lcp of [3, 900, 901]) partial.rows.vitals.add(cell, sampleOf("lcp", lcp));
+    }
+    const read = rollupsOf(partial).get(NOON)!;
+    const rows = read.readTable("event:page");
+    if (!isDeferred(rows)) throw new Error("a commit's table waits to be read");
+    const whole = new Rollup();
+    for (const value of rows.values)
+      whole.row("event:page", value)!.merge(rollupsOf(partial).get(NOON)!.table("event:page")!.get(value)!);
+    expect(rows.values.map((_, row) => rows.mostVisitors(row))).toEqual([3, 40, EXACT_LIMIT + 200]);
+    for (const before of ["few", "some", "many"]) {
+      const [merged, expected] = [new Rollup(), new Rollup()];
+      // Every row comes upon one that has few, some or many visitors already.
+      for (const rollup of [merged, expected])
+        for (const value of rows.values)
+          rollup.row("event:page", value)!.merge(whole.table("event:page")!.get(before)!);
+      merged.merge(read);
+      expected.merge(whole);
+      expect(hex(merged.encode())).toBe(hex(expected.encode()));
+    }
   });
 
   it("takes no more properties in a minute than a rollup, and goes on with those it has", () => {
