@@ -14,7 +14,7 @@ export function shardBatch(event: KinesisStreamEvent): { shard: string; records:
     partitionKey: kinesis.partitionKey,
     // A float of seconds: 1545084650.987 * 1000 is not whole in binary.
     arrivalAt: Math.round(kinesis.approximateArrivalTimestamp * SECOND_MS),
-    data: new Uint8Array(Buffer.from(kinesis.data, "base64")),
+    data: Buffer.from(kinesis.data, "base64"),
   }));
   return { shard: [...shards].join(), records };
 }

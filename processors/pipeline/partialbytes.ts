@@ -319,7 +319,12 @@ function decodeWindow(reader: ByteReader, names: Names): Rollup {
     const dimension = names.dimensions[index];
     if (!dimension || dimension.name === TOTALS) throw new RangeError(`dimension ${index} in a commit`);
     const bytes = reader.block();
-    rollup.defer(dimension.name, () => new PartialTable(bytes, dimension.firstRank, names));
+    // Read once: compaction merges it into a minute and an hour, and every new question looks at all that came since.
+    let table: PartialTable | undefined;
+    rollup.defer(dimension.name, () => {
+      table ??= new PartialTable(bytes, dimension.firstRank, names);
+      return table;
+    });
   }
   return rollup;
 }

@@ -105,7 +105,7 @@ export function makeCorpus({
 /** What is done with a record, a text in Lambda's event, before it is folded. */
 export const streamRecord = ({ data64, ...rest }: KinesisRecord): StreamRecord => ({
   ...rest,
-  data: new Uint8Array(Buffer.from((data64 as Buffer).toString("latin1"), "base64")),
+  data: Buffer.from((data64 as Buffer).toString("latin1"), "base64"),
 });
 
 /** Parses the lines from byte `from` on, `count` of them, as a program that reads JSON lines would; returns where it ended. */
