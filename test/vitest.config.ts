@@ -3,13 +3,18 @@ import { defineConfig } from "vitest/config";
 
 const root = new URL("..", import.meta.url).pathname;
 const report = process.env.RIVULET_TEST_REPORT;
-// Each file runs in a process of its own, and starts others: compiled once, the code of all is read from here.
+// Whatever is started is compiled once, and the code of all is read from here.
 process.env.NODE_COMPILE_CACHE ??= `${root}node_modules/.cache/rivulet-tests`;
+
+/**
+ * Of code without a clock, randomness, environment and state (docs/architecture.md): their files may share a process, which is
+ * warm then. But for the one that looks at the heap of its process.
+ */
+const PURE = ["test/processors/{model,pipeline,sketches}/**/!(flood).test.ts"];
 
 export default defineConfig({
   test: {
     root,
-    include: ["test/**/*.test.ts"],
     // Generous, because a machine that is busy with other work is no fault of the product.
     testTimeout: 90_000,
     hookTimeout: 120_000,
@@ -17,6 +22,10 @@ export default defineConfig({
     pool: "forks",
     // One more than cores: many tests wait for servers, browsers and clocks.
     maxWorkers: 3,
+    projects: [
+      { extends: true, test: { name: "pure", include: PURE, isolate: false } },
+      { extends: true, test: { name: "processes", include: ["test/**/*.test.ts"], exclude: PURE } },
+    ],
     ...(report ? { reporters: ["default", "json"], outputFile: { json: report } } : {}),
   },
 });

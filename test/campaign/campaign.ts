@@ -1,6 +1,6 @@
 /**
- * `npm run campaign`: drills on the shipped server, replays of random traffic, and random schedules of the pipeline, in
- * turn, until the budget is spent; from 300 s on, first an hour of the dashboard and its pictures. RIVULET_SEED repeats a run, RIVULET_BUDGET_S (default 120) bounds it. Ends with 1 on
+ * `npm run campaign`: drills on the shipped server, replays of random traffic, random questions, and random schedules
+ * of the pipeline, in turn, until the budget is spent; from 300 s on, first an hour of the dashboard and its pictures. RIVULET_SEED repeats a run, RIVULET_BUDGET_S (default 120) bounds it. Ends with 1 on
  * any loss or double. `npm run campaign -- --schedules 10000 --store sqlite` plays schedules alone, as many as asked for;
  * `npm run campaign -- --queries 100000` asks random questions alone, of a hundred thousand events, within the budget.
  */
@@ -53,6 +53,7 @@ const hasTime = (): boolean => performance.now() - startedAt < budgetMs;
 /** Sites are registered at the start, so that no round has to wait for another start. */
 const SITES_A_SERVER = 100;
 const REPLAYS_A_ROUND = 8;
+const QUESTIONS_A_ROUND = { count: 150, events: 1_000 };
 /** By store; a schedule takes some milliseconds, over DynamoDB's double about a second. */
 const SCHEDULES_A_ROUND: ReadonlyArray<readonly [StoreKind, number]> = [
   ["dynamodb", 2],
@@ -108,6 +109,7 @@ let rounds = 0;
 let kills = 0;
 let acknowledged = 0;
 let replays = 0;
+let questionsAnswered = 0;
 try {
   const site = (round: number): string => `round-${round}`;
   for (; hasTime(); rounds++) {
@@ -140,6 +142,13 @@ try {
     replays += tried;
     report(`round ${rounds}: ${tried} replays of ${trial.lines.length} records (seed ${trialSeed})`, failed);
 
+    const answered = await askAtRandom(drillSeed, { ...QUESTIONS_A_ROUND, hasTime });
+    questionsAnswered += answered.asked;
+    report(
+      `round ${rounds}: ${answered.asked} questions in ${answered.zone} (seed ${drillSeed})`,
+      answered.problems,
+    );
+
     for (const [kind, count] of SCHEDULES_A_ROUND)
       await playSchedules(kind, seed + rounds * 1_000, count, hasTime);
   }
@@ -148,7 +157,7 @@ try {
   await rm(data, { recursive: true, force: true });
 }
 console.log(
-  `${rounds} rounds: ${kills} kills, ${acknowledged} acknowledged batches, ${replays} replays, ${schedules} schedules`,
+  `${rounds} rounds: ${kills} kills, ${acknowledged} acknowledged batches, ${replays} replays, ${questionsAnswered} questions, ${schedules} schedules`,
 );
 process.exitCode = end();
 

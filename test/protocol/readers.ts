@@ -60,6 +60,7 @@ export const ALL_RULES: ReaderRules = {
 
 const none: Item = { sum: 0, applied: 0, version: 0 };
 const idle: Compactor = { at: "idle", from: 0, to: 0, window: 0, read: null };
+const itemKey = (item: Item | null): string => (item ? `${item.sum} ${item.applied} ${item.version}` : "");
 const sum = (from: number, to: number, window: number): number =>
   COMMITS.slice(from, to).reduce((total, commit) => total + (commit[window] ?? 0), 0);
 
@@ -74,6 +75,17 @@ export function readers(rules: ReaderRules): Machine<ReadersState> {
   };
   return {
     initial: { log: 0, cursor: 0, items: [none, none], compactors: [idle, idle], reader },
+    // Two compactors are one like the other, and of a reader that is done only matters whether it was right.
+    key: ({ log, cursor, items, compactors, reader }) =>
+      [
+        ...[log, cursor, ...items.map(itemKey)],
+        ...compactors
+          .map(({ at, from, to, window, read }) => `${at} ${from} ${to} ${window} ${itemKey(read)}`)
+          .sort(),
+        ...(reader.at === "done"
+          ? [reader.answer === reader.truth]
+          : [reader.at, reader.cursor, reader.window, ...reader.items.map(itemKey)]),
+      ].join("|"),
     *steps(state) {
       if (state.log < COMMITS.length) yield [`commit ${state.log + 1}`, { ...state, log: state.log + 1 }];
       for (const [i, compactor] of state.compactors.entries())

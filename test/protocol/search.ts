@@ -1,4 +1,4 @@
-/** Exhaustive search of a small state machine: every state that any interleaving of its steps can reach. */
+/** Exhaustive search of a small state machine: every state that any interleaving of its steps can reach, of equal ones one. */
 
 export interface Machine<S> {
   readonly initial: S;
@@ -6,6 +6,8 @@ export interface Machine<S> {
   steps(state: S): Iterable<readonly [name: string, next: S]>;
   /** What is wrong with a state; undefined when it holds. */
   violation(state: S): string | undefined;
+  /** The same for states of which one is as good as the other: neither what is wrong with them nor what follows differs. Default: everything in them. */
+  key?(state: S): string;
 }
 
 export interface SearchResult {
@@ -21,7 +23,8 @@ export function search<S>(machine: Machine<S>, maxStates: number): SearchResult 
     readonly step: string;
     readonly from: Node | undefined;
   }
-  const seen = new Set<string>([JSON.stringify(machine.initial)]);
+  const keyOf = (state: S): string => machine.key?.(state) ?? JSON.stringify(state);
+  const seen = new Set<string>([keyOf(machine.initial)]);
   let frontier: Node[] = [{ state: machine.initial, step: "start", from: undefined }];
   while (frontier.length > 0) {
     const next: Node[] = [];
@@ -29,7 +32,7 @@ export function search<S>(machine: Machine<S>, maxStates: number): SearchResult 
       const why = machine.violation(node.state);
       if (why !== undefined) return { states: seen.size, broken: { why, trace: traceOf(node) } };
       for (const [step, state] of machine.steps(node.state)) {
-        const key = JSON.stringify(state);
+        const key = keyOf(state);
         if (seen.has(key)) continue;
         seen.add(key);
         if (seen.size > maxStates) throw new RangeError(`more than ${maxStates} states`);

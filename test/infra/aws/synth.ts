@@ -49,11 +49,14 @@ function stackOrNothing(app: App): ReturnType<typeof rivuletStack> {
 export function synthesise({
   context = {},
   bundle = false,
+  validate = false,
   before,
 }: {
   readonly context?: Readonly<Record<string, string>>;
   /** Bundles the handlers, as a deployment does; without, their code is a stand-in and synthesis is quicker. */
   readonly bundle?: boolean;
+  /** Has CDK hold the template to CloudFormation's rules, as a deployment does; its engine takes five seconds to load. */
+  readonly validate?: boolean;
   /** Called with the app before anything is in it. */
   readonly before?: (app: App) => void;
 } = {}): Synthesised {
@@ -61,6 +64,7 @@ export function synthesise({
   const outdir = mkdtempSync(join(tmpdir(), "rivulet-synth-"));
   const app = new App({
     outdir,
+    builtinCloudFormationValidation: validate,
     context: { ...defaults, ...context, ...(bundle ? {} : { "aws:cdk:bundling-stacks": [] }) },
   });
   before?.(app);

@@ -14,10 +14,11 @@ import { METRICS, NAMESPACE } from "../../../processors/telemetry.ts";
 import { resolve } from "./lambda.ts";
 import { type Json, type Resource, synthesise } from "./synth.ts";
 
-const cloud = synthesise();
+const cloud = synthesise({ validate: true });
 const { template } = cloud;
 /** With every option that changes the template; one synthesis for all of them keeps the file quick. */
 const chosen = synthesise({
+  validate: true,
   context: {
     reserveConcurrency: "true",
     shards: "3",
@@ -33,6 +34,7 @@ const chosen = synthesise({
 });
 /** With all that can be added: every alarm that there is. */
 const full = synthesise({
+  validate: true,
   context: {
     shards: "on-demand",
     reserveConcurrency: "true",
@@ -46,6 +48,7 @@ afterAll(() => {
   for (const { outdir } of [cloud, chosen, full]) rmSync(outdir, { recursive: true, force: true });
 });
 
+const CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/4b1f7e52-3a0f-4a1e-9c0f-0d6a4a6a3b11";
 const ours = (type: string) => cloud.of(type).filter(([id]) => id.startsWith("Rivulet"));
 
 describe("functions", () => {
@@ -544,14 +547,13 @@ describe("the distribution", () => {
     const stack = new Stack(new App({ context: { "aws:cdk:bundling-stacks": [] } }), "Named", {
       env: { account: "123456789012", region: "eu-west-1" },
     });
-    const arn = "arn:aws:acm:us-east-1:123456789012:certificate/4b1f7e52-3a0f-4a1e-9c0f-0d6a4a6a3b11";
     const zone = { hostedZoneId: "Z1", zoneName: "example.com" };
     new Rivulet(stack, "Rivulet", {
       sites: [{ id: "a", timeZone: "UTC" }],
       files: new Map([["/", { body: new TextEncoder().encode("<!doctype html>") }]]),
       domain: {
         name: "stats.example.com",
-        certificate: Certificate.fromCertificateArn(stack, "Certificate", arn),
+        certificate: Certificate.fromCertificateArn(stack, "Certificate", CERTIFICATE),
         hostedZone: HostedZone.fromHostedZoneAttributes(stack, "Zone", zone),
       },
     });
@@ -559,7 +561,7 @@ describe("the distribution", () => {
     named.hasResourceProperties("AWS::CloudFront::Distribution", {
       DistributionConfig: {
         Aliases: ["stats.example.com"],
-        ViewerCertificate: { AcmCertificateArn: arn, MinimumProtocolVersion: "TLSv1.2_2021" },
+        ViewerCertificate: { AcmCertificateArn: CERTIFICATE, MinimumProtocolVersion: "TLSv1.2_2021" },
       },
     });
     for (const Type of ["A", "AAAA"])
@@ -581,6 +583,18 @@ describe("the distribution", () => {
     const streamReaders = consumers.filter((id) => /Aggregation|Archive/.test(id));
     expect(streamReaders.length).toBeGreaterThan(1);
     expect((files[0]![1] as Json).DependsOn).toEqual(expect.arrayContaining(streamReaders));
+  });
+
+  it.each<{ name: string; context: Record<string, string> }>([
+    {
+      name: "an own domain",
+      context: { domain: "stats.example.com", certificate: CERTIFICATE, enhancedFanOut: "true" },
+    },
+    { name: "no CloudFront", context: { direct: "true", archive: "true", imports: "true", budget: "50" } },
+  ])("holds to CloudFormation's rules with $name too", ({ context }) => {
+    const { template: valid, outdir } = synthesise({ validate: true, context });
+    expect(Object.keys(valid.toJSON().Resources).length).toBeGreaterThan(50);
+    rmSync(outdir, { recursive: true });
   });
 
   it("takes an own domain only together with its certificate", () => {
