@@ -14,7 +14,8 @@ const QUIET_EVERY_MS = 600_000;
 export interface CompactionOptions {
   readonly store: Store;
   readonly clock: Clock;
-  readonly consumer: Consumer;
+  /** Says when there is something new. */
+  readonly consumer: Pick<Consumer, "commits">;
   readonly log: (line: string) => void;
 }
 

@@ -11,6 +11,7 @@ import { type Mapping, parseMapping } from "../../processors/pipeline/import/tab
 import { listSites, registerSites, type SiteSetting } from "../../processors/pipeline/sites.ts";
 import { site as siteFlag } from "./flags.ts";
 import type { ImportedTable } from "./importtotals.ts";
+import { patientStore } from "./patient.ts";
 import { openDirectory, openStore } from "./runtime.ts";
 
 interface ImportFlags {
@@ -104,7 +105,7 @@ async function readMapping(path: string): Promise<Mapping> {
 async function register(flags: ImportFlags, log: (line: string) => void): Promise<void> {
   const wanted = { dataDirectory: flags.data, log, ...(flags.store ? { store: flags.store } : {}) };
   if (!flags.store) await openDirectory(flags.data);
-  const store = await openStore(wanted, systemClock, { mayCreateTable: false });
+  const store = patientStore(await openStore(wanted, systemClock, { mayCreateTable: false }));
   try {
     const { id, timeZone, isZoned } = flags.site;
     const known = (await listSites(store)).find((one) => one.id === id);

@@ -5,8 +5,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { systemClock } from "../../processors/crypto.ts";
-import { ClickstreamError } from "../../processors/errors.ts";
-import { committedTo } from "../../processors/pipeline/commit.ts";
+import { committedTo, listShards, logEnd } from "../../processors/pipeline/commit.ts";
 import { type ImportResult, importFile } from "../../processors/pipeline/import/importer.ts";
 import type { ImportEntry } from "../../processors/pipeline/import/ledger.ts";
 import type { ImportRecord } from "../../processors/pipeline/import/record.ts";
@@ -15,7 +14,8 @@ import { compareSequences, type Stream } from "../../processors/streams/stream.t
 import { keepRoomForYoung, makeRoomForYoung } from "./heap.ts";
 import { type FileSettings, fileReport, fileSource, writeSummary } from "./importfile.ts";
 import { lockCounting } from "./lock.ts";
-import { openStore, openStream } from "./runtime.ts";
+import { patiently, patientStore } from "./patient.ts";
+import { keepHouse, openStore, openStream } from "./runtime.ts";
 
 export interface ImportingOptions extends FileSettings {
   readonly site: string;
@@ -59,7 +59,7 @@ export async function runImport(path: string, options: ImportingOptions): Promis
   const stream = await openStream(places, systemClock);
   opened.defer(() => stream.close());
   const shards = (await stream.shards()).filter(({ closed }) => !closed).length;
-  const counter = new Counter(options);
+  const counter = new Counter(options, store, stream);
   opened.defer(() => counter.close());
   await counter.countIfNobodyDoes();
   const ahead = new Ahead(store, stream, counter);
@@ -67,7 +67,7 @@ export async function runImport(path: string, options: ImportingOptions): Promis
   opened.defer(() => report.close());
   const result = await importFile(
     {
-      store,
+      store: patientStore(store),
       clock: systemClock,
       report,
       put(records) {
@@ -98,13 +98,21 @@ export async function runImport(path: string, options: ImportingOptions): Promis
   return result;
 }
 
-/** Has the stream counted in a thread, where no other process does. */
+/**
+ * Has the stream counted in a thread, where no other process does. Compacting and recounting go on in this thread
+ * meanwhile: reading the file leaves it half idle, and the one that counts is the slowest.
+ */
 class Counter {
   readonly #options: ImportingOptions;
+  readonly #store: Store;
+  readonly #stream: Stream;
   #worker: Worker | undefined;
+  #house = new AsyncDisposableStack();
 
-  constructor(options: ImportingOptions) {
+  constructor(options: ImportingOptions, store: Store, stream: Stream) {
     this.#options = options;
+    this.#store = store;
+    this.#stream = stream;
   }
 
   get isAlone(): boolean {
@@ -118,6 +126,7 @@ class Counter {
     const lock = lockCounting(dataDirectory);
     if (!lock) return;
     lock.release();
+    await this.#house.disposeAsync();
     const url = new URL(`importcounter.${import.meta.url.split(".").at(-1)}`, import.meta.url);
     const worker = new Worker(url, {
       workerData: { dataDirectory, sites: [] },
@@ -136,15 +145,33 @@ class Counter {
     worker.once("exit", () => {
       this.#worker = undefined;
     });
+    this.#house = new AsyncDisposableStack();
+    const consumer = { commits: () => commitsIn(this.#store), counted: () => countedIn(this.#store) };
+    await keepHouse({ store: this.#store, stream: this.#stream, consumer, log }, this.#house);
   }
 
   async close(): Promise<void> {
+    await this.#house.disposeAsync();
     const worker = this.#worker;
     if (!worker) return;
     const gone = new Promise((resolve) => worker.once("exit", resolve));
     worker.postMessage("close");
     await gone;
   }
+}
+
+/** Commits so far, all shards together. */
+async function commitsIn(store: Store): Promise<number> {
+  let commits = 0;
+  for (const { id } of await listShards(store)) commits += (await logEnd(store, id))?.n ?? 0;
+  return commits;
+}
+
+/** Last sequence number that is counted, by shard. */
+async function countedIn(store: Store): Promise<Map<string, string>> {
+  const counted = new Map<string, string>();
+  for (const { id } of await listShards(store)) counted.set(id, await committedTo(store, id));
+  return counted;
 }
 
 /** What is put and not counted yet. */
@@ -163,24 +190,12 @@ class Ahead {
 
   async put(records: readonly ImportRecord[]): Promise<void> {
     const last = new Map<string, string>();
-    for (const { shard, sequence } of await Promise.all(records.map((record) => this.#putOne(record))))
+    for (const { shard, sequence } of await Promise.all(
+      records.map((record) => patiently(() => this.#stream.put(record))),
+    ))
       if (compareSequences(sequence, last.get(shard) ?? "") > 0) last.set(shard, sequence);
     this.#chunks.push(last);
     await this.settle((this.#counter.isAlone ? CHUNKS_AHEAD.alone : CHUNKS_AHEAD.beside) - 1);
-  }
-
-  /** A stream that is full or locked for a moment is asked again; giving a record twice is harmless. */
-  async #putOne(record: ImportRecord): Promise<{ shard: string; sequence: string }> {
-    for (let waitMs = 100; ; waitMs *= 2) {
-      try {
-        return await this.#stream.put(record);
-      } catch (error) {
-        const passes =
-          error instanceof ClickstreamError && (error.code === "throttled" || error.code === "unavailable");
-        if (!passes || waitMs > 30_000) throw error;
-        await sleep(waitMs);
-      }
-    }
   }
 
   /** Waits until at most `most` chunks are not counted. */

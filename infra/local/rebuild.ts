@@ -7,7 +7,12 @@ import { keyedHash, randomBytes, systemClock } from "../../processors/crypto.ts"
 import { ClickstreamError } from "../../processors/errors.ts";
 import type { EpochMs } from "../../processors/model/time.ts";
 import { dayStart } from "../../processors/model/zone.ts";
-import { type RebuildReport, rebuild, type WindowChange } from "../../processors/pipeline/rebuild.ts";
+import {
+  type RebuildDeps,
+  type RebuildReport,
+  rebuild,
+  type WindowChange,
+} from "../../processors/pipeline/rebuild.ts";
 import { activeSites, listSites, type Site } from "../../processors/pipeline/sites.ts";
 import { Salts, storedId } from "../../processors/pipeline/visitor.ts";
 import type { Store } from "../../processors/stores/store.ts";
@@ -50,8 +55,7 @@ export function addRebuild(program: Command, log: (line: string) => void): void 
         const wanted = await activeSites(store);
         const sites = flags.site === undefined ? wanted : [await siteOf(store, flags.site)];
         for (const site of sites) {
-          const report = await rebuildSite(store, archive, site, flags);
-          print(site, report);
+          print(site, await rebuildSite(await inLots(flags.data, store, archive), site, flags));
         }
       });
     });
@@ -78,13 +82,16 @@ export function addRebuild(program: Command, log: (line: string) => void): void 
         if (flags.dryRun) {
           const { withoutErased } = await import("./erase.ts");
           const rest = withoutErased(archive, erased);
-          print(site, await rebuildSite(store, rest, site, { ...flags, archivedSince }));
+          print(site, await rebuildSite({ store, archive: rest }, site, { ...flags, archivedSince }));
           return;
         }
         const { eraseRows } = await import("./erase.ts");
         const gone = await eraseRows(archiveFolder(flags.data), site.id, erased);
         console.log(`${site.id}: ${gone} rows taken out of the archive`);
-        print(site, await rebuildSite(store, archive, site, { ...flags, archivedSince }));
+        print(
+          site,
+          await rebuildSite(await inLots(flags.data, store, archive), site, { ...flags, archivedSince }),
+        );
       });
     });
 }
@@ -124,6 +131,16 @@ async function withData(
   }
 }
 
+/** What a rebuild needs, its folding done by threads. */
+async function inLots(
+  data: string,
+  store: Store,
+  archive: ArchivedRows,
+): Promise<Omit<RebuildDeps, "clock">> {
+  const { foldInLots } = await import("./rebuildlots.ts");
+  return { store, archive, fold: foldInLots(archiveFolder(data)) };
+}
+
 async function siteOf(store: Store, id: string): Promise<Site> {
   const site = (await listSites(store)).find((one) => one.id === id);
   if (!site) throw new ClickstreamError("config", `site "${id}" is not registered`);
@@ -145,8 +162,7 @@ async function erasedBy(store: Store, { site, visitor, visitorHash, page }: Eras
 }
 
 async function rebuildSite(
-  store: Store,
-  archive: ArchivedRows,
+  deps: Omit<RebuildDeps, "clock">,
   { id, timeZone }: Site,
   flags: {
     readonly from?: string;
@@ -157,7 +173,7 @@ async function rebuildSite(
 ): Promise<RebuildReport> {
   const isShown = process.stderr.isTTY;
   const report = await rebuild(
-    { store, clock: systemClock, archive },
+    { ...deps, clock: systemClock },
     {
       site: id,
       isTrial: flags.dryRun,

@@ -15,7 +15,7 @@ export interface ReconciliationOptions {
   readonly store: Store;
   readonly stream: Stream;
   readonly clock: Clock;
-  readonly consumer: Consumer;
+  readonly consumer: Pick<Consumer, "counted">;
   readonly log: (line: string) => void;
 }
 

@@ -11,6 +11,7 @@ import { compact } from "../../processors/pipeline/compact.ts";
 import { archiveNeededFrom } from "../../processors/pipeline/expiry.ts";
 import { Explorations } from "../../processors/pipeline/explore/explorations.ts";
 import { QueryEngine } from "../../processors/pipeline/query/engine.ts";
+import type { Reconciler } from "../../processors/pipeline/reconcile.ts";
 import { activeSites, listSites, registerSites, type Site } from "../../processors/pipeline/sites.ts";
 import { sqliteStore } from "../../processors/stores/sqlite.ts";
 import type { Store } from "../../processors/stores/store.ts";
@@ -89,7 +90,7 @@ export type CountingOptions = Pick<
   "dataDirectory" | "stream" | "store" | "sites" | "allowedLatenessMs" | "keepsArchive" | "log"
 >;
 
-/** All of a server but its answers: reads the stream, counts, compacts, recounts and archives, until closed. */
+/** The part of a server that counts: reads the stream, folds and archives, until closed. Compacting and recounting are left to `keepHouse`. */
 export async function startCounting(
   options: CountingOptions,
 ): Promise<{ settle(): Promise<void>; close(): Promise<void> }> {
@@ -164,11 +165,21 @@ async function openCounting(
     const archiving = startArchiving({ archive, clock, neededFrom, log });
     opened.defer(() => archiving.stop());
   }
-  const compaction = startCompaction({ store, clock, consumer, log });
+  return { store, stream, consumer, archive, lateness };
+}
+
+/** Compacts and recounts what is counted, here or in another thread, until closed. Answers what the recount says. */
+export async function keepHouse(
+  deps: Pick<Parameters<typeof startReconciliation>[0], "store" | "stream" | "log"> & {
+    readonly consumer: Pick<Consumer, "commits" | "counted">;
+  },
+  opened: AsyncDisposableStack,
+): Promise<Reconciler> {
+  const compaction = startCompaction({ ...deps, clock: systemClock });
   opened.defer(() => compaction.stop());
-  const reconciliation = await startReconciliation({ store, stream, clock, consumer, log });
+  const reconciliation = await startReconciliation({ ...deps, clock: systemClock });
   opened.defer(() => reconciliation.stop());
-  return { store, stream, consumer, archive, lateness, reconciler: reconciliation.reconciler };
+  return reconciliation.reconciler;
 }
 
 async function open(options: RuntimeOptions, opened: AsyncDisposableStack): Promise<Omit<Runtime, "close">> {
@@ -178,11 +189,8 @@ async function open(options: RuntimeOptions, opened: AsyncDisposableStack): Prom
     throw new ClickstreamError("config", "--public and --require-key say the opposite: choose one");
   const isKeyRequired = options.requireKey || (!isLoopback(host) && !options.isPublic);
   const tracing = await startTracing();
-  const { store, stream, consumer, archive, lateness, reconciler } = await openCounting(
-    options,
-    opened,
-    tracing,
-  );
+  const { store, stream, consumer, archive, lateness } = await openCounting(options, opened, tracing);
+  const reconciler = await keepHouse({ store, stream, consumer, log }, opened);
   const explored = archive && exploredFiles(archiveFolder(options.dataDirectory), archive, clock);
   if (explored) opened.defer(() => explored.explorer.close());
   const engine = new QueryEngine({

@@ -1,27 +1,72 @@
 /** Reads the rows of a local archive in the order of the fold: sorted by DuckDB within bounded memory, journals among them. */
-import { readdir } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { ClickstreamError } from "../errors.ts";
-import { ARCHIVE_COLUMNS, type ArchiveRow, type ColumnType, compareRows } from "../model/archive.ts";
+import { type ArchiveRow, compareRows } from "../model/archive.ts";
+import type { EpochMs } from "../model/time.ts";
 import type { ArchivedRows } from "./archive.ts";
+import { rowMaker, selected } from "./duckrows.ts";
 import { readJournal } from "./journals.ts";
 import { journalFolder, placeOf, rowOf, siteFolder, temporaryFolder } from "./layout.ts";
 import { sortedOnce } from "./order.ts";
 import { parquetFiles } from "./parquetfiles.ts";
 
 /** DuckDB's own; what does not fit is sorted on the disk. */
-const MEMORY_LIMIT = "512MB";
+const MEMORY_LIMIT_MB = 512;
+const THREADS = 2;
 
-/** `directory` of the archive. Loads DuckDB when it is first read. */
-export function fileRows(directory: string): ArchivedRows {
+/** One of `of` parts of a site's visitors, numbered from 0: a visitor's rows are all in one. What nobody sent is in the first. */
+export interface Lot {
+  readonly number: number;
+  readonly of: number;
+}
+
+const EVERYBODY: Lot = { number: 0, of: 1 };
+
+/** `directory` of the archive; `lot`: of these visitors only. Loads DuckDB when it is first read. */
+export function fileRows(directory: string, lot = EVERYBODY): ArchivedRows {
   return {
     async *read(site) {
       // Journals first: one that is made into a file meanwhile is then read twice, not missed.
       const fresh = await journalRows(directory, site);
       const files = await parquetFiles(join(directory, siteFolder(site)));
-      yield* merged(fresh, files.length === 0 ? nothing() : sortedRows(directory, files, site));
+      const own = fresh.filter(({ visitor }) => isIn(lot, visitor));
+      yield* merged(own, files.length === 0 ? nothing() : sortedRows(directory, files, site, lot));
     },
   };
+}
+
+/** The last digit of a pseudonym is as good as random. Must say what `IN_LOT` says. */
+const isIn = ({ number, of }: Lot, visitor: string | null): boolean =>
+  (visitor === null ? 0 : visitor.charCodeAt(visitor.length - 1) % of) === number;
+const IN_LOT = "coalesce(ascii(right(visitor, 1)), 0) % $3 = $4";
+
+/** By shard, when the first event of a site that happened at `from` or later was received. */
+export async function firstReceived(
+  directory: string,
+  site: string,
+  from: EpochMs,
+): Promise<Map<string, EpochMs>> {
+  const first = new Map<string, EpochMs>();
+  const see = (shard: string, at: EpochMs): void => {
+    first.set(shard, Math.min(first.get(shard) ?? at, at));
+  };
+  for (const { shard, at, received_at, rejected } of await journalRows(directory, site))
+    if (rejected === null && at >= from) see(shard, received_at);
+  const files = await parquetFiles(join(directory, siteFolder(site)));
+  if (files.length === 0) return first;
+  await using duckdb = await openDuckDb(directory);
+  try {
+    const found = await duckdb.connection.runAndReadAll(
+      `SELECT shard, min(received_at) FROM ${FILES} WHERE site = $2 AND "at" >= $3 AND rejected IS NULL GROUP BY shard`,
+      [duckdb.listValue(files), site, BigInt(from)],
+    );
+    for (const [shard, at] of found.getRows()) see(String(shard), Number(at));
+  } catch (cause) {
+    throw asOutage(directory, cause);
+  }
+  return first;
 }
 
 async function* nothing(): AsyncGenerator<ArchiveRow[]> {}
@@ -63,24 +108,26 @@ async function* merged(
   yield portion;
 }
 
+const FILES = "read_parquet($1, union_by_name = true, hive_partitioning = false)";
+
 async function* sortedRows(
   directory: string,
   files: readonly string[],
   site: string,
+  lot: Lot,
 ): AsyncGenerator<ArchiveRow[]> {
-  const { DuckDBInstance, listValue } = await import("@duckdb/node-api");
-  const instance = await DuckDBInstance.create(":memory:", {
-    memory_limit: MEMORY_LIMIT,
-    temp_directory: temporaryFolder(directory),
-    threads: "2",
-  });
-  const connection = await instance.connect();
+  await using duckdb = await openDuckDb(directory, lot.of);
   try {
-    const columns = ARCHIVE_COLUMNS.map(({ name }) => `"${name}"`).join(", ");
-    const result = await connection.stream(
-      `SELECT ${columns} FROM read_parquet($1, union_by_name = true, hive_partitioning = false) WHERE site = $2
+    const found = await duckdb.connection.runAndReadAll(
+      `SELECT DISTINCT shard FROM ${FILES} WHERE site = $2`,
+      [duckdb.listValue(files), site],
+    );
+    const shards = found.getRows().map(([shard]) => String(shard));
+    const rowsOf = rowMaker(site, shards);
+    const result = await duckdb.connection.stream(
+      `SELECT ${selected("$5")} FROM ${FILES} WHERE site = $2 AND ${IN_LOT}
        ORDER BY shard, length(sequence), sequence, "index"`,
-      [listValue(files), site],
+      [duckdb.listValue(files), site, lot.of, lot.number, duckdb.listValue(shards)],
     );
     for (;;) {
       const chunk = await result.fetchChunk();
@@ -88,34 +135,33 @@ async function* sortedRows(
       yield rowsOf(chunk.getColumns(), chunk.rowCount);
     }
   } catch (cause) {
-    if (cause instanceof ClickstreamError) throw cause;
-    throw new ClickstreamError("unavailable", `archive ${directory}: files could not be read`, { cause });
-  } finally {
-    connection.closeSync();
-    instance.closeSync();
+    throw asOutage(directory, cause);
   }
 }
 
-function rowsOf(columns: readonly (readonly unknown[])[], count: number): ArchiveRow[] {
-  const rows: ArchiveRow[] = [];
-  for (let i = 0; i < count; i++) {
-    const row: Record<string, unknown> = {};
-    for (let c = 0; c < ARCHIVE_COLUMNS.length; c++) {
-      const { name, type } = ARCHIVE_COLUMNS[c]!;
-      row[name] = decoded(type, columns[c]?.[i]);
-    }
-    rows.push(row as unknown as ArchiveRow);
-  }
-  return rows;
+/** With its share of memory and threads where `sharers` threads of this process open one each. */
+async function openDuckDb(directory: string, sharers = 1) {
+  const { DuckDBInstance, listValue } = await import("@duckdb/node-api");
+  // One of its own: instances name their files alike, and would write into each other's.
+  const spill = join(temporaryFolder(directory), `sort-${randomBytes(8).toString("hex")}`);
+  const instance = await DuckDBInstance.create(":memory:", {
+    memory_limit: `${Math.ceil(MEMORY_LIMIT_MB / sharers)}MB`,
+    temp_directory: spill,
+    threads: String(Math.max(1, Math.floor(THREADS / sharers))),
+  });
+  const connection = await instance.connect();
+  return {
+    connection,
+    listValue,
+    async [Symbol.asyncDispose]() {
+      connection.closeSync();
+      instance.closeSync();
+      await rm(spill, { recursive: true, force: true });
+    },
+  };
 }
 
-function decoded(type: ColumnType, value: unknown): unknown {
-  if (value === null || value === undefined) return type === "map" ? [] : null;
-  if (type === "long") return Number(value);
-  if (type === "map")
-    return (value as { entries: { key: string; value: string }[] }).entries.map(({ key, value: text }) => [
-      key,
-      text,
-    ]);
-  return value;
-}
+const asOutage = (directory: string, cause: unknown): ClickstreamError =>
+  cause instanceof ClickstreamError
+    ? cause
+    : new ClickstreamError("unavailable", `archive ${directory}: files could not be read`, { cause });

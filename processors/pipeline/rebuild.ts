@@ -10,16 +10,15 @@ import { Rollup } from "../model/rollup.ts";
 import { type Clock, DAY_MS, type EpochMs } from "../model/time.ts";
 import { localDate } from "../model/zone.ts";
 import type { Store } from "../stores/store.ts";
-import { compareSequences } from "../streams/stream.ts";
 import { type CommitHeader, listShards, readCommits } from "./commit.ts";
 import { compact, readCursors, touchCursors } from "./compact.ts";
 import { markDerived } from "./derive.ts";
 import { beginEdition, giveUpEdition, readEdition, switchEdition } from "./editions.ts";
-import { archiveFrom, hoursFrom, isMinuteKept, minuteExpiry, minutesFrom } from "./expiry.ts";
+import { archiveFrom, hoursFrom, minuteExpiry, minutesFrom } from "./expiry.ts";
 import { hoursOfTotals } from "./import/totals.ts";
 import { noteRebuilt } from "./ledger.ts";
+import { type FoldedRows, type FoldOrder, foldRows } from "./rebuildfold.ts";
 import { copyItem, decodeItem, foldBase, hourOf, instantKey, partition } from "./rollups.ts";
-import { RowFold } from "./rowfold.ts";
 import { listSites } from "./sites.ts";
 
 export interface RebuildOrder {
@@ -58,9 +57,17 @@ export interface RebuildReport {
 
 const MAX_TRIES = 20;
 
+export interface RebuildDeps {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly archive: ArchivedRows;
+  /** Folds the rows of the archive, `progress` being told how many so far. Default: in this thread. */
+  readonly fold?: (order: FoldOrder, progress: (rows: number) => void) => Promise<FoldedRows>;
+}
+
 /** Throws `not_found` for a site that was never registered, `unavailable` on an outage: run it again. */
 export async function rebuild(
-  { store, clock, archive }: { readonly store: Store; readonly clock: Clock; readonly archive: ArchivedRows },
+  { store, clock, archive, fold = (order, told) => foldRows(archive, order, told) }: RebuildDeps,
   { site, from = 0, to = Number.POSITIVE_INFINITY, isTrial = false, archivedSince }: RebuildOrder,
   progress: (rows: number) => void = () => {},
 ): Promise<RebuildReport> {
@@ -73,24 +80,20 @@ export async function rebuild(
   const archivedFrom = archiveFrom(known, now);
   const madeFrom = archivedFrom === 0 ? from : Math.max(from, archivedFrom + DAY_MS);
   const expired = { minute: minutesFrom(known, now), hour: hoursFrom(known, now) };
-  const fold = new RowFold({
-    shards: await listShards(store),
-    hourOf: (minute) => hourOf(zone, minute),
-    hasMinutes: (minute) => isMinuteKept(known, minute, now),
-  });
   const ends = await endsOf(store, after);
-  let earliest = archivedSince ?? Number.POSITIVE_INFINITY;
-  for await (const rows of archive.read(site)) {
-    for (const row of rows) {
-      const end = ends.get(row.shard);
-      if (row.at < archivedFrom) continue;
-      earliest = Math.min(earliest, row.at);
-      if (end !== undefined && compareSequences(row.sequence, end.to) <= 0) fold.add(row);
-    }
-    progress(fold.rows);
-  }
-  const { hours, minutes, incomplete: told } = fold.finish();
-  const incomplete = new Set(told);
+  const folded = await fold(
+    {
+      site: known,
+      shards: await listShards(store),
+      ends: new Map([...ends].map(([shard, { to: last }]) => [shard, last])),
+      archivedFrom,
+      now,
+    },
+    progress,
+  );
+  const { hours, minutes } = folded;
+  const earliest = Math.min(archivedSince ?? Number.POSITIVE_INFINITY, folded.earliest);
+  const incomplete = new Set(folded.incomplete);
   // Of what was counted before the archive began it tells nothing: nothing must not take the place of counts.
   const begin = earliest === Number.POSITIVE_INFINITY ? earliest : hourOf(zone, earliest);
   for await (const sk of keysOf(store, partition("hour", current))) {
@@ -143,7 +146,7 @@ export async function rebuild(
   else if (!isSwitched)
     throw new ClickstreamError("unavailable", `site ${site}: another rebuild began meanwhile`);
   return {
-    rows: fold.rows,
+    rows: folded.rows,
     windows: made.length,
     changes,
     incomplete: [...incomplete].filter((hour) => hour >= from && hour < to).sort((a, b) => a - b),

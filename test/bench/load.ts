@@ -39,6 +39,10 @@ export function processMs(pid: number): number {
 export const residentMb = (pid: number): number =>
   Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1]) / 1024;
 
+/** The most memory that was resident in a process so far, MB (Linux). */
+export const peakMb = (pid: number): number =>
+  Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1]) / 1024;
+
 export interface LoadOptions {
   readonly port: number;
   readonly connections: number;

@@ -39,6 +39,8 @@ export interface ServerOptions {
 }
 
 const START_MS = 20_000;
+/** An import starts a thread, counts and syncs: on a machine where all wait for the disk it takes longer than a start. */
+const COMMAND_MS = 60_000;
 
 /** Resolves once the server answers /healthz. Throws with all that it printed when it ends or stays silent instead. */
 export async function startServer({
@@ -77,7 +79,7 @@ export async function runCommand(
 ): Promise<Exit & { readonly output: string }> {
   const child = spawnCommand(args, { env });
   const text = collect(child);
-  const deadline = setTimeout(() => child.kill("SIGKILL"), patience(START_MS));
+  const deadline = setTimeout(() => child.kill("SIGKILL"), patience(COMMAND_MS));
   const exit = await exitOf(child);
   clearTimeout(deadline);
   return { ...exit, output: text() };

@@ -2,12 +2,20 @@ import { appendFile, readdir, readFile, utimes, writeFile } from "node:fs/promis
 import { join, relative } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type FileArchive, fileArchive } from "../../../processors/archives/files.ts";
+import { closedJournals } from "../../../processors/archives/journals.ts";
 import { keepFiles, rewriteFile } from "../../../processors/archives/keeping.ts";
-import { journalFolder, placeOf, rowOf, siteFolder } from "../../../processors/archives/layout.ts";
+import {
+  journalFolder,
+  placeOf,
+  rowOf,
+  siteFolder,
+  temporaryFolder,
+} from "../../../processors/archives/layout.ts";
+import { LongJournals } from "../../../processors/archives/longjournal.ts";
 import { decodeParquet } from "../../../processors/archives/parquet.ts";
 import { parquetFiles } from "../../../processors/archives/parquetfiles.ts";
-import { fileRows } from "../../../processors/archives/rows.ts";
-import type { ArchiveRow } from "../../../processors/model/archive.ts";
+import { fileRows, firstReceived } from "../../../processors/archives/rows.ts";
+import { type ArchiveRow, VISIT_COLUMNS } from "../../../processors/model/archive.ts";
 import { archiveConformance, onceInOrder, row } from "../../conformance/archive.ts";
 import { temporaryDirectory } from "../../conformance/files.ts";
 import { type ManualClock, manualClock } from "../../kit/clock.ts";
@@ -149,6 +157,61 @@ describe("a local archive", () => {
     expect(rows).toEqual([row(2), row(9), row(9, { index: 1, props }), row(10), row(11)]);
   });
 
+  it("is read with every value as it was, of visits and of reports", async () => {
+    const visit = (mark: string) =>
+      Object.fromEntries(VISIT_COLUMNS.map((name, i) => [name, i % 3 === 0 ? "" : `${mark}${i}`]));
+    const written = [
+      row(1, visit("v")),
+      row(2, visit("a\u001fb")),
+      row(3, {
+        lcp: 0.1 + 0.2,
+        cls: 0,
+        scroll_depth: 100,
+        engaged_ms: 2 ** 40,
+        currency: "EUR",
+        amount_minor: -5,
+      }),
+      row(4, { visitor: null, visit: null, name: null, page: null, rejected: "bot", count: 2 ** 33 }),
+    ];
+    await archive.write(written);
+    await archive.roll();
+    const rows: ArchiveRow[] = [];
+    for await (const portion of fileRows(directory).read("example.com")) rows.push(...portion);
+    expect(rows).toEqual(written);
+  });
+
+  it("is read in lots of visitors, which hold each row once", async () => {
+    const visitors = [..."0123456789abcdef", null].map((digit, n) =>
+      row(n, { visitor: digit && `00c0ffee00c0ffe${digit}`, rejected: digit === null ? "bot" : null }),
+    );
+    await archive.write(visitors.slice(0, 9));
+    await archive.roll();
+    await archive.write(visitors.slice(9));
+    const lots: ArchiveRow[][] = [[], []];
+    for (const [number, rows] of lots.entries())
+      for await (const portion of fileRows(directory, { number, of: 2 }).read("example.com"))
+        rows.push(...portion);
+    expect(lots.map(({ length }) => length)).toEqual([9, 8]);
+    expect(lots[0]).toContainEqual(visitors.at(-1));
+    expect(onceInOrder(lots.flat())).toEqual(visitors);
+  });
+
+  it("says when the first event of each shard was received, of those that are archived still", async () => {
+    await archive.write([
+      row(1, { received_at: NOON - 7, rejected: "bot" }),
+      row(2, { received_at: NOON - 5 }),
+      row(3, { received_at: NOON - 9, at: NOON - 1 }),
+    ]);
+    await archive.roll();
+    await archive.write([row(4, { received_at: NOON - 6, shard: "shard-1" }), row(5)]);
+    expect(await firstReceived(directory, "example.com", NOON)).toEqual(
+      new Map([
+        ["shard-0", NOON - 5],
+        ["shard-1", NOON - 6],
+      ]),
+    );
+  });
+
   it("takes single rows out of a file, and the file when it holds no other", async () => {
     await archive.write([row(1), row(2)]);
     await archive.roll();
@@ -160,6 +223,57 @@ describe("a local archive", () => {
     expect(await stored(directory)).toEqual([row(2)]);
     expect(await rewriteFile(directory, path, without("/2"))).toBe(1);
     expect(await parquetFiles(directory)).toEqual([]);
+  });
+});
+
+describe("a long journal", () => {
+  const journalOf = async (directory: string, rows: readonly ArchiveRow[], end = ""): Promise<string> => {
+    const archive = await fileArchive({ directory, clock: manualClock(NOON) });
+    await archive.write(rows);
+    await archive.close();
+    const [name = ""] = await readdir(journalFolder(directory));
+    await appendFile(join(journalFolder(directory), name), end);
+    return name;
+  };
+  const rows = [
+    row(1, {
+      props: [
+        ["2", 'b "quoted", 한\u0001'],
+        ["1", ""],
+      ],
+      cls: 0.1 + 0.2,
+      amount_minor: 2 ** 53 - 1,
+    }),
+    row(12, { at: NOON + HOUR, page: null, visitor: null, visit: null, rejected: "bot", count: 3 }),
+    row(2, { site: "../x y 한", interactive: false, scroll_depth: 100, visit_source: "" }),
+    row(1),
+  ];
+
+  it("becomes the same rows in the same places as a short one", async () => {
+    const [long, short] = [freshDirectory(), freshDirectory()];
+    const converter = new LongJournals(0);
+    const order = { directory: long, journals: [await journalOf(long, rows)], compact: false };
+    expect(await keepFiles(order, converter)).toEqual({ files: 3, rows: 3 });
+    converter.close();
+    await keepFiles({ directory: short, journals: [await journalOf(short, rows)], compact: false });
+    expect(await stored(long)).toEqual(await stored(short));
+    const places = async (directory: string): Promise<string[]> =>
+      (await parquetFiles(directory)).map((path) => relative(directory, join(path, "..")));
+    expect(await places(long)).toEqual(await places(short));
+    expect(await readdir(temporaryFolder(long))).toEqual([]);
+  });
+
+  it.each([
+    ["ends in half a line", rows, '["example.com","sh'],
+    ["holds half a surrogate pair", [row(1, { page: "/\ud800" })], ""],
+  ])("is made into files without DuckDB when it %s", async (_, kept, end) => {
+    const directory = freshDirectory();
+    const converter = new LongJournals(0);
+    const journals = [await journalOf(directory, kept, end)];
+    await keepFiles({ directory, journals, compact: false }, converter);
+    converter.close();
+    expect(await stored(directory)).toHaveLength(onceInOrder(kept).length);
+    expect(await closedJournals(directory)).toEqual([]);
   });
 });
 
