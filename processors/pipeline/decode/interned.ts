@@ -1,7 +1,7 @@
 /** What was made of bytes that come again and again: found by the bytes, so that no text is made of them. */
 
-/** Longer ones are made each time: few come twice. */
-const MAX_BYTES = 160;
+/** Longer ones are made each time: few come twice. The base64 of a browser's name is 130 to 250. */
+const MAX_BYTES = 256;
 /** Together they are searched, and together they are all the places that a text may take: so no choice of texts makes it slow. */
 const WAYS = 4;
 const SETS = 1_024;
@@ -12,23 +12,32 @@ const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 export class Interned<T> {
   readonly #make: (text: string) => T | undefined;
-  readonly #hashes = new Int32Array(WAYS * SETS);
-  readonly #lengths = new Int32Array(WAYS * SETS).fill(-1);
+  readonly #mask: number;
+  readonly #hashes: Int32Array;
+  readonly #lengths: Int32Array;
   /** MAX_BYTES for each; memory that nobody wrote to takes none. */
-  readonly #kept = new Uint8Array(WAYS * SETS * MAX_BYTES);
-  readonly #values: (T | undefined)[] = new Array(WAYS * SETS).fill(undefined);
+  readonly #kept: Uint8Array;
+  readonly #values: (T | undefined)[];
   /** Whose place is taken next. */
   #turn = 0;
 
-  /** `make` of equal texts gives equal values, which are never changed; undefined is none, and is asked for again. */
-  constructor(make: (text: string) => T | undefined) {
+  /**
+   * `make` of equal texts gives equal values, which are never changed; undefined is none, and is asked for again. Four
+   * times as many as `sets` are kept, which is a power of two.
+   */
+  constructor(make: (text: string) => T | undefined, sets = SETS) {
     this.#make = make;
+    this.#mask = sets - 1;
+    this.#hashes = new Int32Array(WAYS * sets);
+    this.#lengths = new Int32Array(WAYS * sets).fill(-1);
+    this.#kept = new Uint8Array(WAYS * sets * MAX_BYTES);
+    this.#values = new Array(WAYS * sets).fill(undefined);
   }
 
   /** What was made of the UTF-8 between `from` and `to`; undefined also where it is no UTF-8. */
   get(bytes: Uint8Array, from: number, to: number): T | undefined {
     const hash = hashOf(bytes, from, to);
-    const first = (hash & (SETS - 1)) * WAYS;
+    const first = (hash & this.#mask) * WAYS;
     for (let at = first; at < first + WAYS; at++)
       if (this.#hashes[at] === hash && this.#isAt(at, bytes, from, to)) return this.#values[at];
     const value = this.#madeOf(bytes, from, to);

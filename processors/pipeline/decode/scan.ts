@@ -58,8 +58,10 @@ const agents = new Interned(base64Header);
 const texts = new Interned((text) => text);
 const languages = new Interned(languageTag);
 const names = new Interned((text) => passed(eventName(text, "")));
-const urls = new Interned<PageUrl>((text) => passed(pageUrl(text, "")));
-const referrers = new Interned((text) => passed(referrerText(text, "")));
+/** Of these a site has by far the most. */
+const PAGE_SETS = 4_096;
+const urls = new Interned<PageUrl>((text) => passed(pageUrl(text, "")), PAGE_SETS);
+const referrers = new Interned((text) => passed(referrerText(text, "")), PAGE_SETS);
 /** Of the text of an object. */
 const read = <T>(check: (raw: Json) => T | Reject) =>
   new Interned<T>((text) => {
