@@ -76,7 +76,8 @@ export function* generate(options: TrafficOptions): Generator<StreamLine> {
   let visit = 0;
   for (const start of visitStarts(new Random(seed), visits, from, to)) {
     while (waiting.size > 0 && waiting.nextArrival() <= start) yield waiting.take();
-    playVisit(world, Random.of(seed, visit++), start, waiting);
+    playVisit(world, visit, Random.of(seed, visit), start, waiting);
+    visit++;
   }
   while (waiting.size > 0) yield waiting.take();
 }
@@ -127,14 +128,15 @@ function visitorOf({ options }: World, index: number): Visitor {
 }
 
 /** The batches of one visit, as the edge receives them. */
-function playVisit(world: World, random: Random, start: EpochMs, out: ArrivalQueue): void {
+function playVisit(world: World, visit: number, random: Random, start: EpochMs, out: ArrivalQueue): void {
   const { options, to } = world;
   const visitor = visitorOf(world, random.below(world.visitors));
   const site = world.sites.draw(random);
   const bot = random.chance(options.bots ?? 0.03) ? btoa(random.pick(BOTS)) : undefined;
   const origin = `https://${site.includes(".") ? site : `${site}.example`}`;
   const landing = landings.draw(random);
-  const sender: Sender = { world, random, visitor, agent64: bot ?? visitor.agent64, origin, site, out };
+  const agent64 = bot ?? visitor.agent64;
+  const sender: Sender = { world, visit, random, visitor, agent64, origin, site, out };
   const isPatient = options.handsOver !== undefined && random.chance(options.handsOver);
   let carried: string | undefined;
   let path = random.chance(0.35) ? "/" : world.pages.draw(random);
@@ -187,6 +189,8 @@ function pageEvents(random: Random, country: Country, from: EpochMs, left: Epoch
 
 interface Sender {
   readonly world: World;
+  /** Its number. */
+  readonly visit: number;
   readonly random: Random;
   readonly visitor: Visitor;
   readonly agent64: string;
@@ -222,7 +226,7 @@ function send(
 
 /** As it is before it is sent: by the visitor's own clock. */
 function batchOf(
-  { site, random, visitor }: Sender,
+  { site, visit, random, visitor }: Sender,
   url: string,
   referrer: string,
   events: readonly WireEvent[],
@@ -230,7 +234,8 @@ function batchOf(
   const error = visitor.clockErrorMs;
   const batch: WireBatch = {
     s: site,
-    b: random.hex(4),
+    // Generators of 32 bits repeat each other's draws now and then: of many thousand visits two would share an id.
+    b: `${visit.toString(16).padStart(8, "0")}${random.hex(4).slice(8)}`,
     t: 0, // keeps its place: what is sent says when
     c: { u: url, w: visitor.width, h: visitor.height, l: visitor.language, z: visitor.zone },
     e: error === 0 ? [...events] : events.map((event) => ({ ...event, t: event.t! + error })),
