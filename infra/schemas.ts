@@ -113,6 +113,7 @@ const query: Schema = {
       {
         time_labels: described("true: list every label of the time dimension in meta.time_labels."),
         total_rows: described("true: count all rows in meta.total_rows."),
+        imports: described("Taken, and without effect: what was imported is in the numbers."),
         compare: described(
           "previous_period, year_over_year, or two dates: compare each row with that range.",
         ),

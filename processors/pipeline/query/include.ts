@@ -24,7 +24,6 @@ export function parseInclude(value: unknown): Include {
   const raw = fields(value, "include");
   for (const [key, wanted] of Object.entries(raw)) {
     if (key === "compare" || key === "comparisons") continue;
-    if (key === "imports" && wanted !== true) continue;
     if (!FLAGS.has(key))
       bad(
         `include.${key.slice(0, 40)}: not supported; known are time_labels, total_rows, compare, compare_match_day_of_week, comparisons`,
@@ -39,7 +38,14 @@ export function parseInclude(value: unknown): Include {
   return { timeLabels: raw.time_labels === true, totalRows: raw.total_rows === true, comparison };
 }
 
-const FLAGS: ReadonlySet<string> = new Set(["time_labels", "total_rows", "compare_match_day_of_week"]);
+/** `imports` asks the Stats API for what it keeps apart; here what was imported is in the numbers anyway. */
+const FLAGS: ReadonlySet<string> = new Set([
+  "imports",
+  "time_labels",
+  "total_rows",
+  "compare_match_day_of_week",
+]);
+
 /** The short form: a mode's name, or two dates. */
 function parseCompare(value: unknown, matchDayOfWeek: boolean): Comparison | undefined {
   if (!present(value)) return undefined;

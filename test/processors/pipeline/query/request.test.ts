@@ -57,7 +57,7 @@ describe("a request", () => {
     ["order_by[0][0]", { ...good, order_by: [["visits", "asc"]] }],
     ["order_by[0][1]", { ...good, order_by: [["visitors", "up"]] }],
     ["include", { ...good, include: [] }],
-    ["include.imports", { ...good, include: { imports: true } }],
+    ["include.imports", { ...good, include: { imports: "all" } }],
     ["include.time_labels", { ...good, include: { time_labels: "yes" } }],
     ["pagination", { ...good, pagination: 3 }],
     ["pagination.limit", { ...good, pagination: { limit: 0 } }],
