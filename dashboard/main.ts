@@ -28,9 +28,15 @@ import { welcome } from "./welcome.ts";
 
 /** Between tries to learn which sites there are, while the server is away. */
 const RETRY_MS = 1_000;
+/** Of the headline before the panels, whose dozen questions would be in its way. */
+const HEAD_START_MS = 150;
 
 const query = new URLSearchParams(location.search);
+const isEmbedded = location.pathname.startsWith("/embed/");
 useShareLink(location.search);
+/** Asked before the page is built, which takes as long. A frame of another site must show nothing without a link. */
+let asked = isEmbedded && !query.has("share") ? undefined : sites();
+asked?.catch(() => {});
 const { strings, locale } = languageFor(location.search, navigator.languages);
 document.documentElement.lang = locale;
 
@@ -62,7 +68,6 @@ const filters = filterBar(strings, (wanted) => state.set({ filters: wanted }));
 const notice = alertNotice();
 const empty = welcome(strings);
 const menu = rangeMenu(strings, (range) => state.set({ range, interval: undefined }), step);
-const isEmbedded = location.pathname.startsWith("/embed/");
 const share = button("button share-button", strings.share, () => {
   const site = currentSite();
   if (site) openShare(site.site_id, chartCsv(site), view);
@@ -169,6 +174,12 @@ function useSite(): void {
     return;
   }
   view = { strings, format: formatter(locale, site.time_zone) };
+  numbers.clear();
+  empty.node.hidden = report.hidden = true;
+  report.classList.add("blank");
+  // The headline's questions go out before all others.
+  refresh.now();
+  stopPolling = pollLive(site.site_id, { answer: liveAnswer, unchanged: alive, failure });
   document.title = `${site.site_id} · Rivulet`;
   top.sites(
     known.map(({ site_id }) => site_id),
@@ -177,12 +188,7 @@ function useSite(): void {
   empty.show(site.site_id, location.origin);
   notice.use(site.site_id, view);
   strip.use(site.site_id, site.time_zone, view);
-  numbers.clear();
-  empty.node.hidden = report.hidden = true;
-  report.classList.add("blank");
   showState();
-  stopPolling = pollLive(site.site_id, { answer: liveAnswer, unchanged: alive, failure });
-  refresh.now();
 }
 
 // --- live ---------------------------------------------------------------------------------------------------------
@@ -239,17 +245,26 @@ async function ask(signal: AbortSignal): Promise<void> {
     dateRange: apiRange(state.current.range, now, site.time_zone),
     now,
   };
+  let headStart = (): void => {};
+  const first = new Promise<void>((resolve) => {
+    headStart = resolve;
+    setTimeout(resolve, HEAD_START_MS);
+  });
   await Promise.all([
-    numbers
-      .load(question, view, signal, (done) => filters.say(readingText(done, view)))
-      .then(() => {
-        if (signal.aborted) return;
+    numbers.load(
+      question,
+      view,
+      signal,
+      (done) => filters.say(readingText(done, view)),
+      () => {
         filters.say("");
         report.hidden = live?.has_events === false;
         report.classList.remove("pending", "blank");
         if (live) strip.update(live, numbers.meta);
-      }),
-    panels.refresh(question, view, signal),
+        headStart();
+      },
+    ),
+    first.then(() => (signal.aborted ? undefined : panels.refresh(question, view, signal))),
   ]);
 }
 
@@ -268,14 +283,16 @@ function chartCsv({ site_id, time_zone }: Site): string {
 // --- start --------------------------------------------------------------------------------------------------------
 
 async function start(): Promise<void> {
-  // A frame of another site must show nothing that this browser may read without a link.
-  if (isEmbedded && !query.has("share")) return strip.say(strings.embedNeedsShare);
+  if (!asked) return strip.say(strings.embedNeedsShare);
   try {
-    known = await sites();
+    known = await asked;
     useSite();
   } catch (error) {
     failure(error);
-    setTimeout(start, RETRY_MS);
+    setTimeout(() => {
+      asked = sites();
+      void start();
+    }, RETRY_MS);
   }
 }
 

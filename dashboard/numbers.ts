@@ -13,8 +13,14 @@ export interface NumbersArea {
   /** What the shown report covers. */
   readonly period: Period | undefined;
   readonly meta: QueryMeta | undefined;
-  /** Rejects with an ApiError when the server is away; a refusal is shown. */
-  load(question: ReportQuestion, view: View, signal: AbortSignal, progress: Progress): Promise<void>;
+  /** Rejects with an ApiError when the server is away; a refusal is shown. Calls `shown` whenever there is more to see. */
+  load(
+    question: ReportQuestion,
+    view: View,
+    signal: AbortSignal,
+    progress: Progress,
+    shown: () => void,
+  ): Promise<void>;
   choose(metric: string): void;
   /** Forgets the site shown so far. */
   clear(): void;
@@ -52,14 +58,16 @@ export function numbersArea(first: View, actions: NumbersActions): NumbersArea {
     get meta() {
       return report?.meta;
     },
-    async load(question, now, signal, progress) {
+    async load(question, now, signal, progress, shown) {
       view = now;
       try {
-        const next = await load(question, signal, progress);
-        if (signal.aborted) return;
-        report = next;
-        notice.hidden = true;
-        show();
+        for await (const next of load(question, signal, progress)) {
+          if (signal.aborted) return;
+          report = next;
+          notice.hidden = true;
+          show();
+          shown();
+        }
       } catch (error) {
         if (signal.aborted || !(error instanceof ApiError) || error.away) throw error;
         report = undefined;
@@ -70,6 +78,7 @@ export function numbersArea(first: View, actions: NumbersActions): NumbersArea {
         graph.clear();
         setText(notice, refusal(error, strings));
         notice.hidden = false;
+        shown();
       }
     },
     choose(next) {

@@ -57,7 +57,8 @@ export interface Report {
 }
 
 interface Past {
-  readonly numbers: Numbers;
+  /** Undefined until they are known. */
+  readonly numbers: Numbers | undefined;
   readonly isFirst: boolean;
   /** Undefined where the server has no line to compare with. */
   readonly rows: ReadonlyMap<number, Numbers> | undefined;
@@ -85,17 +86,20 @@ export function metricsOf(filters: readonly Condition[]): readonly Metric[] {
   return dimension.startsWith("event:") ? some.filter((name) => ofEvents.includes(name)) : METRICS;
 }
 
-/** Loads reports one after the other and keeps the comparison, which changes once a minute at most. */
+/**
+ * Loads reports one after the other and keeps the comparison, which changes once a minute at most. Where it is not known,
+ * a report without it, or with that of a minute ago, comes first: nobody waits for two periods to see one.
+ */
 export function reportLoader(): (
   question: ReportQuestion,
   signal: AbortSignal,
   progress: Progress,
-) => Promise<Report> {
-  let kept: { key: string; past: Past } | undefined;
+) => AsyncGenerator<Report, void> {
+  let kept: { about: string; key: string; past: Past } | undefined;
   /** A site, and since when it certainly had events. */
   let old: { site: string; since: number } | undefined;
 
-  return async (question, signal, progress) => {
+  return async function* (question, signal, progress) {
     const { site, timeZone, range, dateRange, compare, filters } = question;
     const now = question.now;
     const metrics = metricsOf(filters);
@@ -115,36 +119,36 @@ export function reportLoader(): (
     const [total, earlyRows] = await Promise.all([ask({}), early]);
     const period = answeredPeriod(total, timeZone) ?? guess;
     const interval = intervalOf(range, guess ?? period, now, question.interval);
-    const [rows, past] = await Promise.all([
-      earlyRows ?? perBucket(interval),
-      compare === "off" ? undefined : loadPast(period, interval, compare),
-    ]);
-
-    async function loadPast(
-      current: Period | undefined,
-      step: Interval,
-      by: "previous" | "year",
-    ): Promise<Past | undefined> {
-      const minuteNow = Math.floor(now / MINUTE) * MINUTE;
-      const before = previous(range, current, minuteNow, timeZone, by);
-      if (!before) return undefined;
-      const key = JSON.stringify([site, range, step, filters, before]);
-      if (kept?.key === key) return kept.past;
-      const [totals, isFirst, series] = await Promise.all([
-        ask({ date_range: isoRange(before.toDate, timeZone) }),
-        isNothingBefore(before.whole.start),
-        // Of a year ago there are no minutes left: the totals are compared, the line is not.
-        intervalsOf(before.whole, now).includes(step) ? perBucket(step, before.whole) : undefined,
-      ]);
-      const past = {
-        numbers: totalsOf(totals, metrics),
-        isFirst,
-        rows: series && rowsByWall(series, metrics),
-        buckets: buckets(before.whole, step, timeZone),
-      };
-      kept = { key, past };
-      return past;
+    const rows = earlyRows ?? (await perBucket(interval));
+    const minuteNow = Math.floor(now / MINUTE) * MINUTE;
+    const before = compare === "off" ? undefined : previous(range, period, minuteNow, timeZone, compare);
+    if (!before) {
+      yield reportOf(undefined);
+      return;
     }
+    const about = JSON.stringify([site, range, interval, filters, compare]);
+    const key = JSON.stringify(before);
+    // Of a year ago there are no minutes left: the totals are compared, the line is not.
+    const hasLine = intervalsOf(before.whole, now).includes(interval);
+    if (kept?.about !== about) {
+      const none = { numbers: undefined, isFirst: false, rows: hasLine ? new Map() : undefined, buckets: [] };
+      kept = { about, key: "", past: none };
+    }
+    yield reportOf(kept.past);
+    if (kept.key === key) return;
+    const [totals, isFirst, series] = await Promise.all([
+      ask({ date_range: isoRange(before.toDate, timeZone) }),
+      isNothingBefore(before.whole.start),
+      hasLine ? perBucket(interval, before.whole) : undefined,
+    ]);
+    const past = {
+      numbers: totalsOf(totals, metrics),
+      isFirst,
+      rows: series && rowsByWall(series, metrics),
+      buckets: buckets(before.whole, interval, timeZone),
+    };
+    kept = { about, key, past };
+    yield reportOf(past);
 
     /** A site that began within the period before, or after it, seems to have grown without end. */
     async function isNothingBefore(start: number): Promise<boolean> {
@@ -163,35 +167,37 @@ export function reportLoader(): (
       return true;
     }
 
-    const found = rowsByWall(rows, metrics);
-    const line = period ? buckets(period, interval, timeZone) : bucketsOfRows(found);
-    const completeUntil = rows.meta.complete_until ?? Number.POSITIVE_INFINITY;
-    const points = (metric: Metric): Points =>
-      line.map(({ wall, start }) => (start > now ? undefined : valueAt(found, wall, metric)));
-    return {
-      numbers: totalsOf(total, metrics),
-      before: past?.numbers,
-      isFirst: past?.isFirst ?? false,
-      errors: total.meta.error ?? {},
-      period,
-      meta: total.meta,
-      points: (metric) => (metrics.includes(metric) ? points(metric) : undefined),
-      series: (wanted) => {
-        const metric = metrics.includes(wanted) ? wanted : "visitors";
-        const before = past?.rows;
-        return {
-          metric,
-          interval,
-          intervals: period ? intervalsOf(period, now) : [interval],
-          buckets: line,
-          values: points(metric),
-          past:
-            before && line.map((_, i) => past.buckets[i] && valueAt(before, past.buckets[i].wall, metric)),
-          completeUntil,
-          error: rows.meta.error?.[metric] ?? 0,
-        };
-      },
-    };
+    function reportOf(past: Past | undefined): Report {
+      const found = rowsByWall(rows, metrics);
+      const line = period ? buckets(period, interval, timeZone) : bucketsOfRows(found);
+      const completeUntil = rows.meta.complete_until ?? Number.POSITIVE_INFINITY;
+      const points = (metric: Metric): Points =>
+        line.map(({ wall, start }) => (start > now ? undefined : valueAt(found, wall, metric)));
+      return {
+        numbers: totalsOf(total, metrics),
+        before: past?.numbers,
+        isFirst: past?.isFirst ?? false,
+        errors: total.meta.error ?? {},
+        period,
+        meta: total.meta,
+        points: (metric) => (metrics.includes(metric) ? points(metric) : undefined),
+        series: (wanted) => {
+          const metric = metrics.includes(wanted) ? wanted : "visitors";
+          const before = past?.rows;
+          return {
+            metric,
+            interval,
+            intervals: period ? intervalsOf(period, now) : [interval],
+            buckets: line,
+            values: points(metric),
+            past:
+              before && line.map((_, i) => past.buckets[i] && valueAt(before, past.buckets[i].wall, metric)),
+            completeUntil,
+            error: rows.meta.error?.[metric] ?? 0,
+          };
+        },
+      };
+    }
   };
 }
 

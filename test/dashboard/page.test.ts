@@ -92,6 +92,25 @@ describe("first paint", () => {
     expect(await textOf(page, "[data-metric=visitors] .change")).toBe("");
   });
 
+  it("has the headline before what it is compared with, which moves nothing when it comes", async () => {
+    const { page } = await visit();
+    await allPainted(page);
+    const held: (() => void)[] = [];
+    await page.route("**/api/v2/query", async (route) => {
+      const { date_range } = route.request().postDataJSON() as { date_range: unknown };
+      if (typeof date_range !== "string") await new Promise<void>((go) => held.push(go));
+      await route.continue();
+    });
+    await page.reload();
+    await allPainted(page);
+    expect(await tile(page, "visitors").textContent()).toBe("1,200");
+    expect(await textOf(page, "[data-metric=visitors] .change")).toBe("");
+    await expect.poll(() => held.length).toBe(3);
+    for (const go of held.splice(0)) go();
+    await expect.poll(() => textOf(page, "[data-metric=visitors] .change")).toBe("25%");
+    expect(await page.evaluate("layoutShift")).toBe(0);
+  });
+
   it("has the first numbers within 300 ms of the script's start", async () => {
     const { page } = await visit();
     await page.locator("#current", { hasText: "12" }).waitFor();
