@@ -35,7 +35,7 @@ export function honesty({ strings }: View): Honesty {
   details.addEventListener("toggle", () => {
     const { bottom, left } = button.getBoundingClientRect();
     details.style.top = `${Math.round(bottom + scrollY + 6)}px`;
-    details.style.left = `${Math.round(Math.max(12, Math.min(left, document.documentElement.clientWidth - details.offsetWidth - 12)))}px`;
+    details.style.left = `${Math.round(Math.max(12, Math.min(left, document.body.clientWidth - details.offsetWidth - 12)))}px`;
   });
 
   function facts(
