@@ -1,18 +1,41 @@
 /**
- * A table as it lies in a rollup item: values, then each integer of all rows, how many visitors each has at most, then the sketches. So integers are added
- * up without looking at sketches, and a sketch is decoded only where somebody asks for it. Rows are in order of value.
+ * A table as it lies in a rollup item: values, then each integer of all rows, how many visitors each has at most, then
+ * the sketches. So integers are added up without looking at sketches, and a sketch is decoded only where somebody asks
+ * for it. Rows are in order of value. Visitors who stand in many rows are named once, in a roster of the rollup or of
+ * the table.
  */
 import { ByteReader, type ByteWriter } from "../sketches/bytes.ts";
+import { Roster } from "../sketches/roster.ts";
 import { UltraLogLog } from "../sketches/ultraloglog.ts";
 import { COUNTS, type Measures, saturated } from "./measures.ts";
 
 const LAYOUT = 1;
+/** The same behind a roster of its own. */
+const ROSTER_LAYOUT = 2;
 /** Bits of the mask of columns, above those of COUNTS. */
 const VISITORS = 1 << 20;
 const EXTRAS = 1 << 21;
 
-/** Canonical: equal rows give equal bytes. Rows of nothing are left out; no bytes when there is no other. */
-export function writeColumns(writer: ByteWriter, table: ReadonlyMap<string, Measures>): void {
+/** In how many rows a visitor must stand on average: below, their number costs more than it saves. */
+const ROSTER_PAYS = 2;
+
+/** Names for the visitors of rows that are counted exactly; undefined where they hardly repeat. */
+export function rosterOf(tables: Iterable<Iterable<Measures>>): Roster | undefined {
+  const visitors = new Set<number>();
+  let uses = 0;
+  for (const rows of tables) for (const row of rows) uses += row.visitors?.tell(visitors) ?? 0;
+  return visitors.size > 0 && uses >= ROSTER_PAYS * visitors.size ? Roster.of(visitors) : undefined;
+}
+
+/**
+ * Canonical: equal rows give equal bytes. Rows of nothing are left out; no bytes when there is no other. `shared` is the
+ * roster of the rollup, with every visitor of the table in it, which is then needed to read it.
+ */
+export function writeColumns(
+  writer: ByteWriter,
+  table: ReadonlyMap<string, Measures>,
+  shared?: Roster,
+): void {
   // Texts sort by code unit as they are, which is much faster than comparing entries.
   const values: string[] = [];
   table.forEach((row, value) => {
@@ -24,7 +47,9 @@ export function writeColumns(writer: ByteWriter, table: ReadonlyMap<string, Meas
   let mask = 0;
   for (const row of rows)
     mask |= row.countMask() | (row.isSketched() ? VISITORS : 0) | (row.hasExtras() ? EXTRAS : 0);
-  writer.byte(LAYOUT);
+  const own = shared ? undefined : rosterOf([rows]);
+  writer.byte(own ? ROSTER_LAYOUT : LAYOUT);
+  own?.encode(writer);
   writer.varint(mask);
   writer.varint(values.length);
   for (const value of values) writer.text(value);
@@ -35,13 +60,12 @@ export function writeColumns(writer: ByteWriter, table: ReadonlyMap<string, Meas
   }
   if (mask & VISITORS) {
     for (const { visitors } of rows) writer.varint(visitors?.atMost() ?? 0);
-    writer.parts(rows, writeVisitors);
+    const roster = shared ?? own;
+    writer.parts(rows, (row) => {
+      if (row.isSketched()) row.encodeVisitors(writer, roster);
+    });
   }
   if (mask & EXTRAS) writer.parts(rows, writeExtras);
-}
-
-function writeVisitors(row: Measures, writer: ByteWriter): void {
-  if (row.isSketched()) row.visitors!.encode(writer);
 }
 
 const writeExtras = (row: Measures, writer: ByteWriter): void => row.encodeExtras(writer);
@@ -52,13 +76,16 @@ export class SketchColumns {
   /** Where each row's part begins, and one more where the last ends; undefined when no row has any. */
   readonly #visitors: readonly number[] | undefined;
   readonly #extras: readonly number[] | undefined;
+  readonly #roster: Roster | undefined;
 
   constructor(
     bytes: Uint8Array,
     visitors: readonly number[] | undefined,
     extras: readonly number[] | undefined,
+    roster: Roster | undefined,
   ) {
     this.#bytes = bytes;
+    this.#roster = roster;
     this.#visitors = visitors;
     this.#extras = extras;
   }
@@ -74,7 +101,7 @@ export class SketchColumns {
   /** Adds the visitors of a row. RangeError for bytes that are no sketch, as by `addExtras`. */
   addVisitors(row: number, to: Measures): void {
     if (!this.hasVisitors(row)) return;
-    const sketch = UltraLogLog.decode(this.#part(this.#visitors!, row));
+    const sketch = UltraLogLog.decode(this.#part(this.#visitors!, row), this.#roster);
     if (to.visitors) to.visitors.merge(sketch);
     else to.visitors = sketch;
   }
@@ -89,7 +116,7 @@ export class SketchColumns {
   }
 }
 
-/** What `writeColumns` wrote, read in place. RangeError for other bytes: of sketches not before they are asked for. */
+/** What `writeColumns` wrote, read in place, with the roster that it was given. RangeError for other bytes: of sketches not before they are asked for. */
 export class ColumnTable {
   readonly byteLength: number;
   readonly values: readonly string[];
@@ -98,11 +125,13 @@ export class ColumnTable {
   readonly #counts: readonly (readonly number[] | undefined)[];
   readonly #mostVisitors: readonly number[] | undefined;
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, shared?: Roster) {
     this.byteLength = bytes.length;
     const reader = new ByteReader(bytes);
     const layout = reader.byte();
-    if (layout !== LAYOUT) throw new RangeError(`table layout ${layout}, this code reads ${LAYOUT}`);
+    if (layout !== LAYOUT && layout !== ROSTER_LAYOUT)
+      throw new RangeError(`table layout ${layout}, this code reads ${LAYOUT} and ${ROSTER_LAYOUT}`);
+    const roster = layout === ROSTER_LAYOUT ? Roster.decode(reader) : shared;
     const mask = reader.varint();
     const size = reader.varint();
     const values: string[] = [];
@@ -114,7 +143,8 @@ export class ColumnTable {
     this.#counts = counts;
     this.#mostVisitors = mask & VISITORS ? lengths(reader, size) : undefined;
     const visitors = mask & VISITORS ? offsets(reader, size) : undefined;
-    this.sketches = new SketchColumns(bytes, visitors, mask & EXTRAS ? offsets(reader, size) : undefined);
+    const extras = mask & EXTRAS ? offsets(reader, size) : undefined;
+    this.sketches = new SketchColumns(bytes, visitors, extras, roster);
     if (!reader.done) throw new RangeError(`table of ${size} rows: bytes are left over`);
   }
 

@@ -1,6 +1,7 @@
 /** What is counted for one value of one dimension: integers that add, and sketches that merge. Order never shows. */
 import type { ByteReader, ByteWriter } from "../sketches/bytes.ts";
 import { QuantileSketch } from "../sketches/quantiles.ts";
+import type { Roster } from "../sketches/roster.ts";
 import { UltraLogLog } from "../sketches/ultraloglog.ts";
 import { VITALS, type Vital } from "./event.ts";
 
@@ -149,8 +150,11 @@ export class Measures {
     return false;
   }
 
-  /** Canonical: equal content gives equal bytes. A bit mask says which fields follow. */
-  encode(writer: ByteWriter): void {
+  /**
+   * Canonical: equal content gives equal bytes. A bit mask says which fields follow. With a roster, visitors who are
+   * counted exactly are named by it, and `decode` needs the same.
+   */
+  encode(writer: ByteWriter, roster?: Roster): void {
     const counts = this.countMask();
     const isSketched = this.isSketched();
     const hasMoney = this.#hasMoney();
@@ -160,9 +164,15 @@ export class Measures {
     );
     for (let bit = 0; counts >> bit !== 0; bit++)
       if ((counts >> bit) & 1) writer.signed(saturated(this[COUNTS[bit]!]));
-    if (isSketched) this.visitors!.encode(writer);
+    if (isSketched) this.encodeVisitors(writer, roster);
     if (hasMoney) this.#encodeRevenue(writer);
     if (hasVitals) this.#encodeVitals(writer);
+  }
+
+  /** Visitors alone, of a row that is sketched. */
+  encodeVisitors(writer: ByteWriter, roster?: Roster): void {
+    if (roster) this.visitors!.encodeNamed(writer, roster);
+    else this.visitors!.encode(writer);
   }
 
   /** Revenue and vitals alone; no bytes when there are none. */
@@ -219,12 +229,12 @@ export class Measures {
     }
   }
 
-  static decode(reader: ByteReader): Measures {
+  static decode(reader: ByteReader, roster?: Roster): Measures {
     const measures = new Measures();
     const mask = reader.varint();
     for (let bit = 0; bit < COUNTS.length; bit++)
       if ((mask >> bit) & 1) measures[COUNTS[bit]!] = reader.signed();
-    if (mask & VISITORS_BIT) measures.visitors = UltraLogLog.decode(reader);
+    if (mask & VISITORS_BIT) measures.visitors = UltraLogLog.decode(reader, roster);
     if (mask & REVENUE_BIT) measures.#addRevenueFrom(reader);
     if (mask & VITALS_BIT) measures.#addVitalsFrom(reader);
     return measures;

@@ -3,7 +3,8 @@
  * Merging is addition and union, so any order of merging gives the same bytes (except for a table that overflowed).
  */
 import { ByteReader, ByteWriter } from "../sketches/bytes.ts";
-import { ColumnTable, writeColumns } from "./columns.ts";
+import { Roster } from "../sketches/roster.ts";
+import { ColumnTable, rosterOf, writeColumns } from "./columns.ts";
 import { OTHER, PROPS_PREFIX } from "./dimensions.ts";
 import { REJECT_REASONS, type RejectReason } from "./event.ts";
 import { byKey, COUNTS, type Count, Measures } from "./measures.ts";
@@ -18,6 +19,8 @@ export const MAX_PROPS_TABLES = 44;
 /** Rows one after the other: of commits, and of items before there were columns. */
 const ROWS_VERSION = 1;
 const COLUMNS_VERSION = 2;
+/** Columns behind a roster, which names the visitors of all tables: where that is shorter. */
+const ROSTER_VERSION = 3;
 
 export class Rollup {
   readonly totals: Measures;
@@ -52,7 +55,7 @@ export class Rollup {
   /** The same for one who reads it only: what is still bytes stays bytes. Rows may be shared; never change them. */
   readTable(dimension: string): Table | DeferredTable | undefined {
     const stored = this.#tables.get(dimension);
-    if (stored instanceof Columns) return new ColumnTable(stored.bytes);
+    if (stored instanceof Columns) return stored.read();
     return typeof stored === "function" ? stored() : stored && tableOf(stored);
   }
 
@@ -125,19 +128,24 @@ export class Rollup {
   }
 
   encodeTo(writer: ByteWriter): void {
-    this.#encodeTotals(writer, ROWS_VERSION);
+    writer.byte(ROWS_VERSION);
+    this.#encodeTotals(writer);
     this.#encodeTables(writer, encodeTable);
   }
 
   /** As `encodeTo`, for what is read by column: canonical too, and read by `decode` as well. */
   encodeColumnsTo(writer: ByteWriter): void {
-    this.#encodeTotals(writer, COLUMNS_VERSION);
-    this.#encodeTables(writer, encodeColumns);
+    // Read here, each once, because a roster needs all of them.
+    const tables = this.dimensions.map((dimension) => this.table(dimension)!.values());
+    const roster = rosterOf([[this.totals], ...tables]);
+    writer.byte(roster ? ROSTER_VERSION : COLUMNS_VERSION);
+    roster?.encode(writer);
+    this.#encodeTotals(writer, roster);
+    this.#encodeTables(writer, (stored) => writeColumns(writer, tableOf(stored), roster));
   }
 
-  #encodeTotals(writer: ByteWriter, version: number): void {
-    writer.byte(version);
-    this.totals.encode(writer);
+  #encodeTotals(writer: ByteWriter, roster?: Roster): void {
+    this.totals.encode(writer, roster);
     writer.varint(this.late);
     const rejects = REJECT_REASONS.filter((reason) => this.rejects.get(reason));
     writer.varint(rejects.length);
@@ -159,11 +167,10 @@ export class Rollup {
   static decode(bytes: Uint8Array): Rollup {
     const reader = new ByteReader(bytes);
     const version = reader.byte();
-    if (version !== ROWS_VERSION && version !== COLUMNS_VERSION)
-      throw new RangeError(
-        `rollup version ${version}, this code reads ${ROWS_VERSION} and ${COLUMNS_VERSION}`,
-      );
-    const rollup = new Rollup(Measures.decode(reader));
+    if (version < ROWS_VERSION || version > ROSTER_VERSION)
+      throw new RangeError(`rollup version ${version}, this code reads ${ROWS_VERSION} to ${ROSTER_VERSION}`);
+    const roster = version === ROSTER_VERSION ? Roster.decode(reader) : undefined;
+    const rollup = new Rollup(Measures.decode(reader, roster));
     rollup.late = reader.varint();
     for (let left = reader.varint(); left > 0; left--) {
       const reason = REJECT_REASONS[reader.byte()];
@@ -173,7 +180,7 @@ export class Rollup {
     for (let left = reader.varint(); left > 0; left--) {
       const dimension = reader.text();
       const bytes = reader.block();
-      rollup.#tables.set(dimension, version === ROWS_VERSION ? bytes : new Columns(bytes));
+      rollup.#tables.set(dimension, version === ROWS_VERSION ? bytes : new Columns(bytes, roster));
     }
     return rollup;
   }
@@ -249,9 +256,15 @@ const weight = (counts: Readonly<Record<Count, number>>): number =>
 /** Undecoded columns. */
 class Columns {
   readonly bytes: Uint8Array;
+  readonly #roster: Roster | undefined;
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, roster: Roster | undefined) {
     this.bytes = bytes;
+    this.#roster = roster;
+  }
+
+  read(): ColumnTable {
+    return new ColumnTable(this.bytes, this.#roster);
   }
 }
 
@@ -260,7 +273,7 @@ type StoredTable = Table | Uint8Array | Columns | (() => DeferredTable);
 
 function tableOf(stored: StoredTable): Table {
   if (stored instanceof Uint8Array) return decodeTable(stored);
-  if (stored instanceof Columns) return wholeTable(new ColumnTable(stored.bytes));
+  if (stored instanceof Columns) return wholeTable(stored.read());
   return typeof stored === "function" ? wholeTable(stored()) : stored;
 }
 
@@ -286,11 +299,6 @@ function encodeTable(stored: StoredTable, writer: ByteWriter): void {
     writer.text(value);
     measures.encode(writer);
   }
-}
-
-function encodeColumns(stored: StoredTable, writer: ByteWriter): void {
-  if (stored instanceof Columns) writer.bytes(stored.bytes);
-  else writeColumns(writer, tableOf(stored));
 }
 
 function decodeTable(bytes: Uint8Array): Table {

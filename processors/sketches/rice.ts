@@ -8,7 +8,11 @@ import { trimmed } from "./sorted.ts";
  * evenly cost least with k about log2 of their mean gap.
  */
 
-/** Writes strictly ascending integers, all at least `start`; 16 <= k <= 32. The reader must know their count and k. */
+/** The best k for `count` numbers among the first `size`, a power of two near 0.7 times their mean gap. */
+export const gapBits = (size: number, count: number): number =>
+  count === 0 ? 0 : Math.max(0, 31 - Math.clz32(Math.floor((0.7 * (size - count)) / count)));
+
+/** Writes strictly ascending integers, all at least `start`; 0 <= k <= 32. The reader must know their count and k. */
 export function writeAscending(
   writer: ByteWriter,
   values: readonly number[],
@@ -45,10 +49,12 @@ export function writeAscending(
     let ones = Math.floor(gap / scale);
     const rest = gap - ones * scale;
     // At most 16 bits at a time, so that `pending` never reaches the sign bit.
-    for (; ones >= 16; ones -= 16) put(0xffff, 16);
+    for (; ones >= 15; ones -= 15) put(0x7fff, 15);
     put((2 << ones) - 2, ones + 1);
-    put(rest >>> 16, k - 16);
-    put(rest & 0xffff, 16);
+    if (k > 16) {
+      put(rest >>> 16, k - 16);
+      put(rest & 0xffff, 16);
+    } else put(rest, k);
   }
   if (pendingBits > 0) put(0, 8 - pendingBits);
 }
@@ -73,8 +79,8 @@ export function readAscending(reader: ByteReader, count: number, start: number, 
   while (values.length < count) {
     let ones = 0;
     while (take(1) === 1) ones++;
-    const high = take(k - 16);
-    const value = next + ones * scale + high * 0x10000 + take(16);
+    const rest = k > 16 ? take(k - 16) * 0x10000 + take(16) : take(k);
+    const value = next + ones * scale + rest;
     values.push(value);
     next = value + 1;
   }

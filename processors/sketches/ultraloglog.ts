@@ -5,7 +5,8 @@
  */
 import { readCoded, writeCoded } from "./ans.ts";
 import type { ByteReader, ByteWriter } from "./bytes.ts";
-import { readAscending, writeAscending } from "./rice.ts";
+import { gapBits, readAscending, writeAscending } from "./rice.ts";
+import type { Roster } from "./roster.ts";
 import { insertAt, lowerBound, trimmed } from "./sorted.ts";
 
 /** Registers are chosen by the top 12 bits of a hash: 4,096 of them, one byte each. */
@@ -28,6 +29,8 @@ const RANK_WEIGHT = Float64Array.from({ length: MAX_RANK + 1 }, (_, rank) => 2 *
 const VERSION = 1;
 /** Of registers that are coded: version 1 had them as they are. */
 const CODED_VERSION = 2;
+/** Of coupons that are named by their numbers in a roster. */
+const NAMED_VERSION = 3;
 /** The low half of the first byte: 0 to 13 is the number of coupons, or one of these two. */
 const COUNT_FOLLOWS = 14;
 const DENSE = 15;
@@ -116,6 +119,24 @@ export class UltraLogLog {
     return Math.ceil((1.15 * RAW_ALPHA * REGISTERS * REGISTERS) / sum);
   }
 
+  /** Adds the coupons of an exact sketch to a set; how many there are. */
+  tell(coupons: Set<number>): number {
+    for (const coupon of this.#coupons) coupons.add(coupon);
+    return this.#coupons.length;
+  }
+
+  /** As `encode`, where all coupons are in `roster`: of few among few, a byte or two. */
+  encodeNamed(writer: ByteWriter, roster: Roster): void {
+    if (this.#registers !== undefined) {
+      this.encode(writer);
+      return;
+    }
+    const count = this.#coupons.length;
+    writeHead(writer, NAMED_VERSION, count);
+    if (count < roster.size)
+      writeAscending(writer, roster.numbersOf(this.#coupons), 0, gapBits(roster.size, count));
+  }
+
   /** Equal sets give equal bytes. One byte when empty, 5 or 6 for one value, under 3 per value at 1,000; dense 750 to 2,150. */
   encode(writer: ByteWriter): void {
     if (this.#registers !== undefined) {
@@ -124,19 +145,24 @@ export class UltraLogLog {
       return;
     }
     const count = this.#coupons.length;
-    writer.byte((VERSION << 4) | Math.min(count, COUNT_FOLLOWS));
-    if (count >= COUNT_FOLLOWS) writer.varint(count);
+    writeHead(writer, VERSION, count);
     // n coupons spread over 2^32: clz32(n) is about log2 of the mean gap.
     writeAscending(writer, this.#coupons, -TOP_BIT, Math.clz32(count));
   }
 
-  /** Reads what `encode` wrote. RangeError for bytes that end early or hold what no sketch can. */
-  static decode(reader: ByteReader): UltraLogLog {
+  /**
+   * Reads what `encode` wrote, or with the same roster `encodeNamed`. RangeError for bytes that end early or hold what no
+   * sketch can.
+   */
+  static decode(reader: ByteReader, roster?: Roster): UltraLogLog {
     const head = reader.byte();
     const form = head & 15;
     const isCoded = head >> 4 === CODED_VERSION && form === DENSE;
-    if (head >> 4 !== VERSION && !isCoded)
-      throw new RangeError(`UltraLogLog version ${head >> 4}, expected ${VERSION} or ${CODED_VERSION}`);
+    const names = head >> 4 === NAMED_VERSION && form !== DENSE ? roster : undefined;
+    if (head >> 4 !== VERSION && !isCoded && !names)
+      throw new RangeError(
+        `UltraLogLog version ${head >> 4}, expected ${VERSION}, ${CODED_VERSION}${roster ? ` or ${NAMED_VERSION}` : ""}`,
+      );
     const sketch = new UltraLogLog();
     if (form === DENSE) {
       sketch.#registers = new Uint8Array(REGISTERS);
@@ -150,7 +176,9 @@ export class UltraLogLog {
     const count = form === COUNT_FOLLOWS ? reader.varint() : form;
     if (count > EXACT_LIMIT || (form === COUNT_FOLLOWS && count < COUNT_FOLLOWS))
       throw new RangeError(`UltraLogLog of ${count} coupons, expected ${COUNT_FOLLOWS} to ${EXACT_LIMIT}`);
-    sketch.#coupons = readAscending(reader, count, -TOP_BIT, Math.clz32(count));
+    sketch.#coupons = names
+      ? names.valuesOf(readNumbers(reader, count, names.size))
+      : readAscending(reader, count, -TOP_BIT, Math.clz32(count));
     for (const coupon of sketch.#coupons)
       if (!isCoupon(coupon)) throw new RangeError(`UltraLogLog coupon ${coupon} cannot occur`);
     return sketch;
@@ -175,6 +203,18 @@ export class UltraLogLog {
     }
     return this.#registers;
   }
+}
+
+function writeHead(writer: ByteWriter, version: number, count: number): void {
+  writer.byte((version << 4) | Math.min(count, COUNT_FOLLOWS));
+  if (count >= COUNT_FOLLOWS) writer.varint(count);
+}
+
+/** Of `count` among `size`; all of them need no bytes. */
+function readNumbers(reader: ByteReader, count: number, size: number): number[] {
+  if (count > size) throw new RangeError(`UltraLogLog of ${count} coupons among ${size}`);
+  if (count === size) return Array.from({ length: size }, (_, number) => number);
+  return readAscending(reader, count, 0, gapBits(size, count));
 }
 
 /*

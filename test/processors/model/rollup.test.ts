@@ -1,6 +1,7 @@
 /** Laws of merging, canonical bytes, and tables that are full. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { ColumnTable, writeColumns } from "../../../processors/model/columns.ts";
 import {
   EVENT_DIMENSIONS,
   EXIT_PAGE,
@@ -31,7 +32,8 @@ const plan = fc.record({
   counts: fc.array(fc.tuple(fc.constantFrom(...COUNTS), fc.integer({ min: -3, max: 1_000_000 })), {
     maxLength: 4,
   }),
-  visitors: fc.array(fc.integer(), { maxLength: 6 }),
+  /** Some of them stand in many rows. */
+  visitors: fc.array(fc.oneof(fc.integer({ min: 1, max: 5 }), fc.integer()), { maxLength: 6 }),
   money: fc.array(
     fc.tuple(fc.constantFrom("USD", "KRW", "EUR"), fc.integer({ min: -1_000, max: 1_000_000_000 })),
     { maxLength: 3 },
@@ -83,6 +85,12 @@ const GOLDEN_COLUMNS = [
   "02ff87c0030214c80101a09c01c09a0c80897a80dac4098084af5f80a8d6b907130000000200000003bffffffa02034b52",
   "57cf8c010203555344c4130202001401820b01021201020200010503010a6576656e743a706167651f0182804002012f0b",
   "2fecb0a82feb85b9ecb0a8d80400000100051100000007",
+].join("");
+
+/** Of a rollup whose visitors stand in several rows. */
+const GOLDEN_ROSTER = [
+  "03030c0000000a00000007bfffffef808040330000010a6576656e743a706167651a0180804002012f0b2fecb0a82feb85b9",
+  "ecb0a803010102333180",
 ].join("");
 
 const merged = (...parts: readonly Rollup[]): Rollup => {
@@ -184,8 +192,32 @@ describe("a rollup's bytes", () => {
     expect(hex(Rollup.decode(Buffer.from(GOLDEN_COLUMNS, "hex")).encode())).toBe(GOLDEN);
   });
 
+  it("are these in version 3, which names visitors once where they stand in several rows", () => {
+    const golden = new Rollup();
+    for (const hash of [7, -9, 5]) golden.totals.addVisitor(hash, 8);
+    golden.row("event:page", "/차/녹차")?.addVisitor(7, 8);
+    const home = golden.row("event:page", "/");
+    for (const hash of [7, -9, 5]) home?.addVisitor(hash, 8);
+    const bytes = hex(columns(golden));
+    expect(bytes).toBe(GOLDEN_ROSTER);
+    expect(hex(Rollup.decode(Buffer.from(bytes, "hex")).encode())).toBe(hex(golden.encode()));
+    // A table that lies apart has its own, and the last row is one of the same three.
+    const apart = new ByteWriter();
+    const table = new Map([...golden.table("event:page")!, ["/z", golden.totals] as const]);
+    writeColumns(apart, table);
+    const read = new Rollup();
+    read.mergeTable("event:page", new ColumnTable(apart.finish()));
+    const counted = [...read.table("event:page")!].map(([value, row]) => [value, row.visitors?.estimate()]);
+    expect(counted).toEqual([
+      ["/", 3],
+      ["/z", 3],
+      ["/차/녹차", 1],
+    ]);
+  });
+
   it("of another version are refused", () => {
-    expect(() => Rollup.decode(Uint8Array.of(3, 0, 0, 0, 0))).toThrow("version 3");
+    expect(() => Rollup.decode(Uint8Array.of(4, 0, 0, 0, 0))).toThrow("version 4");
+    expect(() => new ColumnTable(Uint8Array.of(3, 0, 0))).toThrow("layout 3");
   });
 
   it("hold sums that no honest traffic reaches, at their limit", () => {
