@@ -202,6 +202,8 @@ async function foldInSpace(
 }
 
 const CLEANUP = "cleanup";
+/** Portions of the log deleted in one run: at least as much as a run folds, or the log would grow for ever. */
+const PORTIONS_DELETED = 10;
 
 /**
  * Deletes commits that are compacted, in a snapshot and not the newest, and have been so for longer than any reader
@@ -221,7 +223,8 @@ async function cleanUp(store: Store, clock: Clock, shard: string, cursor: number
     const reader = new ByteReader(note.value);
     const noted = reader.varint();
     if (now - reader.varint() < LOG_GRACE_MS) return;
-    if (!(await deleteCommits(store, shard, noted))) return;
+    for (let portion = 1; !(await deleteCommits(store, shard, noted)); portion++)
+      if (portion === PORTIONS_DELETED) return;
   }
   const writer = new ByteWriter(16);
   writer.varint(through);

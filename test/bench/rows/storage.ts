@@ -20,14 +20,23 @@ import { exactly, short } from "../measure.ts";
 /** A million a day. */
 const EVENTS_A_SECOND = 1_000_000 / 86_400;
 const MINUTES = 120;
+/** Until the log is compacted and deleted but for what no snapshot holds. */
+const QUIET_HOURS = 3;
 /** Rates that write-units is also measured at, and for how long: about 100,000 events each. */
 const BUSIER = [
   { eventsPerSecond: 200, minutes: 8 },
   { eventsPerSecond: 2_000, minutes: 1 },
 ];
 
+/** Visits go on for a while and only whole batches are sent: in so many times the time as many events are sent as arrive in it. */
+const STRETCH = 1.9;
+
 interface Simulated {
   readonly events: number;
+  /** As they arrived. */
+  readonly eventsPerSecond: number;
+  /** Packed values and keys, by what is kept. */
+  readonly bytesOf: ReadonlyMap<string, number>;
   readonly bytes: number;
   readonly units: number;
   /** By what is written: log, state, minute, hour... */
@@ -49,7 +58,7 @@ async function simulate(
   const deps = { store, clock, hash: keyedHash, randomBytes, country: () => "" };
   const worker = new ShardWorker(deps, { id: "shard-0", parents: [] });
   const hours = minutes / 60;
-  const corpus = makeCorpus({ seed, events: eventsPerSecond * minutes * 60, hours: hours * 4 });
+  const corpus = makeCorpus({ seed, events: eventsPerSecond * minutes * 60, hours: hours * STRETCH });
   const tidy = async (): Promise<void> => {
     for (let more = true; more; ) ({ more } = await compact({ store, clock }));
   };
@@ -66,17 +75,24 @@ async function simulate(
     askedAt = clock.now();
     if (await isCompactionDue({ store, clock })) await tidy();
   }
-  for (let quiet = 0; quiet < 3; quiet++) {
+  for (let quiet = 0; quiet < QUIET_HOURS; quiet++) {
     clock.advance(HOUR_MS);
     await tidy();
   }
   await store.close();
   const db = new DatabaseSync(path);
+  const kinds = db.prepare(
+    `SELECT substr(pk, 1, instr(pk || '/', '/') - 1) AS kind, sum(length(value) + length(pk) + length(sk)) AS bytes
+     FROM items GROUP BY kind`,
+  );
+  const bytesOf = new Map(kinds.all().map(({ kind, bytes }) => [String(kind), Number(bytes)]));
   db.exec("VACUUM");
   db.close();
   const unitsOf = new Map([...meters].map(([kind, { writes }]) => [kind, writes]));
   return {
     events: corpus.events,
+    eventsPerSecond: (corpus.events * 1_000) / (clock.now() - QUIET_HOURS * HOUR_MS - CORPUS_FROM),
+    bytesOf,
     bytes: statSync(path).size,
     units: [...unitsOf.values()].reduce((sum, count) => sum + count, 0),
     unitsOf,
@@ -118,12 +134,12 @@ const writes: Benchmark = {
       .sort((a, b) => b[1] - a[1])
       .map(([kind, count]) => `${kind} ${short((count * 1_000) / usual.events)}`);
     context.note(
-      `write-units: of ${short(usual.events)} events at 12 a second: ${shares.slice(0, 8).join(", ")}`,
+      `write-units: of ${short(usual.events)} events at ${short(usual.eventsPerSecond)} a second: ${shares.slice(0, 8).join(", ")}`,
     );
     for (const load of BUSIER) {
       const busy = await simulate(context, load);
       context.note(
-        `write-units: ${short(perThousand(busy))} units at ${load.eventsPerSecond} events a second, over ${load.minutes} minutes`,
+        `write-units: ${short(perThousand(busy))} units at ${short(busy.eventsPerSecond)} events a second, of ${short(busy.events)}`,
       );
     }
     return exactly(perThousand(usual), 1_000);
@@ -140,9 +156,12 @@ const bytes: Benchmark = {
   aim: 1 / 200,
   async run(context) {
     simulated ??= simulate(context, { eventsPerSecond: EVENTS_A_SECOND, minutes: MINUTES });
-    const { bytes: size, events } = await simulated;
+    const { bytes: size, events, bytesOf } = await simulated;
+    const shares = [...bytesOf]
+      .sort((a, b) => b[1] - a[1])
+      .map(([kind, bytes]) => `${kind} ${short(bytes / events)}`);
     context.note(
-      `stored-bytes: ${short(events)} events in all; minutes stay for days and hours for years, so a longer history has fewer bytes an event`,
+      `stored-bytes: ${short(events)} events in all, of which ${shares.slice(0, 5).join(", ")} bytes each; of these, log and state stop growing after an hour and a day, minutes after eight days`,
     );
     return exactly(size / events, 1_100);
   },

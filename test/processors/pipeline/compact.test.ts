@@ -315,10 +315,9 @@ describe("a log that a snapshot holds whole", () => {
     for (const record of told) await one.process([record]);
     expect(await newestSnapshot(store, SHARD.id)).toBe(1_000);
     await compactAll(store, clock);
-    for (let run = 0; run < 4; run++) {
-      clock.advance(HOUR + 1);
-      await compact({ store, clock });
-    }
+    // One run after an hour deletes all that the first noted: runs may be rare, and the log must not grow.
+    clock.advance(HOUR + 1);
+    await compact({ store, clock });
     expect((await readCommits(store, SHARD.id, 0)).map(({ n }) => n)).toEqual([1_000]);
     expect(await worker().lastSequence()).toBe(told.at(-1)?.sequence);
     expect((await engine().live(SITE)).latest[0]?.at).toBe(NOON + 999);
