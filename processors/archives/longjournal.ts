@@ -10,7 +10,7 @@ import { type EpochMs, HOUR_MS } from "../model/time.ts";
 
 /** Shorter ones are made into files as fast as DuckDB begins. */
 const LONG_BYTES = 4 << 20;
-/** A journal of 8 MiB and its files fit in half of it. */
+/** A journal of 8 MiB and the files of some hours fit in it. */
 const MEMORY_LIMIT = "96MB";
 
 /** Rows of one site and hour of event time. */
@@ -28,13 +28,15 @@ const selectOf = ({ name, type }: Column, i: number): string =>
     ? `map_from_entries(list_transform(from_json(v[${i + 1}], '[["VARCHAR"]]'), lambda pair: {k: pair[1], v: pair[2]})) AS "${name}"`
     : `CAST(v[${i + 1}] AS ${TYPES[type]}) AS "${name}"`;
 
+/** DuckDB reads into buffers twice as long as the longest line may be. */
+const MAX_LINE_BYTES = 1 << 20;
+
 /** The site in hexadecimal: it names a folder, whatever is in it. */
 const COPY = (into: string): string => `COPY (
   SELECT *, hex(site) AS part_site, "at" // ${HOUR_MS} AS part_hour
-  FROM (SELECT DISTINCT ON (shard, sequence, "index") ${ARCHIVE_COLUMNS.map(selectOf).join(", ")}
+  FROM (SELECT ${ARCHIVE_COLUMNS.map(selectOf).join(", ")}
         FROM (SELECT json AS v FROM read_json($1, format = 'newline_delimited', records = 'false',
-                                              columns = {json: 'VARCHAR[]'}, maximum_object_size = 16777216)))
-  ORDER BY shard, length(sequence), sequence, "index"
+                                              columns = {json: 'VARCHAR[]'}, maximum_object_size = ${MAX_LINE_BYTES})))
 ) TO '${into.replaceAll("'", "''")}' (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (part_site, part_hour))`;
 
 export class LongJournals {
@@ -46,7 +48,7 @@ export class LongJournals {
   }
 
   /**
-   * Writes the rows of a journal, each once and in the order of the fold, to files below `into`, which must not exist.
+   * Writes the rows of a journal, as they came and with their repeats, to files below `into`, which must not exist.
    * Undefined for a journal that is not long, ends in half a line, or holds what DuckDB does not read, such as half a
    * surrogate pair: then nothing is there that counts, and whoever asked makes the files without it.
    */
@@ -70,8 +72,14 @@ export class LongJournals {
 
 async function begin() {
   const { DuckDBInstance } = await import("@duckdb/node-api");
-  // One thread: what else goes on needs the other processors.
-  const instance = await DuckDBInstance.create(":memory:", { memory_limit: MEMORY_LIMIT, threads: "1" });
+  const instance = await DuckDBInstance.create(":memory:", {
+    memory_limit: MEMORY_LIMIT,
+    // What else goes on needs the other processors.
+    threads: "1",
+    // What was freed goes back to the system: 35 instead of 90 MB stay resident, for a tenth more time.
+    allocator_flush_threshold: "8MB",
+    allocator_bulk_deallocation_flush_threshold: "8MB",
+  });
   return { instance, connection: await instance.connect() };
 }
 

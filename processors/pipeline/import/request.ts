@@ -52,10 +52,27 @@ export function takeRequest(line: number, request: LogRequest, options: ImportOp
       return;
     }
   }
-  const url = /^https?:\/\//i.test(target)
-    ? target
-    : `https://${request.host || options.hostname}${target.startsWith("/") ? "" : "/"}${target}`;
+  const url = /^https?:\/\//i.test(target) ? target : urlOf(request.host || options.hostname, target);
   sink.row(line, { at, ip, agent, url, referrer, kind: kindOf(status, options.all ? method : "") });
+}
+
+/** Different targets whose URLs are remembered: a log names the same pages over and over, and each URL is looked up thrice. */
+const MAX_URLS = 20_000;
+let urlsHost = "";
+const urls = new Map<string, string>();
+
+function urlOf(host: string, target: string): string {
+  if (host !== urlsHost || urls.size >= MAX_URLS) {
+    urls.clear();
+    urlsHost = host;
+  }
+  let url = urls.get(target);
+  if (url === undefined) {
+    url = `https://${host}${target.startsWith("/") ? "" : "/"}${target}`;
+    // A part of the URL, because the target is a part of the whole chunk, which would stay in memory with it.
+    urls.set(url.slice(url.length - target.length), url);
+  }
+  return url;
 }
 
 const kinds = new Map<string, ImportKind>();
