@@ -109,7 +109,7 @@ export const responseSchemas: Readonly<Record<string, Schema>> = {
       dimensions,
       change: list(
         { type: "number", nullable: true },
-        "Of each metric: whole percent; bounce_rate and conversion_rate in points. null: not comparable.",
+        "Of each metric: whole percent; bounce_rate and conversion rates in points. null: not comparable.",
       ),
     }),
     nullable: true,

@@ -90,7 +90,7 @@ const query: Schema = {
     metrics: list(
       { type: "string" },
       "visitors, visits, pageviews, views_per_visit, bounce_rate, visit_duration, events, scroll_depth, time_on_page, " +
-        "total_revenue, average_revenue, percentage, conversion_rate, engaged_time; " +
+        "total_revenue, average_revenue, percentage, conversion_rate, group_conversion_rate, engaged_time; " +
         "p75 and p95 of lcp, inp, cls, ttfb and fcp, as in lcp_p75.",
     ),
     date_range: described(

@@ -81,9 +81,10 @@ class ShownRow implements Sortable {
   }
 
   metric(index: number): MetricValue {
-    const { tally, entry } = this.row;
+    const { tally, entry, group: groupVisitors } = this.row;
     const allVisitors = this.#counted.all.visitors;
-    return metricValue(this.#request.metrics[index]!, tally, { isPage: this.#isPage, entry, allVisitors });
+    const context = { isPage: this.#isPage, entry, allVisitors, groupVisitors };
+    return metricValue(this.#request.metrics[index]!, tally, context);
   }
 
   metricAtMost(index: number): number | undefined {

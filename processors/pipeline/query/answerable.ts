@@ -1,7 +1,7 @@
 /** Which questions have an answer, and which of them rollups hold: each dimension by itself, with the metrics it has. */
 import { EXIT_PAGE } from "../../model/dimensions.ts";
 import { bad } from "./fields.ts";
-import { asksBehaviour, filteredDimensions, tableOf } from "./filter.ts";
+import { asksBehaviour, filteredDimensions, isGoal, tableOf } from "./filter.ts";
 import type { Metric, QueryRequest } from "./request.ts";
 
 /** Metrics of a visit as a whole; a custom event or property has none. */
@@ -39,6 +39,9 @@ export function checkMeaning(request: QueryRequest): void {
       bad(`metrics[${i}]: percentage needs a dimension`);
     if (metric === "conversion_rate" && !shown.some(isOfEvents))
       bad(`metrics[${i}]: conversion_rate needs event:goal, event:page or event:props:*`);
+    const hasGroups = time !== undefined || breakdown.some((name) => !isGoal(name));
+    if (metric === "group_conversion_rate" && !(shown.some(isGoal) && hasGroups))
+      bad(`metrics[${i}]: group_conversion_rate needs event:goal, and a dimension beside it`);
     const event = breakdown.find(isOfEvents);
     const isEntry = breakdown.length === 1 && event === "event:page" && ENTRY_METRICS.has(metric);
     if (event && VISIT_METRICS.has(metric) && !isEntry)
@@ -70,6 +73,8 @@ export function beyondRollups(request: QueryRequest): string | undefined {
 function unheld(metric: Metric, request: QueryRequest): string | undefined {
   const shown = tableDimension(request);
   if (!shown) return undefined;
+  if (metric === "group_conversion_rate")
+    return `${metric} divides by all visitors of a group, of whom rollups do not hold which goals they reached`;
   const isEntry = shown === "event:page" && ENTRY_METRICS.has(metric);
   if (isOfEvents(shown) && VISIT_METRICS.has(metric) && !isEntry)
     return `${metric} belongs to visits; rollups do not hold the visits in which ${shown} had a value`;

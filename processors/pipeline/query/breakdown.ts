@@ -16,6 +16,8 @@ export interface Row {
   readonly tally: Tally;
   /** Of pages: the visits that entered there. */
   readonly entry: Tally | undefined;
+  /** Visitors of the same group, whatever goals they reached; only where a metric divides by them. */
+  readonly group?: number;
 }
 
 /** The tables of one bucket: the dimension's or the totals, and for pages that of their entries. */

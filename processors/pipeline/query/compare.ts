@@ -88,7 +88,7 @@ function sameDayOfWeek(date: LocalDate, target: LocalDate): LocalDate {
 }
 
 /** Metrics that are percentages already: their change is in points. */
-const IN_POINTS: ReadonlySet<Metric> = new Set(["bounce_rate", "conversion_rate"]);
+const IN_POINTS: ReadonlySet<Metric> = new Set(["bounce_rate", "conversion_rate", "group_conversion_rate"]);
 
 /**
  * Change against the number before, as the Stats API states it: whole percent, 100 for something after nothing; bounce

@@ -5,12 +5,13 @@ import { type Clock, DAY_MS, type EpochMs, MINUTE_MS, windowStart } from "../../
 import type { Granularity } from "../rollups.ts";
 import { type Counted, lateEvents, type Question } from "./answer.ts";
 import { tableDimension } from "./answerable.ts";
-import type { QueryArchive } from "./archive.ts";
+import type { ArchiveAnswer, ArchivedRow, QueryArchive } from "./archive.ts";
 import { breakDown, keeps, tablesOf, withoutGaps } from "./breakdown.ts";
+import { filteredDimensions, isGoal } from "./filter.ts";
 import { MergedTally } from "./metrics.ts";
 import { type Bucket, cut, type Range } from "./range.ts";
 import type { RollupReader, Wanted } from "./reader.ts";
-import type { Metric } from "./request.ts";
+import type { Metric, QueryRequest } from "./request.ts";
 import { TOTALS } from "./windows.ts";
 
 /** Metrics that divide by all visitors. */
@@ -43,19 +44,23 @@ export class Counting {
     const buckets = time ? cut(time, range, site.timeZone) : [{ label: "", ...range }];
     // Before the archive is asked: what is complete then stays complete.
     const newest = await this.#reader.newest();
-    const { rows, allVisitors, late, archivedUntil } = await archive.answer({
-      site,
-      request,
-      range,
-      buckets,
-      keptFrom,
-    });
+    const answer = (asked: QueryRequest) =>
+      archive.answer({ site, request: asked, range, buckets, keptFrom });
+    const [{ rows, allVisitors, late, archivedUntil }, groupOf] = await Promise.all([
+      answer(request),
+      request.metrics.includes("group_conversion_rate") ? groups(request, answer) : undefined,
+    ]);
     const isTotal = !time && request.breakdown.length === 0;
     return {
       rows:
         isTotal && rows.length === 0
           ? withoutGaps([], buckets, range.from)
-          : rows.map((row) => ({ ...row, bucket: buckets[row.at]!, entry: row.entry })),
+          : rows.map((row) => ({
+              ...row,
+              bucket: buckets[row.at]!,
+              entry: row.entry,
+              ...(groupOf && { group: groupOf(row) }),
+            })),
       all: { visitors: allVisitors, isExact: true },
       buckets,
       late,
@@ -119,4 +124,25 @@ export class Counting {
     // As it is now: later reads add to what was merged.
     return { visitors: all.visitors, isExact: all.isExact };
   }
+}
+
+/** Asks for all visitors of the groups in which a goal is asked for, and answers how many a row's group has. */
+async function groups(
+  request: QueryRequest,
+  answer: (request: QueryRequest) => Promise<ArchiveAnswer>,
+): Promise<(row: ArchivedRow) => number> {
+  const { breakdown, filters } = request;
+  const { rows } = await answer({
+    ...request,
+    metrics: ["visitors"],
+    breakdown: breakdown.filter((name) => !isGoal(name)),
+    filters: filters.filter((filter) => !filteredDimensions([filter]).some(isGoal)),
+  });
+  const visitors = new Map(
+    rows.map(({ at, values, tally }) => [JSON.stringify([at, ...values]), tally.visitors]),
+  );
+  return ({ at, values }) => {
+    const group = values.filter((_, i) => !isGoal(breakdown[i]!));
+    return visitors.get(JSON.stringify([at, ...group])) ?? 0;
+  };
 }

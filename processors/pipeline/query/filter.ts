@@ -25,6 +25,8 @@ export const asksBehaviour = (filters: readonly Filter[]): boolean =>
 /** The table that holds a dimension: goals are event names other than page views. */
 export const tableOf = (dimension: string): string => (dimension === GOAL ? "event:name" : dimension);
 
+export const isGoal = (dimension: string): boolean => tableOf(dimension) === "event:name";
+
 export const holds = (dimension: string, value: string): boolean => dimension !== GOAL || value !== PAGEVIEW;
 
 /** Whether a value of the filtered dimension passes. */

@@ -127,12 +127,14 @@ export interface MetricContext {
   readonly entry: Tally | undefined;
   /** All visitors of the query, whatever the row. */
   readonly allVisitors: number;
+  /** Those of the row's group, whatever goals they reached. */
+  readonly groupVisitors?: number | undefined;
 }
 
 export function metricValue(
   metric: Metric,
   measures: Tally,
-  { isPage, entry, allVisitors }: MetricContext,
+  { isPage, entry, allVisitors, groupVisitors = 0 }: MetricContext,
 ): MetricValue {
   const visit = isPage ? entry : measures;
   switch (metric) {
@@ -163,6 +165,8 @@ export function metricValue(
     case "percentage":
     case "conversion_rate":
       return ratio(100 * measures.visitors, allVisitors, 1);
+    case "group_conversion_rate":
+      return ratio(100 * measures.visitors, groupVisitors, 1);
     default:
       return vital(metric, measures);
   }

@@ -20,7 +20,12 @@ export interface Warning {
   readonly warning: string;
 }
 
-const VISITOR_METRICS: ReadonlySet<Metric> = new Set(["visitors", "percentage", "conversion_rate"]);
+const VISITOR_METRICS: ReadonlySet<Metric> = new Set([
+  "visitors",
+  "percentage",
+  "conversion_rate",
+  "group_conversion_rate",
+]);
 const MONEY_METRICS: ReadonlySet<Metric> = new Set(["total_revenue", "average_revenue"]);
 
 export interface Answered {

@@ -211,3 +211,46 @@ describe("a question that both can answer", () => {
     );
   }, 60_000);
 });
+
+describe("a conversion within a group", () => {
+  it.each<[string, { dimensions: string[]; filters: unknown[][] }]>([
+    [
+      "a source and a browser that is filtered",
+      {
+        dimensions: ["visit:source"],
+        filters: [
+          ["is", "event:goal", ["signup"]],
+          ["is", "visit:browser", ["Chrome"]],
+        ],
+      },
+    ],
+    ["a device with each goal", { dimensions: ["event:goal", "visit:device"], filters: [] }],
+    ["an hour", { dimensions: ["time:hour"], filters: [["contains", "event:goal", ["s"]]] }],
+  ])("is a share of all visitors of %s", async (_, { dimensions, filters }) => {
+    const ask = async (of: string[], passing: unknown[][]) =>
+      data.engine.query({
+        site_id: SITE,
+        metrics: ["visitors", ...(of === dimensions ? ["group_conversion_rate"] : [])],
+        date_range: ["2026-03-28", "2026-03-29"],
+        dimensions: of,
+        filters: passing,
+        pagination: { limit: 1_000 },
+      });
+    const { results, meta } = await ask(dimensions, filters);
+    const isGoal = (name: unknown): boolean => name === "event:goal";
+    const groups = await ask(
+      dimensions.filter((name) => !isGoal(name)),
+      filters.filter(([, name]) => !isGoal(name)),
+    );
+    const visitorsOf = new Map(
+      groups.results.map((row) => [JSON.stringify(row.dimensions), Number(row.metrics[0])]),
+    );
+    expect(meta.source).toBe("archive");
+    expect(results.length).toBeGreaterThan(2);
+    for (const row of results) {
+      const group = row.dimensions.filter((__, i) => !isGoal(dimensions[i]));
+      const all = visitorsOf.get(JSON.stringify(group)) ?? 0;
+      expect(row.metrics[1]).toBe(Math.round((Number(row.metrics[0]) * 1_000) / all) / 10);
+    }
+  });
+});

@@ -65,6 +65,15 @@ describe("rollups cannot answer", () => {
       "metrics[0]",
       { metrics: ["visit_duration"], dimensions: ["event:props:plan"] },
     ],
+    [
+      "which share of a source reached a goal",
+      "metrics[0]",
+      {
+        metrics: ["group_conversion_rate"],
+        dimensions: ["time:day"],
+        filters: [["is", "event:goal", ["signup"]]],
+      },
+    ],
     ["money by exit page", "metrics[0]", { metrics: ["total_revenue"], dimensions: ["visit:exit_page"] }],
     [
       "pages of a source",

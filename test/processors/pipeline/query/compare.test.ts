@@ -297,7 +297,6 @@ describe("a request's filters and extras", () => {
     ["dimensions[0]", /not recorded/, { dimensions: ["visit:browser_version"] }],
     ["dimensions[1]", /twice/, { dimensions: ["time:day", "time:day"] }],
     ["metrics[1]", /twice/, { metrics: ["visitors", "visitors"] }],
-    ["metrics[0]", /rollups/, { metrics: ["group_conversion_rate"] }],
     ["include.time_labels", /time dimension/, { include: { time_labels: true } }],
     ["pagination.page", /limit, offset/, { pagination: { page: 2 } }],
   ])("name %s and say %s", (field, says, change) => {

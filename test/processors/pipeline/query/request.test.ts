@@ -88,6 +88,8 @@ describe("a query", () => {
     ["metrics[0]", { ...good, metrics: ["percentage"] }],
     ["metrics[0]", { ...good, metrics: ["conversion_rate"], dimensions: ["visit:source"] }],
     ["metrics[0]", { ...good, metrics: ["bounce_rate"], dimensions: ["event:goal"] }],
+    ["event:goal", { ...good, metrics: ["group_conversion_rate"], dimensions: ["visit:source"] }],
+    ["beside it", { ...good, metrics: ["group_conversion_rate"], dimensions: ["event:goal"] }],
     ["metrics[0]", { ...good, metrics: ["scroll_depth"], dimensions: ["visit:exit_page"] }],
     ["filters", { ...good, dimensions: ["event:page"], filters: [["is", "visit:source", ["Google"]]] }],
     [
