@@ -52,8 +52,20 @@ export function numberOf(value: MetricValue | undefined): number | undefined {
 
 const DAY = 86_400_000;
 
+/** Made when it is first needed: a page has forty of Intl's formats, which take as long to make as all its elements. */
+function once<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}
+
 export function formatter(locale: string, timeZone: string): Formatter {
-  const number = (options: Intl.NumberFormatOptions) => new Intl.NumberFormat(locale, options);
+  const number = (options: Intl.NumberFormatOptions) => {
+    const made = once(() => new Intl.NumberFormat(locale, options));
+    return { format: (value: number) => made().format(value) };
+  };
   const count = number({ maximumFractionDigits: 0 });
   const compact = number({ notation: "compact", maximumFractionDigits: 1 });
   const long = number({ notation: "compact", maximumSignificantDigits: 4 });
@@ -74,8 +86,15 @@ export function formatter(locale: string, timeZone: string): Formatter {
   const units = { hour: unit("hour"), minute: unit("minute"), second: unit("second") };
   const seconds = unit("second", 1);
   const load = { seconds: unit("second", 1, "short"), millis: unit("millisecond", 0, "short") };
-  const at = (options: Intl.DateTimeFormatOptions, zone = timeZone) =>
-    new Intl.DateTimeFormat(locale, { hourCycle: "h23", timeZone: zone, ...options });
+  const at = (options: Intl.DateTimeFormatOptions, zone = timeZone) => {
+    const made = once(
+      () => new Intl.DateTimeFormat(locale, { hourCycle: "h23", timeZone: zone, ...options }),
+    );
+    return {
+      format: (ms: number) => made().format(ms),
+      formatRange: (from: number, to: number) => made().formatRange(from, to),
+    };
+  };
   const clock = at({ hour: "2-digit", minute: "2-digit", second: "2-digit" });
   const minute = at({ hour: "2-digit", minute: "2-digit" });
   const wall = {
@@ -97,9 +116,11 @@ export function formatter(locale: string, timeZone: string): Formatter {
   const moment = at({ month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" }, "UTC");
   const dayOf = at({ year: "numeric", month: "short", day: "numeric" }, timeZone);
   const year = at({ year: "numeric" }, "UTC");
-  const plurals = new Intl.PluralRules(locale);
-  const regions = new Intl.DisplayNames(locale, { type: "region", fallback: "code" });
-  const languages = new Intl.DisplayNames(locale, { type: "language", fallback: "code" });
+  const plurals = once(() => new Intl.PluralRules(locale));
+  const namesOf = (type: "region" | "language") =>
+    once(() => new Intl.DisplayNames(locale, { type, fallback: "code" }));
+  const regions = namesOf("region");
+  const languages = namesOf("language");
 
   const span = (total: number): string => {
     const rounded = Math.round(total);
@@ -171,8 +192,8 @@ export function formatter(locale: string, timeZone: string): Formatter {
     },
     day: (ms) => dayOf.format(ms),
     times: (from, to) => moment.formatRange(Date.parse(`${from}Z`), Date.parse(`${to}Z`)),
-    isOne: (value) => plurals.select(value) === "one",
-    country: (code) => known(regions, code),
-    language: (tag) => known(languages, tag),
+    isOne: (value) => plurals().select(value) === "one",
+    country: (code) => known(regions(), code),
+    language: (tag) => known(languages(), tag),
   };
 }
