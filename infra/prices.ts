@@ -1,4 +1,4 @@
-/** What AWS asks in us-east-1, in US dollars, list prices without free tiers: the one table that every estimate is priced from. */
+/** What AWS asks in us-east-1, in US dollars, and what it gives: the one table that every estimate is priced from. */
 
 /** When the pages below were read. */
 export const PRICED_AT = "2026-11-22";
@@ -29,13 +29,37 @@ export const PRICES = {
   readUnit: 0.125e-6,
   storedGbMonth: 0.25,
   backupGbMonth: 0.2,
-  /** A GB of logs taken, and a custom metric and an alarm for a month. https://aws.amazon.com/cloudwatch/pricing/ */
+  /** A GB of logs taken, of the usual class and of the one for infrequent access. https://aws.amazon.com/cloudwatch/pricing/ */
   logGb: 0.5,
+  rareLogGb: 0.25,
+  /** For a month: a custom metric, a metric that an alarm looks at, and a dashboard. */
   metricMonth: 0.3,
   alarmMonth: 0.1,
+  dashboardMonth: 3,
+  /** A GB from a region to browsers. https://aws.amazon.com/ec2/pricing/on-demand/ */
+  regionGb: 0.09,
   /** A trace that is kept. https://aws.amazon.com/xray/pricing/ */
   trace: 5e-6,
 } as const;
+
+/**
+ * What an account has without charge each month, for ever and in the units of the prices above, if nothing else in it has
+ * used it up: https://aws.amazon.com/free/ (always free), and the pages above.
+ */
+export const ALWAYS_FREE = {
+  edgeRequests: 10_000_000,
+  edgeGb: 1_024,
+  regionGb: 100,
+  invocations: 1_000_000,
+  gbSeconds: 400_000,
+  storedGb: 25,
+  logGb: 5,
+  metrics: 10,
+  alarms: 10,
+  dashboards: 3,
+  traces: 100_000,
+} as const;
+export type Allowance = keyof typeof ALWAYS_FREE;
 
 export const MONTH_SECONDS = 730 * 3_600;
 /** AWS bills 2^30 bytes as a GB. */

@@ -18,6 +18,10 @@ export const ENV = {
   lateness: "RIVULET_LATENESS_MS",
   /** The origin that browsers use, without a slash at its end. */
   url: "RIVULET_URL",
+  /** Where pages report to. */
+  reportUrl: "RIVULET_REPORT_URL",
+  /** Name of the function that answers readers, for who may call it itself. */
+  queryFunction: "RIVULET_QUERY_FUNCTION",
   /** ARN of the topic that alerts about traffic go to. */
   alertTopic: "RIVULET_ALERT_TOPIC",
   /** Milliseconds within which the canary's click must be in an answer. */
@@ -36,7 +40,7 @@ export const ENV = {
   mapping: "RIVULET_MAPPING",
   usualWindow: "RIVULET_USUAL_WINDOW_S",
   thriftyWindow: "RIVULET_THRIFTY_WINDOW_S",
-  /** Name of the table of countries beside the code. Unset: CloudFront says where a visitor is. */
+  /** Path of the table of countries. Unset: CloudFront says where a visitor is. */
   countries: "RIVULET_COUNTRIES",
   /** The registered sites, as `formatSites` writes them. */
   sites: "RIVULET_SITES",

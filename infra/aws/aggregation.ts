@@ -2,6 +2,7 @@
 import { Duration } from "aws-cdk-lib";
 import { Construct } from "constructs";
 import { ENV } from "../../processors/env.ts";
+import type { Countries } from "./countries.ts";
 import { Handler } from "./function.ts";
 import { ShardReader } from "./reader.ts";
 import type { ClickStream } from "./stream.ts";
@@ -16,8 +17,8 @@ export interface AggregationProps {
   readonly environment: Readonly<Record<string, string>>;
   /** Whether it reads by enhanced fan-out. */
   readonly fanOut: boolean;
-  /** Whether clicks come without their country. */
-  readonly knowsCountries: boolean;
+  /** Where clicks come without their country. */
+  readonly countries: Countries | undefined;
   readonly tracesInvocations: boolean;
   readonly concurrency?: number | undefined;
 }
@@ -44,7 +45,7 @@ export class Aggregation extends Construct {
         [ENV.sites]: sites,
         ...environment,
       },
-      knowsCountries: props.knowsCountries,
+      countries: props.countries,
       beginsTraces: props.tracesInvocations,
       concurrency,
     });

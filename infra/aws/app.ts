@@ -23,6 +23,7 @@ export function rivuletStack(app: App, files: SiteFiles): { stack: Stack; rivule
   if ((domain === undefined) !== (certificate === undefined)) {
     throw new Error("domain and certificate come together: -c domain=NAME -c certificate=ARN (of us-east-1)");
   }
+  const direct = text("direct");
   const budget = text("budget");
   const email = text("alarmEmail");
   const runbook = text("runbook");
@@ -33,8 +34,8 @@ export function rivuletStack(app: App, files: SiteFiles): { stack: Stack; rivule
     enhancedFanOut: text("enhancedFanOut") === "true",
     retention: Duration.hours(wholeNumber("retentionHours", text("retentionHours") ?? "24")),
     lateness: Duration.seconds(wholeNumber("latenessSeconds", text("latenessSeconds") ?? "60")),
-    direct: text("direct") === "true",
-    tracing: text("tracing") === "clicks" ? "clicks" : "all",
+    ...(direct && { direct: direct === "true" }),
+    tracing: text("tracing") === "all" ? "all" : "clicks",
     firewall: text("firewall") === "true",
     believeSenders: text("believeSenders") === "true",
     auth: auth(text("auth")),

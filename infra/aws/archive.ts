@@ -13,6 +13,7 @@ import { Construct } from "constructs";
 import { ENV } from "../../processors/env.ts";
 import { ARCHIVE_COLUMNS, type ColumnType } from "../../processors/model/archive.ts";
 import { privateBucket } from "./bucket.ts";
+import type { Countries } from "./countries.ts";
 import { Handler } from "./function.ts";
 import { ShardReader } from "./reader.ts";
 import type { ClickStream } from "./stream.ts";
@@ -29,7 +30,7 @@ export interface ArchiveProps {
   /** Whether it reads by enhanced fan-out. */
   readonly fanOut: boolean;
   /** Whether clicks come without their country. */
-  readonly knowsCountries: boolean;
+  readonly countries: Countries | undefined;
   readonly tracesInvocations: boolean;
   readonly concurrency?: number | undefined;
 }
@@ -117,7 +118,7 @@ export class Archive extends Construct {
         [ENV.sites]: props.sites,
         ...props.environment,
       },
-      knowsCountries: props.knowsCountries,
+      countries: props.countries,
       beginsTraces: props.tracesInvocations,
       concurrency: props.concurrency,
     });

@@ -1,10 +1,6 @@
 /** What is uploaded of a function: its entry and, in files of their own, what it loads when it needs it. Knows no construct. */
-import { copyFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildSync } from "esbuild";
-import { COUNTRY_TABLE } from "../../processors/geo/table.ts";
 
 const handlers = new URL("../../processors/handlers/", import.meta.url);
 /** A checkout has sources; a package, where Node runs no TypeScript, what was compiled from them. */
@@ -15,8 +11,22 @@ const UNUSED_CREDENTIALS = [
   "@smithy/credential-provider-imds", // of an EC2 instance
 ];
 
-/** Makes `index.mjs` and its chunks in `folder` of the file in processors/handlers. Throws esbuild's errors. */
-export function bundleHandler(handler: string, folder: string): void {
+/** The files in processors/handlers that export a `handler`. */
+export const HANDLERS = [
+  "aggregate",
+  "alerts",
+  "archive",
+  "canary",
+  "compact",
+  "import",
+  "query",
+  "rebuild",
+  "thrift",
+] as const;
+export type HandlerName = (typeof HANDLERS)[number];
+
+/** Makes `index.mjs` and its chunks in `folder` of a handler. Throws esbuild's errors. */
+export function bundleHandler(handler: HandlerName, folder: string): void {
   buildSync({
     entryPoints: { index: fileURLToPath(new URL(`${handler}.${extension}`, handlers)) },
     outdir: folder,
@@ -37,9 +47,4 @@ export function bundleHandler(handler: string, folder: string): void {
       js: 'import{createRequire as __createRequire}from"node:module";const require=__createRequire(import.meta.url);',
     },
   });
-}
-
-/** Puts the table of countries by address into a bundle's folder. Throws when its package is not installed. */
-export function addCountries(folder: string, name: string): void {
-  copyFileSync(createRequire(import.meta.url).resolve(COUNTRY_TABLE), join(folder, name));
 }

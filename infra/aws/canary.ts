@@ -11,8 +11,11 @@ import type { AnalyticsTable } from "./table.ts";
 
 export interface CanaryProps {
   readonly data: AnalyticsTable;
-  /** Origin that browsers use. */
+  /** Origin of the dashboard, and where pages report to. */
   readonly url: string;
+  readonly reportUrl: string;
+  /** Whom it asks itself, where readers need a key. Default: as a reader, through the API. */
+  readonly reader?: Handler | undefined;
   /** Default: every five minutes. */
   readonly every?: Duration;
   /** By when a click must be in the answers. Default: 15 s, which allows for cold starts. */
@@ -25,7 +28,14 @@ export class Canary extends Construct {
 
   constructor(scope: Construct, id: string, props: CanaryProps) {
     super(scope, id);
-    const { data, url, every = Duration.minutes(5), within = Duration.seconds(15) } = props;
+    const {
+      data,
+      url,
+      reportUrl,
+      reader,
+      every = Duration.minutes(5),
+      within = Duration.seconds(15),
+    } = props;
     this.#data = data;
     this.handler = new Handler(this, "Canary", {
       handler: "canary",
@@ -33,12 +43,15 @@ export class Canary extends Construct {
       timeout: within.plus(Duration.seconds(20)),
       memory: 256,
       environment: {
-        // It only names the metrics: the canary may do nothing that a browser may not.
+        // It only names the metrics: the canary may do nothing that a browser may not, but ask where readers need a key.
         [ENV.table]: data.table.tableName,
         [ENV.url]: url,
+        [ENV.reportUrl]: reportUrl,
+        ...(reader && { [ENV.queryFunction]: reader.function.functionName }),
         [ENV.canaryMs]: String(within.toMilliseconds()),
       },
     });
+    if (reader) this.handler.allow(["lambda:InvokeFunction"], reader.function.functionArn);
     this.handler.function.configureAsyncInvoke({ retryAttempts: 0, maxEventAge: Duration.minutes(1) });
     new Rule(this, "Schedule", {
       description: "Rivulet: canary",

@@ -70,7 +70,7 @@ export class CostEstimate {
       PRICES.apiRequest +
       (direct ? 0 : PRICES.edgeRequest) +
       (hasFirewall ? PRICES.firewallRequest + PRICES.edgeFunction : 0) +
-      (LOGGED_BYTES / GB) * PRICES.logGb +
+      (LOGGED_BYTES / GB) * PRICES.rareLogGb +
       TRACED * PRICES.trace;
     yield ["requests", ingestion.api.metricCount(sum), perRequest];
     if (capacity === "on-demand") {

@@ -9,23 +9,11 @@ import { Architecture, Code, Function as LambdaFunction, Runtime, Tracing } from
 import { LogGroup, RetentionDays } from "aws-cdk-lib/aws-logs";
 import { Construct } from "constructs";
 import { ENV } from "../../processors/env.ts";
-import { addCountries, bundleHandler } from "./bundle.ts";
-
-/** The table's name beside the code. */
-const COUNTRIES = "countries.mmdb";
+import { bundleHandler, type HandlerName } from "./bundle.ts";
+import type { Countries } from "./countries.ts";
 
 export interface HandlerProps {
-  /** Name of the file in processors/handlers that exports `handler`. */
-  readonly handler:
-    | "aggregate"
-    | "alerts"
-    | "archive"
-    | "canary"
-    | "compact"
-    | "import"
-    | "query"
-    | "rebuild"
-    | "thrift";
+  readonly handler: HandlerName;
   readonly description: string;
   readonly timeout: Duration;
   /** MB; the share of a CPU grows with it (1769 = one). */
@@ -33,8 +21,8 @@ export interface HandlerProps {
   readonly environment: Readonly<Record<string, string>>;
   /** Whether Lambda begins traces itself where a caller brings none. Default: true. */
   readonly beginsTraces?: boolean | undefined;
-  /** Carries the table of countries by address: 8 MB, read when the first click comes that no CloudFront has seen. */
-  readonly knowsCountries?: boolean | undefined;
+  /** For functions that look countries up themselves. */
+  readonly countries?: Countries | undefined;
   /** Executions kept for this function and the most it may have. Default: the account's common pool. */
   readonly concurrency?: number | undefined;
 }
@@ -63,14 +51,18 @@ export class Handler extends Construct {
       description: props.description,
       // Commands that only list or destroy ask for no code.
       code: Stack.of(this).bundlingRequired
-        ? Code.fromAsset(bundled(props.handler, props.knowsCountries))
+        ? Code.fromAsset(bundled(props.handler))
         : Code.fromInline("// not bundled"),
       handler: "index.handler",
       runtime: Runtime.NODEJS_24_X,
       architecture: Architecture.ARM_64,
       memorySize: props.memory,
       timeout: props.timeout,
-      environment: { ...props.environment, ...(props.knowsCountries && { [ENV.countries]: COUNTRIES }) },
+      environment: {
+        ...props.environment,
+        ...(props.countries && { [ENV.countries]: props.countries.path }),
+      },
+      ...(props.countries && { layers: [props.countries.layer] }),
       reservedConcurrentExecutions: props.concurrency,
       role: this.role,
       logGroup,
@@ -92,13 +84,11 @@ export class Handler extends Construct {
 const bundles = new Map<string, string>();
 
 /** The folder that holds a handler with all it needs; made once in a process. Throws esbuild's errors. */
-function bundled(handler: string, knowsCountries = false): string {
-  const key = JSON.stringify([handler, knowsCountries]);
-  const known = bundles.get(key);
+function bundled(handler: HandlerName): string {
+  const known = bundles.get(handler);
   if (known) return known;
   const folder = mkdtempSync(join(tmpdir(), `rivulet-${handler}-`));
   bundleHandler(handler, folder);
-  if (knowsCountries) addCountries(folder, COUNTRIES);
-  bundles.set(key, folder);
+  bundles.set(handler, folder);
   return folder;
 }

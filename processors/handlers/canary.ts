@@ -1,41 +1,36 @@
 /**
- * Lambda entry of the canary: clicks as a browser does, asks as a reader does until the click is in the answer, and tells
- * how long that took. Throws when it is not there in time, so that the function's errors are the alarm.
+ * Lambda entry of the canary: clicks as a browser does, asks until the click is in the answer, and tells how long that
+ * took. Throws when it is not there in time, so that the function's errors are the alarm.
  */
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { CANARY_SITE, ENV, requireEnv } from "../env.ts";
 import { ClickstreamError } from "../errors.ts";
+import { type CanaryAnswer, type CanaryQuestion, clicksIn, clicksOn } from "./canaryclick.ts";
 import { tell } from "./metrics.ts";
 
 const url = requireEnv(process.env, ENV.url);
+const reportUrl = requireEnv(process.env, ENV.reportUrl);
 const withinMs = Number(requireEnv(process.env, ENV.canaryMs));
+const queryFunction = process.env[ENV.queryFunction];
+/** Page views of a page: as anybody may ask, or of the function itself where readers need a key. */
+const counted = queryFunction ? askFunction(queryFunction) : askApi;
 
 const PAUSE_MS = 250;
 
 export async function handler(): Promise<{ readonly visibleMs: number }> {
   const page = `/${randomUUID()}`;
   const clickedAt = Date.now();
-  await ask("/v1/events", {
+  await post(reportUrl, {
     s: CANARY_SITE,
     b: page,
     e: [{ n: "pageview", u: `https://${CANARY_SITE}${page}` }],
   });
-  const query = {
-    site_id: CANARY_SITE,
-    metrics: ["pageviews"],
-    date_range: "realtime",
-    filters: [["is", "event:page", [page]]],
-  };
   for (;;) {
-    const { results } = (await (await ask("/api/v2/query", query)).json()) as {
-      results: { metrics: number[] }[];
-    };
-    const counted = results[0]?.metrics[0] ?? 0;
+    const clicks = await counted(page);
     const visibleMs = Date.now() - clickedAt;
-    if (counted > 1)
-      throw new ClickstreamError("invariant", `one click was counted ${counted} times: ${page}`);
-    if (counted === 1) {
+    if (clicks > 1) throw new ClickstreamError("invariant", `one click was counted ${clicks} times: ${page}`);
+    if (clicks === 1) {
       tell({ Visible: visibleMs }, Date.now());
       return { visibleMs };
     }
@@ -48,14 +43,27 @@ export async function handler(): Promise<{ readonly visibleMs: number }> {
   }
 }
 
+async function askApi(page: string): Promise<number> {
+  const answer = await post(`${url}/api/v2/query`, clicksOn(page));
+  return clicksIn((await answer.json()) as Parameters<typeof clicksIn>[0]);
+}
+
+function askFunction(name: string): (page: string) => Promise<number> {
+  return async (canary) => {
+    const { invoke } = await import("../invocation.ts");
+    const question: CanaryQuestion = { canary };
+    return ((await invoke(name, question)) as CanaryAnswer).clicks;
+  };
+}
+
 /** Posts JSON. Throws `unavailable` with the status when it is refused. */
-async function ask(path: string, body: unknown): Promise<Response> {
-  const response = await fetch(url + path, {
+async function post(to: string, body: unknown): Promise<Response> {
+  const response = await fetch(to, {
     method: "POST",
     headers: { "Content-Type": "application/json", "User-Agent": "node" },
     body: JSON.stringify(body),
     signal: AbortSignal.timeout(10_000),
   });
   if (response.ok) return response;
-  throw new ClickstreamError("unavailable", `POST ${path} was answered ${response.status}`);
+  throw new ClickstreamError("unavailable", `POST ${new URL(to).pathname} was answered ${response.status}`);
 }

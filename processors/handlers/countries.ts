@@ -1,13 +1,12 @@
 /** Countries by address where clicks do not come through CloudFront: from the table that lies beside the code. */
-import { join } from "node:path";
-import { ENV, requireEnv } from "../env.ts";
+import { ENV } from "../env.ts";
 
 const table = process.env[ENV.countries];
 
 /** "" for every address where CloudFront says the country: it is in the envelope, before the address is hashed. */
 export const country: (ip: string) => string = table ? await lookup(table) : () => "";
 
-async function lookup(name: string): Promise<(ip: string) => string> {
+async function lookup(path: string): Promise<(ip: string) => string> {
   const { countryLookup } = await import("../geo/country.ts");
-  return countryLookup(join(requireEnv(process.env, "LAMBDA_TASK_ROOT"), name));
+  return countryLookup(path);
 }

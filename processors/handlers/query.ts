@@ -7,6 +7,13 @@ import { readFreshness } from "../pipeline/freshness.ts";
 import { OwnerApi } from "../pipeline/owner.ts";
 import { QueryApi } from "../pipeline/query/api.ts";
 import { QueryEngine } from "../pipeline/query/engine.ts";
+import {
+  type CanaryAnswer,
+  type CanaryQuestion,
+  clicksIn,
+  clicksOn,
+  isCanaryQuestion,
+} from "./canaryclick.ts";
 import { exploring } from "./explore.ts";
 import { refusal } from "./http.ts";
 import { route } from "./routes.ts";
@@ -37,7 +44,10 @@ const owner = new OwnerApi({
   rejected: async (site) => (await engine.live(site)).rejected,
 });
 
-export async function handler(event: APIGatewayProxyEvent): Promise<APIGatewayProxyResult> {
+export async function handler(
+  event: APIGatewayProxyEvent | CanaryQuestion,
+): Promise<APIGatewayProxyResult | CanaryAnswer> {
+  if (isCanaryQuestion(event)) return { clicks: clicksIn(await engine.query(clicksOn(event.canary))) };
   try {
     return await route(event, { api, owner, access, explorations: explored?.explorations, sessions });
   } catch (error) {

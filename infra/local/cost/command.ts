@@ -2,6 +2,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { ClickstreamError } from "../../../processors/errors.ts";
 import { parseStreamLine, type StreamLine } from "../../../processors/model/streamfile.ts";
+import { DAY_MS } from "../../../processors/model/time.ts";
 import { PRICED_AT } from "../../prices.ts";
 import { linesOf } from "../replay.ts";
 import { ASSUMED, type Assumptions, bill, renderBill } from "./bill.ts";
@@ -26,15 +27,15 @@ const atLeast =
 
 export function addCost(program: Command): void {
   program
-    .command("cost <file>")
+    .command("cost [file]")
     .description(
-      "say what a recorded stream would cost a month on AWS: played through the real consumer, counted, priced",
+      "say what a recorded stream would cost a month on AWS: played through the real consumer, counted, priced. Without a file: a day of made-up visits",
     )
     .option(
       "--views <number>",
       "page views a month; the recording is stretched to that rate",
       atLeast(1),
-      1_000_000,
+      10_000_000,
     )
     .option(
       "--shards <number>",
@@ -48,29 +49,41 @@ export function addCost(program: Command): void {
       atLeast(0),
       ASSUMED.dashboardHours,
     )
-    .option("--direct", "as deployed with -c direct=true: clicks go around CloudFront", ASSUMED.direct)
+    .option("--no-direct", "as deployed with -c direct=false: clicks come through CloudFront")
     .addOption(
       new Option("--tracing <what>", "as deployed with -c tracing")
         .choices(["all", "clicks"])
         .default(ASSUMED.tracing),
     )
     .option("--json", "print the lines as JSON", false)
-    .action(async (file: string, { views, shards, dashboardHours, direct, tracing, json }: Flags) => {
-      // The whole consumer: only for those who ask.
-      const { measure } = await import("./measure.ts");
-      const usage = await measure(await recording(file), {
-        viewsPerMonth: views,
-        shards: shards === "on-demand" ? 4 : shards,
-      });
-      const assumed: Assumptions = { ...ASSUMED, shards, dashboardHours, direct, tracing };
-      const due = bill(usage, views, assumed);
-      console.log(
-        json
-          ? JSON.stringify({ pricedAt: PRICED_AT, assumed, usage, ...due }, null, 2)
-          : renderBill(due, assumed),
-      );
-      if (!json) console.log(`List prices of us-east-1 as of ${PRICED_AT}, without free tiers and taxes.`);
-    });
+    .action(
+      async (file: string | undefined, { views, shards, dashboardHours, direct, tracing, json }: Flags) => {
+        // The whole consumer: only for those who ask.
+        const { measure } = await import("./measure.ts");
+        const usage = await measure(file === undefined ? await madeUp() : await recording(file), {
+          viewsPerMonth: views,
+          shards: shards === "on-demand" ? 4 : shards,
+        });
+        const assumed: Assumptions = { ...ASSUMED, shards, dashboardHours, direct, tracing };
+        const due = bill(usage, views, assumed);
+        console.log(
+          json
+            ? JSON.stringify({ pricedAt: PRICED_AT, assumed, usage, ...due }, null, 2)
+            : renderBill(due, assumed),
+        );
+        if (!json) console.log(`Prices of us-east-1 as of ${PRICED_AT}, without taxes.`);
+      },
+    );
+}
+
+/**
+ * A day of the demo's visitors: two pages a visit on average, goals, robots, repeats, and three visits in four in browsers
+ * that leave a page's report to the next (docs/collector.md).
+ */
+async function madeUp(): Promise<StreamLine[]> {
+  const { generate } = await import("../../../test/kit/generate.ts");
+  const from = Date.UTC(2026, 0, 5);
+  return [...generate({ seed: 1, from, to: from + DAY_MS, events: 20_000, handsOver: 0.75 })];
 }
 
 async function recording(file: string): Promise<StreamLine[]> {

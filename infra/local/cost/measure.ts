@@ -6,7 +6,7 @@ import { setImmediate as breathe } from "node:timers/promises";
 import { keyedHash, randomBytes } from "../../../processors/crypto.ts";
 import { PAGEVIEW } from "../../../processors/model/event.ts";
 import { partitionKeyOf, type StreamLine } from "../../../processors/model/streamfile.ts";
-import { type EpochMs, MINUTE_MS, SECOND_MS } from "../../../processors/model/time.ts";
+import { type EpochMs, HOUR_MS, MINUTE_MS, SECOND_MS } from "../../../processors/model/time.ts";
 import { ShardWorker } from "../../../processors/pipeline/aggregate.ts";
 import { isCompactionDue } from "../../../processors/pipeline/cadence.ts";
 import { compact } from "../../../processors/pipeline/compact.ts";
@@ -31,6 +31,8 @@ export interface Usage {
   readonly pageviews: number;
   /** POSTs of browsers. */
   readonly requests: number;
+  /** How often browsers fetched the collector. */
+  readonly collectorLoads: number;
   /** Bytes of their bodies, and of the records made of them. */
   readonly bodyBytes: number;
   readonly recordBytes: number;
@@ -47,6 +49,8 @@ export interface Usage {
 const WINDOW_MS = SECOND_MS;
 const BATCH_RECORDS = 1_000;
 const PUT_UNIT_BYTES = 25 * 1_024;
+/** For how long a browser keeps the collector (infra/aws/site.ts). */
+const COLLECTOR_FRESH_MS = HOUR_MS;
 
 /**
  * The recording's arrivals are stretched or pressed evenly so that its page views come at `viewsPerMonth`; each keeps its
@@ -138,7 +142,21 @@ export async function measure(
   await handOver();
   now = minuteEnds;
   await fold();
-  return { pageviews, seconds, ...usage, ...use, storedBytes: await storedBytes(store, sites) };
+  const loaded = { collectorLoads: collectorLoads(recorded), storedBytes: await storedBytes(store, sites) };
+  return { pageviews, seconds, ...usage, ...use, ...loaded };
+}
+
+/** A sender fetches it when it has none, or an old one; by the recording's own times, as people came. */
+function collectorLoads(lines: readonly StreamLine[]): number {
+  const fetchedAt = new Map<string, EpochMs>();
+  let loads = 0;
+  for (const { arrival, envelope } of lines) {
+    const sender = JSON.stringify([envelope.ip, envelope.ua64]);
+    if (arrival - (fetchedAt.get(sender) ?? -Infinity) < COLLECTOR_FRESH_MS) continue;
+    fetchedAt.set(sender, arrival);
+    loads += 1;
+  }
+  return loads;
 }
 
 const idle = (): FunctionUse => ({ invocations: 0, cpuMs: 0, units: noUnits() });

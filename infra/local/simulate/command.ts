@@ -51,7 +51,7 @@ export function monthlyDollars({
 }: Report): number {
   const month = MONTH_SECONDS;
   return (
-    requestsPerSecond * month * (PRICES.apiRequest + PRICES.edgeRequest + PRICES.putUnit) +
+    requestsPerSecond * month * (PRICES.apiRequest + PRICES.putUnit) +
     (shards * month * PRICES.shardHour) / 3_600 +
     invocationsPerSecond * month * PRICES.invocation +
     busy * shards * month * PRICES.gbSecond +

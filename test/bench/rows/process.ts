@@ -5,7 +5,8 @@ import { mkdtemp } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { bundleHandler } from "../../../infra/aws/bundle.ts";
+import { bundleHandler, HANDLERS, type HandlerName } from "../../../infra/aws/bundle.ts";
+import { ENV } from "../../../processors/env.ts";
 import { type ServerProcess, startServer } from "../../kit/server.ts";
 import type { Benchmark } from "../benchmark.ts";
 import { residentMb } from "../load.ts";
@@ -84,22 +85,27 @@ const lambda: Benchmark = {
   better: "lower",
   floor: 1.8,
   aim: 1.15,
-  async run({ budgetMs, directory }) {
-    bundleHandler("aggregate", directory);
-    const outfile = join(directory, "index.mjs");
-    const code = `await import(${JSON.stringify(outfile)}); process.exit(0)`;
+  async run({ budgetMs, directory, note }) {
     const env = {
-      RIVULET_TABLE: "t",
-      RIVULET_STREAM: "s",
-      RIVULET_SITES: "demo@UTC",
+      ...Object.fromEntries(Object.values(ENV).map((name) => [name, "1"])),
+      [ENV.sites]: "demo@UTC",
       AWS_REGION: "us-east-1",
       AWS_ACCESS_KEY_ID: "none",
       AWS_SECRET_ACCESS_KEY: "none",
     };
-    return sideBySide(
-      { subject: () => nodeMs(["--input-type=module", "-e", code], env), baseline: empty },
-      budgetMs,
-    );
+    const importMs = (handler: HandlerName): Promise<number> => {
+      const entry = JSON.stringify(join(directory, handler, "index.mjs"));
+      return nodeMs(["--input-type=module", "-e", `await import(${entry}); process.exit(0)`], env);
+    };
+    const medians: string[] = [];
+    for (const handler of HANDLERS) {
+      bundleHandler(handler, join(directory, handler));
+      const times: number[] = [];
+      for (let run = 0; run < 7; run++) times.push(await importMs(handler));
+      medians.push(`${handler} ${short(median(times.sort((a, b) => a - b)))}`);
+    }
+    note(`lambda-import: medians of 7 in ms: ${medians.join(", ")}`);
+    return sideBySide({ subject: () => importMs("aggregate"), baseline: empty }, budgetMs);
   },
 };
 

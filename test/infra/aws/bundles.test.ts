@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
-import { readdirSync, statSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { zipSync } from "fflate";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { randomBytes, secrets } from "../../../processors/crypto.ts";
 import { createGrant, listGrants } from "../../../processors/pipeline/access.ts";
@@ -8,7 +9,7 @@ import { addRule, ruleOf } from "../../../processors/pipeline/alerts/rules.ts";
 import { recentAlerts } from "../../../processors/pipeline/alerts/watch.ts";
 import { lambdaEvent } from "../../kit/lambda/event.ts";
 import { type Cloud, type FunctionName, startCloud } from "./cloud.ts";
-import { bundleOf } from "./lambda.ts";
+import { bundleOf, resolve } from "./lambda.ts";
 import { type Others, startOthers } from "./others.ts";
 import { ask, numbers, request } from "./requests.ts";
 import { type Json, synthesise } from "./synth.ts";
@@ -17,8 +18,7 @@ let cloud: Cloud;
 let others: Others;
 beforeAll(async () => {
   others = await startOthers();
-  // Direct, because it has all that the usual deployment has, and the table of countries besides.
-  const context = { direct: "true", archive: "true", imports: "true", budget: "50" };
+  const context = { archive: "true", imports: "true", budget: "50" };
   cloud = await startCloud({ sites: "shop.example@Asia/Seoul", ...context }, others.endpoints);
 });
 afterAll(async () => {
@@ -120,6 +120,16 @@ describe("the functions as they are deployed", () => {
     ]);
   });
 
+  it("tell the canary of its own site's clicks and of no other's, which it asks by the function's own event", async () => {
+    const query = cloud.start("query");
+    const page = "/00000000-0000-4000-8000-000000000000";
+    expect(await query.invoke({ canary: page })).toEqual({ clicks: 0 });
+    expect(await query.invoke({ canary: "/cart" }), "of the shop").toEqual({ clicks: 0 });
+    // However a client puts it, it is a part of an event of the API.
+    const sent = request("POST", "/api/v2/query", { body: JSON.stringify({ canary: page }) });
+    expect(await query.invoke(sent)).toMatchObject({ statusCode: 400 });
+  });
+
   it("answer readers as the API document says", async () => {
     const query = cloud.start("query");
     const sites = await query.invoke(request("GET", "/api/v2/sites"));
@@ -200,8 +210,18 @@ describe("the functions as they are deployed", () => {
   });
 
   it("tell an owner's topic when a rule says so, and note that it was told", async () => {
-    // So many are not counted, whether the minute of the clicks is over by now or not.
-    const rule = ruleOf("shop.example", "r-1", NOW - 7_200_000, { kind: "below", limit: 1_000, minutes: 60 });
+    // A rule looks at whole minutes only: these are over, whenever the others were.
+    const at = NOW - 10 * 60_000;
+    const old = {
+      b: "batch-old",
+      e: [
+        { n: "pageview", t: at },
+        { n: "pageview", t: at + 1 },
+      ],
+    };
+    await post(old, 2);
+    await cloud.start("aggregate").invoke(await shardEvent());
+    const rule = ruleOf("shop.example", "r-1", NOW - 7_200_000, { kind: "above", limit: 1, minutes: 60 });
     await addRule(cloud.store, rule);
     expect(await cloud.start("alerts").invoke({})).toEqual({ rules: 1, told: 1 });
     expect(await cloud.start("alerts").invoke({})).toEqual({ rules: 1, told: 0 });
@@ -308,41 +328,40 @@ describe("the functions as they are deployed", () => {
     return [id, cloud.known[id]!];
   }
 
-  it("are small files, every one", () => {
+  it("are small, every one: as a package, in its largest file, and in what a cold start reads", () => {
     for (const [name, id] of Object.entries(cloud.ids)) {
-      const files = sizesOf(bundleOf(cloud.synthesised, id));
-      expect(files.get("index.mjs"), `${name}: what a cold start reads`).toBeLessThan(150_000);
-      expect(Math.max(...files.values()), `${name}: what is loaded at once`).toBeLessThan(400_000);
+      const folder = bundleOf(cloud.synthesised, id);
+      const files = new Map(readdirSync(folder).map((file) => [file, readFileSync(join(folder, file))]));
+      const packed = zipSync(Object.fromEntries(files)).length;
+      expect(packed, `${name}: what is uploaded`).toBeLessThan(400_000);
+      const sizes = new Map([...files].map(([file, { length }]) => [file, length]));
+      expect(Math.max(...sizes.values()), `${name}: what is loaded at once`).toBeLessThan(400_000);
+      expect(sizes.get("index.mjs"), `${name}: what a cold start reads`).toBeLessThan(150_000);
     }
   });
 
-  it("start cold in not much more than an empty Node does", () => {
-    const entry = join(bundleOf(cloud.synthesised, cloud.ids.aggregate), "index.mjs");
-    const environment = { RIVULET_TABLE: "t", RIVULET_STREAM: "s", RIVULET_SITES: "demo@UTC" };
-    const load = `await import(${JSON.stringify(entry)});`;
-    const cold: number[] = [];
-    const empty: number[] = [];
-    for (let run = 0; run < 4; run++) {
-      empty.push(processorMs("", environment));
-      cold.push(processorMs(load, environment));
+  it("start cold in not much more than an empty Node does, every one", () => {
+    let empty = processorMs("", {});
+    for (const [name, id] of Object.entries(cloud.ids)) {
+      const { Environment } = cloud.synthesised.template.toJSON().Resources[id].Properties;
+      const environment = resolve(Environment.Variables, cloud.known);
+      const load = `await import(${JSON.stringify(join(bundleOf(cloud.synthesised, id), "index.mjs"))});`;
+      // Measured 1.1 to 1.7 on a quiet machine; with the SDK's clients and the tracer loaded at once it was 5.
+      let ratio = processorMs(load, environment) / empty;
+      for (let again = 0; again < 5 && ratio >= 2.5; again++) {
+        empty = processorMs("", {});
+        ratio = processorMs(load, environment) / empty;
+      }
+      expect(ratio, name).toBeLessThan(2.5);
     }
-    // Measured 1.5 on a quiet machine; with the SDK's clients and the tracer loaded at once it was 5.
-    expect(Math.min(...cold) / Math.min(...empty)).toBeLessThan(2.5);
   });
 });
 
-it("have the collector report to the API itself where that is chosen", () => {
+it("have the collector report to the API itself", () => {
   const outputs = JSON.stringify(cloud.synthesised.template.findOutputs("*"));
   expect(outputs).toMatch(/data-api=\\".*execute-api.*\/v1\/events\\" data-site=/);
   expect(() => synthesise({ context: { direct: "true", firewall: "true" } })).toThrow(/around CloudFront/);
 });
-
-const sizesOf = (folder: string): Map<string, number> =>
-  new Map(
-    readdirSync(folder)
-      .filter((name) => name.endsWith(".mjs"))
-      .map((name) => [name, statSync(join(folder, name)).size]),
-  );
 
 /** Of a Node that runs `code` and ends. */
 function processorMs(code: string, environment: Record<string, string>): number {

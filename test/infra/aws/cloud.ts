@@ -225,14 +225,15 @@ export async function startCloud(
     used,
     may: (name, call) => roles.get(name)!(call),
     start(name, timeoutMs) {
-      const { Environment, Timeout } = synthesised.template.toJSON().Resources[ids[name]].Properties;
+      const { Environment, Timeout, Layers } = synthesised.template.toJSON().Resources[ids[name]].Properties;
+      const opt = Layers && bundleOf(synthesised, Layers[0].Ref);
       const folder = bundleOf(synthesised, ids[name]);
       const container = startContainer({
         entry: join(folder, "index.mjs"),
         timeoutMs: timeoutMs ?? Timeout * 1_000,
         ahead,
         environment: {
-          ...resolve(Environment.Variables, known),
+          ...inOpt(resolve(Environment.Variables, known), opt),
           // What Lambda itself sets.
           AWS_REGION: "us-east-1",
           AWS_ACCESS_KEY_ID: "local",
@@ -325,6 +326,15 @@ export async function startCloud(
     },
   };
 }
+
+/** With paths in a layer's folder, which a container mounts at /opt. */
+const inOpt = (variables: Record<string, string>, folder: string | undefined): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(variables).map(([name, value]) => [
+      name,
+      folder ? value.replace(/^\/opt\//, `${folder}/`) : value,
+    ]),
+  );
 
 function jsonOf(body: string): Json {
   try {

@@ -59,8 +59,9 @@ function intrinsic(name: string, argument: Json, known: Known): Json {
   throw new Error(`${name} is not known`);
 }
 
-/** Folder of the code that the template would upload. */
+/** Folder that the template would upload for a function or a layer. */
 export function bundleOf(cloud: Synthesised, id: string): string {
-  const key: string = cloud.template.toJSON().Resources[id].Properties.Code.S3Key;
+  const { Code, Content } = cloud.template.toJSON().Resources[id].Properties;
+  const key: string = (Code ?? Content).S3Key;
   return join(cloud.outdir, `asset.${key.replace(/\.zip$/, "")}`);
 }

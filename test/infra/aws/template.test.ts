@@ -5,6 +5,7 @@ import { Certificate } from "aws-cdk-lib/aws-certificatemanager";
 import { HostedZone } from "aws-cdk-lib/aws-route53";
 import { afterAll, describe, expect, it } from "vitest";
 import { Rivulet } from "../../../infra/aws/rivulet.ts";
+import { ASSUMED } from "../../../infra/local/cost/bill.ts";
 import { CONTENT_SECURITY_POLICY } from "../../../infra/local/gateway/http.ts";
 import { MAX_BODY_BYTES } from "../../../infra/mapping.ts";
 import { PRICES } from "../../../infra/prices.ts";
@@ -27,7 +28,7 @@ const chosen = synthesise({
     enhancedFanOut: "true",
     latenessSeconds: "300",
     sites: "shop.example@Asia/Seoul,blog.example",
-    tracing: "clicks",
+    direct: "false",
     scriptPath: "/stats/s.js",
     ingestPath: "/stats/e",
   },
@@ -42,6 +43,7 @@ const full = synthesise({
     archive: "true",
     firewall: "true",
     budget: "60",
+    tracing: "all",
   },
 });
 afterAll(() => {
@@ -52,7 +54,7 @@ const CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/4b1f7e52-3a0
 const ours = (type: string) => cloud.of(type).filter(([id]) => id.startsWith("Rivulet"));
 
 describe("functions", () => {
-  it("run Node 24 on arm64, trace, and name their memory, timeout and log group", () => {
+  it("run Node 24 on arm64, and name their memory, timeout and log group", () => {
     const functions = ours("AWS::Lambda::Function");
     const entries = functions.map(([, { Properties }]) => Properties.Description).toSorted();
     expect(new Set(entries).size).toBeGreaterThanOrEqual(4);
@@ -60,7 +62,6 @@ describe("functions", () => {
       expect(Properties, id).toMatchObject({
         Runtime: "nodejs24.x",
         Architectures: ["arm64"],
-        TracingConfig: { Mode: "Active" },
         MemorySize: expect.any(Number),
         Timeout: expect.any(Number),
         LoggingConfig: { LogGroup: expect.anything() },
@@ -68,13 +69,19 @@ describe("functions", () => {
     }
   });
 
-  it("begin no traces where the stream calls them, if that is chosen", () => {
-    const begin = ours("AWS::Lambda::Function").length;
-    const modes = chosen
-      .of("AWS::Lambda::Function")
-      .flatMap(([, { Properties }]) => Properties.TracingConfig?.Mode ?? []);
-    expect(modes.filter((mode: string) => mode === "PassThrough")).toHaveLength(1);
-    expect(modes.length).toBeGreaterThanOrEqual(begin - 1);
+  it("trace, every one; those that the stream calls begin no traces unless that is chosen", () => {
+    const tracing = (of: typeof cloud) =>
+      of
+        .of("AWS::Lambda::Function")
+        .filter(([id]) => id.startsWith("Rivulet"))
+        .map(([id, { Properties }]) => [id, Properties.TracingConfig?.Mode] as const);
+    const consumer = /^Rivulet(Aggregation|ArchiveConsumer)/;
+    for (const [id, mode] of tracing(cloud))
+      expect(mode, id).toBe(consumer.test(id) ? "PassThrough" : "Active");
+    for (const [id, mode] of tracing(full)) expect(mode, id).toBe("Active");
+    // What the consumers add to the traces of clicks is sent with their own permission.
+    const policies = cloud.of("AWS::IAM::Policy").filter(([id]) => consumer.test(id));
+    expect(JSON.stringify(policies)).toContain("xray:PutTraceSegments");
   });
 
   it("have a role each", () => {
@@ -603,6 +610,14 @@ describe("the distribution", () => {
 });
 
 describe("logs", () => {
+  it("of requests, which nobody reads while all is well, are of the cheaper class", () => {
+    const { AccessLogSetting } = cloud.only("AWS::ApiGateway::Stage");
+    const { LogGroupClass } = cloud
+      .of("AWS::Logs::LogGroup")
+      .find(([id]) => JSON.stringify(AccessLogSetting.DestinationArn).includes(`"${id}"`))![1].Properties;
+    expect(LogGroupClass).toBe("INFREQUENT_ACCESS");
+  });
+
   it("are kept for a month, all of them", () => {
     const groups = cloud.of("AWS::Logs::LogGroup");
     expect(groups.length).toBeGreaterThan(ours("AWS::Lambda::Function").length);
@@ -662,6 +677,11 @@ describe("alarms", () => {
         expect(Dimensions?.length, `${id} ${MetricName}`).toBeGreaterThan(0);
   });
 
+  it("look at as many metrics as the cost model counts", () => {
+    const looked = cloud.of("AWS::CloudWatch::Alarm").flatMap(([, alarm]) => metricsOf(alarm));
+    expect(looked).toHaveLength(ASSUMED.alarms);
+  });
+
   it("look at metrics that the functions tell, under the table's name", () => {
     const own = alarms
       .flatMap(([, alarm]) => metricsOf(alarm))
@@ -710,7 +730,7 @@ describe("the budget", () => {
     expect(dollars({})).toBeCloseTo(730 * PRICES.onDemandHour + 8, 6);
     const hour = { requests: 1_000, writes: 2_000, reads: 4_000, calls: 3_600, aggregationMs: 3_600 * 50 };
     const rate =
-      1_000 * (3.5e-6 + 1e-6 + 0.6e-6 + 0.1e-6 + 0.5 * (420 / 2 ** 30) + 0.01 * 5e-6) +
+      1_000 * (3.5e-6 + 1e-6 + 0.6e-6 + 0.1e-6 + 0.25 * (420 / 2 ** 30) + 0.01 * 5e-6) +
       2_000 * 0.625e-6 +
       4_000 * 0.125e-6 +
       3_600 * (0.2e-6 + 0.2875 * 5e-6) + // four shards: one call a second and a twentieth of three are traced
@@ -769,13 +789,29 @@ describe("observability", () => {
     });
   });
 
-  it("clicks on a site of its own where readers need no key, and not at all where they do", () => {
-    const canaries = (of: typeof cloud) =>
+  it("clicks where pages report to, and where readers need a key asks the function that answers, which it may call", () => {
+    const canary = (of: typeof cloud): Json =>
       of
         .of("AWS::Lambda::Function")
-        .filter(([, { Properties }]) => /clicks, and asks/.test(Properties.Description));
-    expect(canaries(cloud)).toHaveLength(1);
-    expect(canaries(chosen)).toHaveLength(0);
+        .find(([, { Properties }]) => /clicks, and asks/.test(Properties.Description))![1].Properties
+        .Environment.Variables;
+    const calls = (of: typeof cloud): Json[] =>
+      of
+        .of("AWS::IAM::Policy")
+        .filter(([id]) => id.startsWith("RivuletCanary"))
+        .flatMap(([, { Properties }]) => Properties.PolicyDocument.Statement)
+        .filter(({ Action }: Json) => Action === "lambda:InvokeFunction");
+    expect(JSON.stringify(canary(cloud).RIVULET_REPORT_URL)).toMatch(/execute-api.*\/v1\/events/);
+    expect(canary(cloud)).not.toHaveProperty("RIVULET_QUERY_FUNCTION");
+    expect(calls(cloud)).toEqual([]);
+    expect(JSON.stringify(canary(chosen).RIVULET_REPORT_URL)).toMatch(/DomainName.*\/stats\/e/);
+    const [[query]] = chosen
+      .of("AWS::Lambda::Function")
+      .filter(([id]) => id.startsWith("RivuletServingQuery")) as [[string, Resource]];
+    expect(canary(chosen).RIVULET_QUERY_FUNCTION).toEqual({ Ref: query });
+    expect(calls(chosen)).toEqual([
+      { Action: "lambda:InvokeFunction", Effect: "Allow", Resource: { "Fn::GetAtt": [query, "Arn"] } },
+    ]);
   });
 });
 
@@ -913,7 +949,7 @@ describe("sites", () => {
       .flatMap(([, { Properties }]) => Properties.Environment?.Variables?.RIVULET_SITES ?? []);
 
   it("reach the functions that register them, with their time zones", () => {
-    expect(variable(chosen)).toEqual(Array(2).fill("shop.example@Asia/Seoul,blog.example@UTC"));
+    expect(variable(chosen)).toEqual(Array(2).fill("shop.example@Asia/Seoul,blog.example@UTC,_canary@UTC"));
   });
 
   it("are demo in UTC when none is named, as on one machine, and the one of the canary", () => {

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { CANARY_SITE, ENV } from "../../../processors/env.ts";
+import { startWire } from "../../conformance/doubles.ts";
 import { type ServerProcess, startServer } from "../../kit/server.ts";
 
 const data = mkdtempSync(join(tmpdir(), "rivulet-canary-"));
@@ -22,7 +23,12 @@ async function canary(
   withinMs: number,
 ): Promise<{ run: () => Promise<{ visibleMs: number }>; log: string[] }> {
   vi.resetModules();
-  Object.assign(process.env, { [ENV.table]: "clicks", [ENV.url]: url, [ENV.canaryMs]: String(withinMs) });
+  Object.assign(process.env, {
+    [ENV.table]: "clicks",
+    [ENV.url]: url,
+    [ENV.reportUrl]: `${url}/v1/events`,
+    [ENV.canaryMs]: String(withinMs),
+  });
   const log: string[] = [];
   vi.spyOn(process.stdout, "write").mockImplementation((line) => log.push(String(line)) > 0);
   const { handler } = await import("../../../processors/handlers/canary.ts");
@@ -42,8 +48,35 @@ describe("the canary", () => {
 
   it("fails, so that its alarm goes off, when nobody takes the click", async () => {
     const { run, log } = await canary(`${server.url}/nowhere`, 20_000);
-    await expect(run()).rejects.toThrow("POST /v1/events was answered 404");
+    await expect(run()).rejects.toThrow("POST /nowhere/v1/events was answered 404");
     expect(log).toEqual([]);
+  });
+
+  it("asks the function itself where readers need a key, and fails when that fails", async () => {
+    const asked: unknown[] = [];
+    let answer = (): object => ({ clicks: asked.length - 1 });
+    const lambda = await startWire("http://127.0.0.1:1", async ({ path, body }) => {
+      asked.push([path, JSON.parse(body.toString())]);
+      return { status: 200, type: "application/json", body: Buffer.from(JSON.stringify(answer())) };
+    });
+    const AWS = { AWS_ACCESS_KEY_ID: "local", AWS_SECRET_ACCESS_KEY: "local", AWS_REGION: "us-east-1" };
+    for (const [name, value] of Object.entries({ ...AWS, AWS_ENDPOINT_URL: lambda.endpoint }))
+      vi.stubEnv(name, value);
+    vi.stubEnv(ENV.queryFunction, "rivulet-query");
+    try {
+      const { run } = await canary(server.url, 20_000);
+      await run();
+      const page = expect.stringMatching(/^\/[0-9a-f-]{36}$/);
+      expect(asked, "not counted yet, and then").toEqual(
+        Array(2).fill(["/2015-03-31/functions/rivulet-query/invocations", { canary: page }]),
+      );
+      answer = () => ({ clicks: 2 });
+      const { run: again } = await canary(server.url, 20_000);
+      await expect(again()).rejects.toThrow("one click was counted 2 times");
+    } finally {
+      vi.unstubAllEnvs();
+      await lambda.close();
+    }
   });
 
   it("is on no reader's list of sites", async () => {

@@ -1,0 +1,141 @@
+/** What a deployment can be asked for, and what is checked of it while somebody is looking. */
+import { Duration } from "aws-cdk-lib";
+import {
+  ENV,
+  formatSites,
+  latenessOf,
+  parseSites,
+  type SiteSetting,
+  sessionMsOf,
+} from "../../processors/env.ts";
+import { isOwnPath, OWN_PATH_RULE, type OwnPaths } from "../ownpath.ts";
+import type { ArchiveRetention } from "./archive.ts";
+import type { FirewallOptions } from "./firewall.ts";
+import type { SiteDomain, SiteFiles } from "./site.ts";
+import type { Capacity } from "./stream.ts";
+import type { UsersOptions } from "./users.ts";
+
+export interface RivuletProps extends OwnPaths {
+  /** The sites that are counted; events of others are refused. At least one. */
+  readonly sites: readonly SiteSetting[];
+  /** What the site serves, by URL path. Default: dashboard and collector; and the demo shop, if a site is called `demo`. */
+  readonly files?: SiteFiles;
+  /** Default: one provisioned shard. */
+  readonly stream?: Capacity;
+  /**
+   * Gives each consumer 2 MiB/s of every shard to itself, and records within some 70 ms. It costs 0.015 dollars per shard
+   * and consumer an hour and 0.013 per GB; two consumers that share fit into a shard's reads. Default: false.
+   */
+  readonly enhancedFanOut?: boolean;
+  /** How long a record can be read again, 24 h (the default, and the cheapest) to 365 days. */
+  readonly retention?: Duration;
+  /** How long a minute stays open for events on their way, up to a day. Default: one minute. */
+  readonly lateness?: Duration;
+  /** What the API takes before it answers 429. Default: 1,000 requests a second, 2,000 at once. */
+  readonly throttle?: { readonly rate: number; readonly burst: number };
+  /**
+   * AWS WAF before the API: bounds what one address can send, and refuses oversized bodies. It costs 8 dollars a month and
+   * 1.60 per million requests, CloudFront's dollar among them because it lets nobody around; so it is off by default: then
+   * one address may use up all of `throttle`, whose requests cost 300 dollars a day.
+   */
+  readonly firewall?: boolean | FirewallOptions;
+  /**
+   * Takes the address that a sender to /api/event names in X-Forwarded-For for the visitor's. For servers that report
+   * on behalf of visitors; anybody else can then name any address too. Default: false.
+   */
+  readonly believeSenders?: boolean;
+  /**
+   * Who may read. `public`: whoever knows the address. `shared`: nobody without a key or a share link; `rivulet keys` and
+   * `rivulet share` make them. `cognito`: besides, people who sign in at a user pool, by the groups that they are in.
+   * Default: public.
+   */
+  readonly auth?: "public" | "shared" | { readonly cognito: UsersOptions };
+  /**
+   * Has pages report to the API itself instead of through CloudFront, which saves its 1 dollar per million requests. Reports
+   * from far away then take a longer way, the country comes from a table that the consumers carry, and browsers see the
+   * API's own host name. Not together with `firewall`. Default: unless there is a `firewall` or a `domain`, which want
+   * reports under their own name.
+   */
+  readonly direct?: boolean;
+  /**
+   * `clicks`: the stream's consumers begin no traces and only add to those of clicks, one in a hundred, which begin at the
+   * API. `all`: they begin traces too. Lambda then records up to one invocation a second and a twentieth of the rest,
+   * which no rule can change; of a consumer that its stream calls each second that is nearly each, 13 dollars a month and
+   * shard. Default: clicks.
+   */
+  readonly tracing?: "all" | "clicks";
+  /** Own name, with a certificate of us-east-1. Default: CloudFront's. */
+  readonly domain?: SiteDomain;
+  /**
+   * Clicks every few minutes as a browser does, and alarms when the click is not in an answer in time. Where readers need a
+   * key it asks the function that answers, which its role may call, and not through the API. Default: true.
+   */
+  readonly canary?: boolean;
+  /**
+   * Keeps a row of every counted event in Parquet files in S3, `retention` long (default: for ever), of single `sites`
+   * shorter: for questions that rollups cannot answer. Default: false.
+   */
+  readonly archive?: boolean | ArchiveRetention;
+  /** A bucket whose files are counted: access logs, CSV, JSON lines and Parquet. Default: false. */
+  readonly imports?: boolean;
+  /**
+   * US dollars a month. When three hours would make a dearer month, an alarm says so and clicks are gathered for ten
+   * seconds instead of one until it is over; nothing is dropped. Estimated at list prices; costs a dollar a month for the
+   * metrics that its alarm looks at. Default: none.
+   */
+  readonly budget?: { readonly monthly: number };
+  /** Who is told of alarms. */
+  readonly alarmEmail?: string;
+  /** Where the runbook can be read. Default: docs/runbook.md of the repository. */
+  readonly runbook?: string;
+  /**
+   * Keeps executions for each function, so that no other function of the account can starve them, and bounds the
+   * bill. Off by default: a new account has ten executions in all and may not keep any.
+   */
+  readonly reserveConcurrency?: boolean;
+}
+
+/** Lambda's environment holds 4 KB; the other variables and their names need well under a quarter of it. */
+const MAX_SITES_BYTES = 3_000;
+
+/** How long a session lasts, as the handlers' environment has it. Throws what reading it there would throw. */
+export function sessionOf({ cognito }: { readonly cognito: UsersOptions }): Record<string, string> {
+  const { session: length = Duration.hours(8) } = cognito;
+  const environment = { [ENV.sessionMs]: String(length.toMilliseconds()) };
+  sessionMsOf(environment);
+  return environment;
+}
+
+/** The allowed lateness, likewise. */
+export function latenessFor({
+  lateness: length = Duration.minutes(1),
+}: RivuletProps): Record<string, string> {
+  const environment = { [ENV.lateness]: String(length.toMilliseconds()) };
+  latenessOf(environment);
+  return environment;
+}
+
+/** Throws when it is not a path that can be offered beside our own. */
+export function checkedPath(path: string | undefined): string | undefined {
+  if (path !== undefined && !isOwnPath(path)) throw new Error(`not ${OWN_PATH_RULE}: ${path}`);
+  return path;
+}
+
+/** Sites as the handlers' environment has them. Throws on a zone that does not exist, and when there are too many. */
+export function checkedSites(sites: readonly SiteSetting[]): string {
+  const text = formatSites(sites);
+  parseSites(text); // what the handlers will do with it, but while somebody is looking
+  const bytes = Buffer.byteLength(text);
+  if (bytes > MAX_SITES_BYTES) {
+    throw new Error(
+      `the list of sites takes ${bytes} bytes, more than the ${MAX_SITES_BYTES} that fit a function`,
+    );
+  }
+  return text;
+}
+
+/** Whether pages report to the API itself. Throws when that is asked for together with what it would go around. */
+export function reportsDirectly({ direct, firewall, domain }: RivuletProps): boolean {
+  if (direct && firewall) throw new Error("direct and firewall: the firewall lets nobody around CloudFront");
+  return direct ?? !(firewall || domain);
+}
