@@ -37,6 +37,13 @@ export interface ObservabilityProps {
 export class Observability extends Construct {
   readonly dashboard: Dashboard;
 
+  /** Where the dashboard is seen, by who may look into the account. */
+  get url(): string {
+    const { region } = Stack.of(this);
+    const page = `#dashboards/dashboard/${this.dashboard.dashboardName}`;
+    return `https://${region}.console.aws.amazon.com/cloudwatch/home?region=${region}${page}`;
+  }
+
   constructor(scope: Construct, id: string, props: ObservabilityProps) {
     super(scope, id);
     this.dashboard = new Dashboard(this, "Dashboard", { defaultInterval: Duration.hours(3) });

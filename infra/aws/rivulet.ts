@@ -202,6 +202,11 @@ export class Rivulet extends Construct {
     const outputs: readonly (readonly [id: string, value: string | undefined, description: string])[] = [
       ["Dashboard", `${url}/`, "Dashboard"],
       ["Snippet", tag(url, props, reportUrl), "Paste this into the pages of your site"],
+      [
+        "Operations",
+        this.observability.url,
+        "Graphs for the operator: freshness, failures, and what a month costs",
+      ],
       ["AlarmTopic", this.alarms.topic.topicArn, "Subscribe to be told"],
       [
         "AlertTopic",

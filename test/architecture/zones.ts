@@ -124,8 +124,8 @@ export const ZONES: readonly Zone[] = [
     packages: /^@aws-sdk\/client-sns$/,
   },
   {
-    name: "event source driver",
-    files: /^processors\/eventsource\.ts$/,
+    name: "Lambda drivers",
+    files: /^processors\/(eventsource|invocation)\.ts$/,
     local: new RegExp(String.raw`^(processors/aws\.ts$|${INNER})`),
     packages: /^@aws-sdk\/client-lambda$/,
   },

@@ -781,6 +781,14 @@ describe("observability", () => {
       expect(body).toContain(text);
   });
 
+  it("says where that page is", () => {
+    const { Value } = Object.values(cloud.template.findOutputs("*")).find(({ Description }: Json) =>
+      /Graphs for the operator/.test(Description),
+    )!;
+    const [[id]] = cloud.of("AWS::CloudWatch::Dashboard") as [[string, Resource]];
+    expect(JSON.stringify(Value)).toMatch(new RegExp(`#dashboards/dashboard/",{"Ref":"${id}"}`));
+  });
+
   it("gathers this deployment's traces, and keeps one in a hundred of them", () => {
     expect(cloud.of("AWS::XRay::Group")).toHaveLength(1);
     expect(cloud.only("AWS::XRay::SamplingRule").SamplingRule).toMatchObject({
