@@ -119,6 +119,23 @@ describe(`compaction (RIVULET_SEED=${SEED})`, () => {
     );
   });
 
+  it("gives others a turn after each commit's share of a window, and readers are right then too", async () => {
+    const { store, clock, engine } = await filled();
+    const reader = engine();
+    let turns = 0;
+    const { commits } = await compact({
+      store,
+      clock,
+      async pause() {
+        turns++;
+        expect(await totals(reader, from, to)).toEqual(expected);
+      },
+    });
+    // Of a minute and of its hour.
+    expect(turns).toBeGreaterThanOrEqual(2 * commits);
+    expect(await totals(engine(), from, to)).toEqual(expected);
+  });
+
   it("goes on where a long log exceeds one run", async () => {
     const { store, clock, worker, engine } = await rig();
     // 50,000 events and more.

@@ -83,8 +83,8 @@ async function world(shards = 1) {
       }
       return events;
     },
-    async reconciler(over: Store = store): Promise<Reconciler> {
-      const made = new Reconciler({ store: over, stream, clock });
+    async reconciler(over: Store = store, pause = async () => {}): Promise<Reconciler> {
+      const made = new Reconciler({ store: over, stream, clock, pause });
       await made.open();
       return made;
     },
@@ -124,6 +124,16 @@ function totalsOf(windows: ReadonlyMap<number, Rollup>): PartialFold {
 }
 
 describe(`a recount (RIVULET_SEED=${SEED})`, () => {
+  it("gives others a turn after each commit", async () => {
+    const { put, fold, reconciler, store, from } = await world(1);
+    for (const line of traffic(from, 40)) await put(line);
+    await fold();
+    let turns = 0;
+    const { commits } = await (await reconciler(store, async () => void turns++)).run();
+    expect(commits).toBeGreaterThan(1);
+    expect(turns).toBe(commits);
+  });
+
   it("finds every event and no difference under random schedules of folding, compaction, trimming, splits and crashes", async () => {
     for (let schedule = 0; schedule < 12; schedule++) {
       const random = Random.of(SEED, schedule);
