@@ -3,7 +3,6 @@
  * commits of them, and as long as usual when it is not any more. Drops nothing, and running twice changes nothing.
  */
 import { ENV, requireEnv, wholeNumberOf } from "../env.ts";
-import { setBatchingWindow } from "../eventsource.ts";
 
 /** The part that is read of what an alarm's action gets. */
 export interface AlarmAction {
@@ -16,6 +15,7 @@ const thrifty = wholeNumberOf(process.env, ENV.thriftyWindow);
 
 export async function handler({ alarmData }: AlarmAction): Promise<{ readonly seconds: number }> {
   const seconds = alarmData.state.value === "ALARM" ? thrifty : usual;
+  const { setBatchingWindow } = await import("../eventsource.ts");
   await setBatchingWindow(mapping, seconds);
   return { seconds };
 }
