@@ -7,10 +7,19 @@ const report = process.env.RIVULET_TEST_REPORT;
 process.env.NODE_COMPILE_CACHE ??= `${root}node_modules/.cache/rivulet-tests`;
 
 /**
- * Of code without a clock, randomness, environment and state (docs/architecture.md): their files may share a process, which is
- * warm then. But for the one that looks at the heap of its process.
+ * Files that may share a process, which is warm then: of code without a clock, randomness, environment and state
+ * (docs/architecture.md), but for the one that looks at its heap; and others that leave their process as they found it.
  */
-const PURE = ["test/processors/{model,pipeline,sketches}/**/!(flood).test.ts"];
+const SHARING = [
+  "test/processors/{model,pipeline,sketches}/**/!(flood).test.ts",
+  "test/processors/{archives,explorers,geo,imports,notifiers}/**/*.test.ts",
+  "test/dashboard/{alerts,change,day,format,gate,period,rating,scale}.test.ts",
+  "test/infra/{gateway,local/cost,local/simulate}/**/*.test.ts",
+  "test/infra/{api,mapping}.test.ts",
+  "test/kit/*.test.ts",
+];
+/** Of templates: to load CDK takes longer than most of them. But for the one that sets the environment of a handler. */
+const TEMPLATES = ["test/infra/aws/!(import).test.ts"];
 
 export default defineConfig({
   test: {
@@ -23,8 +32,13 @@ export default defineConfig({
     // One more than cores: many tests wait for servers, browsers and clocks.
     maxWorkers: 3,
     projects: [
-      { extends: true, test: { name: "pure", include: PURE, isolate: false } },
-      { extends: true, test: { name: "processes", include: ["test/**/*.test.ts"], exclude: PURE } },
+      // In this order, which is that of their names: what waits for other processes first.
+      { extends: true, test: { name: "aws", include: TEMPLATES, isolate: false } },
+      {
+        extends: true,
+        test: { name: "processes", include: ["test/**/*.test.ts"], exclude: [...TEMPLATES, ...SHARING] },
+      },
+      { extends: true, test: { name: "sharing", include: SHARING, isolate: false } },
     ],
     ...(report ? { reporters: ["default", "json"], outputFile: { json: report } } : {}),
   },

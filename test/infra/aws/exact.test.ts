@@ -1,6 +1,6 @@
 /**
  * The whole way through the cloud's shape with everything going wrong that may: answers from an independent count, at
- * every stage. Traffic is generated; its seed is printed and RIVULET_SEED sets it.
+ * every stage. Traffic is generated; its seed is printed and RIVULET_SEED sets it, RIVULET_ROUNDS how often it is disturbed.
  */
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -213,7 +213,7 @@ async function nextEvent(): Promise<Json> {
   return expect.fail("nothing waits");
 }
 
-const rounds = 12;
+const rounds = Number(process.env.RIVULET_ROUNDS ?? 8);
 const perRound = Math.floor((traffic.length * 0.6) / (rounds + 2));
 
 describe(`counts through the cloud's shape (RIVULET_SEED=${SEED})`, () => {

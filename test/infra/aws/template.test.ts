@@ -604,6 +604,12 @@ describe("the distribution", () => {
     rmSync(outdir, { recursive: true });
   });
 
+  it("is not made with an option that says nothing", () => {
+    expect(() => synthesise({ context: { shards: "many" } })).toThrow(
+      /shards is not a whole number above zero: many/,
+    );
+  });
+
   it("takes an own domain only together with its certificate", () => {
     expect(() => synthesise({ context: { domain: "stats.example.com" } })).toThrow(/domain and certificate/);
   });
