@@ -18,38 +18,71 @@ const EXTRAS = 1 << 21;
 
 /** In how many rows a visitor must stand on average: below, their number costs more than it saves. */
 const ROSTER_PAYS = 2;
+/** Of so many visitors in rows or more, one in SAMPLED says whether they repeat. */
+const MANY = 4_096;
+const SAMPLED = 16;
 
 /** Names for the visitors of rows that are counted exactly; undefined where they hardly repeat. */
-export function rosterOf(tables: Iterable<Iterable<Measures>>): Roster | undefined {
-  const visitors = new Set<number>();
+export function rosterOf(rows: Iterable<Measures>): Roster | undefined {
+  const sketches: UltraLogLog[] = [];
   let uses = 0;
-  for (const rows of tables) for (const row of rows) uses += row.visitors?.tell(visitors) ?? 0;
-  return visitors.size > 0 && uses >= ROSTER_PAYS * visitors.size ? Roster.of(visitors) : undefined;
+  for (const { visitors } of rows) {
+    if (!visitors?.isExact) continue;
+    sketches.push(visitors);
+    uses += visitors.estimate();
+  }
+  const told = new Set<number>();
+  const tell = (every: number): number => sketches.reduce((sum, one) => sum + one.tell(told, every), 0);
+  const every = uses < MANY ? 1 : SAMPLED;
+  if (tell(every) < ROSTER_PAYS * told.size || told.size === 0) return undefined;
+  if (every > 1) tell(1);
+  return Roster.of(told);
 }
 
 /**
- * Canonical: equal rows give equal bytes. Rows of nothing are left out; no bytes when there is no other. `shared` is the
- * roster of the rollup, with every visitor of the table in it, which is then needed to read it.
+ * Canonical: equal rows give equal bytes. Rows of nothing are left out; no bytes when there is no other. `roster` is that
+ * of the rollup, with every visitor of the table in it, which is then needed to read it.
  */
 export function writeColumns(
   writer: ByteWriter,
   table: ReadonlyMap<string, Measures>,
-  shared?: Roster,
+  roster?: Roster,
 ): void {
+  const values = filledValues(table);
+  if (values.length === 0) return;
+  writer.byte(LAYOUT);
+  writeBody(writer, table, values, roster);
+}
+
+/** The same with a roster of its own, for a table that lies apart. */
+export function writeTableApart(writer: ByteWriter, table: ReadonlyMap<string, Measures>): void {
+  const values = filledValues(table);
+  if (values.length === 0) return;
+  const roster = rosterOf(table.values());
+  writer.byte(roster ? ROSTER_LAYOUT : LAYOUT);
+  roster?.encode(writer);
+  writeBody(writer, table, values, roster);
+}
+
+function filledValues(table: ReadonlyMap<string, Measures>): string[] {
   // Texts sort by code unit as they are, which is much faster than comparing entries.
   const values: string[] = [];
   table.forEach((row, value) => {
     if (!row.isZero()) values.push(value);
   });
-  if (values.length === 0) return;
-  values.sort();
+  return values.sort();
+}
+
+function writeBody(
+  writer: ByteWriter,
+  table: ReadonlyMap<string, Measures>,
+  values: readonly string[],
+  roster: Roster | undefined,
+): void {
   const rows = values.map((value) => table.get(value)!);
   let mask = 0;
   for (const row of rows)
     mask |= row.countMask() | (row.isSketched() ? VISITORS : 0) | (row.hasExtras() ? EXTRAS : 0);
-  const own = shared ? undefined : rosterOf([rows]);
-  writer.byte(own ? ROSTER_LAYOUT : LAYOUT);
-  own?.encode(writer);
   writer.varint(mask);
   writer.varint(values.length);
   for (const value of values) writer.text(value);
@@ -60,7 +93,6 @@ export function writeColumns(
   }
   if (mask & VISITORS) {
     for (const { visitors } of rows) writer.varint(visitors?.atMost() ?? 0);
-    const roster = shared ?? own;
     writer.parts(rows, (row) => {
       if (row.isSketched()) row.encodeVisitors(writer, roster);
     });

@@ -136,8 +136,8 @@ export class Rollup {
   /** As `encodeTo`, for what is read by column: canonical too, and read by `decode` as well. */
   encodeColumnsTo(writer: ByteWriter): void {
     // Read here, each once, because a roster needs all of them.
-    const tables = this.dimensions.map((dimension) => this.table(dimension)!.values());
-    const roster = rosterOf([[this.totals], ...tables]);
+    const tables = this.dimensions.flatMap((dimension) => [...this.table(dimension)!.values()]);
+    const roster = rosterOf([this.totals, ...tables]);
     writer.byte(roster ? ROSTER_VERSION : COLUMNS_VERSION);
     roster?.encode(writer);
     this.#encodeTotals(writer, roster);

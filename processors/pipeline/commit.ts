@@ -31,6 +31,17 @@ export interface Commit extends CommitHeader {
   readonly partials: ReadonlyMap<string, Partial>;
 }
 
+/** What is known of a commit without decoding what it adds. */
+export const headerOf = ({
+  shard,
+  n,
+  from,
+  to,
+  committedAt,
+  arrivedAt,
+  watermark,
+}: CommitHeader): CommitHeader => ({ shard, n, from, to, committedAt, arrivedAt, watermark });
+
 /** Old commits and their slots stay for this long whatever has been compacted. */
 export const LOG_GRACE_MS = 60 * MINUTE_MS;
 

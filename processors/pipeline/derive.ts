@@ -3,7 +3,7 @@
  * day and its month are marked stale first, and readers use the hours until they are derived again.
  */
 import { ClickstreamError } from "../errors.ts";
-import { writeColumns } from "../model/columns.ts";
+import { writeTableApart } from "../model/columns.ts";
 import { PROPS_PREFIX } from "../model/dimensions.ts";
 import { MAX_EVENT_AGE_MS } from "../model/event.ts";
 import { type DeferredTable, MAX_PROPS_TABLES, MAX_ROWS, Rollup, type Table } from "../model/rollup.ts";
@@ -240,7 +240,7 @@ async function deriveOne(
       }
       one.bound();
       const writer = new ByteWriter(4096);
-      writeColumns(writer, one.table(dimension) ?? new Map());
+      writeTableApart(writer, one.table(dimension) ?? new Map());
       if (writer.length === 0) continue;
       const own = tableKey(granularity, space, period, dimension);
       const value = encodeTableItem(applied, writer.finish());

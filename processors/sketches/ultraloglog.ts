@@ -119,10 +119,18 @@ export class UltraLogLog {
     return Math.ceil((1.15 * RAW_ALPHA * REGISTERS * REGISTERS) / sum);
   }
 
-  /** Adds the coupons of an exact sketch to a set; how many there are. */
-  tell(coupons: Set<number>): number {
-    for (const coupon of this.#coupons) coupons.add(coupon);
-    return this.#coupons.length;
+  /**
+   * Adds the coupons of an exact sketch to a set, or of `every`, a power of two, about one; the same in each sketch. How
+   * many.
+   */
+  tell(coupons: Set<number>, every = 1): number {
+    let told = 0;
+    for (const coupon of this.#coupons) {
+      if ((coupon & (every - 1)) !== 0) continue;
+      coupons.add(coupon);
+      told++;
+    }
+    return told;
   }
 
   /** As `encode`, where all coupons are in `roster`: of few among few, a byte or two. */

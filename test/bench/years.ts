@@ -5,7 +5,7 @@
  */
 import { join } from "node:path";
 import { parquetWriteFile } from "hyparquet-writer";
-import { writeColumns } from "../../processors/model/columns.ts";
+import { writeTableApart } from "../../processors/model/columns.ts";
 import { VISIT_DIMENSIONS, type VisitDimension } from "../../processors/model/dimensions.ts";
 import type { Measures } from "../../processors/model/measures.ts";
 import { Rollup } from "../../processors/model/rollup.ts";
@@ -195,7 +195,7 @@ function dayItems(rollup: Rollup): { value: Uint8Array; tables: [dimension: stri
   whole.mergeTotals(rollup);
   const tables = rollup.dimensions.map((dimension): [string, Uint8Array] => {
     const writer = new ByteWriter();
-    writeColumns(writer, rollup.table(dimension)!);
+    writeTableApart(writer, rollup.table(dimension)!);
     return [dimension, encodeTableItem(new Map(), writer.finish())];
   });
   return { value: encodeItem(new Map(), whole, { apart: tables.map(([name]) => name) }), tables };

@@ -12,6 +12,7 @@ import type { Store } from "../../stores/store.ts";
 import {
   type Commit,
   type CommitHeader,
+  headerOf,
   type LoggedShard,
   listShards,
   newestCommits,
@@ -73,8 +74,11 @@ const MAX_WINDOWS = 30_000;
 const MAX_BEHIND = 2_000;
 /** A day may turn stale while it is read; more often than this it does not. */
 const MAX_TRIES = 10;
-/** Commits looked at for the live feed when nothing is in memory yet. */
+/** Commits of all shards together that are looked at for the live feed when nothing is in memory yet. */
 const FEED_COMMITS = 30;
+/** Logs of more shards are asked some at a time, because each is a wait. */
+const FEW_SHARDS = 16;
+const SHARDS_AT_ONCE = 32;
 
 export class RollupReader {
   readonly #store: Store;
@@ -93,6 +97,8 @@ export class RollupReader {
   readonly #merged = new Map<string, MergedTable>();
   #mergedBytes = 0;
   readonly #feeds = new Map<string, FeedEntry[]>();
+  /** Commits that were compacted before the first read: decoded for their feed when somebody asks for one. */
+  #feedless: Commit[] = [];
   #reading: Promise<unknown> = Promise.resolve();
 
   constructor(deps: { store: Store; clock: Clock; pause?: () => Promise<unknown> }) {
@@ -129,6 +135,7 @@ export class RollupReader {
 
   /** The newest events of a site, newest first. */
   feed(site: string): readonly FeedEntry[] {
+    for (const commit of this.#feedless.splice(0)) this.#takeFeed(commit);
     return this.#feeds.get(site) ?? [];
   }
 
@@ -180,7 +187,9 @@ export class RollupReader {
   }
 
   #forgetAll(): void {
-    for (const known of [this.#kept, this.#merged, this.#bases, this.#tails, this.#positions]) known.clear();
+    for (const known of [this.#kept, this.#merged, this.#bases, this.#tails, this.#positions, this.#feeds])
+      known.clear();
+    this.#feedless = [];
     this.#mergedBytes = 0;
     this.#baseBytes = 0;
   }
@@ -358,17 +367,24 @@ export class RollupReader {
   async #readTails(cursors: ReadonlyMap<string, number>): Promise<NewestCommit[] | undefined> {
     const shards = await listShards(this.#store);
     const isWarm = this.#positions.size > 0;
-    for (const { id } of shards) {
+    const feedCommits = Math.ceil(FEED_COMMITS / shards.length);
+    const read = async ({ id }: LoggedShard) => {
       const cursor = cursors.get(id) ?? 0;
-      let position = this.#positions.get(id);
-      if (position === undefined) {
-        // The feed and the watermark need those before the cursor too.
-        for (const commit of (await newestCommits(this.#store, id, FEED_COMMITS)).reverse())
-          if (commit.n <= cursor) this.#remember(commit);
-        // A shard that began since the windows were read: they lack all of it.
-        position = isWarm ? 0 : cursor;
-      }
+      const known = this.#positions.get(id);
+      // The feed and the watermark need those before the cursor too.
+      const newest = known === undefined ? await newestCommits(this.#store, id, feedCommits) : [];
+      // A shard that began since the windows were read: they lack all of it.
+      const position = known ?? (isWarm ? 0 : cursor);
       const fresh = await readCommits(this.#store, id, position);
+      return { id, cursor, position, fresh, compacted: newest.filter(({ n }) => n <= cursor).reverse() };
+    };
+    const reads: Awaited<ReturnType<typeof read>>[] = [];
+    const width = shards.length > FEW_SHARDS ? SHARDS_AT_ONCE : 1;
+    for (let i = 0; i < shards.length; i += width)
+      reads.push(...(await Promise.all(shards.slice(i, i + width).map(read))));
+    for (const { id, cursor, position, fresh, compacted } of reads) {
+      this.#feedless.push(...compacted);
+      for (const commit of compacted) this.#noteNewest(commit);
       if ((fresh[0]?.n ?? Math.max(cursor, position) + 1) !== position + 1) {
         this.#forgetAll();
         return undefined;
@@ -379,7 +395,8 @@ export class RollupReader {
         [...(this.#tails.get(id) ?? []), ...fresh].filter(({ n }) => n > cursor),
       );
       for (const commit of fresh) {
-        this.#remember(commit);
+        this.#noteNewest(commit);
+        this.#takeFeed(commit);
         for (const kept of this.#kept.values()) kept.deliver(commit);
       }
     }
@@ -389,12 +406,14 @@ export class RollupReader {
     });
   }
 
-  #remember(commit: Commit): void {
+  #noteNewest(commit: Commit): void {
     const known = this.#newest.get(commit.shard);
     if (!known || known.n < commit.n) {
-      const { partials: _, ...header } = commit;
-      this.#newest.set(commit.shard, header);
+      this.#newest.set(commit.shard, headerOf(commit));
     }
+  }
+
+  #takeFeed(commit: Commit): void {
     for (const [site, { feed }] of commit.partials) {
       const entries = [...(this.#feeds.get(site) ?? []), ...feed].sort((a, b) => b.at - a.at);
       this.#feeds.set(site, entries.slice(0, 20));

@@ -1,7 +1,7 @@
 /** Laws of merging, canonical bytes, and tables that are full. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { ColumnTable, writeColumns } from "../../../processors/model/columns.ts";
+import { ColumnTable, writeTableApart } from "../../../processors/model/columns.ts";
 import {
   EVENT_DIMENSIONS,
   EXIT_PAGE,
@@ -204,7 +204,7 @@ describe("a rollup's bytes", () => {
     // A table that lies apart has its own, and the last row is one of the same three.
     const apart = new ByteWriter();
     const table = new Map([...golden.table("event:page")!, ["/z", golden.totals] as const]);
-    writeColumns(apart, table);
+    writeTableApart(apart, table);
     const read = new Rollup();
     read.mergeTable("event:page", new ColumnTable(apart.finish()));
     const counted = [...read.table("event:page")!].map(([value, row]) => [value, row.visitors?.estimate()]);
