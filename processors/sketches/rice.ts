@@ -12,6 +12,9 @@ import { trimmed } from "./sorted.ts";
 export const gapBits = (size: number, count: number): number =>
   count === 0 ? 0 : Math.max(0, 31 - Math.clz32(Math.floor((0.7 * (size - count)) / count)));
 
+/** Where numbers are written first: a method call for each byte would cost more than the code itself. */
+let scratch = new Uint8Array(1 << 13);
+
 /** Writes strictly ascending integers, all at least `start`; 0 <= k <= 32. The reader must know their count and k. */
 export function writeAscending(
   writer: ByteWriter,
@@ -19,44 +22,45 @@ export function writeAscending(
   start: number,
   k: number,
 ): void {
+  if (values.length === 0) return;
+  const scale = 2 ** k;
+  // k bits and the end of a gap for each number; all gaps together are no more than the last number.
+  const bits = values.length * (k + 1) + (values.at(-1)! - start) / scale;
+  if (bits / 8 + 8 > scratch.length) scratch = new Uint8Array(bits / 4 + 8);
+  const bytes = scratch;
+  let at = 0;
   let pending = 0;
   let pendingBits = 0;
-  const put = (value: number, bits: number): void => {
-    pending = (pending << bits) | value;
-    pendingBits += bits;
-    while (pendingBits >= 8) {
-      pendingBits -= 8;
-      writer.byte((pending >>> pendingBits) & 0xff);
-    }
-    pending &= (1 << pendingBits) - 1;
-  };
-  const scale = 2 ** k;
   let next = start;
-  if (values.length === 1 && k === 31) {
-    // The most frequent case by far: 1 or 2 bits and 31 of the number, in five bytes at most.
-    const gap = values[0]! - start;
-    if (gap < scale) {
-      writer.byte(gap >>> 24);
-      writer.byte((gap >>> 16) & 0xff);
-      writer.byte((gap >>> 8) & 0xff);
-      writer.byte(gap & 0xff);
-      return;
-    }
-  }
-  for (const value of values) {
-    const gap = value - next;
-    next = value + 1;
+  for (let i = 0; i < values.length; i++) {
+    const gap = values[i]! - next;
+    next += gap + 1;
     let ones = Math.floor(gap / scale);
     const rest = gap - ones * scale;
-    // At most 16 bits at a time, so that `pending` never reaches the sign bit.
-    for (; ones >= 15; ones -= 15) put(0x7fff, 15);
-    put((2 << ones) - 2, ones + 1);
-    if (k > 16) {
-      put(rest >>> 16, k - 16);
-      put(rest & 0xffff, 16);
-    } else put(rest, k);
+    for (; ones >= 8; ones -= 8) {
+      pending = (pending << 8) | 0xff;
+      bytes[at++] = pending >>> pendingBits;
+    }
+    pending = (pending << (ones + 1)) | ((2 << ones) - 2);
+    pendingBits += ones + 1;
+    // At most 16 bits at a time beside the 16 that may wait.
+    for (let left = k; left > 0; ) {
+      const taken = left > 16 ? left - 16 : left;
+      while (pendingBits >= 8) {
+        pendingBits -= 8;
+        bytes[at++] = pending >>> pendingBits;
+      }
+      left -= taken;
+      pending = (pending << taken) | ((left > 0 ? rest >>> left : rest) & ((1 << taken) - 1));
+      pendingBits += taken;
+    }
+    while (pendingBits >= 8) {
+      pendingBits -= 8;
+      bytes[at++] = pending >>> pendingBits;
+    }
   }
-  if (pendingBits > 0) put(0, 8 - pendingBits);
+  if (pendingBits > 0) bytes[at++] = pending << (8 - pendingBits);
+  writer.bytes(bytes.subarray(0, at));
 }
 
 /** Reads `count` numbers that writeAscending wrote with the same `start` and `k`. RangeError for other bytes. */
