@@ -100,7 +100,7 @@ function render(reports: readonly Report[]): string {
     `Assumed: ${Object.entries(MEASURED)
       .map(([name, value]) => `${name} ${value}`)
       .join(", ")}.`,
-    "Counted: from the edge to the commit; a dashboard asks each second. Writes are those of commits; compaction adds half as",
-    "much again at 10 events a second, less with more. A hot visitor is not simulated, traffic without days and nights is.",
+    "Counted: from the edge to the commit; a dashboard asks each second. Writes are those of commits; deleting them later costs",
+    "about as much again, and compaction half as much at 10 events a second, less with more. A hot visitor is not simulated, traffic without days and nights is.",
   ].join("\n");
 }
