@@ -71,7 +71,7 @@ export class RowFold {
     this.rows++;
     if (++this.#pending > (this.#options.rowsAtOnce ?? ROWS_AT_ONCE)) this.#gather();
     if (row.rejected !== null) {
-      this.#partial.reject(windowStart(row.at, MINUTE_MS), row.rejected, row.count);
+      this.#partial.reject(this.#windowOf(row.at), row.rejected, row.count);
       return;
     }
     const known = this.#knownOf(row);
@@ -85,16 +85,23 @@ export class RowFold {
       attributes: () => VISIT_COLUMNS.map((name) => row[name] ?? ""),
       closedUntil: row.late ? Number.POSITIVE_INFINITY : 0,
       isPast: true,
+      windowOf: this.#windowOf,
       // A report without a visit: no number is the one that a visit was born with.
       visit: row.visit ?? Number.NaN,
     });
     if (known.unknown > 0) {
       const home = visitor.sessions.find(({ born }) => born === row.visit)?.window;
-      for (const window of [windowStart(row.at, MINUTE_MS), touched, home])
+      for (const window of [this.#windowOf(row.at), touched, home])
         if (window !== undefined) this.#incomplete.add(this.#options.hourOf(window));
       if (visitor.sessions.length > before) known.unknown--;
     }
   }
+
+  /** An hour at once where its minutes are not wanted: sums and unions are the same, and there are a sixtieth of the windows. */
+  readonly #windowOf = (at: EpochMs): EpochMs => {
+    const minute = windowStart(at, MINUTE_MS);
+    return this.#options.hasMinutes(minute) ? minute : this.#options.hourOf(minute);
+  };
 
   #knownOf(row: ArchiveRow): Known {
     const shard = this.#shard(row.shard);
