@@ -39,8 +39,10 @@ async function run(...args: readonly string[]): Promise<Ran> {
   let [cpu, peak] = [0, 0];
   const watch = setInterval(() => {
     try {
-      [cpu, peak] = [processMs(child.pid!), peakMb(child.pid!)];
-    } catch {} // it has just ended
+      cpu = processMs(child.pid!);
+      // One that has ended and is not collected yet has no memory any more.
+      peak = peakMb(child.pid!) || peak;
+    } catch {} // nor anything else once it is
   }, LOOK_MS);
   const [code] = (await once(child, "close")) as [number | null];
   clearInterval(watch);
