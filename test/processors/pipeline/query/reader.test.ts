@@ -154,3 +154,30 @@ it("others have their turn while many days are read, and the live strip has its 
   await engine.query(month);
   expect(turns).toBe(0);
 });
+
+it("many shards are read as a few are: every event is counted, and the feed has the newest of all", async () => {
+  const SHARDS = 40;
+  const { store, clock, worker, engine } = await rig();
+  /** One more view on each shard, the later the higher its number. */
+  const visit = async (round: number): Promise<void> => {
+    for (let i = 0; i < SHARDS; i++) {
+      clock.advance(100);
+      const line = post({ at: clock.now(), ip: `192.0.2.${i}`, e: [view(`/${round}/${i}`)] });
+      await worker({ id: `shard-${i}`, parents: [] }).process(recordsOf([line], 8 + round));
+    }
+  };
+  const newest = (round: number): string[] =>
+    Array.from({ length: 20 }, (_, i) => `/${round}/${SHARDS - 1 - i}`);
+  const pageviews = async (of: QueryEngine) =>
+    (await of.query({ site_id: SITE, metrics: ["pageviews"], date_range: "day" })).results[0]?.metrics;
+
+  await visit(1);
+  await compactAll(store, clock);
+  const warm = engine();
+  expect((await warm.live(SITE)).latest.map(({ page }) => page)).toEqual(newest(1));
+  await visit(2);
+  for (const reader of [warm, engine()]) {
+    expect((await reader.live(SITE)).latest.map(({ page }) => page)).toEqual(newest(2));
+    expect(await pageviews(reader)).toEqual([2 * SHARDS]);
+  }
+});
