@@ -39,7 +39,7 @@ export class Rebuild extends Construct {
     this.handler.allow(["s3:GetObject"], bucket.arnForObjects("archive/*"));
     this.handler.allow(["s3:GetObject", "s3:PutObject"], bucket.arnForObjects("rebuild/*"));
     // What is left of an execution holds pseudonyms, as the archive does.
-    bucket.addLifecycleRule({ prefix: "rebuild/work/", expiration: Duration.days(3) });
+    bucket.addLifecycleRule({ prefix: "rebuild/interim/", expiration: Duration.days(3) });
     bucket.addLifecycleRule({ prefix: "rebuild/reports/", expiration: Duration.days(90) });
 
     this.role = new Role(this, "Role", {

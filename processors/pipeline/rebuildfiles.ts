@@ -39,9 +39,9 @@ export interface Windows {
   readonly incomplete: ReadonlySet<EpochMs>;
 }
 
-/** Keys of one execution. What lies under `rebuild/work/` is gone after some days, reports stay longer. */
+/** Keys of one execution. What lies under `rebuild/interim/` is gone after some days, reports stay longer. */
 export const keysOfRun = (run: string) => {
-  const work = `rebuild/work/${encodeURIComponent(run)}`;
+  const work = `rebuild/interim/${encodeURIComponent(run)}`;
   return {
     begun: `${work}/begun.json`,
     plan: `${work}/plan.json`,

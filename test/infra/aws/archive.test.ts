@@ -74,7 +74,7 @@ describe("the archive on AWS", () => {
     });
     const [, rows] = cloud.of("AWS::S3::Bucket").find(([name]) => name.includes("ArchiveRows"))!;
     for (const [Prefix, ExpirationInDays] of [
-      ["rebuild/work/", 3],
+      ["rebuild/interim/", 3],
       ["rebuild/reports/", 90],
     ])
       expect(rows.Properties.LifecycleConfiguration.Rules).toContainEqual(
