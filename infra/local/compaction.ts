@@ -3,6 +3,7 @@ import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises"
 import { ClickstreamError } from "../../processors/errors.ts";
 import type { Clock } from "../../processors/model/time.ts";
 import { compact } from "../../processors/pipeline/compact.ts";
+import { around } from "../../processors/stores/around.ts";
 import type { Store } from "../../processors/stores/store.ts";
 import { type Consumer, describe } from "./consumer.ts";
 
@@ -52,18 +53,10 @@ export function startCompaction({ store, clock, consumer, log }: CompactionOptio
 
 /** Fails every operation after `signal`: compaction may be abandoned anywhere, and Ctrl-C should not wait for a week of it. */
 export function untilStopped(store: Store, signal: AbortSignal): Store {
-  const guard = async <T>(work: () => Promise<T>): Promise<T> => {
+  return around(store, async (work) => {
     // Reads of a file come at once: without a turn of the loop, nobody would be answered between them.
     await turn();
     if (signal.aborted) throw new ClickstreamError("unavailable", "stopping");
     return work();
-  };
-  return {
-    get: (key) => guard(() => store.get(key)),
-    getMany: (keys) => guard(() => store.getMany(keys)),
-    list: (pk, range) => guard(() => store.list(pk, range)),
-    put: (item, expected) => guard(() => store.put(item, expected)),
-    delete: (keys) => guard(() => store.delete(keys)),
-    close: () => store.close(),
-  };
+  });
 }

@@ -1,6 +1,7 @@
 /** For work that may wait: tries again what a stream or a store refuses for a moment. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { ClickstreamError } from "../../processors/errors.ts";
+import { around } from "../../processors/stores/around.ts";
 import type { Store } from "../../processors/stores/store.ts";
 
 const FIRST_RETRY_MS = 100;
@@ -24,11 +25,4 @@ export async function patiently<T>(work: () => Promise<T>): Promise<T> {
 }
 
 /** The store for one who has the time to wait for it. A put that took effect and failed all the same answers false then. */
-export const patientStore = (store: Store): Store => ({
-  get: (key) => patiently(() => store.get(key)),
-  getMany: (keys) => patiently(() => store.getMany(keys)),
-  list: (pk, range) => patiently(() => store.list(pk, range)),
-  put: (item, expected) => patiently(() => store.put(item, expected)),
-  delete: (keys) => patiently(() => store.delete(keys)),
-  close: () => store.close(),
-});
+export const patientStore = (store: Store): Store => around(store, patiently);

@@ -1,4 +1,4 @@
-/** Countries by address where clicks do not come through CloudFront: from the table that lies beside the code. */
+/** Countries by address where clicks do not come through CloudFront: from the table in the functions' layer. */
 import { ENV } from "../env.ts";
 
 const table = process.env[ENV.countries];

@@ -8,6 +8,7 @@ import { partitionKeyOf, type StreamLine } from "../../processors/model/streamfi
 import { type Clock, DAY_MS } from "../../processors/model/time.ts";
 import { type AggregateDeps, ShardWorker } from "../../processors/pipeline/aggregate.ts";
 import { compact } from "../../processors/pipeline/compact.ts";
+import { around } from "../../processors/stores/around.ts";
 import type { Store } from "../../processors/stores/store.ts";
 import { type MemoryStream, memoryStream } from "../../processors/streams/memory.ts";
 import type { Stream } from "../../processors/streams/stream.ts";
@@ -222,12 +223,5 @@ function insisting(store: Store): Store {
       }
     }
   };
-  return {
-    get: (key) => insist(() => store.get(key)),
-    getMany: (keys) => insist(() => store.getMany(keys)),
-    list: (pk, range) => insist(() => store.list(pk, range)),
-    put: (item, expected) => insist(() => store.put(item, expected)),
-    delete: (keys) => insist(() => store.delete(keys)),
-    close: async () => {},
-  };
+  return { ...around(store, insist), close: async () => {} };
 }
