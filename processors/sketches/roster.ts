@@ -30,11 +30,16 @@ export class Roster {
     return this.#size;
   }
 
-  /** The numbers of values that are all in it. */
+  /** The numbers of values. RangeError for one that is not in it. */
   numbersOf(values: readonly number[]): number[] {
     this.#numbers ??= new Map(this.#all().map((value, number) => [value, number]));
     const numbers = this.#numbers;
-    return values.map((value) => numbers.get(value)!);
+    return values.map((value) => {
+      const number = numbers.get(value);
+      if (number === undefined)
+        throw new RangeError(`value ${value} is none of the ${this.#size} of the roster`);
+      return number;
+    });
   }
 
   /** RangeError for a number that nothing has. */

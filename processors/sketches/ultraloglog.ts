@@ -133,16 +133,16 @@ export class UltraLogLog {
     return told;
   }
 
-  /** As `encode`, where all coupons are in `roster`: of few among few, a byte or two. */
+  /** As `encode`, where all coupons are in `roster`: of few among few, a byte or two. RangeError for one that is not. */
   encodeNamed(writer: ByteWriter, roster: Roster): void {
     if (this.#registers !== undefined) {
       this.encode(writer);
       return;
     }
     const count = this.#coupons.length;
+    const numbers = roster.numbersOf(this.#coupons);
     writeHead(writer, NAMED_VERSION, count);
-    if (count < roster.size)
-      writeAscending(writer, roster.numbersOf(this.#coupons), 0, gapBits(roster.size, count));
+    if (count < roster.size) writeAscending(writer, numbers, 0, gapBits(roster.size, count));
   }
 
   /** Equal sets give equal bytes. One byte when empty, 5 or 6 for one value, under 3 per value at 1,000; dense 750 to 2,150. */

@@ -71,6 +71,16 @@ describe("sketches named by a roster", () => {
     const cut = Roster.decode(new ByteReader(Uint8Array.of(60, 3, ...stored.subarray(2, 5))));
     expect(() => UltraLogLog.decode(new ByteReader(bytes), cut)).toThrow(RangeError);
   });
+
+  it("that hold what the roster lacks are a RangeError that names it, more or fewer than it", () => {
+    const [all] = crowd(SEED, 100, 1);
+    for (const people of [1, 100, 200]) {
+      const others = rosterOf(crowd(SEED + 1, people, 1));
+      expect(() => written((to) => all!.encodeNamed(to, others))).toThrow(
+        new RegExp(`^value -?\\d+ is none of the ${people} of the roster$`),
+      );
+    }
+  });
 });
 
 describe("ascending numbers", () => {
