@@ -177,9 +177,10 @@ const unmarked = (names: readonly string[]): string[] =>
 
 /** Estimates may change the order and which rows a page has; each row itself is near: a ratio of two estimates by ten standard errors. */
 function farOff(one: Asked, results: QueryResponse["results"], all: readonly ExpectedRow[]): string[] {
+  // An hour that comes twice has two rows of one name.
+  const named = Map.groupBy(all, ({ names }) => JSON.stringify(unmarked(names)));
   return results.flatMap(({ dimensions, metrics }) => {
-    // An hour that comes twice has two rows of one name.
-    const rows = all.filter(({ names }) => isDeepStrictEqual(unmarked(names), dimensions));
+    const rows = named.get(JSON.stringify(dimensions)) ?? [];
     const isNear = rows.some((row) =>
       one.metrics.every((metric, i) => {
         const [value, truth] = [metrics[i], row.metrics[i]];
