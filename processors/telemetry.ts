@@ -23,6 +23,8 @@ export const METRICS = {
   Delay: "Milliseconds",
   /** How long the oldest record that is not counted has been waiting, each minute. */
   Lag: "Milliseconds",
+  /** Segments of clicks' traces that X-Ray did not take. */
+  Untraced: "Count",
   /** From a synthetic click until it was in an answer. */
   Visible: "Milliseconds",
 } as const;

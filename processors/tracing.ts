@@ -17,6 +17,11 @@ export interface XrayOptions {
   /** Traces that one batch may join; the rest of the batch shares their timings anyway. Default 5. */
   readonly perBatch?: number;
   readonly clock?: Clock;
+  /**
+   * Takes the documents of the segments that joined other traces, in place of the daemon. Awaited by `flushed`, which
+   * throws what it throws.
+   */
+  readonly put?: (documents: readonly string[]) => Promise<void>;
 }
 
 /** A piece of work that is over, told from outside: who did it, when, in whose trace. */
@@ -35,8 +40,8 @@ export interface XrayTracer extends Tracer {
   /** Sends one segment, never throwing and never waiting. */
   segment(finished: FinishedSegment): void;
   /**
-   * Resolves when all that ended before has been handed to the socket. Only the first sampled batch, which loads the SDK,
-   * takes a while; a Lambda handler awaits it at its end, because its container may be frozen afterwards.
+   * Resolves when all that ended before has been handed to the socket, or to `put`. The first sampled batch, which loads
+   * the SDK, takes a while; a Lambda handler awaits it at its end, because its container may be frozen afterwards.
    */
   flushed(): Promise<void>;
 }
@@ -157,7 +162,9 @@ interface Joined {
 
 /** A tracer whose batches become X-Ray segments: one per joined trace, and one subsegment of the invocation in Lambda. */
 export function xrayTracer(options: XrayOptions): XrayTracer {
-  const { name, commitsTo, daemonAddress, perBatch = 5, clock = preciseClock() } = options;
+  const { name, commitsTo, daemonAddress, perBatch = 5, clock = preciseClock(), put } = options;
+  const documents: string[] = [];
+  const leave = put && ((segment: Segment): unknown => documents.push(documentOf(segment)));
   let isAddressed = daemonAddress === undefined;
   let pending: Promise<unknown> = Promise.resolve();
 
@@ -176,9 +183,13 @@ export function xrayTracer(options: XrayOptions): XrayTracer {
   };
 
   return {
-    batch: (info) => openBatch({ name, commitsTo, perBatch, clock, withSdk }, info),
+    batch: (info) => openBatch({ name, commitsTo, perBatch, clock, withSdk, leave }, info),
     segment: (finished) => withSdk((loaded) => sendFinished(loaded, finished)),
-    flushed: async () => void (await pending),
+    async flushed() {
+      await pending;
+      const ready = documents.splice(0);
+      if (ready.length > 0) await put?.(ready);
+    },
   };
 }
 
@@ -187,11 +198,12 @@ interface BatchDeps extends Pick<XrayOptions, "commitsTo"> {
   readonly perBatch: number;
   readonly clock: Clock;
   readonly withSdk: (send: (sdk: Sdk) => void) => void;
+  readonly leave: ((segment: Segment) => void) | undefined;
 }
 
 /** Only collects while the batch runs and sends at its end: an unsampled batch costs a few clock readings. */
 function openBatch(deps: BatchDeps, info: BatchInfo): BatchTrace {
-  const { name, commitsTo, perBatch, clock, withSdk } = deps;
+  const { name, commitsTo, perBatch, clock, withSdk, leave = sendToDaemon } = deps;
   const startMs = clock.now();
   const spans = new Map<StepName, Span>();
   const joined: Joined[] = [];
@@ -239,7 +251,7 @@ function openBatch(deps: BatchDeps, info: BatchInfo): BatchTrace {
       const batch: EndedBatch = { name, commitsTo, info, startMs, endMs: clock.now(), spans, failure };
       withSdk((loaded) => {
         if (isTraced) inInvocation(loaded, () => sendInvocation(loaded, batch));
-        for (const one of joined) sendJoined(loaded, batch, one);
+        for (const one of joined) leave(joinedSegment(loaded, batch, one));
       });
     },
   };
@@ -256,14 +268,22 @@ interface EndedBatch {
 }
 
 /** The consumer's segment in the trace of one click. */
-function sendJoined(loaded: Sdk, batch: EndedBatch, { header, waitMs, site }: Joined): void {
+function joinedSegment(loaded: Sdk, batch: EndedBatch, { header, waitMs, site }: Joined): Segment {
   const segment = new loaded.Segment(batch.name, header.root, header.parent ?? null);
   segment.start_time = batch.startMs / SECOND_MS;
   segment.end_time = batch.endMs / SECOND_MS;
   if (waitMs !== undefined) segment.addAnnotation("wait_ms", Math.round(waitMs));
   if (site !== undefined) segment.addAnnotation("site", site);
   describe(loaded, segment, batch, batch.commitsTo);
-  segment.close();
+  return segment;
+}
+
+const sendToDaemon = (segment: Segment): void => segment.close();
+
+/** As `close` would send it. */
+function documentOf(segment: Segment): string {
+  delete segment.in_progress;
+  return segment.format();
 }
 
 /** The same batch in the trace of the Lambda invocation, whose own segment Lambda writes and the SDK only pretends to have. */

@@ -1,5 +1,5 @@
-/** Reads a trace back from AWS X-Ray: the documents that the participants sent, as they sent them. */
-import { BatchGetTracesCommand, XRayClient } from "@aws-sdk/client-xray";
+/** Traces by AWS X-Ray's own API: segment documents are put there, and read back as the participants sent them. */
+import { BatchGetTracesCommand, PutTraceSegmentsCommand, XRayClient } from "@aws-sdk/client-xray";
 import { awsError, httpHandler } from "./aws.ts";
 
 /**
@@ -26,3 +26,32 @@ export async function traceDocuments(id: string, client?: XRayClient): Promise<u
     if (!client) xray.destroy();
   }
 }
+
+/** As many as X-Ray's daemon puts at once: https://docs.aws.amazon.com/xray/latest/devguide/xray-api-sendingdata.html */
+const DOCUMENTS_A_PUT = 50;
+
+/**
+ * Puts segment documents of up to 64 KB each. Resolves with the number that X-Ray refused. Throws `config` (permissions),
+ * `throttled` or `unavailable`; the latter also when `signal` says that it takes too long.
+ */
+export async function putDocuments(
+  documents: readonly string[],
+  { client, signal }: { readonly client: XRayClient; readonly signal?: AbortSignal },
+): Promise<number> {
+  let refused = 0;
+  try {
+    for (let at = 0; at < documents.length; at += DOCUMENTS_A_PUT) {
+      const { UnprocessedTraceSegments = [] } = await client.send(
+        new PutTraceSegmentsCommand({ TraceSegmentDocuments: documents.slice(at, at + DOCUMENTS_A_PUT) }),
+        signal && { abortSignal: signal },
+      );
+      refused += UnprocessedTraceSegments.length;
+    }
+    return refused;
+  } catch (cause) {
+    throw awsError(`X-Ray PutTraceSegments of ${documents.length}`, cause);
+  }
+}
+
+/** For functions that put now and then: kept open, and patient for one more attempt. */
+export const xrayClient = (): XRayClient => new XRayClient({ requestHandler: httpHandler(), maxAttempts: 2 });

@@ -57,7 +57,7 @@ export function acknowledgements(rivulet: Rivulet): Acknowledgement[] {
         ...(rebuild ? [rebuild.handler] : []),
         ...(budget ? [budget.handler] : []),
       ],
-      "X-Ray's two write actions know no resources; AWS documents * as their only value.",
+      "X-Ray's write actions know no resources; AWS documents * as their only value.",
       "Resource::*",
     ),
     ...wildcards(

@@ -5,7 +5,14 @@ import { join } from "node:path";
 import { Duration, RemovalPolicy, Stack } from "aws-cdk-lib";
 import type { Metric } from "aws-cdk-lib/aws-cloudwatch";
 import { PolicyStatement, Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
-import { Architecture, Code, Function as LambdaFunction, Runtime, Tracing } from "aws-cdk-lib/aws-lambda";
+import {
+  Architecture,
+  type CfnFunction,
+  Code,
+  Function as LambdaFunction,
+  Runtime,
+  Tracing,
+} from "aws-cdk-lib/aws-lambda";
 import { LogGroup, RetentionDays } from "aws-cdk-lib/aws-logs";
 import { Construct } from "constructs";
 import { ENV } from "../../processors/env.ts";
@@ -19,7 +26,10 @@ export interface HandlerProps {
   /** MB; the share of a CPU grows with it (1769 = one). */
   readonly memory: number;
   readonly environment: Readonly<Record<string, string>>;
-  /** Whether Lambda begins traces itself where a caller brings none. Default: true. */
+  /**
+   * Whether Lambda begins traces itself where a caller brings none. Default: true. Otherwise the function adds to the traces
+   * of others, by X-Ray's API.
+   */
   readonly beginsTraces?: boolean | undefined;
   /** For functions that look countries up themselves. */
   readonly countries?: Countries | undefined;
@@ -36,6 +46,7 @@ export class Handler extends Construct {
   constructor(scope: Construct, id: string, props: HandlerProps) {
     super(scope, id);
     this.memory = props.memory;
+    const { beginsTraces = true } = props;
     const logGroup = new LogGroup(this, "Logs", {
       retention: RetentionDays.ONE_MONTH,
       removalPolicy: RemovalPolicy.DESTROY,
@@ -66,8 +77,13 @@ export class Handler extends Construct {
       reservedConcurrentExecutions: props.concurrency,
       role: this.role,
       logGroup,
-      tracing: (props.beginsTraces ?? true) ? Tracing.ACTIVE : Tracing.PASS_THROUGH,
+      // The library's PASS_THROUGH would also allow telemetry, which only Lambda's daemon sends.
+      tracing: beginsTraces ? Tracing.ACTIVE : Tracing.DISABLED,
     });
+    if (!beginsTraces) {
+      (this.function.node.defaultChild as CfnFunction).tracingConfig = { mode: Tracing.PASS_THROUGH };
+      this.allow(["xray:PutTraceSegments"], "*");
+    }
   }
 
   /** Allows exactly these actions on exactly these resources. */

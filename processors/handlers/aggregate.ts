@@ -2,15 +2,15 @@
 import type { KinesisStreamEvent } from "aws-lambda";
 import { keyedHash, randomBytes } from "../crypto.ts";
 import { latenessOf } from "../env.ts";
-import { xrayTracer } from "../tracing.ts";
 import { shardBatch } from "./batch.ts";
 import { clicks } from "./clicks.ts";
+import { consumerTracer } from "./clicktraces.ts";
 import { country } from "./countries.ts";
 import { tellBatch } from "./metrics.ts";
 import { clock, sitesRegistered, store } from "./services.ts";
 import { shardWorkers } from "./workers.ts";
 
-const tracer = xrayTracer({ name: "rivulet-aggregate", commitsTo: "DynamoDB" });
+const tracer = consumerTracer("rivulet-aggregate", "DynamoDB");
 
 const workerOf = shardWorkers(
   {
@@ -30,8 +30,12 @@ export async function handler(event: KinesisStreamEvent): Promise<void> {
   await sitesRegistered();
   const worker = await workerOf(shard);
   const before = await worker.counters();
-  const summary = await worker.process(records).finally(tracer.flushed);
-  const at = clock.now();
-  const oldest = records[0]?.arrivalAt ?? at;
-  tellBatch(before, await worker.counters(), summary, { at, delayMs: Math.max(0, at - oldest) });
+  try {
+    const summary = await worker.process(records);
+    const at = clock.now();
+    const oldest = records[0]?.arrivalAt ?? at;
+    tellBatch(before, await worker.counters(), summary, { at, delayMs: Math.max(0, at - oldest) });
+  } finally {
+    await tracer.flushed();
+  }
 }

@@ -3,16 +3,16 @@ import type { KinesisStreamEvent } from "aws-lambda";
 import { keyedHash, randomBytes } from "../crypto.ts";
 import { ENV, latenessOf, requireEnv } from "../env.ts";
 import { archiveStore } from "../pipeline/archive.ts";
-import { xrayTracer } from "../tracing.ts";
 import { shardBatch } from "./batch.ts";
 import { clicks } from "./clicks.ts";
+import { consumerTracer } from "./clicktraces.ts";
 import { country } from "./countries.ts";
 import { lazy } from "./lazy.ts";
 import { clock, sitesRegistered, store } from "./services.ts";
 import { shardWorkers } from "./workers.ts";
 
 const deliveryStream = requireEnv(process.env, ENV.archive);
-const tracer = xrayTracer({ name: "rivulet-archive" });
+const tracer = consumerTracer("rivulet-archive");
 
 const workerOf = shardWorkers(
   {

@@ -78,7 +78,7 @@ export const ZONES: readonly Zone[] = [
     packages: /^aws-xray-sdk-core$/,
   },
   {
-    name: "trace reader",
+    name: "X-Ray API",
     files: /^processors\/xray\.ts$/,
     local: new RegExp(String.raw`^(processors/aws\.ts$|${INNER})`),
     packages: /^@aws-sdk\/client-xray$/,

@@ -169,14 +169,20 @@ describe("the functions as they are deployed", () => {
   });
 
   it("continue the trace of a click that was sampled at the edge, and of no other", async () => {
-    await expect.poll(() => cloud.segments.length).toBeGreaterThan(0);
-    for (const segment of cloud.segments) {
-      expect(segment).toMatchObject({ trace_id: TRACE, name: "rivulet-aggregate" });
+    const segments = others
+      .asked("xray")
+      .flatMap(({ TraceSegmentDocuments }) => TraceSegmentDocuments.map((one: string) => JSON.parse(one)));
+    expect(segments.length).toBeGreaterThan(0);
+    for (const segment of segments) {
+      expect(segment).toMatchObject({ trace_id: TRACE, name: "rivulet-aggregate", id: expect.any(String) });
+      expect(segment.end_time).toBeGreaterThanOrEqual(segment.start_time);
+      expect(segment, "it is over").not.toHaveProperty("in_progress");
     }
+    expect(cloud.segments, "nothing by the daemon").toEqual([]);
     // A repeated batch is in already and shows only how it was recognised.
-    const steps = cloud.segments.flatMap(({ subsegments }) => subsegments.map(({ name }: Json) => name));
+    const steps = segments.flatMap(({ subsegments }) => subsegments.map(({ name }: Json) => name));
     expect(steps).toEqual(expect.arrayContaining(["decode", "enrich", "fold", "commit"]));
-    const commits = cloud.segments.flatMap(({ subsegments }) =>
+    const commits = segments.flatMap(({ subsegments }) =>
       subsegments.filter(({ name }: Json) => name === "commit"),
     );
     expect(commits[0].subsegments, "so that the map shows the table").toMatchObject([

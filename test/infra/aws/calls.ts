@@ -49,6 +49,9 @@ export function callOf({ service, method, path, operation, body }: Exchange): Ca
       const parameters = new URLSearchParams(body.toString());
       return call(parameters.get("Action") ?? operation, [parameters.get("TopicArn") ?? ""]);
     }
+    case "xray":
+      // Its write actions know no resources.
+      return call(path === "/TraceSegments" ? "PutTraceSegments" : path, ["*"]);
     case "lambda": {
       const [, , kind, id] = path.split("/");
       const name = method === "PUT" && kind === "event-source-mappings" ? "UpdateEventSourceMapping" : method;
