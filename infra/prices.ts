@@ -61,6 +61,12 @@ export const ALWAYS_FREE = {
 } as const;
 export type Allowance = keyof typeof ALWAYS_FREE;
 
+/**
+ * A line of the API's access log for a batch that was taken (infra/aws/ingestion.ts), and 26 bytes that CloudWatch adds to
+ * each: https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html
+ */
+export const ACCESS_LOG_BYTES = 231;
+
 export const MONTH_SECONDS = 730 * 3_600;
 /** AWS bills 2^30 bytes as a GB. */
 export const GB = 2 ** 30;

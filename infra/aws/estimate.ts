@@ -4,7 +4,7 @@
  */
 import { Duration } from "aws-cdk-lib";
 import { type IMetric, MathExpression, type Metric } from "aws-cdk-lib/aws-cloudwatch";
-import { GB, PRICES } from "../prices.ts";
+import { ACCESS_LOG_BYTES, GB, PRICES } from "../prices.ts";
 import type { Aggregation } from "./aggregation.ts";
 import type { Compaction } from "./compaction.ts";
 import type { Ingestion } from "./ingestion.ts";
@@ -28,8 +28,6 @@ export interface EstimateProps {
 
 const HOUR = Duration.hours(1);
 const HOURS_A_MONTH = 730;
-/** A line of the access log, bytes; measured (infra/local/cost). */
-const LOGGED_BYTES = 420;
 /** Of the clicks; observability.ts. */
 const TRACED = 0.01;
 /** With which an on-demand stream begins. */
@@ -70,7 +68,7 @@ export class CostEstimate {
       PRICES.apiRequest +
       (direct ? 0 : PRICES.edgeRequest) +
       (hasFirewall ? PRICES.firewallRequest + PRICES.edgeFunction : 0) +
-      (LOGGED_BYTES / GB) * PRICES.rareLogGb +
+      (ACCESS_LOG_BYTES / GB) * PRICES.rareLogGb +
       TRACED * PRICES.trace;
     yield ["requests", ingestion.api.metricCount(sum), perRequest];
     if (capacity === "on-demand") {

@@ -1,6 +1,6 @@
 /** Prices a measured use as a month of it on AWS. Every figure is measured, on the price list, or one of the stated assumptions. */
 
-import { ALWAYS_FREE, type Allowance, GB, MONTH_SECONDS, PRICES } from "../../prices.ts";
+import { ACCESS_LOG_BYTES, ALWAYS_FREE, type Allowance, GB, MONTH_SECONDS, PRICES } from "../../prices.ts";
 import type { FunctionUse, Usage } from "./measure.ts";
 
 /** What no replay can know. Printed with every bill. */
@@ -73,8 +73,7 @@ const QUERY_MS = 25;
 const QUERY_READ_UNITS = 8;
 const QUERY_ANSWER_BYTES = 3_000;
 
-/** A request's line in the access log, and what a function's invocation writes. Measured on the templates and handlers. */
-const ACCESS_LOG_BYTES = 420;
+/** What a function's invocation writes to its log. */
 const INVOCATION_LOG_BYTES = 700;
 /** The head of a 204 (no body), and the collector, compressed, with its head. */
 const ACKNOWLEDGED_BYTES = 400;
@@ -147,21 +146,13 @@ export function bill(usage: Usage, viewsPerMonth: number, assumed: Assumptions =
       allowance: "gbSeconds",
     });
   };
-  const functionLines = (
-    name: string,
-    use: FunctionUse,
-    megabytes: number,
-    times: number,
-    fixed: boolean,
-  ): void => {
-    calls(name, use.invocations * times, gigabyteSeconds(use, megabytes, assumed) * times, fixed);
-    line(`DynamoDB, ${name}: writes`, use.units.writes * times, "units", PRICES.writeUnit, {
-      isFixed: fixed,
-    });
-    line(`DynamoDB, ${name}: reads`, use.units.reads * times, "units", PRICES.readUnit, { isFixed: fixed });
+  const functionLines = (name: string, use: FunctionUse, megabytes: number, times: number): void => {
+    calls(name, use.invocations * times, gigabyteSeconds(use, megabytes, assumed) * times, false);
+    line(`DynamoDB, ${name}: writes`, use.units.writes * times, "units", PRICES.writeUnit);
+    line(`DynamoDB, ${name}: reads`, use.units.reads * times, "units", PRICES.readUnit);
   };
-  functionLines("counting", usage.aggregate, AGGREGATE_MB, scale, false);
-  functionLines("compaction", usage.compact, COMPACT_MB, scale, true);
+  functionLines("counting", usage.aggregate, AGGREGATE_MB, scale);
+  functionLines("compaction", usage.compact, COMPACT_MB, scale);
   for (const [name, { invocations, megabytes, ms, requests: own, reads }] of Object.entries({
     alerts: ALERTS,
     canary: CANARY,
@@ -178,7 +169,7 @@ export function bill(usage: Usage, viewsPerMonth: number, assumed: Assumptions =
   line("API Gateway, dashboard", asks, "requests", PRICES.apiRequest);
   line("CloudFront, dashboard", asks, "requests", PRICES.edgeRequest, { allowance: "edgeRequests" });
   line("CloudFront, answers", (asks * QUERY_ANSWER_BYTES) / GB, "GB", PRICES.edgeGb, { allowance: "edgeGb" });
-  functionLines("answers", asking, QUERY_MB, 1, false);
+  functionLines("answers", asking, QUERY_MB, 1);
   const stored = (usage.storedBytes * scale) / GB;
   line("DynamoDB, a month's rollups", stored, "GB-months", PRICES.storedGbMonth, { allowance: "storedGb" });
   line("DynamoDB, backup", stored, "GB-months", PRICES.backupGbMonth);

@@ -9,12 +9,15 @@ import { partitionKeyOf, type StreamLine } from "../../../processors/model/strea
 import { type EpochMs, HOUR_MS, MINUTE_MS, SECOND_MS } from "../../../processors/model/time.ts";
 import { ShardWorker } from "../../../processors/pipeline/aggregate.ts";
 import { isCompactionDue } from "../../../processors/pipeline/cadence.ts";
+import { deleteCommits, logEnd } from "../../../processors/pipeline/commit.ts";
 import { compact } from "../../../processors/pipeline/compact.ts";
 import { decodeRecord } from "../../../processors/pipeline/records.ts";
 import { partition, ROLLUP_PARTITIONS } from "../../../processors/pipeline/rollups.ts";
 import { registerSites } from "../../../processors/pipeline/sites.ts";
 import { memoryStore } from "../../../processors/stores/memory.ts";
+import type { Store } from "../../../processors/stores/store.ts";
 import { memoryStream } from "../../../processors/streams/memory.ts";
+import type { Stream } from "../../../processors/streams/stream.ts";
 import { MONTH_SECONDS } from "../../prices.ts";
 import { meteredStore, noUnits, type StoreUnits } from "./units.ts";
 
@@ -142,8 +145,17 @@ export async function measure(
   await handOver();
   now = minuteEnds;
   await fold();
+  await forget(stream, meteredStore(store, use.compact.units));
   const loaded = { collectorLoads: collectorLoads(recorded), storedBytes: await storedBytes(store, sites) };
   return { pageviews, seconds, ...usage, ...use, ...loaded };
+}
+
+/** Commits stay for an hour, longer than most recordings: what deleting the last of them costs belongs to these views. */
+async function forget(stream: Stream, store: Store): Promise<void> {
+  for (const { id } of await stream.shards()) {
+    const through = (await logEnd(store, id))?.n ?? 0;
+    while (!(await deleteCommits(store, id, through)));
+  }
 }
 
 /** A sender fetches it when it has none, or an old one; by the recording's own times, as people came. */

@@ -8,7 +8,7 @@ import { Rivulet } from "../../../infra/aws/rivulet.ts";
 import { ASSUMED } from "../../../infra/local/cost/bill.ts";
 import { CONTENT_SECURITY_POLICY } from "../../../infra/local/gateway/http.ts";
 import { MAX_BODY_BYTES } from "../../../infra/mapping.ts";
-import { PRICES } from "../../../infra/prices.ts";
+import { ACCESS_LOG_BYTES, PRICES } from "../../../infra/prices.ts";
 import { SESSION_COOKIE } from "../../../processors/env.ts";
 import { OWNERS, READERS } from "../../../processors/pipeline/access.ts";
 import { METRICS, NAMESPACE } from "../../../processors/telemetry.ts";
@@ -276,6 +276,20 @@ describe("the door", () => {
     const logged = Object.values(JSON.parse(stage.AccessLogSetting.Format)).join(" ");
     expect(logged).toContain("$context.extendedRequestId");
     expect(logged).not.toMatch(/identity|userAgent|sourceIp|\$context\.path|input|querystring/i);
+    const values: Record<string, string> = {
+      "$context.extendedRequestId": "QdBMzFgEoAMFZ5g=",
+      "$context.requestTimeEpoch": "1795972016067",
+      "$context.httpMethod": "POST",
+      "$context.resourcePath": "/v1/events",
+      "$context.status": "204",
+      "$context.responseLatency": "12",
+      "$context.integration.integrationStatus": "200",
+      "$context.integration.latency": "10",
+      "$context.error.responseType": "-",
+      "$context.xrayTraceId": "1-66e0f000-000000000000000000000001",
+    };
+    const line = stage.AccessLogSetting.Format.replace(/\$context[\w.]+/g, (name: string) => values[name]);
+    expect(line.length + 26, "as prices.ts says").toBe(ACCESS_LOG_BYTES);
   });
 
   it("is the API document, with this stream, this role and this function in it", () => {
@@ -740,7 +754,7 @@ describe("the budget", () => {
     expect(dollars({})).toBeCloseTo(730 * PRICES.onDemandHour + 8, 6);
     const hour = { requests: 1_000, writes: 2_000, reads: 4_000, calls: 3_600, aggregationMs: 3_600 * 50 };
     const rate =
-      1_000 * (3.5e-6 + 1e-6 + 0.6e-6 + 0.1e-6 + 0.25 * (420 / 2 ** 30) + 0.01 * 5e-6) +
+      1_000 * (3.5e-6 + 1e-6 + 0.6e-6 + 0.1e-6 + 0.25 * (ACCESS_LOG_BYTES / 2 ** 30) + 0.01 * 5e-6) +
       2_000 * 0.625e-6 +
       4_000 * 0.125e-6 +
       3_600 * (0.2e-6 + 0.2875 * 5e-6) + // four shards: one call a second and a twentieth of three are traced
