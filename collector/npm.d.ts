@@ -5,7 +5,7 @@ export interface InitOptions {
   url: string;
   /** Path of the collector there. Default `/c.js`; `/lite.js` is the small build. */
   script?: string;
-  /** Path of the reports there. Default `/v1/events`. */
+  /** Path of the reports there, or their whole address. Default `/v1/events`. */
   ingest?: string;
   /** The fragment is part of the address: for routers that live there. */
   hash?: boolean;

@@ -302,6 +302,8 @@ export interface SiteAbout extends SiteSettings {
   readonly unknown_sites?: readonly { readonly site_id: string; readonly at: number }[];
   /** When the last request for this site came, whatever became of it; null for none since the server started. */
   readonly last_request_at?: number | null;
+  /** Where pages report to, unless it is this server. */
+  readonly report_to?: string;
 }
 
 const WRITE_HEADERS = { "content-type": "application/json" };

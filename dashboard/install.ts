@@ -30,7 +30,9 @@ export function findings(about: SiteAbout, origin: string, strings: Strings): st
   return [
     nothing,
     strings.checkPasted,
-    fill(strings.checkPolicy, { origin }),
+    fill(strings.checkPolicy, {
+      origin: about.report_to ? `${origin} ${new URL(about.report_to).origin}` : origin,
+    }),
     strings.checkLocal,
     strings.checkBlocker,
   ];
@@ -38,8 +40,8 @@ export function findings(about: SiteAbout, origin: string, strings: Strings): st
 
 export interface InstallCheck {
   readonly node: HTMLElement;
-  /** Looks now. Does nothing while the server is away: the page says so elsewhere. */
-  look(site: string): Promise<void>;
+  /** Looks now, and tells what is known of the site. Does nothing while the server is away: the page says so elsewhere. */
+  look(site: string): Promise<SiteAbout | undefined>;
 }
 
 export function installCheck(strings: Strings): InstallCheck {
@@ -54,13 +56,13 @@ export function installCheck(strings: Strings): InstallCheck {
       try {
         about = await aboutSite(site);
       } catch (error) {
-        if (error instanceof ApiError) return;
+        if (error instanceof ApiError) return undefined;
         throw error;
       }
       const lines = findings(about, location.origin, strings);
-      if (lines.join("\n") === shown) return;
+      if (lines.join("\n") !== shown) list.replaceChildren(...lines.map((text) => el("li", {}, text)));
       shown = lines.join("\n");
-      list.replaceChildren(...lines.map((text) => el("li", {}, text)));
+      return about;
     },
   };
 }

@@ -6,19 +6,26 @@ export interface Snippet {
   readonly code: string;
 }
 
-/** The id is escaped for where it lands: HTML, a string of JavaScript, an address. */
-export function snippets(site: string, origin: string): readonly Snippet[] {
+/**
+ * The id is escaped for where it lands: HTML, a string of JavaScript, an address. `reportTo` is where pages report to, unless
+ * it is where the script comes from.
+ */
+export function snippets(site: string, origin: string, reportTo?: string): readonly Snippet[] {
+  const given = (text: string): string => (reportTo ? `${text}"${reportTo}"` : "");
   const html = site.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
   const text = JSON.stringify(site).replaceAll("<", "\\u003c");
   return [
-    { name: "HTML", code: `<script defer src="${origin}/c.js" data-site="${html}"></script>` },
+    {
+      name: "HTML",
+      code: `<script defer src="${origin}/c.js"${given(" data-api=")} data-site="${html}"></script>`,
+    },
     {
       name: "npm",
-      code: `import { init } from "rivulet/collector";\n\ninit({ site: ${text}, url: "${origin}" });`,
+      code: `import { init } from "rivulet/collector";\n\ninit({ site: ${text}, url: "${origin}"${given(", ingest: ")} });`,
     },
     {
       name: "Tag Manager",
-      code: `<script>\n  var s = document.createElement("script");\n  s.src = "${origin}/c.js";\n  s.dataset.site = ${text};\n  document.head.appendChild(s);\n</script>`,
+      code: `<script>\n  var s = document.createElement("script");\n  s.src = "${origin}/c.js";\n${reportTo ? `  s.dataset.api = "${reportTo}";\n` : ""}  s.dataset.site = ${text};\n  document.head.appendChild(s);\n</script>`,
     },
     {
       name: "Pixel",

@@ -30,22 +30,32 @@ export function welcome(strings: Strings): Welcome {
     check.node,
   );
   let timer: ReturnType<typeof setInterval> | undefined;
+  let shown = "";
 
   return {
     node,
     show(site, origin) {
-      const all = snippets(site, origin);
-      const choose = (chosen: string): void => {
-        line.show(all.find(({ name }) => name === chosen)?.code ?? "");
+      shown = site;
+      let all = snippets(site, origin);
+      let chosen = all[0]!.name;
+      const choose = (name: string): void => {
+        chosen = name;
+        line.show(all.find((one) => one.name === chosen)?.code ?? "");
         for (const tab of tabs.children) tab.setAttribute("aria-pressed", String(tab.textContent === chosen));
       };
       tabs.replaceChildren(...all.map(({ name }) => button("", name, () => choose(name))));
-      choose(all[0]!.name);
+      choose(chosen);
       setText(text, fill(strings.welcomeText, { site }));
-      void check.look(site);
+      const look = async (): Promise<void> => {
+        const about = await check.look(site);
+        if (!about?.report_to || shown !== site) return;
+        all = snippets(site, origin, about.report_to);
+        choose(chosen);
+      };
+      void look();
       clearInterval(timer);
       timer = setInterval(() => {
-        if (!node.hidden && !document.hidden) void check.look(site);
+        if (!node.hidden && !document.hidden) void look();
       }, LOOK_MS);
     },
   };

@@ -266,6 +266,7 @@ export const responseSchemas: Readonly<Record<string, Schema>> = {
       ...integer("When the last request for the site came; null for none since the start. On one machine."),
       nullable: true,
     },
+    "report_to?": text("Where pages report to, unless it is where the dashboard is. On AWS."),
   }),
   Alerts: exact({ alerts: { ...list(ref("Alert"), "At most 100."), maxItems: 100 } }),
   Alert: exact({

@@ -20,6 +20,8 @@ export const ENV = {
   url: "RIVULET_URL",
   /** Where pages report to. */
   reportUrl: "RIVULET_REPORT_URL",
+  /** Path of the API where pages report to it past CloudFront. Unset: they report to the dashboard's origin. */
+  reportPath: "RIVULET_REPORT_PATH",
   /** Name of the function that answers readers, for who may call it itself. */
   queryFunction: "RIVULET_QUERY_FUNCTION",
   /** ARN of the topic that alerts about traffic go to. */

@@ -68,6 +68,7 @@ export class Rivulet extends Construct {
       ...(hasCanary ? [{ id: CANARY_SITE, timeZone: "UTC" }] : []),
     ]);
     const direct = reportsDirectly(props);
+    const reportPath = props.ingestPath ?? "/v1/events";
     const tracesInvocations = tracing === "all";
     const keep = (executions: number): number | undefined => (reserveConcurrency ? executions : undefined);
 
@@ -113,6 +114,7 @@ export class Rivulet extends Construct {
         ...environment,
         ...(auth === "public" ? {} : { [ENV.requireKey]: "1" }),
         ...(typeof auth === "object" ? sessionOf(auth) : {}),
+        ...(direct && { [ENV.reportPath]: reportPath }),
       },
       concurrency: keep(20),
     });
@@ -155,9 +157,7 @@ export class Rivulet extends Construct {
       : undefined;
     const url = `https://${props.domain?.name ?? this.site.distribution.distributionDomainName}`;
     if (this.users) this.site.offerSignIn(this.users.admit(url));
-    const reportUrl = direct
-      ? this.ingestion.api.urlForPath(props.ingestPath ?? "/v1/events")
-      : url + (props.ingestPath ?? "/v1/events");
+    const reportUrl = direct ? this.ingestion.api.urlForPath(reportPath) : url + reportPath;
     this.canary = hasCanary
       ? new Canary(this, "Canary", {
           data: this.data,

@@ -49,7 +49,10 @@ export async function handler(
 ): Promise<APIGatewayProxyResult | CanaryAnswer> {
   if (isCanaryQuestion(event)) return { clicks: clicksIn(await engine.query(clicksOn(event.canary))) };
   try {
-    return await route(event, { api, owner, access, explorations: explored?.explorations, sessions });
+    return await route(event, {
+      ...{ api, owner, access, explorations: explored?.explorations, sessions },
+      reportPath: process.env[ENV.reportPath],
+    });
   } catch (error) {
     const reply = refusal(error, event.requestContext.requestId, sessions && SIGN_IN_PATH);
     // The client gets the request id only; the log holds the cause under that id.

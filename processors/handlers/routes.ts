@@ -20,6 +20,7 @@ export async function route(
     access,
     explorations,
     sessions,
+    reportPath,
   }: {
     readonly api: QueryApi;
     readonly owner: OwnerApi;
@@ -28,6 +29,8 @@ export async function route(
     readonly explorations?: Explorations | undefined;
     /** Undefined where nobody can sign in. */
     readonly sessions?: SessionDeps | undefined;
+    /** Undefined where pages report to the dashboard's origin. */
+    readonly reportPath?: string | undefined;
   },
 ): Promise<APIGatewayProxyResult> {
   const asked = `${event.httpMethod} ${event.path}`;
@@ -57,7 +60,7 @@ export async function route(
     case "GET /api/v2/sites":
       return reply(await api.sites(reader));
     case "GET /api/v2/site":
-      return reply(await owner.about(reader, parameters.site_id));
+      return reply({ ...(await owner.about(reader, parameters.site_id)), ...reportTo(event, reportPath) });
     case "PUT /api/v2/site":
       return reply(await owner.save(reader, jsonBody(event)));
     case "GET /api/v2/alerts":
@@ -74,3 +77,7 @@ export async function route(
       throw new ClickstreamError("not_found", `no such resource: ${asked}`);
   }
 }
+
+/** The API's own address, by which it was asked even behind CloudFront: its function cannot be told before there is an API. */
+const reportTo = ({ requestContext }: APIGatewayProxyEvent, path: string | undefined): object =>
+  path ? { report_to: `https://${requestContext.domainName}/${requestContext.stage}${path}` } : {};

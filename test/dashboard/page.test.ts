@@ -222,6 +222,15 @@ describe("a site without events", () => {
       .poll(() => textOf(page, ".snippet code"))
       .toBe(`<script defer src="${fixture.url}c.js" data-site="example.com"></script>`);
     expect(await page.locator(".tiles").isVisible()).toBe(false);
+    fixture.data.about = { report_to: "https://api.example.net/live/v1/events" };
+    await expect
+      .poll(() => textOf(page, ".snippet code"), { timeout: patience(4_000) })
+      .toContain('c.js" data-api="https://api.example.net/live/v1/events" data-site="example.com">');
+    await expect.poll(() => textOf(page, ".findings")).toContain("https://api.example.net.");
+    await page.locator(".welcome .tabs button", { hasText: "npm" }).click();
+    await expect
+      .poll(() => textOf(page, ".snippet code"))
+      .toContain(`, ingest: "https://api.example.net/live/v1/events" });`);
     fixture.data.hasEvents = true;
     fixture.data.visitors = 1;
     await expect.poll(() => tile(page, "visitors").textContent(), { timeout: patience(2_500) }).toBe("100");

@@ -150,6 +150,21 @@ describe("the functions as they are deployed", () => {
     expect(await query.invoke(unknown)).toMatchObject({ statusCode: 404 });
   });
 
+  it("say to readers where pages report to: the API by which they ask, though that is behind CloudFront", async () => {
+    const asked = request("GET", "/api/v2/site", {
+      queryStringParameters: { site_id: "shop.example" },
+      requestContext: {
+        requestId: "r-1",
+        domainName: "a1b2c3.execute-api.us-east-1.amazonaws.com",
+        stage: "live",
+      },
+    });
+    expect(JSON.parse((await cloud.start("query").invoke(asked)).body)).toMatchObject({
+      site_id: "shop.example",
+      report_to: "https://a1b2c3.execute-api.us-east-1.amazonaws.com/live/v1/events",
+    });
+  });
+
   it("check a key wherever one is sent, and answer CSV", async () => {
     const query = cloud.start("query");
     const wrong = { headers: { authorization: "Bearer wrong" } };
