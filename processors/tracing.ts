@@ -1,11 +1,19 @@
-/** Traces to AWS X-Ray, in Lambda and on one machine alike: the only module that knows aws-xray-sdk-core (docs/decisions/0008). */
-import type { Segment, SegmentLike, Subsegment } from "aws-xray-sdk-core";
+/** Traces to AWS X-Ray, in Lambda and on one machine alike (docs/decisions/0008). */
+import type { Segment, SegmentLike } from "aws-xray-sdk-core";
 import { ClickstreamError } from "./errors.ts";
 import { type Clock, type EpochMs, SECOND_MS } from "./model/time.ts";
 import { parseTraceHeader, type TraceHeader } from "./model/trace.ts";
+import {
+  addOutcome,
+  endedSubsegment,
+  loadedSdk,
+  loadSdk,
+  type Place,
+  type Sdk,
+  sendAt,
+  tracedInvocation,
+} from "./segments.ts";
 import type { BatchInfo, BatchTrace, StepName, Tracer } from "./tracer.ts";
-
-type Sdk = typeof import("aws-xray-sdk-core");
 
 export interface XrayOptions {
   /** Name of the segments of `batch`: the service that the trace map shows. */
@@ -44,87 +52,6 @@ export interface XrayTracer extends Tracer {
    * the SDK, takes a while; a Lambda handler awaits it at its end, because its container may be frozen afterwards.
    */
   flushed(): Promise<void>;
-}
-
-const inLambda = (): boolean => process.env.LAMBDA_TASK_ROOT !== undefined;
-/** Lambda says anew for each invocation whether it is traced. Few are, and only they load the SDK: two fifths of a cold start. */
-const isInvocationTraced = (): boolean =>
-  inLambda() && !/sampled=0/i.test(process.env._X_AMZN_TRACE_ID ?? "");
-
-// The SDK's settings (mode, logger, daemon) are global to the process, and so is this promise.
-let loading: Promise<Sdk> | undefined;
-let sdk: Sdk | undefined;
-/** Stands for the segment that Lambda itself writes, of whatever invocation runs. */
-let facade: SegmentLike | undefined;
-
-async function load(): Promise<Sdk> {
-  // In its automatic mode the SDK switches async_hooks on for good, which taxes every promise of the process. Only
-  // Lambda needs that mode, and the SDK takes the other one from this variable alone, while it is being imported.
-  const before = process.env.AWS_XRAY_MANUAL_MODE;
-  if (!inLambda()) process.env.AWS_XRAY_MANUAL_MODE = "1";
-  try {
-    const { default: loaded } = await import("aws-xray-sdk-core");
-    const ignore = (): void => {};
-    loaded.setLogger({ debug: ignore, info: ignore, warn: ignore, error: ignore });
-    // Calls outside any trace (a warm-up, a timer) are normal here, not an error to report.
-    loaded.setContextMissingStrategy("IGNORE_ERROR");
-    if (inLambda()) facade = loaded.getSegment();
-    sdk = loaded;
-    return loaded;
-  } finally {
-    if (before === undefined) delete process.env.AWS_XRAY_MANUAL_MODE;
-    else process.env.AWS_XRAY_MANUAL_MODE = before;
-  }
-}
-
-const loadOnce = (): Promise<Sdk> => {
-  loading ??= load();
-  return loading;
-};
-
-/** Runs `work` inside the invocation: what has come since the SDK was loaded does not find it by itself. */
-function inInvocation<T>(loaded: Sdk, work: () => T): T {
-  return loaded.getNamespace().runAndReturn(() => {
-    if (facade) loaded.setSegment(facade as Segment);
-    return work();
-  });
-}
-
-// biome-ignore lint/suspicious/noExplicitAny: a middleware takes and gives what the client's commands do
-type Middleware = (next: any, context: any) => (args: any) => Promise<any>;
-
-/** The SDK's middleware, which it only puts into a client's stack by itself: taken out of a stack that holds nothing else. */
-function xrayMiddleware(loaded: Sdk, config: unknown): Middleware {
-  let taken: Middleware | undefined;
-  const stack = {
-    add(middleware: Middleware) {
-      taken = middleware;
-    },
-  };
-  const middlewareStack = {
-    remove() {},
-    use: (plugin: { applyToStack(to: typeof stack): void }) => plugin.applyToStack(stack),
-  };
-  loaded.captureAWSv3Client({ config, middlewareStack });
-  return taken!;
-}
-
-/**
- * Makes the calls of an AWS SDK v3 client appear in the trace of the running Lambda invocation, when that is traced.
- * Outside Lambda there is no such trace, and the client stays as it was.
- */
-// biome-ignore lint/suspicious/noExplicitAny: the SDK itself asks for no more than this
-export function captureClient<Client extends { middlewareStack: any; config: any }>(client: Client): Client {
-  if (!inLambda()) return client;
-  let capturing: Middleware | undefined;
-  const middleware: Middleware = (next, context) => async (args) => {
-    if (!isInvocationTraced()) return next(args);
-    const loaded = await loadOnce();
-    capturing ??= xrayMiddleware(loaded, client.config);
-    return inInvocation(loaded, () => capturing!(next, context)(args));
-  };
-  client.middlewareStack.add(middleware, { step: "build", name: "tracing" });
-  return client;
 }
 
 /**
@@ -171,14 +98,15 @@ export function xrayTracer(options: XrayOptions): XrayTracer {
   /** Sends now if the SDK is there, else when it is. */
   const withSdk = (send: (sdk: Sdk) => void): void => {
     const guarded = (loaded: Sdk): void => {
-      if (!isAddressed) loaded.setDaemonAddress(daemonAddress!);
+      if (!isAddressed) loaded.emitter.setDaemonAddress(daemonAddress!);
       isAddressed = true;
       send(loaded);
     };
     // A trace is a courtesy: whatever goes wrong in sending it must not fail the batch that it describes.
     try {
-      if (sdk !== undefined) guarded(sdk);
-      else pending = Promise.all([pending, loadOnce().then(guarded)]).catch(() => {});
+      const loaded = loadedSdk();
+      if (loaded !== undefined) guarded(loaded);
+      else pending = Promise.all([pending, loadSdk().then(guarded)]).catch(() => {});
     } catch {}
   };
 
@@ -246,11 +174,11 @@ function openBatch(deps: BatchDeps, info: BatchInfo): BatchTrace {
       failure = error instanceof Error ? error : new Error(String(error));
     },
     end() {
-      const isTraced = isInvocationTraced();
-      if (joined.length === 0 && !isTraced) return;
+      const invocation = tracedInvocation();
+      if (joined.length === 0 && !invocation) return;
       const batch: EndedBatch = { name, commitsTo, info, startMs, endMs: clock.now(), spans, failure };
       withSdk((loaded) => {
-        if (isTraced) inInvocation(loaded, () => sendInvocation(loaded, batch));
+        if (invocation) sendInvocation(loaded, batch, invocation);
         for (const one of joined) leave(joinedSegment(loaded, batch, one));
       });
     },
@@ -286,15 +214,11 @@ function documentOf(segment: Segment): string {
   return segment.format();
 }
 
-/** The same batch in the trace of the Lambda invocation, whose own segment Lambda writes and the SDK only pretends to have. */
-function sendInvocation(loaded: Sdk, batch: EndedBatch): void {
-  const facade = loaded.getSegment();
-  if (facade === undefined || facade.notTraced === true) return;
+/** The same batch in the trace of the Lambda invocation, whose own segment Lambda writes. */
+function sendInvocation(loaded: Sdk, batch: EndedBatch, place: Place): void {
   const bar = endedSubsegment(loaded, batch.name, batch.startMs, batch.endMs);
-  facade.addSubsegment(bar);
   describe(loaded, bar, batch);
-  bar.flush();
-  facade.removeSubsegment(bar);
+  sendAt(loaded, place, bar);
 }
 
 /** `commitsTo`: in an invocation's own trace the client's calls tell of the service. */
@@ -322,15 +246,6 @@ function describe(
   target.addError(failure);
 }
 
-function endedSubsegment(loaded: Sdk, name: string, startMs: EpochMs, endMs: EpochMs): Subsegment {
-  const child: Subsegment & { end_time?: number } = new loaded.Subsegment(name);
-  child.start_time = startMs / SECOND_MS;
-  // Set before it gets a parent: the SDK then neither counts nor streams it, it travels inside its parent's document.
-  child.end_time = Math.max(startMs, endMs) / SECOND_MS;
-  delete child.in_progress;
-  return child;
-}
-
 function sendFinished(loaded: Sdk, finished: FinishedSegment): void {
   const segment: Segment & { http?: object } = new loaded.Segment(
     finished.name,
@@ -345,9 +260,7 @@ function sendFinished(loaded: Sdk, finished: FinishedSegment): void {
     const { method, url, status } = finished.http;
     // Neither address nor agent: a trace is kept for weeks, and nothing in it may point to a person.
     segment.http = { request: { method, url }, response: { status } };
-    if (status === 429) segment.addThrottleFlag();
-    if (status >= 500) segment.addFaultFlag();
-    else if (status >= 400) segment.addErrorFlag();
+    addOutcome(segment, status);
   }
   segment.close();
 }

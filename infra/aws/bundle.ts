@@ -6,7 +6,8 @@ const handlers = new URL("../../processors/handlers/", import.meta.url);
 /** A checkout has sources; a package, where Node runs no TypeScript, what was compiled from them. */
 const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
 
-const UNUSED_CREDENTIALS = [
+/** What the SDK loads on demand, and nobody in Lambda demands. */
+const UNUSED = [
   ...["ini", "login", "process", "sso", "web-identity"].map((kind) => `@aws-sdk/credential-provider-${kind}`),
   "@smithy/credential-provider-imds", // of an EC2 instance
 ];
@@ -25,6 +26,14 @@ export const HANDLERS = [
 ] as const;
 export type HandlerName = (typeof HANDLERS)[number];
 
+/** The same of some handlers; in others our own code, or a client of theirs, loads it at once. */
+const UNUSED_BY: readonly (readonly [module: string, by: readonly HandlerName[]])[] = [
+  // What agents say: by the SDK in browsers only.
+  ["bowser", ["alerts", "canary", "compact", "query", "rebuild", "thrift"]],
+  // Answers that are streams: no operation that we call has one.
+  ["@smithy/core/event-streams", ["alerts", "query"]],
+];
+
 /** Makes `index.mjs` and its chunks in `folder` of a handler. Throws esbuild's errors. */
 export function bundleHandler(handler: HandlerName, folder: string): void {
   buildSync({
@@ -38,9 +47,8 @@ export function bundleHandler(handler: HandlerName, folder: string): void {
     target: "node24",
     minify: true,
     logLevel: "warning",
-    // The SDK goes in: the version that was tested is the version that runs (decision 22). All but its ways to
-    // credentials that Lambda never takes: they are loaded on demand, and the runtime has them.
-    external: UNUSED_CREDENTIALS,
+    // The SDK goes in: the version that was tested is the version that runs (decision 22).
+    external: [...UNUSED, ...UNUSED_BY.filter(([, by]) => by.includes(handler)).map(([module]) => module)],
     mainFields: ["module", "main"],
     // CommonJS packages inside an ES module (the X-Ray SDK among them) still call require.
     banner: {

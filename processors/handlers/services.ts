@@ -1,10 +1,10 @@
 /** What the handlers of one function share: made once per container, so that warm invocations find open connections. */
+import { captureClient } from "../capture.ts";
 import type { SiteSetting } from "../env.ts";
 import { ENV, parseSites, requireEnv } from "../env.ts";
 import type { Clock } from "../model/time.ts";
 import { registerSites } from "../pipeline/sites.ts";
 import type { Store } from "../stores/store.ts";
-import { captureClient } from "../tracing.ts";
 import { lazy } from "./lazy.ts";
 
 export const clock: Clock = { now: () => Date.now() };

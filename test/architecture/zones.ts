@@ -73,9 +73,10 @@ export const ZONES: readonly Zone[] = [
   },
   {
     name: "tracing driver",
-    files: /^processors\/tracing\.ts$/,
-    local: new RegExp(`^(${INNER}|${PORT})`),
-    packages: /^aws-xray-sdk-core$/,
+    files: /^processors\/(tracing|segments|capture)\.ts$/,
+    local: new RegExp(String.raw`^(processors/(tracing|segments)\.ts$|${INNER}|${PORT})`),
+    localTypes: /^processors\/aws\.ts$/,
+    packages: /^aws-xray-sdk-core($|\/dist\/lib\/)/,
   },
   {
     name: "X-Ray API",

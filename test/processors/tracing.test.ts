@@ -6,10 +6,11 @@ import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { startTraceReceiver, type TraceReceiver } from "../../infra/local/traces/receiver.ts";
 import { type Trace, type TraceStore, traceStore } from "../../infra/local/traces/store.ts";
+import { captureClient } from "../../processors/capture.ts";
 import { ClickstreamError } from "../../processors/errors.ts";
 import { segmentId, traceId } from "../../processors/model/trace.ts";
 import { noTracer } from "../../processors/tracer.ts";
-import { captureClient, preciseClock, type XrayTracer, xrayTracer } from "../../processors/tracing.ts";
+import { preciseClock, type XrayTracer, xrayTracer } from "../../processors/tracing.ts";
 
 const PARENT = "53995c3f42cd8ad8";
 const INFO = { shard: "shardId-000000000000", records: 12, lagMs: 345.6 };
@@ -271,13 +272,18 @@ describe("in a process of its own", () => {
   });
 
   it("shows the batch and the client's calls in the invocation's own trace in Lambda, besides the browser's", async () => {
-    const [first, second, browser, unsampled] = [newTrace(), newTrace(), newTrace(), newTrace()];
+    const [first, second, failing] = [newTrace(), newTrace(), newTrace()];
+    const [browser, unsampled] = [newTrace(), newTrace()];
     const result = await run(
       `import { createServer } from "node:http";
        import { once } from "node:events";
        import { DynamoDBClient, ListTablesCommand } from "@aws-sdk/client-dynamodb";
-       import { captureClient, xrayTracer } from "./processors/tracing.ts";
-       const server = createServer((request, response) => response.end('{"TableNames":[]}')).listen(0, "127.0.0.1");
+       import { captureClient } from "./processors/capture.ts";
+       import { xrayTracer } from "./processors/tracing.ts";
+       let status = 200;
+       const server = createServer((request, response) => {
+         response.writeHead(status).end(status === 200 ? '{"TableNames":[]}' : '{"__type":"ResourceNotFoundException"}');
+       }).listen(0, "127.0.0.1");
        await once(server, "listening");
        import { createRequire } from "node:module";
        const loaded = () => Object.keys(createRequire(import.meta.url).cache).some((path) => path.includes("aws-xray-sdk-core"));
@@ -287,7 +293,7 @@ describe("in a process of its own", () => {
        const handler = async (traces) => {
          const batch = tracer.batch({ shard: "s", records: 2, lagMs: 0 });
          for (const header of traces) batch.join(header);
-         await batch.step("commit", () => client.send(new ListTablesCommand({})));
+         await batch.step("commit", () => client.send(new ListTablesCommand({}))).catch((error) => batch.fail(error));
          batch.end();
          await tracer.flushed();
        };
@@ -304,6 +310,8 @@ describe("in a process of its own", () => {
        await beginning;
        await invoke("${unsampled}", [], 0);
        await invoke("${second}", ["${header(browser)}"]);
+       status = 400;
+       await invoke("${failing}", []);
        client.destroy();
        server.close();`,
       { LAMBDA_TASK_ROOT: "/var/task", AWS_LAMBDA_FUNCTION_NAME: "aggregate" },
@@ -326,6 +334,13 @@ describe("in a process of its own", () => {
       ["aggregate", true],
       ["commit", false],
     ]);
+    const failed = await vi.waitFor(() => {
+      const found = store.get(failing)?.spans ?? [];
+      expect(found.length).toBe(3);
+      return found;
+    });
+    expect(failed.find((span) => span.name === "DynamoDB")!.outcome).toBe("error");
+    expect(failed.find((span) => span.name === "aggregate")!.outcome).toBe("fault");
     expect(store.get(unsampled)).toBeUndefined();
   });
 });
