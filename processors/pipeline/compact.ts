@@ -14,6 +14,7 @@ import {
 import { type DeriveDeps, derive, markDerived } from "./derive.ts";
 import { areSame, dropRetired, type Editions, readEditions, spacesOf } from "./editions.ts";
 import { deleteExpired, isMinuteKept, minuteExpiry } from "./expiry.ts";
+import { atOnce, inPortions } from "./portions.ts";
 import { type Contribution, foldInto, type Granularity, hourOf, instantKey, partition } from "./rollups.ts";
 import { listSites, type Site } from "./sites.ts";
 import { newestSnapshot } from "./snapshots.ts";
@@ -31,6 +32,8 @@ export const MAX_COMMITS = 2_000;
 /** Commits of an import hold thousands of events each: decoded, so many of those would not fit the memory. */
 const MAX_EVENTS = 50_000;
 const COMMITS_AT_ONCE = 10;
+/** More would share a sync, and hold up who else runs in this process. */
+const WINDOWS_AT_ONCE = 8;
 const CURSOR = "cursor";
 
 /** Newest compacted commit of each shard. Read it before the rollups, and the rollups before the log. */
@@ -192,11 +195,12 @@ async function foldInSpace(
       days.add(localDate(site.timeZone, hour));
     }
   }
-  for (const { granularity, start, contributions } of windows.values()) {
+  const step = atOnce(windows.size, WINDOWS_AT_ONCE);
+  await inPortions([...windows.values()], step, async ({ granularity, start, contributions }) => {
     const key = { pk: partition(granularity, space), sk: instantKey(start) };
     const expiresAt = granularity === "minute" ? minuteExpiry(site, start) : undefined;
     if (await foldInto(store, key, contributions, through, expiresAt, pause)) written++;
-  }
+  });
   await markDerived(store, space, days);
   return written;
 }

@@ -12,6 +12,7 @@ import { addDays, dayStart, type LocalDate, localDate, monthStart } from "../mod
 import { ByteWriter } from "../sketches/bytes.ts";
 import type { Item, ItemKey, Store } from "../stores/store.ts";
 import { hoursFrom } from "./expiry.ts";
+import { atOnce, inPortions } from "./portions.ts";
 import {
   type Applied,
   type Derived,
@@ -167,7 +168,7 @@ export async function derive(deps: DeriveDeps, spaces: Spaces): Promise<{ writte
       return { note, period, space };
     });
     const own = notes.filter(({ period }) => period.length === level.nameLength);
-    await inPortions(own, PERIODS_AT_ONCE, async ({ note, period, space }) => {
+    await inPortions(own, atOnce(own.length, PERIODS_AT_ONCE), async ({ note, period, space }) => {
       const site = spaces.get(space);
       if (site === undefined || period >= (announced.get(space) ?? "")) return;
       const now = clock.now();
@@ -305,19 +306,6 @@ function dimensionsOf(parts: readonly Part[]): string[] {
 const PERIODS_AT_ONCE = 16;
 const NOTES_AT_ONCE = 256;
 
-/** As many as a site that is just counted has waiting go one by one. */
-const FEW = 64;
-
-/** Many go some at a time: stores share one sync between writes that are given together. */
-async function inPortions<T>(
-  items: readonly T[],
-  size: number,
-  work: (item: T) => Promise<void>,
-): Promise<void> {
-  const step = items.length > FEW ? size : 1;
-  for (let i = 0; i < items.length; i += step) await Promise.all(items.slice(i, i + step).map(work));
-}
-
 /**
  * Notes that the periods that are over wait, and announces them; both before they are derived. Returns the period before
  * which they are announced.
@@ -336,7 +324,9 @@ async function announce(
   // Those without hours too: one may be written before the announcement, by somebody who does not see it.
   const periods: string[] = [];
   for (let period = from; period < end; period = of(firstDate(next(period)))) periods.push(period);
-  await inPortions(periods, NOTES_AT_ONCE, (period) => noteStale(store, staleKey(space, period)));
+  await inPortions(periods, atOnce(periods.length, NOTES_AT_ONCE), (period) =>
+    noteStale(store, staleKey(space, period)),
+  );
   const value = new TextEncoder().encode(end);
   // Who loses the put derives in the next run.
   return (await store.put({ pk, sk: space, value }, built?.version ?? 0)) ? end : builtBefore(built);

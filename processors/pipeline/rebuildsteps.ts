@@ -18,6 +18,7 @@ import { giveUpEdition, readEdition, switchEdition } from "./editions.ts";
 import { archiveFrom, isMinuteKept, minuteExpiry } from "./expiry.ts";
 import { hoursOfTotals } from "./import/totals.ts";
 import { noteRebuilt } from "./ledger.ts";
+import { inPortions } from "./portions.ts";
 import {
   beginRebuild,
   compactAll,
@@ -179,6 +180,7 @@ export class RebuildSteps {
     }
     await inPortions(
       rowsOf.map((rows, lot) => ({ rows, lot })).filter(({ rows }) => rows.length > 0),
+      AT_ONCE,
       ({ rows, lot }) => objects.writeRows(`${this.#keys.rows(lot)}${portion}.parquet`, rows),
     );
     await this.#write(`${this.#keys.since}${portion}.json`, since);
@@ -209,7 +211,7 @@ export class RebuildSteps {
   /** By shard, when the first row of all lots was received. */
   async #since(): Promise<Map<string, EpochMs>> {
     const since = new Map<string, EpochMs>();
-    await inPortions(await this.#deps.objects.list(this.#keys.since), async ({ key }) => {
+    await inPortions(await this.#deps.objects.list(this.#keys.since), AT_ONCE, async ({ key }) => {
       for (const [shard, at] of Object.entries((await this.#json<Record<string, EpochMs>>(key)) ?? {}))
         since.set(shard, Math.min(since.get(shard) ?? at, at));
     });
@@ -333,7 +335,7 @@ export class RebuildSteps {
   ): Promise<Progress> {
     let some: Window[] = [];
     const flush = async (): Promise<void> => {
-      await inPortions(some, work);
+      await inPortions(some, AT_ONCE, work);
       some = [];
     };
     for await (const window of windowsAfter(this.#deps.store, current, merged, next)) {
@@ -405,8 +407,4 @@ async function* windowsAfter(
     }
     for (let start = folded.pop(); start !== undefined; start = folded.pop()) yield { granularity, start };
   }
-}
-
-async function inPortions<T>(all: readonly T[], work: (one: T) => Promise<void>): Promise<void> {
-  for (let i = 0; i < all.length; i += AT_ONCE) await Promise.all(all.slice(i, i + AT_ONCE).map(work));
 }

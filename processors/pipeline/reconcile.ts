@@ -27,6 +27,7 @@ import {
   readRebuilt,
   readSite,
 } from "./ledger.ts";
+import { inPortions } from "./portions.ts";
 import { RecordSource } from "./recordsource.ts";
 import { Recount, type Tallies, type Tally } from "./recount.ts";
 import { decodeItem, isKept, minuteExpiry, partition } from "./rollups.ts";
@@ -247,7 +248,7 @@ export class Reconciler {
     }
     for (const [site, minutes] of bySite) {
       const events = new Map<number, number>();
-      await inPortions([...minutes], async ([minute, tallies]) => {
+      await inPortions([...minutes], WRITES_AT_ONCE, async ([minute, tallies]) => {
         if (isKept(minute, this.#clock.now())) await addMinute(this.#store, site, minute, shard, tallies);
         for (const { n, tally } of tallies) events.set(n, (events.get(n) ?? 0) + tally.events);
       });
@@ -272,7 +273,7 @@ export class Reconciler {
     const since = Math.max(0, ...[...positions.values()].map((position) => position.since));
     const tail = await this.#readTail(cursors, positions);
     const left: Window[] = [];
-    await inPortions(windows, async (window) => {
+    await inPortions(windows, WRITES_AT_ONCE, async (window) => {
       const { site, granularity, start, end, sk } = window;
       // Before `since` the recount lacks records; what is no longer kept by the minute cannot be compared.
       if (start < since || !isKept(start, this.#clock.now())) return;
@@ -343,12 +344,6 @@ export class Reconciler {
     if (!this.#sites.get(site)?.found.delete(key)) return;
     await forgetFinding(this.#store, site, key);
   }
-}
-
-/** Some at a time: stores share one sync between writes that are given together. */
-async function inPortions<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-  for (let i = 0; i < items.length; i += WRITES_AT_ONCE)
-    await Promise.all(items.slice(i, i + WRITES_AT_ONCE).map(work));
 }
 
 /**
