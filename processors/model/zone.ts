@@ -130,11 +130,20 @@ export function dayStart(zone: string, date: LocalDate): EpochMs {
   return after;
 }
 
+/** The last day found in each zone: who asks about a minute mostly asks about the next one then. */
+const lastDays = new Map<
+  string,
+  { readonly date: LocalDate; readonly from: EpochMs; readonly to: EpochMs }
+>();
+
 /** The local day that owns `at`. */
 export function localDate(zone: string, at: EpochMs): LocalDate {
-  const date = isoDate(at + offsetMs(zone, at));
+  const last = lastDays.get(zone);
+  if (last && at >= last.from && at < last.to) return last.date;
+  let date = isoDate(at + offsetMs(zone, at));
   // Where clocks go back over midnight an hour bears yesterday's date again; days are half-open and do not overlap.
-  if (at < dayStart(zone, date)) return addDays(date, -1);
-  const next = addDays(date, 1);
-  return at >= dayStart(zone, next) ? next : date;
+  if (at < dayStart(zone, date)) date = addDays(date, -1);
+  else if (at >= dayStart(zone, addDays(date, 1))) date = addDays(date, 1);
+  lastDays.set(zone, { date, from: dayStart(zone, date), to: dayStart(zone, addDays(date, 1)) });
+  return date;
 }
