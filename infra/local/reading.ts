@@ -70,7 +70,9 @@ export function readingFunctions({
     });
 
   return {
-    query: guarded(async ({ body }, reader) => jsonResponse(200, await api.query(reader, parseBody(body)))),
+    query: guarded(async ({ body, signal }, reader) =>
+      jsonResponse(200, await api.query(reader, parseBody(body), signal)),
+    ),
     live: guarded(async ({ query, headers }, reader) => {
       const answer = await api.live(reader, query.get("site_id"));
       // Of what a viewer would see change; the time of asking is not part of it.

@@ -131,12 +131,15 @@ export function createGateway(options: GatewayOptions): Gateway {
       return serveIngest(endpoint, { request, response, path, query, id });
     }
     let result: HttpResponse | undefined;
+    const gone = new AbortController();
+    response.once("close", () => gone.abort());
     try {
       result =
         endpoint === undefined || endpoint.kind === "ingest"
           ? nothingHere(path, endpoint === undefined ? allow : "GET")
-          : await answerHandler(endpoint, request, { path, method, query });
+          : await answerHandler(endpoint, request, { path, method, query, signal: gone.signal });
     } catch (error) {
+      if (gone.signal.aborted) return;
       result = failure(error, endpoint?.name ?? "route", id, log);
     }
     if (result !== undefined) reply(request, response, result, closing);
@@ -227,7 +230,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   async function answerHandler(
     endpoint: Extract<Endpoint, { kind: "handler" }>,
     request: IncomingMessage,
-    { path, method, query }: Pick<HttpRequest, "path" | "method" | "query">,
+    { path, method, query, signal }: Pick<HttpRequest, "path" | "method" | "query" | "signal">,
   ): Promise<HttpResponse | undefined> {
     if (checkHost && !endpoint.anyHost && !hostAllowed(request.headers.host, allowedHosts)) {
       return problems.answer(403, "This server answers to localhost only.");
@@ -250,6 +253,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       headers,
       body: text,
       address: clientAddress(request, trustProxy),
+      signal,
     });
   }
 

@@ -11,6 +11,8 @@ export interface HttpRequest {
   readonly body: string;
   /** The client's IP address. */
   readonly address: string;
+  /** Aborts when the client is gone before it was answered: whatever is still to be done for it need not be. */
+  readonly signal: AbortSignal;
 }
 
 export interface HttpResponse {

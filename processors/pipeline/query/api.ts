@@ -19,9 +19,10 @@ export class QueryApi {
     this.#engine = engine;
   }
 
-  async query(reader: Reader, body: unknown): Promise<QueryResponse> {
+  /** Rejects with the signal's reason when it aborts before the question's turn has come. */
+  async query(reader: Reader, body: unknown, signal?: AbortSignal): Promise<QueryResponse> {
     checkSite(reader, (body as { site_id?: unknown } | null | undefined)?.site_id);
-    return this.#engine.query(body);
+    return this.#engine.query(body, signal);
   }
 
   async live(reader: Reader, siteId: string | null | undefined): Promise<LiveResponse> {

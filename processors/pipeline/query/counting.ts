@@ -71,7 +71,7 @@ export class Counting {
   }
 
   /** All rows of a range, from rollups. */
-  async fromRollups({ site, request, time }: Question, range: Range): Promise<Counted> {
+  async fromRollups({ site, request, time }: Question, range: Range, signal?: AbortSignal): Promise<Counted> {
     const now = this.#clock.now();
     const buckets: Bucket[] = time ? cut(time, range, site.timeZone) : [{ label: "", ...range }];
     const coarsest = COARSEST[time ?? "time:month"];
@@ -95,11 +95,12 @@ export class Counting {
       return { key, range: own, table, keep };
     };
     const needsAll = request.metrics.some((metric) => SHARES.has(metric));
-    const { cells, tables, newest } = await this.#reader.read(site, aligned, coarsest, [
+    const wanted = [
       ...buckets.map((bucket) => want(main, bucket)),
       ...(entry ? buckets.map((bucket) => want(entry, bucket)) : []),
       ...(needsAll ? [want(TOTALS, aligned)] : []),
-    ]);
+    ];
+    const { cells, tables, newest } = await this.#reader.read(site, aligned, coarsest, wanted, signal);
     const own = buckets.map((_, i) => ({
       main: tables[i]!,
       entry: entry ? tables[buckets.length + i] : undefined,

@@ -152,9 +152,12 @@ export class QueryEngine {
     return this.#deps.archive !== undefined;
   }
 
-  /** Throws `bad_request` or `not_found` with a message that names the field. */
-  async query(body: unknown): Promise<QueryResponse> {
-    return this.#answer(await this.#plan(parseRequest(body)), false);
+  /**
+   * Throws `bad_request` or `not_found` with a message that names the field, and the signal's reason when it aborts before
+   * the question's turn has come.
+   */
+  async query(body: unknown, signal?: AbortSignal): Promise<QueryResponse> {
+    return this.#answer(await this.#plan(parseRequest(body)), false, signal);
   }
 
   /**
@@ -212,14 +215,14 @@ export class QueryEngine {
     return { request, site, now, asked, isArchived, keptFrom, range, past, isCut, question };
   }
 
-  async #answer(plan: Plan, isSeries: boolean): Promise<QueryResponse> {
+  async #answer(plan: Plan, isSeries: boolean, signal?: AbortSignal): Promise<QueryResponse> {
     const { request, site, now, asked, isArchived, keptFrom, range, past, isCut, question } = plan;
     // Read before the data: what is complete then stays complete.
     const known = await this.#known();
     const count = (span: Range): Promise<Counted> =>
       isArchived
         ? this.#counting.fromArchive(question, span, keptFrom)
-        : this.#counting.fromRollups(question, span);
+        : this.#counting.fromRollups(question, span, signal);
     const main = await count(range);
     // A bucket without anything still has something to be compared with.
     const isGapless = question.time && request.breakdown.length === 0 && (isSeries || past);

@@ -79,6 +79,8 @@ const FEED_COMMITS = 30;
 /** Logs of more shards are asked some at a time, because each is a wait. */
 const FEW_SHARDS = 16;
 const SHARDS_AT_ONCE = 32;
+/** Decoded one after the other before others have a turn: some milliseconds' worth. */
+const COMMITS_A_TURN = 16;
 
 export class RollupReader {
   readonly #store: Store;
@@ -110,10 +112,17 @@ export class RollupReader {
 
   /**
    * The cells that cover `range` with windows no longer than `coarsest`, and the tables wanted. Throws `bad_request`
-   * when the range needs minutes that are kept no longer.
+   * when the range needs minutes that are kept no longer, and the signal's reason when it aborts before its turn.
    */
-  read(site: Site, range: Range, coarsest: Granularity, wanted: readonly Wanted[] = []): Promise<Snapshot> {
+  read(
+    site: Site,
+    range: Range,
+    coarsest: Granularity,
+    wanted: readonly Wanted[] = [],
+    signal?: AbortSignal,
+  ): Promise<Snapshot> {
     return this.#turn(async () => {
+      signal?.throwIfAborted();
       for (let tries = 0; tries < MAX_TRIES; tries++) {
         const snapshot = await this.#tryRead(site, range, coarsest, wanted);
         if (snapshot) return snapshot;
@@ -394,7 +403,8 @@ export class RollupReader {
         id,
         [...(this.#tails.get(id) ?? []), ...fresh].filter(({ n }) => n > cursor),
       );
-      for (const commit of fresh) {
+      for (const [i, commit] of fresh.entries()) {
+        if (i > 0 && i % COMMITS_A_TURN === 0) await this.#pause();
         this.#noteNewest(commit);
         this.#takeFeed(commit);
         for (const kept of this.#kept.values()) kept.deliver(commit);

@@ -463,3 +463,36 @@ describe("bad connections", () => {
     expect(ports.size).toBe(1);
   });
 });
+
+describe("a client that hangs up", () => {
+  it("aborts the work for it, and nothing is said of that", async () => {
+    let heard: (() => void) | undefined;
+    const began = new Promise<void>((resolve) => {
+      heard = resolve;
+    });
+    let reason: unknown;
+    const ended = new Promise<void>((resolve) => {
+      running.gateway.route("GET", "/slow", async ({ signal }) => {
+        heard?.();
+        await new Promise((gone) => signal.addEventListener("abort", gone, { once: true }));
+        resolve();
+        try {
+          signal.throwIfAborted();
+        } catch (error) {
+          reason = error;
+          throw error;
+        }
+        return jsonResponse(200, {});
+      });
+    });
+    const hangsUp = new AbortController();
+    const asked = fetch(`${running.url}/slow`, { signal: hangsUp.signal });
+    await began;
+    hangsUp.abort();
+    await expect(asked).rejects.toThrow();
+    await ended;
+    expect(reason).toBeInstanceOf(DOMException);
+    expect((await fetch(`${running.url}/healthz`)).status).toBe(200);
+    expect(running.log).toEqual([]);
+  });
+});

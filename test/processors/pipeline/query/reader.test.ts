@@ -181,3 +181,13 @@ it("many shards are read as a few are: every event is counted, and the feed has 
     expect(await pageviews(reader)).toEqual([2 * SHARDS]);
   }
 });
+
+it("a question whose asker is gone when its turn comes is not read, and the next one is", async () => {
+  const { store, clock } = await history(["/a", "/b"]);
+  const { store: watching, reads } = watched(store);
+  const engine = new QueryEngine({ store: watching, clock, lagMs: async () => 0 });
+  const gone = AbortSignal.abort(new Error("gone"));
+  await expect(engine.query(PAGES, gone)).rejects.toThrow("gone");
+  expect(reads).toEqual([]);
+  expect((await engine.query(PAGES, new AbortController().signal)).results).toHaveLength(2);
+});
