@@ -1,7 +1,7 @@
 /** Turns the dashboard's sources into the files that any static host serves; knows nothing of who serves them. */
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import type { Plugin } from "esbuild";
+import type { OutputFile, Plugin } from "esbuild";
 import { en } from "./i18n/en.ts";
 import { ko } from "./i18n/ko.ts";
 
@@ -12,9 +12,6 @@ export interface StaticFile {
 
 /** The same page for frames of other sites: served under a policy that lets them, and with nothing to press that changes something. */
 export const EMBED_PATH = "/embed/";
-/** Of all files, so that a server can offer them before they are built. */
-export const PATHS: readonly string[] = ["/", EMBED_PATH, "/app.js", "/app.css", "/world.json", "/icon.svg"];
-
 const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 
 /** Other languages have exactly the keys of English, and go out without repeating them. */
@@ -30,39 +27,65 @@ const keysOnce: Plugin = {
   },
 };
 
-/** All files of the dashboard by URL path, "/" being the page itself. Rejects when a source does not compile. */
-export async function buildDashboard(): Promise<Map<string, StaticFile>> {
-  // With the first build: a server that nobody asks for a page starts without them.
-  const [{ build }, { buildWorld }] = await Promise.all([import("esbuild"), import("./world.ts")]);
-  const [page, icon, world, bundle] = await Promise.all([
-    readFile(here("index.html")),
-    readFile(here("icon.svg")),
-    buildWorld(),
-    build({
-      entryPoints: { app: here("main.ts"), style: here("style.css") },
-      outdir: "/",
-      bundle: true,
-      write: false,
-      minify: true,
-      format: "esm",
-      target: "es2022",
-      charset: "utf8",
-      legalComments: "none",
-      plugins: [keysOnce],
-    }),
-  ]);
-  const output = (suffix: string): Uint8Array => {
-    const file = bundle.outputFiles.find(({ path }) => path.endsWith(suffix));
-    if (!file)
-      throw new Error(`esbuild wrote no ${suffix}, only ${bundle.outputFiles.map(({ path }) => path)}`);
-    return file.contents;
+const file = (type: string, make: () => Promise<Uint8Array>): (() => Promise<StaticFile>) => {
+  let made: Promise<StaticFile> | undefined;
+  return () => {
+    made ??= make().then((body) => ({ type, body }));
+    return made;
   };
+};
+
+/**
+ * How to make each file of the dashboard by its URL path, "/" being the page itself. Each is made when it is first asked
+ * for, so that nobody waits for the map of the world to see the page. Making one rejects when a source does not compile.
+ */
+export function dashboardFiles(): ReadonlyMap<string, () => Promise<StaticFile>> {
+  let bundled: Promise<readonly OutputFile[]> | undefined;
+  const output = async (suffix: string): Promise<Uint8Array> => {
+    bundled ??= bundle();
+    const files = await bundled;
+    const found = files.find(({ path }) => path.endsWith(suffix));
+    if (!found) throw new Error(`esbuild wrote no ${suffix}, only ${files.map(({ path }) => path)}`);
+    return found.contents;
+  };
+  const page = file("text/html; charset=utf-8", () => readFile(here("index.html")));
   return new Map([
-    ["/", { type: "text/html; charset=utf-8", body: page }],
-    [EMBED_PATH, { type: "text/html; charset=utf-8", body: page }],
-    ["/app.js", { type: "text/javascript; charset=utf-8", body: output(".js") }],
-    ["/app.css", { type: "text/css; charset=utf-8", body: output(".css") }],
-    ["/world.json", { type: "application/json", body: new TextEncoder().encode(JSON.stringify(world)) }],
-    ["/icon.svg", { type: "image/svg+xml", body: icon }],
+    ["/", page],
+    [EMBED_PATH, page],
+    ["/app.js", file("text/javascript; charset=utf-8", () => output(".js"))],
+    ["/app.css", file("text/css; charset=utf-8", () => output(".css"))],
+    ["/world.json", file("application/json", world)],
+    ["/icon.svg", file("image/svg+xml", () => readFile(here("icon.svg")))],
   ]);
+}
+
+/** All of them. */
+export async function buildDashboard(): Promise<Map<string, StaticFile>> {
+  return new Map(
+    await Promise.all([...dashboardFiles()].map(async ([path, make]) => [path, await make()] as const)),
+  );
+}
+
+// What both need is loaded with the first build: a server that nobody asks for a page starts without.
+
+async function bundle(): Promise<readonly OutputFile[]> {
+  const { build } = await import("esbuild");
+  const { outputFiles } = await build({
+    entryPoints: { app: here("main.ts"), style: here("style.css") },
+    outdir: "/",
+    bundle: true,
+    write: false,
+    minify: true,
+    format: "esm",
+    target: "es2022",
+    charset: "utf8",
+    legalComments: "none",
+    plugins: [keysOnce],
+  });
+  return outputFiles;
+}
+
+async function world(): Promise<Uint8Array> {
+  const { buildWorld } = await import("./world.ts");
+  return new TextEncoder().encode(JSON.stringify(await buildWorld()));
 }

@@ -61,6 +61,7 @@ export function chart(view: View, actions: ChartActions): Chart {
   const { strings } = view;
   let shown: { series: Series; view: View } | undefined;
   let space: Frame | undefined;
+  let width = 0;
 
   const title = el("h2", { id: "chart-title" }, strings.visitors);
   const margin = el("span", { class: "margin" });
@@ -106,7 +107,6 @@ export function chart(view: View, actions: ChartActions): Chart {
   };
 
   function draw(): void {
-    const width = plot.clientWidth;
     if (!shown || width === 0) return;
     const { series, view } = shown;
     const most = Math.max(0, ...[...series.values, ...(series.past ?? [])].map((value) => value ?? 0));
@@ -160,7 +160,7 @@ export function chart(view: View, actions: ChartActions): Chart {
       ...(past === undefined ? [] : [line("past", strings.previous, past)]),
     );
     const x = space.x(i);
-    const flip = x > plot.clientWidth / 2;
+    const flip = x > width / 2;
     tip.style.transform = `translateX(${Math.round(x + (flip ? -12 : 12))}px) translateX(${flip ? "-100%" : "0"})`;
   }
 
@@ -205,7 +205,11 @@ export function chart(view: View, actions: ChartActions): Chart {
     draw();
   }
   intervalSelect.addEventListener("change", () => actions.interval(intervalSelect.value as Interval));
-  new ResizeObserver(() => draw()).observe(plot);
+  // Told of when the page is laid out anyway: to ask for it while drawing would lay it out once more.
+  new ResizeObserver(() => {
+    width = plot.clientWidth;
+    draw();
+  }).observe(plot);
   // Paper has no pointer to read a chart with: both are printed.
   addEventListener("beforeprint", () => {
     const wasTable = !tableBox.hidden;

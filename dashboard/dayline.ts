@@ -13,6 +13,7 @@ import type { View } from "./view.ts";
 
 const MINUTE = 60_000;
 const HEIGHT = 140;
+const NEVER: Period = { start: 0, end: 0 };
 const STEPS_AN_HOUR = 60 / STEP_MINUTES;
 
 export interface DayLine {
@@ -28,13 +29,14 @@ export function dayLine(first: View, failed: (error: unknown) => void): DayLine 
   const { strings } = first;
   let view = first;
   let site = { id: "", timeZone: "UTC" };
-  let days = daysAt(0, "UTC");
+  let days: ReturnType<typeof daysAt> = { today: NEVER, before: NEVER };
   let today = new Map<number, number>();
   let before: Points | undefined;
   let knownUntil = 0;
   let asking: AbortController | undefined;
   let shown: { values: Points; before: Points | undefined; openFrom: number } | undefined;
   let space: Frame | undefined;
+  let width = 0;
 
   const drawing = plotter();
   const plot = el("div", { class: "plot small", "aria-label": strings.dayTitle }, drawing.node);
@@ -69,7 +71,6 @@ export function dayLine(first: View, failed: (error: unknown) => void): DayLine 
   });
 
   function draw(): void {
-    const width = plot.clientWidth;
     if (!shown || width === 0) return;
     const most = Math.max(...[...shown.values, ...(shown.before ?? [])].map((value) => value ?? 0));
     space = drawing.paint({
@@ -151,7 +152,10 @@ export function dayLine(first: View, failed: (error: unknown) => void): DayLine 
     knownUntil = (minutes.at(-1)?.start ?? 0) + MINUTE;
   }
 
-  new ResizeObserver(() => draw()).observe(plot);
+  new ResizeObserver(() => {
+    width = plot.clientWidth;
+    draw();
+  }).observe(plot);
 
   return {
     node,

@@ -11,7 +11,7 @@ import { fill, languageFor } from "./i18n/strings.ts";
 import { liveStrip } from "./live.ts";
 import { COMPARE_KEY, CUSTOM_KEY, RANGE_KEYS, rangeMenu, STEP_KEYS } from "./menu.ts";
 import { numbersArea } from "./numbers.ts";
-import { panelArea } from "./panels.ts";
+import { type PanelArea, panelArea } from "./panels.ts";
 import { apiRange, buckets, intervalsOf, RANGES, rangeBetween, resolve, shifted } from "./period.ts";
 import { pollLive } from "./poll.ts";
 import { presence } from "./presence.ts";
@@ -28,7 +28,7 @@ import { welcome } from "./welcome.ts";
 
 /** Between tries to learn which sites there are, while the server is away. */
 const RETRY_MS = 1_000;
-/** Of the headline before the panels, whose dozen questions would be in its way. */
+/** Of the headline before panels and live strip: to build and ask for them first would be in its way. */
 const HEAD_START_MS = 150;
 
 const query = new URLSearchParams(location.search);
@@ -46,7 +46,8 @@ let live: LiveAnswer | undefined;
 let signature = "";
 /** Viewer's clock minus the server's: "today" is what the server says it is. */
 let clockSkew = 0;
-let stopPolling = (): void => {};
+let stopPolling: (() => void) | undefined;
+let panels: PanelArea | undefined;
 let nextFrame = 0;
 
 const state = urlState(stateChanged);
@@ -59,11 +60,6 @@ const numbers = numbersArea(view, {
   interval: (interval) => state.set({ interval }),
   zoom,
 });
-const panels = panelArea(
-  view,
-  (dimension, value) => state.set({ filters: toggled(state.current.filters, dimension, value) }),
-  failure,
-);
 const filters = filterBar(strings, (wanted) => state.set({ filters: wanted }));
 const notice = alertNotice();
 const empty = welcome(strings);
@@ -77,7 +73,7 @@ const help = button("button round", "?", () => keys.openHelp(), {
   "aria-label": strings.help,
   title: strings.help,
 });
-const report = el("div", { class: "numbers" }, filters.node, ...numbers.nodes, panels.node);
+const report = el("div", { class: "numbers" }, filters.node, ...numbers.nodes);
 const main = el("main", { id: "main" }, notice.node, strip.node, empty.node, report);
 const light = presence(view, main);
 const top = header(
@@ -134,6 +130,9 @@ function zoom(from: number, to: number): void {
   if (buckets(period, finest, site.time_zone).length > 1) state.set({ range, interval: undefined });
 }
 
+/** Runs it when the next frame is on screen. Returns what cancels it until then. */
+const afterFrame = (run: () => void): number => requestAnimationFrame(() => setTimeout(run));
+
 function stateChanged(next: State, before: State): void {
   if (next.site !== before.site) {
     useSite();
@@ -149,7 +148,7 @@ function stateChanged(next: State, before: State): void {
   // What was pressed is on screen first: a dozen questions take longer to ask than a frame has.
   refresh.stop();
   cancelAnimationFrame(nextFrame);
-  nextFrame = requestAnimationFrame(() => setTimeout(refresh.now));
+  nextFrame = afterFrame(refresh.now);
 }
 
 function showState(): void {
@@ -165,7 +164,8 @@ function showState(): void {
 /** Starts over with the site of the state: new poll, new formats, nothing shown of the site before. */
 function useSite(): void {
   const site = currentSite();
-  stopPolling();
+  stopPolling?.();
+  stopPolling = undefined;
   refresh.stop();
   live = undefined;
   signature = "";
@@ -179,14 +179,12 @@ function useSite(): void {
   report.classList.add("blank");
   // The headline's questions go out before all others.
   refresh.now();
-  stopPolling = pollLive(site.site_id, { answer: liveAnswer, unchanged: alive, failure });
   document.title = `${site.site_id} · Rivulet`;
   top.sites(
     known.map(({ site_id }) => site_id),
     site.site_id,
   );
   empty.show(site.site_id, location.origin);
-  notice.use(site.site_id, view);
   strip.use(site.site_id, site.time_zone, view);
   showState();
 }
@@ -234,6 +232,23 @@ function failure(error: unknown): void {
 
 const refresh = refresher(ask, failure);
 
+/** What stands around the headline: once for the page and once for each site. */
+function complete(site: Site): PanelArea {
+  if (!panels) {
+    panels = panelArea(
+      view,
+      (dimension, value) => state.set({ filters: toggled(state.current.filters, dimension, value) }),
+      failure,
+    );
+    report.append(panels.node);
+  }
+  if (!stopPolling) {
+    stopPolling = pollLive(site.site_id, { answer: liveAnswer, unchanged: alive, failure });
+    notice.use(site.site_id, view);
+  }
+  return panels;
+}
+
 async function ask(signal: AbortSignal): Promise<void> {
   const site = currentSite();
   if (!site || (live && !live.has_events)) return;
@@ -261,10 +276,10 @@ async function ask(signal: AbortSignal): Promise<void> {
         report.hidden = live?.has_events === false;
         report.classList.remove("pending", "blank");
         if (live) strip.update(live, numbers.meta);
-        headStart();
+        afterFrame(headStart);
       },
     ),
-    first.then(() => (signal.aborted ? undefined : panels.refresh(question, view, signal))),
+    first.then(() => (signal.aborted ? undefined : complete(site).refresh(question, view, signal))),
   ]);
 }
 

@@ -36,9 +36,9 @@ export async function buildWorld(): Promise<World> {
   const points: Record<string, [number, number]> = {};
   for (const country of fine) {
     const code = codeOf(country.id);
+    if (!code || shapes[code] || country.id === ANTARCTICA) continue;
     const at = projection(geoCentroid(country));
-    if (code && !shapes[code] && country.id !== ANTARCTICA && at)
-      points[code] = [Math.round(at[0]), Math.round(at[1])];
+    if (at) points[code] = [Math.round(at[0]), Math.round(at[1])];
   }
   return { width: WIDTH, height: Math.ceil(path.bounds(whole)[1][1]), shapes, points };
 }

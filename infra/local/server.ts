@@ -1,7 +1,6 @@
 /** The HTTP side of a local Rivulet: the gateway with its API, the dashboard, the collector, the demo shop and the pages for operators. */
 import { fileURLToPath } from "node:url";
-import { buildDashboard, EMBED_PATH, PATHS } from "../../dashboard/build.ts";
-import { ClickstreamError } from "../../processors/errors.ts";
+import { dashboardFiles, EMBED_PATH } from "../../dashboard/build.ts";
 import type { Clock } from "../../processors/model/time.ts";
 import type { AccessControl, GrantDeps } from "../../processors/pipeline/access.ts";
 import type { Explorations } from "../../processors/pipeline/explore/explorations.ts";
@@ -127,26 +126,13 @@ export function createServer(options: ServerOptions): Gateway {
   return gateway;
 }
 
-/** Bundles on first request, because most starts are restarts and nobody waits for a page then. */
+/** Made on first request, because most starts are restarts and nobody waits for a page then. */
 function addAssets(gateway: Gateway): void {
-  let dashboard: Promise<Map<string, Handler>> | undefined;
-  const files = async (): Promise<Map<string, Handler>> => {
-    dashboard ??= buildDashboard().then(
-      (built) =>
-        new Map(
-          [...built].map(([path, { body }]) => [
-            path,
-            assetHandler(path.endsWith("/") ? "index.html" : path, body),
-          ]),
-        ),
-    );
-    return dashboard;
-  };
-  for (const path of PATHS) {
+  for (const [path, make] of dashboardFiles()) {
+    let serve: Handler | undefined;
     gateway.route("GET", path, async (request) => {
-      const handler = (await files()).get(path);
-      if (!handler) throw new ClickstreamError("invariant", `the dashboard has no ${path}`);
-      const page = await handler(request);
+      serve ??= assetHandler(path.endsWith("/") ? "index.html" : path, (await make()).body);
+      const page = await serve(request);
       // This path alone may be framed by other sites: see dashboard/build.ts.
       return path === EMBED_PATH ? { ...page, headers: { ...page.headers, ...EMBEDDABLE } } : page;
     });
