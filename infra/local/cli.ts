@@ -5,6 +5,7 @@ import { ClickstreamError } from "../../processors/errors.ts";
 import type { SiteSetting } from "../../processors/pipeline/sites.ts";
 import { describe } from "./consumer.ts";
 import { duration, ownPath, port, rate, rateLimitOf, sites } from "./flags.ts";
+import { greeting } from "./greeting.ts";
 import { growYoungWhenBusy } from "./heap.ts";
 import { type Runtime, type RuntimeOptions, startRuntime } from "./runtime.ts";
 
@@ -69,7 +70,7 @@ withServerFlags(program.command("start"), "./data")
   .description("serve collector, API and dashboard")
   .action(async (flags: StartFlags) => {
     const runtime = await start(flags);
-    greet(runtime);
+    await greet(runtime, flags);
     await untilStopped(runtime);
   });
 
@@ -77,7 +78,7 @@ withServerFlags(program.command("demo"), "./data/demo")
   .description("the same with a sample stream replayed and gentle live traffic")
   .action(async (flags: StartFlags) => {
     const runtime = await start(flags);
-    greet(runtime);
+    await greet(runtime, flags);
     const { playDemo } = await import("./demo.ts");
     const demo = playDemo(runtime, log);
     await untilStopped(runtime, demo.stop);
@@ -108,16 +109,13 @@ function start(flags: StartFlags): Promise<Runtime> {
   return startRuntime(options);
 }
 
-function greet({ url, sites, isKeyRequired }: Runtime): void {
-  const first = sites[0]?.id ?? "demo";
-  console.log(`\n  Rivulet is counting ${sites.map(({ id }) => id).join(", ")}\n`);
-  console.log(`  Dashboard  ${url}/?site=${encodeURIComponent(first)}`);
-  if (isKeyRequired)
-    console.log(`             Readers need a share link: rivulet share add --site ${first} --days 30`);
-  console.log(`  Demo shop  ${url}/demo/`);
-  console.log(`\n  Paste this into every page, inside <head>:\n`);
-  console.log(`    <script defer src="${url}/c.js" data-site="${first}"></script>\n`);
-  console.log("  Ctrl-C stops it.\n");
+async function greet(
+  { url, sites, isKeyRequired, grants }: Runtime,
+  { data, store }: StartFlags,
+): Promise<void> {
+  const dataFlags = store ? ` --store ${store}` : data === "./data" ? "" : ` --data ${data}`;
+  const ids = sites.map(({ id }) => id);
+  for (const line of await greeting({ url, sites: ids, isKeyRequired, grants, dataFlags })) console.log(line);
   // Not only at the end, which a server that is killed does not see.
   flushCompileCache();
   growYoungWhenBusy();

@@ -14,6 +14,7 @@ import {
 import { addAlerts } from "./alerts.ts";
 import { type DataFlags, type Open, opener, withData } from "./data.ts";
 import { days, keptDays, site } from "./flags.ts";
+import { shareUrl } from "./shareurl.ts";
 
 interface GrantFlags extends DataFlags {
   readonly site: string;
@@ -181,16 +182,3 @@ const describe = ({ id, createdAt, expiresAt, label, mayWrite }: Grant): string 
     ...(mayWrite ? ["may write"] : []),
     ...(label === undefined ? [] : [label]),
   ].join("  ");
-
-/** Throws `config` for what is no address. */
-function shareUrl(base: string, siteId: string, token: string): string {
-  try {
-    const url = new URL("/", base);
-    url.search = new URLSearchParams({ site: siteId, share: token }).toString();
-    return url.href;
-  } catch (cause) {
-    throw new ClickstreamError("config", `--url ${base}: not an address such as https://example.com`, {
-      cause,
-    });
-  }
-}

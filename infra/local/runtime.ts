@@ -6,7 +6,7 @@ import { keyedHash, randomBytes, secrets, systemClock } from "../../processors/c
 import { ClickstreamError } from "../../processors/errors.ts";
 import { countryLookup } from "../../processors/geo/country.ts";
 import { webhookNotifier } from "../../processors/notifiers/webhook.ts";
-import { AccessControl } from "../../processors/pipeline/access.ts";
+import { AccessControl, type GrantDeps } from "../../processors/pipeline/access.ts";
 import { compact } from "../../processors/pipeline/compact.ts";
 import { archiveNeededFrom } from "../../processors/pipeline/expiry.ts";
 import { Explorations } from "../../processors/pipeline/explore/explorations.ts";
@@ -24,6 +24,7 @@ import { Consumer } from "./consumer.ts";
 import { exploredFiles, watchedArchive } from "./exploring.ts";
 import { isLoopback } from "./gateway/client.ts";
 import type { RateLimit } from "./gateway/rate.ts";
+import { reachable } from "./greeting.ts";
 import { lockCounting } from "./lock.ts";
 import { startReconciliation } from "./reconciliation.ts";
 import { createServer } from "./server.ts";
@@ -62,6 +63,8 @@ export interface Runtime {
   readonly stream: Stream;
   readonly consumer: Consumer;
   readonly isKeyRequired: boolean;
+  /** To make keys and share links with. */
+  readonly grants: GrantDeps;
   /** Answers what is in flight, finishes the batch in hand, closes the files. What was acknowledged is in them. */
   close(): Promise<void>;
 }
@@ -204,6 +207,7 @@ async function open(options: RuntimeOptions, opened: AsyncDisposableStack): Prom
     pause: () => new Promise((resume) => setImmediate(resume)),
     ...lateness,
   });
+  const grants = { store, clock, secrets, randomBytes };
   const gateway = createServer({
     stream,
     consumer,
@@ -216,7 +220,7 @@ async function open(options: RuntimeOptions, opened: AsyncDisposableStack): Prom
       { store, clock, secrets },
       { isKeyRequired, isOwnMachine: isLoopback(host) && !options.isPublic },
     ),
-    grants: { store, clock, secrets, randomBytes },
+    grants,
     isKeyRequired,
     rateLimit: options.rateLimit,
     isPrivate: isLoopback(host),
@@ -232,7 +236,8 @@ async function open(options: RuntimeOptions, opened: AsyncDisposableStack): Prom
     throw new ClickstreamError("config", `cannot listen on ${host}:${options.port}`, { cause });
   });
   opened.defer(() => gateway.close());
-  const url = `http://${address.host.includes(":") ? `[${address.host}]` : address.host}:${address.port}`;
+  const shown = reachable(address.host);
+  const url = `http://${shown.includes(":") ? `[${shown}]` : shown}:${address.port}`;
   const alerting = startAlerting({ store, clock, engine, notifier: webhookNotifier(), url, log });
   opened.defer(() => alerting.stop());
   return {
@@ -241,6 +246,7 @@ async function open(options: RuntimeOptions, opened: AsyncDisposableStack): Prom
     stream,
     consumer,
     isKeyRequired,
+    grants,
   };
 }
 
