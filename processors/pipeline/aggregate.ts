@@ -12,6 +12,7 @@ import { type BatchTrace, noTracer, type Tracer } from "../tracer.ts";
 import { forgetCommits } from "./archive.ts";
 import { appendCommit, LOG_GRACE_MS, newestCommits, registerShard } from "./commit.ts";
 import { base64Text } from "./decode/base64.ts";
+import { LatestByDay } from "./midnight.ts";
 import { type Decoded, daysOf, decodeRecord, type FoldDeps, RecordFold } from "./records.ts";
 import { type Site, SiteDirectory } from "./sites.ts";
 import { loadState, Snapshots } from "./snapshots.ts";
@@ -63,6 +64,8 @@ export class ShardWorker {
   readonly #salts: Salts;
   readonly #sites: SiteDirectory;
   #state: ShardState | undefined;
+  /** Of the state, since it was read. */
+  #latest: LatestByDay | undefined;
   #trustedAt = Number.NEGATIVE_INFINITY;
   /** Of the newest commit; what comes next is likely to be as large. */
   #bytesPerRecord = 0;
@@ -189,6 +192,7 @@ export class ShardWorker {
     const state = loaded?.state ?? (await this.#open());
     this.#loggedBytes = loaded?.replayedBytes ?? 0;
     this.#state = state;
+    this.#latest = new LatestByDay(state);
     this.#trustedAt = askedAt;
     return state;
   }
@@ -245,7 +249,7 @@ export class ShardWorker {
       shard: this.#shard.id,
       sink: (row: ArchiveRow): void => void rows.push(row),
     };
-    const folded = new RecordFold(this.#deps, state, this.#salts, archive);
+    const folded = new RecordFold(this.#deps, state, this.#salts, { archive, latest: this.#latest! });
     for (const item of decoded) folded.add(item, sites);
     return folded;
   }

@@ -6,6 +6,7 @@ import { EVENT_DIMENSIONS, EXIT_PAGE, PROPS_PREFIX, VISIT_DIMENSIONS } from "../
 import type { ClickEvent, RejectReason } from "../model/event.ts";
 import { MAX_PROPS_TABLES, type Rollup } from "../model/rollup.ts";
 import type { EpochMs } from "../model/time.ts";
+import { doubled } from "./cells.ts";
 import { Feed, type FeedEntry } from "./feed.ts";
 import { type HashState, hash53, hashPrefix } from "./hash.ts";
 import { BOUNCES, DURATION_MS, ENGAGED_MS, EVENTS, EXIT_VISITORS, PAGEVIEWS, Rows, VISITS } from "./rows.ts";
@@ -42,11 +43,12 @@ interface Window {
   properties: Set<string> | undefined;
 }
 
-/** A visit's attributes, as columns: what counts for a visit's minute as a whole counts under each of them. */
-interface Profile {
-  readonly index: number;
-  readonly columns: readonly Column[];
-}
+/** Room to begin with. */
+const FIRST_PROFILES = 32;
+/** Where what counts for a visit's minute as a whole counts: in the totals, and under each attribute of the visit. */
+const PLACES = 1 + VISIT_DIMENSIONS.length;
+/** In the place of a column, for an attribute that is not known. */
+const NOWHERE = -1;
 
 export class PartialFold {
   readonly rows = new Rows();
@@ -57,8 +59,9 @@ export class PartialFold {
   readonly #windows = new Map<EpochMs, number>();
   readonly #perWindow: Window[] = [];
   readonly #people = new Map<string, number>();
-  readonly #profiles = new Map<readonly string[], Profile>();
-  readonly #profileList: Profile[] = [];
+  /** Visits' attributes by number, and of each the columns of its places. */
+  readonly #profiles = new Map<readonly string[], number>();
+  #places = new Int32Array(FIRST_PROFILES * PLACES);
   /** Asked for last: the events of a batch are mostly of one visit and minute. */
   readonly #lastShare = { attributes: undefined as readonly string[] | undefined, window: -1, share: -1 };
   readonly #exitPages: Dimension;
@@ -183,21 +186,21 @@ export class PartialFold {
     if (last.attributes === attributes && last.window === window) return last.share;
     last.attributes = attributes;
     last.window = window;
-    last.share = this.shares.cells.at(window, this.#profileOf(attributes).index);
+    last.share = this.shares.cells.at(window, this.#profileOf(attributes));
     return last.share;
   }
 
-  #profileOf(attributes: readonly string[]): Profile {
-    let profile = this.#profiles.get(attributes);
-    if (!profile) {
-      const columns = [this.#totals];
-      for (let i = 0; i < VISIT_DIMENSIONS.length; i++) {
-        const value = attributes[i];
-        if (value) columns.push(this.columnOf(this.visitDimensions[i]!, value));
-      }
-      profile = { index: this.#profileList.length, columns };
-      this.#profiles.set(attributes, profile);
-      this.#profileList.push(profile);
+  #profileOf(attributes: readonly string[]): number {
+    const known = this.#profiles.get(attributes);
+    if (known !== undefined) return known;
+    const profile = this.#profiles.size;
+    this.#profiles.set(attributes, profile);
+    let at = profile * PLACES;
+    if (at === this.#places.length) this.#places = doubled(this.#places);
+    this.#places[at++] = this.#totals.index;
+    for (let i = 0; i < VISIT_DIMENSIONS.length; i++) {
+      const value = attributes[i];
+      this.#places[at++] = value ? this.columnOf(this.visitDimensions[i]!, value).index : NOWHERE;
     }
     return profile;
   }
@@ -213,11 +216,13 @@ export class PartialFold {
   settle(): void {
     this.#settleVisit();
     const { cells } = this.shares;
-    for (let share = 0; share < cells.size; share++) {
-      const window = cells.windowOf(share);
-      for (const { index } of this.#profileList[cells.columnOf(share)]!.columns)
-        this.rows.addFrom(this.rows.cells.at(window, index), this.shares, share);
-    }
+    // One dimension after the other: the rows of one mostly fit into the processor's nearest cache, those of all do not.
+    for (let place = 0; place < PLACES; place++)
+      for (let share = 0; share < cells.size; share++) {
+        const column = this.#places[cells.columnOf(share) * PLACES + place]!;
+        if (column !== NOWHERE)
+          this.rows.addFrom(this.rows.cells.at(cells.windowOf(share), column), this.shares, share);
+      }
     this.shares = new Rows();
     this.#lastShare.attributes = undefined;
   }

@@ -21,6 +21,7 @@ import { countryOf, visitAttributes } from "./enrich/visit.ts";
 import { type FoldContext, foldEvent } from "./fold.ts";
 import { type HashState, hash53, hashPrefix } from "./hash.ts";
 import { importedWindow } from "./history.ts";
+import type { LatestByDay } from "./midnight.ts";
 import { PartialFold } from "./partial.ts";
 import {
   type Counters,
@@ -76,6 +77,13 @@ function traceOf({ trace64 }: Edge): string | undefined {
   return header?.sampled ? header.root : undefined;
 }
 
+/** By whom a batch is counted: what the state knows them by, their pseudonym, and what is remembered of them. */
+interface Sender {
+  readonly key: string;
+  readonly id: string;
+  readonly known: VisitorState | undefined;
+}
+
 /** Takes a row for each event and reject that is counted, in the order of the fold. */
 export type RowSink = (row: ArchiveRow) => void;
 
@@ -100,19 +108,30 @@ export class RecordFold {
   #recordAt: EpochMs = 0;
   readonly #shard: string;
   readonly #sink: RowSink | undefined;
+  readonly #latest: LatestByDay | undefined;
   /** Rows of the record in hand so far. */
   #rows = 0;
   events = 0;
 
-  /** `archive`: who wants a row for each event counted, and the shard that the rows name. */
+  /**
+   * `archive`: who wants a row for each event counted, and the shard that the rows name. `latest`: what `base` and all
+   * that was folded since it was read say of midnights; without it the same comes out.
+   */
   constructor(
     deps: FoldDeps,
     base: ShardState,
     salts: Salts,
-    archive?: { readonly shard: string; readonly sink: RowSink },
+    {
+      archive,
+      latest,
+    }: {
+      readonly archive?: { readonly shard: string; readonly sink: RowSink } | undefined;
+      readonly latest?: LatestByDay;
+    } = {},
   ) {
     this.#shard = archive?.shard ?? "";
     this.#sink = archive?.sink;
+    this.#latest = latest;
     this.#deps = deps;
     this.#base = base;
     this.#salts = salts;
@@ -214,7 +233,8 @@ export class RecordFold {
     if (batch.dropped !== undefined) this.#refuse(batch, origin, "dropped", batch.dropped, at);
     if (batch.events.length === 0) return;
 
-    const { key, id, known } = this.#whoSent(batch, origin);
+    const events = inOrder(batch.events);
+    const { key, id, known } = this.#whoSent(batch, origin, events);
     const fresh = known === undefined;
     const visitor = this.#touched(key, known, isPast);
     visitor.ordinal = isPast ? this.#pastOrdinal : this.#ordinal;
@@ -236,7 +256,7 @@ export class RecordFold {
       trace,
       session: undefined,
     };
-    for (const event of inOrder(batch.events)) {
+    for (const event of events) {
       const late = foldEvent(event, context);
       if (late) this.#counters.late++;
       this.#sink?.(
@@ -283,21 +303,33 @@ export class RecordFold {
   }
 
   /** Today's id, or yesterday's as long as the visit that began before midnight goes on; and what is known of the visitor. */
-  #whoSent(batch: Batch, origin: Origin): { key: string; id: string; known: VisitorState | undefined } {
+  #whoSent(batch: Batch, origin: Origin, events: readonly ClickEvent[]): Sender {
     const { hash } = this.#deps;
     const { at, ip, agentText } = origin;
-    const find = (id: string): { key: string; id: string; known: VisitorState | undefined } => {
-      const key = `${batch.site}\u0000${id}`;
-      return { key, id, known: this.#visible(key, origin) };
-    };
-    if (batch.visitor !== "") return find(storedId(hash, this.#salts.identity, batch.site, batch.visitor));
+    if (batch.visitor !== "")
+      return this.#find(storedId(hash, this.#salts.identity, batch.site, batch.visitor), batch, origin);
     const day = dayOf(at);
-    const today = find(cookielessId(hash, this.#salts.of(day), batch.site, ip, agentText));
-    if (today.known) return today;
-    const before = find(cookielessId(hash, this.#salts.of(day - 1), batch.site, ip, agentText));
-    if (!before.known) return today;
-    const earliest = Math.min(...batch.events.map((event) => event.at));
-    return before.known.sessions.some(({ last }) => last >= earliest - SESSION_GAP_MS) ? before : today;
+    const today = this.#find(
+      cookielessId(hash, this.#salts.of(day), batch.site, ip, agentText),
+      batch,
+      origin,
+    );
+    const goesOnFrom = events[0]!.at - SESSION_GAP_MS;
+    if (!today.known && !(this.#latest && this.#latest.of(day - 1) < goesOnFrom)) {
+      const id = cookielessId(hash, this.#salts.of(day - 1), batch.site, ip, agentText);
+      const before = this.#find(id, batch, origin);
+      if (before.known?.sessions.some(({ last }) => last >= goesOnFrom)) {
+        this.#latest?.saw(day - 1, events.at(-1)!.at);
+        return before;
+      }
+    }
+    this.#latest?.saw(day, events.at(-1)!.at);
+    return today;
+  }
+
+  #find(id: string, { site }: Batch, origin: Origin): Sender {
+    const key = `${site}\u0000${id}`;
+    return { key, id, known: this.#visible(key, origin) };
   }
 
   /** The same rule for what this fold touched as for what was there before: portions of records must not show. */

@@ -119,11 +119,17 @@ function encodeVisitors(
   hashes: HashWriter,
 ): void {
   writer.varint(visitors.size);
+  // Mostly that of the visitor before.
+  let site = "";
+  let number = 0;
   // Not by an iterator, which would make an object for each of thousands.
   visitors.forEach((visitor, key) => {
-    const end = key.indexOf("\u0000") + 1;
-    writer.varint(texts.numberOf(key.slice(0, end)));
-    writer.text(key.slice(end));
+    if (site === "" || !key.startsWith(site)) {
+      site = key.slice(0, key.indexOf("\u0000") + 1);
+      number = texts.numberOf(site);
+    }
+    writer.varint(number);
+    writer.text(key.slice(site.length));
     encodeVisitor(visitor, writer, texts, hashes);
   });
 }
