@@ -18,15 +18,24 @@ export function keepHeapSmall(): void {
 
 /**
  * Undoes most of it for work that makes much and drops it soon, as an import does: with 1 MB for what is young, a third
- * of its time goes to collecting it. The young generation becomes 16 MB when it next grows, and that of threads that
- * begin later is so at once. Call `keepRoomForYoung` after a while, or it grows to 64 MB. The old one is collected when it
- * has doubled: marking it, which other threads do beside those that work, took a quarter of an import's processor time.
+ * of its time goes to collecting it. The young generation becomes 8 MB when it next grows; that of a thread begun before
+ * `keepLaterThreadsSmall` is 16 MB at once. Call `keepRoomForYoung` after a while, or it grows to 64 MB. The old one is
+ * collected when it has doubled: marking it, which other threads do beside those that work, took a quarter of an import's
+ * processor time. What is young is collected by the thread that made it: with both processors busy, the help of others
+ * costs more than it saves.
  */
 export function makeRoomForYoung(): void {
-  setFlagsFromString("--semi-space-growth-factor=16");
+  setFlagsFromString("--semi-space-growth-factor=8");
   setFlagsFromString("--min-semi-space-size=16");
   setFlagsFromString("--max-semi-space-size=16");
   setFlagsFromString("--heap-growing-percent=100");
+  setFlagsFromString("--no-parallel-scavenge");
+}
+
+/** Threads that begin from now on have a young generation of 2 MB at most, and those that have begun keep theirs. */
+export function keepLaterThreadsSmall(): void {
+  setFlagsFromString("--min-semi-space-size=1");
+  setFlagsFromString("--max-semi-space-size=2");
 }
 
 /** The young generation stays as large as it is. */

@@ -11,7 +11,7 @@ import type { ImportEntry } from "../../processors/pipeline/import/ledger.ts";
 import type { ImportRecord } from "../../processors/pipeline/import/record.ts";
 import type { Store } from "../../processors/stores/store.ts";
 import { compareSequences, type Stream } from "../../processors/streams/stream.ts";
-import { keepRoomForYoung, makeRoomForYoung } from "./heap.ts";
+import { keepLaterThreadsSmall, keepRoomForYoung, makeRoomForYoung } from "./heap.ts";
 import { type FileSettings, fileReport, fileSource, writeSummary } from "./importfile.ts";
 import { lockCounting } from "./lock.ts";
 import { patiently, patientStore } from "./patient.ts";
@@ -140,6 +140,8 @@ class Counter {
         else log(message.log);
       });
     });
+    // The one that keeps the archive's files has DuckDB do most of it.
+    keepLaterThreadsSmall();
     worker.removeAllListeners("error");
     worker.on("error", (error) => log(`counting stopped: ${error.message}`));
     worker.once("exit", () => {

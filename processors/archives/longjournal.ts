@@ -10,6 +10,8 @@ import { type EpochMs, HOUR_MS } from "../model/time.ts";
 
 /** Shorter ones are made into files as fast as DuckDB begins. */
 const LONG_BYTES = 4 << 20;
+/** Once it has begun, it is the faster one from here on: the rest of a long journal, mostly. */
+const BEGUN_BYTES = 256 << 10;
 /** A journal of 8 MiB and the files of some hours fit in it. */
 const MEMORY_LIMIT = "96MB";
 
@@ -41,10 +43,13 @@ const COPY = (into: string): string => `COPY (
 
 export class LongJournals {
   readonly #longBytes: number;
+  readonly #begunBytes: number;
   #duckdb: { readonly instance: DuckDBInstance; readonly connection: DuckDBConnection } | undefined;
 
-  constructor(longBytes = LONG_BYTES) {
+  /** `longBytes`: what DuckDB is begun for; `begunBytes`: what it is given once it has. */
+  constructor(longBytes = LONG_BYTES, begunBytes = Math.min(BEGUN_BYTES, longBytes)) {
     this.#longBytes = longBytes;
+    this.#begunBytes = begunBytes;
   }
 
   /**
@@ -53,7 +58,8 @@ export class LongJournals {
    * surrogate pair: then nothing is there that counts, and whoever asked makes the files without it.
    */
   async convert(path: string, into: string): Promise<{ rows: number; parts: JournalPart[] } | undefined> {
-    if ((await stat(path)).size < this.#longBytes || !(await endsWithLine(path))) return undefined;
+    const least = this.#duckdb ? this.#begunBytes : this.#longBytes;
+    if ((await stat(path)).size < least || !(await endsWithLine(path))) return undefined;
     this.#duckdb ??= await begin();
     try {
       const { rowsChanged } = await this.#duckdb.connection.run(COPY(into), [path]);

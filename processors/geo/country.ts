@@ -17,7 +17,8 @@ export async function countryLookup(path = installed()): Promise<(ip: string) =>
   return (ip) => {
     const address = publicAddress(ip);
     if (address === "") return "";
-    reader ??= new Reader<CountryResponse>(readFileSync(path));
+    // The cache is of the table's rows, a few hundred, not of who asked.
+    reader ??= new Reader<CountryResponse>(readFileSync(path), { cache: new Map() });
     // This table's rows are flatter than the library's types, which describe MaxMind's own.
     const row = reader.get(address) as { readonly country_code?: unknown } | null;
     return typeof row?.country_code === "string" ? row.country_code : "";

@@ -113,8 +113,16 @@ export class ShardWorker {
       records: records.length,
       lagMs: Math.max(0, now - first.arrivalAt),
     });
+    const summary = { commits: 0, records: 0, events: 0, conflicts: 0 };
     try {
-      return await this.#process(records, trace);
+      // What is decoded lives until it is in a commit. So no more is than one is likely to take: an import's records are
+      // large, and a page of them decoded would be old before the last is folded.
+      for (let at = 0; at < records.length; ) {
+        const portion = records.slice(at, at + this.#mostRecords());
+        at += portion.length;
+        await this.#process(portion, trace, summary);
+      }
+      return summary;
     } catch (error) {
       // Whether the put took effect is unknown: the next attempt reads what the log says.
       this.#state = undefined;
@@ -125,8 +133,16 @@ export class ShardWorker {
     }
   }
 
-  async #process(records: readonly StreamRecord[], trace: BatchTrace): Promise<CommitSummary> {
-    const summary = { commits: 0, records: 0, events: 0, conflicts: 0 };
+  /** How many records are likely to fill a commit. Folding too many costs twice, as the commit is too large then. */
+  #mostRecords(): number {
+    return Math.max(1, Math.floor(LIKELY_COMMIT_BYTES / this.#bytesPerRecord));
+  }
+
+  async #process(
+    records: readonly StreamRecord[],
+    trace: BatchTrace,
+    summary: { -readonly [Key in keyof CommitSummary]: number },
+  ): Promise<void> {
     const decoded = trace.step("decode", () => records.map(decodeRecord));
     for (const { envelope } of decoded) {
       if (envelope?.trace64) trace.join(base64Text(envelope.trace64) ?? "", { receivedAt: envelope.at });
@@ -135,12 +151,11 @@ export class ShardWorker {
       await this.#salts.load(daysOf(decoded));
       return this.#knownSites(decoded);
     });
-    // Folding too many costs twice, as the commit is too large: so not many more than filled the last one.
-    let most = Math.max(1, Math.floor(LIKELY_COMMIT_BYTES / this.#bytesPerRecord));
+    let most = records.length;
     for (;;) {
       const state = await this.#current();
       const fresh = decoded.filter(({ record }) => compareSequences(record.sequence, state.to) > 0);
-      if (fresh.length === 0) return summary;
+      if (fresh.length === 0) return;
       const chosen = fresh.slice(0, most);
       const rows: ArchiveRow[] = [];
       const folded = trace.step("fold", () => this.#fold(state, chosen, sites, rows));

@@ -1,4 +1,4 @@
-import { appendFile, readdir, readFile, utimes, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, readdir, readFile, stat, utimes, writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type FileArchive, fileArchive } from "../../../processors/archives/files.ts";
@@ -261,6 +261,21 @@ describe("a long journal", () => {
       (await parquetFiles(directory)).map((path) => relative(directory, join(path, "..")));
     expect(await places(long)).toEqual(await places(short));
     expect(await readdir(temporaryFolder(long))).toEqual([]);
+  });
+
+  it("begins DuckDB, which is then given shorter ones too", async () => {
+    const pathOf = async (kept: readonly ArchiveRow[]): Promise<string> => {
+      const directory = freshDirectory();
+      return join(journalFolder(directory), await journalOf(directory, kept));
+    };
+    const [short, long] = [await pathOf(rows), await pathOf([...rows, ...rows])];
+    const directory = freshDirectory();
+    await mkdir(directory);
+    const converter = new LongJournals((await stat(long)).size, 0);
+    expect(await converter.convert(short, join(directory, "too-short"))).toBeUndefined();
+    expect((await converter.convert(long, join(directory, "long")))?.rows).toBe(2 * rows.length);
+    expect((await converter.convert(short, join(directory, "short")))?.rows).toBe(rows.length);
+    converter.close();
   });
 
   it.each([
