@@ -41,14 +41,21 @@ const file = (type: string, make: () => Promise<Uint8Array>): (() => Promise<Sta
  */
 export function dashboardFiles(): ReadonlyMap<string, () => Promise<StaticFile>> {
   let bundled: Promise<readonly OutputFile[]> | undefined;
-  const output = async (suffix: string): Promise<Uint8Array> => {
+  const bundling = (): Promise<readonly OutputFile[]> => {
     bundled ??= bundle();
-    const files = await bundled;
+    return bundled;
+  };
+  const output = async (suffix: string): Promise<Uint8Array> => {
+    const files = await bundling();
     const found = files.find(({ path }) => path.endsWith(suffix));
     if (!found) throw new Error(`esbuild wrote no ${suffix}, only ${files.map(({ path }) => path)}`);
     return found.contents;
   };
-  const page = file("text/html; charset=utf-8", () => readFile(here("index.html")));
+  const page = file("text/html; charset=utf-8", () => {
+    // Who gets the page asks for its script at once. What goes wrong is told there.
+    bundling().catch(() => {});
+    return readFile(here("index.html"));
+  });
   return new Map([
     ["/", page],
     [EMBED_PATH, page],

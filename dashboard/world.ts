@@ -1,6 +1,7 @@
 /** The map of the world as the page loads it: outlines by country, projected when the page is built, in whole units. Runs in Node only. */
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
+import { setImmediate as turn } from "node:timers/promises";
 import { geoCentroid, geoNaturalEarth1, geoPath } from "d3-geo";
 import { feature } from "topojson-client";
 import type { GeometryCollection, Topology } from "topojson-specification";
@@ -29,6 +30,8 @@ export async function buildWorld(): Promise<World> {
   const path = geoPath(projection).digits(0);
   const shapes: Record<string, string> = {};
   for (const country of shown) {
+    // A server has others to answer meanwhile.
+    await turn();
     // A territory in dispute without a code of its own is land all the same.
     const code = codeOf(country.id) ?? "";
     shapes[code] = (shapes[code] ?? "") + relative(path(country) ?? "");
