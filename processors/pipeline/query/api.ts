@@ -19,7 +19,7 @@ export class QueryApi {
     this.#engine = engine;
   }
 
-  /** Rejects with the signal's reason when it aborts before the question's turn has come. */
+  /** Rejects with the signal's reason when it aborts before everything is read. */
   async query(reader: Reader, body: unknown, signal?: AbortSignal): Promise<QueryResponse> {
     checkSite(reader, (body as { site_id?: unknown } | null | undefined)?.site_id);
     return this.#engine.query(body, signal);

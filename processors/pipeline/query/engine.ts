@@ -154,7 +154,7 @@ export class QueryEngine {
 
   /**
    * Throws `bad_request` or `not_found` with a message that names the field, and the signal's reason when it aborts before
-   * the question's turn has come.
+   * everything is read.
    */
   async query(body: unknown, signal?: AbortSignal): Promise<QueryResponse> {
     return this.#answer(await this.#plan(parseRequest(body)), false, signal);

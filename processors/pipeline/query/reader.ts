@@ -112,7 +112,7 @@ export class RollupReader {
 
   /**
    * The cells that cover `range` with windows no longer than `coarsest`, and the tables wanted. Throws `bad_request`
-   * when the range needs minutes that are kept no longer, and the signal's reason when it aborts before its turn.
+   * when the range needs minutes that are kept no longer, and the signal's reason when it aborts meanwhile.
    */
   read(
     site: Site,
@@ -122,9 +122,8 @@ export class RollupReader {
     signal?: AbortSignal,
   ): Promise<Snapshot> {
     return this.#turn(async () => {
-      signal?.throwIfAborted();
       for (let tries = 0; tries < MAX_TRIES; tries++) {
-        const snapshot = await this.#tryRead(site, range, coarsest, wanted);
+        const snapshot = await this.#tryRead(site, range, coarsest, wanted, signal);
         if (snapshot) return snapshot;
       }
       throw new ClickstreamError(
@@ -161,7 +160,9 @@ export class RollupReader {
     range: Range,
     coarsest: Granularity,
     wanted: readonly Wanted[],
+    signal: AbortSignal | undefined,
   ): Promise<Snapshot | undefined> {
+    signal?.throwIfAborted();
     const cursors = await this.#cursors();
     const kept = await this.#keptOf(site);
     const windows = await this.#windowsOf(kept, site, range, coarsest, cursors);
@@ -170,7 +171,7 @@ export class RollupReader {
       const known = this.#merged.get(key);
       return known?.isOf(own) ? known : new MergedTable(table, own, keep);
     });
-    const isFilled = await this.#fill(kept, tables, cursors);
+    const isFilled = await this.#fill(kept, tables, cursors, signal);
     const newest = isFilled && (await this.#readTails(cursors));
     if (!newest) return undefined;
     for (const [i, table] of tables.entries()) {
@@ -269,7 +270,12 @@ export class RollupReader {
   }
 
   /** Puts items into the tables that lack them. False when a window that was kept is outdated by now: it is forgotten. */
-  async #fill(kept: KeptSite, tables: readonly MergedTable[], cursors: Bound): Promise<boolean> {
+  async #fill(
+    kept: KeptSite,
+    tables: readonly MergedTable[],
+    cursors: Bound,
+    signal: AbortSignal | undefined,
+  ): Promise<boolean> {
     const takers = new Map<KeptWindow, MergedTable[]>();
     for (const table of tables) {
       for (const window of table.lacking()) {
@@ -291,6 +297,7 @@ export class RollupReader {
     for (const granularity of ["month", "day", "hour", "minute"] as const) {
       const apart: [KeptWindow, ItemBase][] = [];
       for await (const { span, base } of this.#items.read(kept, granularity, unread[granularity], cursors)) {
+        signal?.throwIfAborted();
         const window = kept.window(granularity, span.from)!;
         if (base?.apart) apart.push([window, base]);
         else if (base) {
@@ -301,7 +308,8 @@ export class RollupReader {
           return false;
         }
       }
-      if (apart.length > 0 && !(await this.#fillApart(kept, granularity as Derived, apart, takers, cursors)))
+      if (apart.length === 0) continue;
+      if (!(await this.#fillApart(kept, granularity as Derived, apart, takers, cursors, signal)))
         return false;
     }
     return true;
@@ -314,12 +322,14 @@ export class RollupReader {
     bases: readonly (readonly [KeptWindow, ItemBase])[],
     takers: ReadonlyMap<KeptWindow, readonly MergedTable[]>,
     cursors: Bound,
+    signal: AbortSignal | undefined,
   ): Promise<boolean> {
     const wanted = bases.flatMap(([window, base]) =>
       (takers.get(window) ?? []).map((taker) => ({ window, base, taker })),
     );
     for (let i = 0; i < wanted.length; i += AT_ONCE[granularity]) {
       if (i > 0) await this.#pause();
+      signal?.throwIfAborted();
       const portion = wanted.slice(i, i + AT_ONCE[granularity]);
       const read = portion.filter(({ base, taker }) => base.apart?.has(taker.name));
       const keys = read.map(({ window, taker }) =>

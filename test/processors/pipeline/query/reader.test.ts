@@ -191,3 +191,25 @@ it("a question whose asker is gone when its turn comes is not read, and the next
   expect(reads).toEqual([]);
   expect((await engine.query(PAGES, new AbortController().signal)).results).toHaveLength(2);
 });
+
+it("a question whose asker goes while it is read is given up, and what was read by then serves the next one", async () => {
+  const { store, clock } = await history(["/a", "/b", "/c", "/d"]);
+  const leaves = new AbortController();
+  let reads = 0;
+  const leaving: Store = {
+    ...store,
+    async getMany(keys) {
+      if (++reads === 2) leaves.abort(new Error("gone"));
+      return store.getMany(keys);
+    },
+    async list(pk, range) {
+      if (/^(day|hour)\//.test(pk) && ++reads === 2) leaves.abort(new Error("gone"));
+      return store.list(pk, range);
+    },
+  };
+  const engine = new QueryEngine({ store: leaving, clock, lagMs: async () => 0 });
+  await expect(engine.query(PAGES, leaves.signal)).rejects.toThrow("gone");
+  expect(reads).toBeGreaterThanOrEqual(2);
+  const cold = new QueryEngine({ store, clock, lagMs: async () => 0 });
+  expect((await engine.query(PAGES)).results).toEqual((await cold.query(PAGES)).results);
+});
