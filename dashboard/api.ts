@@ -77,6 +77,8 @@ export interface LiveAnswer {
   readonly latest: readonly LiveEvent[];
   readonly complete_until: number;
   readonly lag_ms: number;
+  /** US dollars that a month like the last hour would cost; for owners, on AWS. */
+  readonly month_cost?: number;
   /** Events of these minutes that came after their minute was final; they are counted. */
   readonly late?: number;
   /** What was refused in these minutes, by reason; absent where the server does not tell. */

@@ -43,7 +43,7 @@ export function honesty({ strings }: View): Honesty {
     meta: QueryMeta | undefined,
     { format }: View,
   ): (readonly [string, string, string])[] {
-    const { reconciled, late, rejected } = answer;
+    const { reconciled, late, rejected, month_cost } = answer;
     const error = format.error(answer.error?.visitors);
     const found: (readonly [string, string, string])[] = [
       [
@@ -80,6 +80,7 @@ export function honesty({ strings }: View): Honesty {
         differs ? fill(strings.recountDiffers, values) : strings.recountHint,
       ]);
     }
+    if (month_cost) found.push([strings.factCost, `$${format.count(month_cost)}`, ""]);
     if (meta?.source)
       found.push([
         strings.factSource,

@@ -36,6 +36,8 @@ export const PRICES = {
   metricMonth: 0.3,
   alarmMonth: 0.1,
   dashboardMonth: 3,
+  /** A metric that is read by GetMetricData. */
+  metricRead: 0.01e-3,
   /** A GB from a region to browsers. https://aws.amazon.com/ec2/pricing/on-demand/ */
   regionGb: 0.09,
   /** A trace that is kept. https://aws.amazon.com/xray/pricing/ */

@@ -248,6 +248,7 @@ export const responseSchemas: Readonly<Record<string, Schema>> = {
     rejected: byMetric({ type: "integer" }, "What was refused in these minutes, by reason."),
     "reconciled?": ref("Reconciled"),
     error: exact({ visitors: number("Relative standard error of current_visitors.") }),
+    "month_cost?": integer("US dollars that a month like the last hour would cost; for owners, on AWS."),
   }),
   AboutSite: exact({
     site_id: text(""),

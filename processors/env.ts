@@ -42,6 +42,8 @@ export const ENV = {
   mapping: "RIVULET_MAPPING",
   usualWindow: "RIVULET_USUAL_WINDOW_S",
   thriftyWindow: "RIVULET_THRIFTY_WINDOW_S",
+  /** The terms of the estimate of what a month costs, as JSON. */
+  estimate: "RIVULET_ESTIMATE",
   /** Path of the table of countries. Unset: CloudFront says where a visitor is. */
   countries: "RIVULET_COUNTRIES",
   /** The registered sites, as `formatSites` writes them. */
@@ -78,6 +80,27 @@ export function wholeNumberOf(environment: Environment, name: string): number {
   if (!/^\d{1,15}$/.test(text))
     throw new ClickstreamError("config", `environment variable ${name}: "${text}" is not a whole number`);
   return Number(text);
+}
+
+/** What an hour costs: dollars that are due anyway, and for each metric dollars for one of its sum. */
+export interface EstimateTerms {
+  readonly fixed: number;
+  readonly used: readonly {
+    readonly namespace: string;
+    readonly name: string;
+    readonly dimensions: Readonly<Record<string, string>>;
+    readonly price: number;
+  }[];
+}
+
+/** The terms as infrastructure wrote them. Throws `config`. */
+export function estimateTermsOf(environment: Environment): EstimateTerms {
+  const text = requireEnv(environment, ENV.estimate);
+  try {
+    return JSON.parse(text) as EstimateTerms;
+  } catch (cause) {
+    throw new ClickstreamError("config", `environment variable ${ENV.estimate} is not JSON`, { cause });
+  }
 }
 
 /** A day: what comes later is an offline queue, and no answer could wait for it. */

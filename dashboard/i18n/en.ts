@@ -58,6 +58,7 @@ export const en = {
   none: "none",
   exact: "exact",
   factComplete: "Complete to",
+  factCost: "A month like the last hour",
   factLag: "Waiting to be counted",
   factLagHint: "How long the oldest event that is not counted yet has waited.",
   factError: "Error of visitors",

@@ -60,6 +60,7 @@ export const ko: Strings = {
   none: "없음",
   exact: "정확",
   factComplete: "집계 완료 시각",
+  factCost: "지난 1시간 같은 한 달",
   factLag: "집계 대기",
   factLagHint: "아직 집계되지 않은 가장 오래된 이벤트가 기다린 시간입니다.",
   factError: "방문자 오차",

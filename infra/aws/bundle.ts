@@ -19,6 +19,7 @@ export const HANDLERS = [
   "archive",
   "canary",
   "compact",
+  "estimate",
   "import",
   "query",
   "rebuild",
@@ -29,9 +30,9 @@ export type HandlerName = (typeof HANDLERS)[number];
 /** The same of some handlers; in others our own code, or a client of theirs, loads it at once. */
 const UNUSED_BY: readonly (readonly [module: string, by: readonly HandlerName[]])[] = [
   // What agents say: by the SDK in browsers only.
-  ["bowser", ["alerts", "canary", "compact", "query", "rebuild", "thrift"]],
+  ["bowser", ["alerts", "canary", "compact", "estimate", "query", "rebuild", "thrift"]],
   // Answers that are streams: no operation that we call has one.
-  ["@smithy/core/event-streams", ["alerts", "query"]],
+  ["@smithy/core/event-streams", ["alerts", "estimate", "query"]],
 ];
 
 /** Makes `index.mjs` and its chunks in `folder` of a handler. Throws esbuild's errors. */

@@ -2,8 +2,9 @@
  * What this hour would cost if the month went on like it, estimated out of CloudWatch's own metrics: the bill itself is
  * known a day later.
  */
-import { Duration } from "aws-cdk-lib";
+import { Duration, Stack } from "aws-cdk-lib";
 import { type IMetric, MathExpression, type Metric } from "aws-cdk-lib/aws-cloudwatch";
+import type { Construct } from "constructs";
 import { ACCESS_LOG_BYTES, GB, PRICES } from "../prices.ts";
 import type { Aggregation } from "./aggregation.ts";
 import type { Compaction } from "./compaction.ts";
@@ -50,6 +51,17 @@ export class CostEstimate {
       period: HOUR,
       label: "dollars a month",
     });
+  }
+
+  /** The same for a function: `EstimateTerms` of processors/env.ts as JSON. */
+  terms(scope: Construct): string {
+    const used = [...this.#used()].map(([, metric, price]) => {
+      const { namespace, metricName, dimensions = [] } = metric.toMetricConfig().metricStat!;
+      const named = Object.fromEntries(dimensions.map(({ name, value }) => [name, value]));
+      return { namespace, name: metricName, dimensions: named, price };
+    });
+    const terms = { fixed: this.#fixed(), used };
+    return Stack.of(scope).toJsonString(terms);
   }
 
   /** Due in every hour. */

@@ -11,6 +11,7 @@ import { Canary } from "./canary.ts";
 import { Compaction } from "./compaction.ts";
 import { Countries } from "./countries.ts";
 import { CostEstimate } from "./estimate.ts";
+import { Estimating } from "./estimating.ts";
 import { Explore } from "./explore.ts";
 import { builtSiteFiles } from "./files.ts";
 import { Firewall, VIEWER_HEADER } from "./firewall.ts";
@@ -50,6 +51,7 @@ export class Rivulet extends Construct {
   readonly rebuild: Rebuild | undefined;
   readonly imports: Import | undefined;
   readonly alerting: Alerting;
+  readonly estimating: Estimating;
   readonly budget: Budget | undefined;
   readonly alarms: Alarms;
   readonly observability: Observability;
@@ -175,6 +177,7 @@ export class Rivulet extends Construct {
       tracing,
       ...{ clicks, data, ingestion, aggregation, compaction, serving },
     });
+    this.estimating = new Estimating(this, "Estimating", { data, estimate });
     this.budget = props.budget && new Budget(this, "Budget", { ...props.budget, aggregation });
     this.alarms = new Alarms(this, "Alarms", {
       data: this.data,

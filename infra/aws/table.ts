@@ -44,6 +44,11 @@ export class AnalyticsTable extends Construct {
     this.#allowItems(handler, ["alert-state", "alert/*"]);
   }
 
+  /** Notes of the deployment itself. */
+  allowOperations(handler: Handler): void {
+    this.#allowItems(handler, ["operations"]);
+  }
+
   /** Changes to items with these partition keys. */
   #allowItems(handler: Handler, keys: readonly string[]): void {
     handler.role.addToPolicy(

@@ -16,6 +16,7 @@ import {
 } from "./canaryclick.ts";
 import { exploring } from "./explore.ts";
 import { refusal } from "./http.ts";
+import { monthlyCosts } from "./monthlycost.ts";
 import { route } from "./routes.ts";
 import { clock, store } from "./services.ts";
 
@@ -35,6 +36,7 @@ const access = new AccessControl(
   { store, clock, secrets },
   { isKeyRequired: process.env[ENV.requireKey] === "1" },
 );
+const monthlyCost = monthlyCosts({ store, clock });
 const owner = new OwnerApi({
   store,
   clock,
@@ -51,6 +53,7 @@ export async function handler(
   try {
     return await route(event, {
       ...{ api, owner, access, explorations: explored?.explorations, sessions },
+      monthlyCost,
       reportPath: process.env[ENV.reportPath],
     });
   } catch (error) {

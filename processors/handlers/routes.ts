@@ -1,7 +1,7 @@
 /** The readers' API in API Gateway's proxy form: which question a request asks, and who asks it. Knows no store. */
 import type { APIGatewayProxyEvent, APIGatewayProxyResult } from "aws-lambda";
 import { ClickstreamError } from "../errors.ts";
-import { type AccessControl, tokenOf } from "../pipeline/access.ts";
+import { type AccessControl, type Reader, tokenOf } from "../pipeline/access.ts";
 import type { Explorations } from "../pipeline/explore/explorations.ts";
 import type { OwnerApi } from "../pipeline/owner.ts";
 import type { QueryApi } from "../pipeline/query/api.ts";
@@ -21,6 +21,7 @@ export async function route(
     explorations,
     sessions,
     reportPath,
+    monthlyCost,
   }: {
     readonly api: QueryApi;
     readonly owner: OwnerApi;
@@ -31,6 +32,8 @@ export async function route(
     readonly sessions?: SessionDeps | undefined;
     /** Undefined where pages report to the dashboard's origin. */
     readonly reportPath?: string | undefined;
+    /** Dollars; undefined where nobody notes them. */
+    readonly monthlyCost?: (() => Promise<number | undefined>) | undefined;
   },
 ): Promise<APIGatewayProxyResult> {
   const asked = `${event.httpMethod} ${event.path}`;
@@ -46,6 +49,11 @@ export async function route(
       throw new ClickstreamError("bad_request", "site_id: no single events are kept here, which this needs");
     return ask(explorations, jsonBody(event));
   };
+  /** For owners: whoever only reads need not know what it costs. */
+  const costFor = async ({ mayWrite }: Reader): Promise<object> => {
+    const cost = mayWrite(parameters.site_id ?? "") ? await monthlyCost?.() : undefined;
+    return cost === undefined ? {} : { month_cost: cost };
+  };
   switch (asked) {
     case "POST /api/v2/query":
       return reply(await api.query(reader, jsonBody(event)));
@@ -56,7 +64,7 @@ export async function route(
     case "POST /api/v2/paths":
       return reply(await explore((archive, body) => archive.paths(reader, body)));
     case "GET /api/v2/live":
-      return reply(await api.live(reader, parameters.site_id));
+      return reply({ ...(await api.live(reader, parameters.site_id)), ...(await costFor(reader)) });
     case "GET /api/v2/sites":
       return reply(await api.sites(reader));
     case "GET /api/v2/site":

@@ -85,6 +85,13 @@ export const ZONES: readonly Zone[] = [
     packages: /^@aws-sdk\/client-xray$/,
   },
   {
+    name: "metering driver",
+    files: /^processors\/metering\.ts$/,
+    local: new RegExp(String.raw`^(processors/aws\.ts$|${INNER})`),
+    localTypes: /^processors\/env\.ts$/,
+    packages: /^@aws-sdk\/client-cloudwatch$/,
+  },
+  {
     name: "stream drivers",
     files: /^processors\/streams\//,
     local: new RegExp(String.raw`^(processors/streams/|processors/(sqlite|aws)\.ts$|${INNER})`),

@@ -122,7 +122,7 @@ it("the strip shows the day with the one a week ago, what a trace tells, and wha
       if (response.status() === 304) return route.fulfill({ response });
       await route.fulfill({
         response,
-        json: { ...(await response.json()), rejected: { bot: 3, too_old: 1 } },
+        json: { ...(await response.json()), rejected: { bot: 3, too_old: 1 }, month_cost: 77 },
       });
     }),
   );
@@ -141,6 +141,7 @@ it("the strip shows the day with the one a week ago, what a trace tells, and wha
   await expect.poll(facts).toMatch(/Complete to\s+\d\d:\d\d:\d\d/);
   expect(await facts()).toMatch(/Refused, last 30 minutes\s+bot 3, too old 1/);
   expect(await facts()).toMatch(/Late, last 30 minutes\s+4/);
+  expect(await facts()).toMatch(/A month like the last hour\s+\$77/);
   await page.keyboard.press("Escape");
   await expect.poll(() => page.locator(".details").isVisible()).toBe(false);
   expect(await page.evaluate("layoutShift")).toBe(0);

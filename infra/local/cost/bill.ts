@@ -88,6 +88,14 @@ const CANARY: Scheduled = {
   requests: 7,
   reads: 40,
 };
+const ESTIMATE: Scheduled = {
+  invocations: MONTH_SECONDS / 3_600,
+  megabytes: 256,
+  ms: 500,
+  requests: 0,
+  reads: 1,
+};
+const ESTIMATE_METRICS = 8;
 interface Scheduled {
   /** A month. */
   readonly invocations: number;
@@ -156,6 +164,7 @@ export function bill(usage: Usage, viewsPerMonth: number, assumed: Assumptions =
   for (const [name, { invocations, megabytes, ms, requests: own, reads }] of Object.entries({
     alerts: ALERTS,
     canary: CANARY,
+    estimate: ESTIMATE,
   })) {
     calls(name, invocations, (invocations * ms * megabytes) / 1_024 / 1_000, true);
     line(`API Gateway, ${name}`, invocations * own, "requests", PRICES.apiRequest, { isFixed });
@@ -182,6 +191,8 @@ export function bill(usage: Usage, viewsPerMonth: number, assumed: Assumptions =
     isFixed,
     allowance: "metrics",
   });
+  const read = ESTIMATE.invocations * ESTIMATE_METRICS;
+  line("CloudWatch, estimate", read, "metrics that are read", PRICES.metricRead, { isFixed });
   line("CloudWatch, dashboard", 1, "dashboards", PRICES.dashboardMonth, { isFixed, allowance: "dashboards" });
   const allowance = "traces";
   line("X-Ray, clicks and readers", (requests + asks) * assumed.traced, "traces", PRICES.trace, {
@@ -190,7 +201,8 @@ export function bill(usage: Usage, viewsPerMonth: number, assumed: Assumptions =
   const { aggregate, compact, seconds } = usage;
   if (assumed.tracing === "all")
     line("X-Ray, counting", tracedInvocations(aggregate, seconds), "traces", PRICES.trace, { allowance });
-  const byTheClock = tracedInvocations(compact, seconds) + ALERTS.invocations + CANARY.invocations;
+  const byTheClock =
+    tracedInvocations(compact, seconds) + ALERTS.invocations + CANARY.invocations + ESTIMATE.invocations;
   line("X-Ray, what goes by the clock", byTheClock, "traces", PRICES.trace, { isFixed, allowance });
   const dollars = sum(lines);
   const free = freeOf(lines);

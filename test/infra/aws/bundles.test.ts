@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { zipSync } from "fflate";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { randomBytes, secrets } from "../../../processors/crypto.ts";
-import { createGrant, listGrants } from "../../../processors/pipeline/access.ts";
+import { createGrant, listGrants, removeGrant } from "../../../processors/pipeline/access.ts";
 import { addRule, ruleOf } from "../../../processors/pipeline/alerts/rules.ts";
 import { recentAlerts } from "../../../processors/pipeline/alerts/watch.ts";
 import { lambdaEvent } from "../../kit/lambda/event.ts";
@@ -319,6 +319,33 @@ describe("the functions as they are deployed", () => {
     const alarm = { alarmData: { state: { value: "ALARM" } } };
     expect(await cloud.start("thrift").invoke(alarm)).toEqual({ seconds: 10 });
     expect(others.asked("lambda")).toEqual([{ MaximumBatchingWindowInSeconds: 10 }]);
+  });
+
+  it("note what a month like the last hour would cost, and tell owners of it and nobody else", async () => {
+    const { dollars } = await cloud.start("estimate").invoke({});
+    const { Environment } = cloud.synthesised.template.toJSON().Resources[cloud.ids.estimate].Properties;
+    const { fixed, used } = JSON.parse(resolve(Environment.Variables.RIVULET_ESTIMATE, cloud.known));
+    // The double says a thousand of each but the last.
+    const hour = used.slice(0, -1).reduce((sum: number, { price }: Json) => sum + 1_000 * price, fixed);
+    expect(dollars).toBeCloseTo(hour * 730, 6);
+    expect(used.map(({ namespace, name }: Json) => `${namespace} ${name}`)).toContain("AWS/ApiGateway Count");
+    expect(called("estimate")).toContain("estimate: cloudwatch:GetMetricData");
+
+    const deps = { store: cloud.store, clock: Date, secrets, randomBytes };
+    const query = cloud.start("query");
+    const live = async (mayWrite: boolean): Promise<Json> => {
+      const { token, grant } = await createGrant(deps, { kind: "key", site: "shop.example", mayWrite });
+      const headers = { authorization: `Bearer ${token}` };
+      const asked = request("GET", "/api/v2/live", {
+        headers,
+        queryStringParameters: { site_id: "shop.example" },
+      });
+      const answer = await query.invoke(asked);
+      await removeGrant(cloud.store, { id: grant.id, kind: "key", site: "shop.example" });
+      return JSON.parse(answer.body);
+    };
+    expect((await live(true)).month_cost).toBe(Math.round(dollars));
+    expect(await live(false)).not.toHaveProperty("month_cost");
   });
 
   it("click as anybody may, who asks AWS for nothing", async () => {

@@ -49,6 +49,8 @@ export function callOf({ service, method, path, operation, body }: Exchange): Ca
       const parameters = new URLSearchParams(body.toString());
       return call(parameters.get("Action") ?? operation, [parameters.get("TopicArn") ?? ""]);
     }
+    case "monitoring":
+      return { action: `cloudwatch:${operation}`, resources: ["*"], leadingKeys: [] };
     case "xray":
       // Its write actions know no resources.
       return call(path === "/TraceSegments" ? "PutTraceSegments" : path, ["*"]);

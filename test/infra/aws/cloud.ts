@@ -47,6 +47,7 @@ const FUNCTIONS = {
   archive: /ArchiveConsumerFunction/,
   canary: /CanaryFunction/,
   compact: /CompactionCompactFunction/,
+  estimate: /EstimatingEstimateFunction/,
   import: /ImportImporterFunction/,
   query: /ServingQueryFunction/,
   rebuild: /RebuildStepsFunction/,

@@ -1,4 +1,4 @@
-/** The services beside the table and the stream: S3 as a double, Athena as one that runs nothing, and four that only write down what they are asked. */
+/** The services beside the table and the stream: S3 as a double, Athena as one that runs nothing, and five that only write down what they are asked. */
 import { CreateBucketCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { buildApp } from "fauxqs";
 import { type Double, type Exchange, localClient, startWire } from "../../conformance/doubles.ts";
@@ -8,7 +8,7 @@ import type { Json } from "./synth.ts";
 export interface Others {
   readonly endpoints: Readonly<Record<string, string>>;
   /** What a service was asked, in order. */
-  asked(service: "firehose" | "lambda" | "sns" | "xray"): readonly Json[];
+  asked(service: "firehose" | "lambda" | "monitoring" | "sns" | "xray"): readonly Json[];
   makeBucket(name: string): Promise<void>;
   drop(bucket: string, key: string, body: string): Promise<void>;
   close(): Promise<void>;
@@ -26,6 +26,14 @@ const ANSWERS: Readonly<Record<string, (asked: Json) => ReturnType<typeof ok>>> 
     ),
   lambda: () => ok("application/json", "{}"),
   xray: () => ok("application/json", '{"UnprocessedTraceSegments":[]}'),
+  // Half of it in each of two periods; nothing of the last metric.
+  monitoring: ({ MetricDataQueries }) =>
+    ok(
+      "application/x-amz-json-1.0",
+      JSON.stringify({
+        MetricDataResults: MetricDataQueries.slice(0, -1).map(({ Id }: Json) => ({ Id, Values: [500, 500] })),
+      }),
+    ),
   sns: () =>
     ok(
       "text/xml",

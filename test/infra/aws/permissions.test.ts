@@ -60,6 +60,11 @@ const JUSTIFIED: readonly (readonly [role: string, wildcard: RegExp, reason: str
   ["RivuletServingQueryRole", /^resource "\*" of xray:/, "X-Ray's write actions know no resources"],
   ["RivuletAlertingWatchRole", /^resource "\*" of xray:/, "X-Ray's write actions know no resources"],
   ["RivuletCanaryRole", /^resource "\*" of xray:/, "X-Ray's write actions know no resources"],
+  [
+    "RivuletEstimatingEstimateRole",
+    /^resource "\*" of cloudwatch:GetMetricData xray:/,
+    "Reading metrics knows no resources, nor do X-Ray's write actions",
+  ],
   ["RivuletBudgetThriftRole", /^resource "\*" of xray:/, "X-Ray's write actions know no resources"],
   [
     "RivuletAggregationAggregateRole",
@@ -246,6 +251,11 @@ const ROLES: readonly { readonly role: string; readonly may: string; readonly ac
         "s3:ListBucket",
         "s3:PutObject",
       ],
+    },
+    {
+      role: "RivuletEstimatingEstimateRole",
+      may: "read metrics and items, and note what it made of them",
+      actions: [...READS, ...WRITES, "cloudwatch:GetMetricData"],
     },
     { role: "RivuletCanaryRole", may: "do nothing that a browser may not", actions: [] },
     { role: "RivuletIngestionPutRole", may: "only put single records", actions: ["kinesis:PutRecord"] },
