@@ -7,13 +7,13 @@ import { closeSync, fdatasyncSync, openSync, writeSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { ClickstreamError } from "../errors.ts";
-import { ARCHIVE_COLUMNS, type ArchiveRow } from "../model/archive.ts";
+import type { ArchiveRow } from "../model/archive.ts";
 import type { Clock, EpochMs } from "../model/time.ts";
 import type { Archive } from "./archive.ts";
 import { closedJournals } from "./journals.ts";
 import { Keeper } from "./keeper.ts";
 import type { KeepingOrder, KeepingReport } from "./keeping.ts";
-import { journalFolder } from "./layout.ts";
+import { journalFolder, valuesOf } from "./layout.ts";
 
 export interface FileArchiveOptions {
   /** Made if it does not exist; readable by its owner only. */
@@ -156,4 +156,4 @@ export async function fileArchive(options: FileArchiveOptions): Promise<FileArch
   };
 }
 
-const line = (row: ArchiveRow): string => JSON.stringify(ARCHIVE_COLUMNS.map(({ name }) => row[name]));
+const line = (row: ArchiveRow): string => JSON.stringify(valuesOf(row));

@@ -34,7 +34,51 @@ export function hourOfFolder(folder: string): number {
 /** A row as a journal holds it: its values in the order of ARCHIVE_COLUMNS. */
 export type Values = readonly unknown[];
 
-export const valuesOf = (row: ArchiveRow): Values => ARCHIVE_COLUMNS.map(({ name }) => row[name]);
+/** Written out, because a row is made for every event, and looking up each value by its column's name takes longer. */
+export const valuesOf = (row: ArchiveRow): Values => [
+  row.site,
+  row.shard,
+  row.sequence,
+  row.index,
+  row.at,
+  row.received_at,
+  row.late,
+  row.imported,
+  row.visitor,
+  row.fresh,
+  row.visit,
+  row.name,
+  row.hostname,
+  row.page,
+  row.interactive,
+  row.visit_source,
+  row.visit_channel,
+  row.visit_referrer,
+  row.visit_utm_source,
+  row.visit_utm_medium,
+  row.visit_utm_campaign,
+  row.visit_utm_term,
+  row.visit_utm_content,
+  row.visit_entry_page,
+  row.visit_device,
+  row.visit_browser,
+  row.visit_os,
+  row.visit_country,
+  row.visit_screen,
+  row.visit_language,
+  row.props,
+  row.currency,
+  row.amount_minor,
+  row.engaged_ms,
+  row.scroll_depth,
+  row.lcp,
+  row.inp,
+  row.cls,
+  row.fcp,
+  row.ttfb,
+  row.rejected,
+  row.count,
+];
 
 export function rowOf(values: Values): ArchiveRow {
   const row: Record<string, unknown> = {};

@@ -40,7 +40,7 @@ interface Window {
   late: number;
   rejects: Map<RejectReason, number> | undefined;
   /** Its properties' dimensions, of which a rollup takes so many. */
-  properties: Set<string> | undefined;
+  properties: Set<Dimension> | undefined;
 }
 
 /** Room to begin with. */
@@ -56,6 +56,8 @@ export class PartialFold {
   shares = new Rows();
   readonly dimensions: Dimension[] = [];
   readonly #byName = new Map<string, Dimension>();
+  /** Those of properties, by key: their names are not put together for each event. */
+  readonly #properties = new Map<string, Dimension>();
   readonly #windows = new Map<EpochMs, number>();
   readonly #perWindow: Window[] = [];
   readonly #people = new Map<string, number>();
@@ -166,14 +168,14 @@ export class PartialFold {
 
   /** The dimension of a property; undefined where the window has too many, and further ones are dropped whole. */
   property(window: number, key: string): Dimension | undefined {
-    const name = PROPS_PREFIX + key;
-    const about = this.#perWindow[window]!;
-    about.properties ??= new Set();
-    if (!about.properties.has(name)) {
-      if (about.properties.size >= MAX_PROPS_TABLES) return undefined;
-      about.properties.add(name);
-    }
-    return this.dimension(name);
+    const { properties } = this.#perWindow[window]!;
+    const known = this.#properties.get(key);
+    if (known && properties?.has(known)) return known;
+    if (properties && properties.size >= MAX_PROPS_TABLES) return undefined;
+    const dimension = known ?? this.dimension(PROPS_PREFIX + key);
+    this.#properties.set(key, dimension);
+    this.#perWindow[window]!.properties = (properties ?? new Set()).add(dimension);
+    return dimension;
   }
 
   totals(window: number): number {

@@ -80,7 +80,13 @@ function senderOf(prefix: string): { readonly ip: string; readonly host: string 
   return { ip: address(first), host: "" };
 }
 
-const address = (text: string): string => text.replace(/^\[|\]?,?$/g, "");
+/** Without brackets and a comma behind it. */
+function address(text: string): string {
+  const from = text.startsWith("[") ? 1 : 0;
+  let to = text.endsWith(",") ? text.length - 1 : text.length;
+  if (to > from && text[to - 1] === "]") to--;
+  return text.slice(from, to);
+}
 
 /** `GET /path HTTP/1.1`; HTTP/0.9 has no protocol. A target may hold spaces where the server logged it decoded. */
 export function requestLine(text: string): { readonly method: string; readonly target: string } | undefined {

@@ -29,6 +29,7 @@ const MAX_KNOWN = 20_000;
 interface Sender {
   readonly row: ImportRow;
   readonly rows: ImportRow[];
+  readonly kind: "counted" | "bot";
 }
 
 export interface PackSettings {
@@ -57,11 +58,15 @@ export class Packer {
     // A cookieless visitor has another id each day, so a post holds one day.
     const day = row.visitor ? "" : Math.floor(row.at / DAY_MS);
     const key = `${day}\u0000${row.visitor ?? ""}\u0000${row.ip}\u0000${row.agent}\u0000${row.country ?? ""}`;
-    const sender = this.#senders.get(key);
-    if (sender) sender.rows.push(row);
-    else this.#senders.set(key, { row, rows: [row] });
+    const known = this.#senders.get(key);
+    if (known) {
+      known.rows.push(row);
+      return known.kind;
+    }
     const { bot, library } = this.#parseAgent(row.agent);
-    return bot && !(library && this.#settings.libraries) ? "bot" : "counted";
+    const kind = bot && !(library && this.#settings.libraries) ? "bot" : "counted";
+    this.#senders.set(key, { row, rows: [row], kind });
+    return kind;
   }
 
   #problemOf({ at, url, referrer, kind, extra, ip, visitor }: ImportRow, now: EpochMs): Reject | undefined {
@@ -191,10 +196,7 @@ function halves(senders: readonly Sender[]): [Sender[], Sender[]] {
   if (senders.length === 1 && only) {
     const middle = Math.ceil(only.rows.length / 2);
     const sorted = [...only.rows].sort((a, b) => a.at - b.at);
-    return [
-      [{ row: only.row, rows: sorted.slice(0, middle) }],
-      [{ row: only.row, rows: sorted.slice(middle) }],
-    ];
+    return [[{ ...only, rows: sorted.slice(0, middle) }], [{ ...only, rows: sorted.slice(middle) }]];
   }
   const middle = Math.ceil(senders.length / 2);
   return [senders.slice(0, middle), senders.slice(middle)];

@@ -10,12 +10,13 @@ import {
   rowOf,
   siteFolder,
   temporaryFolder,
+  valuesOf,
 } from "../../../processors/archives/layout.ts";
 import { LongJournals } from "../../../processors/archives/longjournal.ts";
 import { decodeParquet } from "../../../processors/archives/parquet.ts";
 import { parquetFiles } from "../../../processors/archives/parquetfiles.ts";
 import { fileRows, firstReceived } from "../../../processors/archives/rows.ts";
-import { type ArchiveRow, VISIT_COLUMNS } from "../../../processors/model/archive.ts";
+import { ARCHIVE_COLUMNS, type ArchiveRow, VISIT_COLUMNS } from "../../../processors/model/archive.ts";
 import { archiveConformance, onceInOrder, row } from "../../conformance/archive.ts";
 import { temporaryDirectory } from "../../conformance/files.ts";
 import { type ManualClock, manualClock } from "../../kit/clock.ts";
@@ -290,6 +291,11 @@ describe("a long journal", () => {
     expect(await stored(directory)).toHaveLength(onceInOrder(kept).length);
     expect(await closedJournals(directory)).toEqual([]);
   });
+});
+
+it("writes a row's values in the order of the columns", () => {
+  const names = Object.fromEntries(ARCHIVE_COLUMNS.map(({ name }) => [name, name])) as unknown as ArchiveRow;
+  expect(valuesOf(names)).toEqual(ARCHIVE_COLUMNS.map(({ name }) => name));
 });
 
 describe("the folder of a site", () => {
