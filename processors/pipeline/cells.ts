@@ -55,6 +55,15 @@ export class Cells {
     return this.#sums[cell * this.#width + place]!;
   }
 
+  /** A bit for each place of a cell that is not 0. */
+  maskOf(cell: number): number {
+    const sums = this.#sums;
+    const from = cell * this.#width;
+    let mask = 0;
+    for (let place = 0; place < this.#width; place++) if (sums[from + place] !== 0) mask |= 1 << place;
+    return mask;
+  }
+
   /** Adds all places of a cell of `other`, which has as many. */
   addFrom(cell: number, other: Cells, from: number): void {
     const width = this.#width;

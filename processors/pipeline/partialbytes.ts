@@ -3,7 +3,7 @@
  * commit has thousands of rows, and most of what they would repeat is text and hashes. A table is read when it is asked for.
  */
 import { REJECT_REASONS, VITALS, type Vital } from "../model/event.ts";
-import { byKey, COUNTS, type Money, saturated } from "../model/measures.ts";
+import { byKey, type Money, saturated } from "../model/measures.ts";
 import { Rollup } from "../model/rollup.ts";
 import type { EpochMs } from "../model/time.ts";
 import { ByteReader, ByteWriter } from "../sketches/bytes.ts";
@@ -188,8 +188,7 @@ class RowWriter {
   /** 0 for a row that has nothing to say. */
   maskOf(cell: number): number {
     const { cells, visitors, vitals, revenue } = this.#rows;
-    let mask = 0;
-    for (let bit = 0; bit < COUNTS.length; bit++) if (cells.get(cell, bit) !== 0) mask |= 1 << bit;
+    let mask = cells.maskOf(cell);
     if (!visitors.isEmpty(cell)) mask |= VISITORS_BIT;
     if (!vitals.isEmpty(cell)) mask |= VITALS_BIT;
     if (revenue.size > 0 && hasMoney(revenue.get(cell))) mask |= REVENUE_BIT;
@@ -200,8 +199,8 @@ class RowWriter {
     const writer = this.#writer;
     const { cells, visitors, vitals, revenue } = this.#rows;
     writer.varint(mask);
-    for (let bit = 0; bit < COUNTS.length; bit++)
-      if ((mask >> bit) & 1) writer.signed(saturated(cells.get(cell, bit)));
+    for (let rest = mask & (VISITORS_BIT - 1); rest !== 0; rest &= rest - 1)
+      writer.signed(saturated(cells.get(cell, lowestBit(rest))));
     if (mask & VISITORS_BIT) writeSet(writer, visitors, visitors.gather(cell));
     if (mask & REVENUE_BIT) {
       const sums = [...revenue.get(cell)!].filter(([, { minor, count }]) => minor !== 0 || count !== 0);
@@ -215,6 +214,9 @@ class RowWriter {
     if (mask & VITALS_BIT) writeBag(writer, vitals, vitals.gather(cell));
   }
 }
+
+/** The number of the lowest bit of a mask that is set. */
+const lowestBit = (mask: number): number => 31 - Math.clz32(mask & -mask);
 
 function hasMoney(sums: ReadonlyMap<string, Money> | undefined): boolean {
   if (sums) for (const { minor, count } of sums.values()) if (minor !== 0 || count !== 0) return true;
