@@ -142,26 +142,13 @@ export function acknowledgements(rivulet: Rivulet): Acknowledgement[] {
         ]
       : []),
     ...wildcards(
-      deployer,
-      "aws-cdk-lib's deployment function, which runs during a deployment only: it copies assets of the bootstrap " +
-        "bucket into the site's bucket and invalidates the distribution. Its policy cannot be replaced.",
-      "Resource::*",
-      "Action::s3:GetObject*",
-      "Action::s3:GetBucket*",
-      "Action::s3:List*",
-      "Action::s3:DeleteObject*",
-      "Action::s3:Abort*",
-      `Resource::arn:<AWS::Partition>:s3:::cdk-hnb659fds-assets-${account(stack)}-${region(stack)}/*`,
+      [Stack.of(rivulet).node.findChild("RivuletDeployer")],
+      "The site's files have names by their content, and earlier ones stay.",
       `Resource::${arnOf(site.bucket)}/*`,
     ),
     {
-      rule: "IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole]",
-      reason: "aws-cdk-lib's deployment function again: its role cannot be replaced.",
-      to: deployer,
-    },
-    {
       rule: "L1",
-      reason: "aws-cdk-lib's deployment function again: its runtime comes with the library's version.",
+      reason: "aws-cdk-lib's deployment function: its runtime comes with the library's version.",
       to: deployer,
     },
     {

@@ -29,11 +29,10 @@ import {
   ViewerProtocolPolicy,
 } from "aws-cdk-lib/aws-cloudfront";
 import { RestApiOrigin, S3BucketOrigin } from "aws-cdk-lib/aws-cloudfront-origins";
-import { LogGroup, RetentionDays } from "aws-cdk-lib/aws-logs";
 import { AaaaRecord, ARecord, type IHostedZone, RecordTarget } from "aws-cdk-lib/aws-route53";
 import { CloudFrontTarget } from "aws-cdk-lib/aws-route53-targets";
 import type { Bucket } from "aws-cdk-lib/aws-s3";
-import { BucketDeployment, CacheControl, Source } from "aws-cdk-lib/aws-s3-deployment";
+import { CacheControl, Source } from "aws-cdk-lib/aws-s3-deployment";
 import { Construct } from "constructs";
 import { COLLECTOR_FILES } from "../../collector/build.ts";
 import { EMBED_PATH } from "../../dashboard/build.ts";
@@ -41,6 +40,7 @@ import { SESSION_COOKIE, SIGN_IN_PATH } from "../../processors/env.ts";
 import type { OwnPaths } from "../ownpath.ts";
 import { DOCUMENT_PATH } from "../published.ts";
 import { privateBucket } from "./bucket.ts";
+import { deployFiles } from "./deployment.ts";
 import type { Ingestion } from "./ingestion.ts";
 import type { SignIn } from "./users.ts";
 
@@ -78,7 +78,6 @@ const COLLECTOR_PATHS = [...COLLECTOR_FILES.map((file) => `/${file}`), "/c/*"];
 export class Site extends Construct {
   readonly bucket: Bucket;
   readonly distribution: Distribution;
-  readonly #target: { destinationBucket: Bucket; distribution: Distribution; logGroup: LogGroup };
 
   constructor(scope: Construct, id: string, props: SiteProps) {
     super(scope, id);
@@ -158,18 +157,12 @@ export class Site extends Construct {
       new ARecord(this, "Name", record);
       new AaaaRecord(this, "NameV6", record);
     }
-    const logGroup = new LogGroup(this, "DeploymentLogs", {
-      retention: RetentionDays.ONE_MONTH,
-      removalPolicy: RemovalPolicy.DESTROY,
-    });
-    this.#target = { destinationBucket: this.bucket, distribution: this.distribution, logGroup };
     this.#deploy(files);
   }
 
   /** Tells the sign-in page where to send people. */
   offerSignIn(signIn: SignIn): void {
-    new BucketDeployment(this, "SignIn", {
-      ...this.#target,
+    deployFiles(this, "SignInFile", this, {
       sources: [Source.jsonData(SIGN_IN_CONFIG, signIn)],
       prune: false,
       cacheControl: [CacheControl.noCache()],
@@ -178,16 +171,13 @@ export class Site extends Construct {
 
   #deploy(files: SiteFiles): void {
     const folder = Source.asset(writeFolder(this, files));
-    const target = this.#target;
     // Pages ask every time and mostly hear 304; the collector would ask on every page view of every site.
-    new BucketDeployment(this, "Pages", {
-      ...target,
+    deployFiles(this, "PageFiles", this, {
       sources: [folder],
       exclude: [...NAMED, PINNED, SIGN_IN_CONFIG],
       cacheControl: [CacheControl.noCache()],
     });
-    new BucketDeployment(this, "Collector", {
-      ...target,
+    deployFiles(this, "CollectorFiles", this, {
       sources: [folder],
       exclude: ["*"],
       include: NAMED,
@@ -195,8 +185,7 @@ export class Site extends Construct {
       cacheControl: [CacheControl.setPublic(), CacheControl.maxAge(Duration.hours(1))],
     });
     // Earlier versions stay, because pages that name them accept no other.
-    new BucketDeployment(this, "PinnedCollector", {
-      ...target,
+    deployFiles(this, "PinnedFiles", this, {
       sources: [folder],
       exclude: ["*"],
       include: [PINNED],

@@ -935,7 +935,7 @@ describe("people who sign in", () => {
     expect(written.Prune).toBe(false);
     const pages = chosen
       .of("Custom::CDKBucketDeployment")
-      .find(([id]) => id.includes("Pages"))![1].Properties;
+      .find(([id]) => id.includes("PageFiles"))![1].Properties;
     expect(pages.Exclude).toContain("login/config.json");
   });
 
