@@ -2,6 +2,7 @@
 import { Duration } from "aws-cdk-lib";
 import { Rule, Schedule } from "aws-cdk-lib/aws-events";
 import { LambdaFunction } from "aws-cdk-lib/aws-events-targets";
+import { Alias } from "aws-cdk-lib/aws-kms";
 import { Topic } from "aws-cdk-lib/aws-sns";
 import { Construct } from "constructs";
 import { ENV } from "../../processors/env.ts";
@@ -23,7 +24,12 @@ export class Alerting extends Construct {
 
   constructor(scope: Construct, id: string, { data, url, environment }: AlertingProps) {
     super(scope, id);
-    this.topic = new Topic(this, "Topic", { displayName: "Rivulet traffic", enforceSSL: true });
+    this.topic = new Topic(this, "Topic", {
+      displayName: "Rivulet traffic",
+      enforceSSL: true,
+      // It tells numbers. The operator's topic only says which alarm it is, and CloudWatch cannot use AWS's own key.
+      masterKey: Alias.fromAliasName(this, "Key", "alias/aws/sns"),
+    });
     this.handler = new Handler(this, "Watch", {
       handler: "alerts",
       description: "Rivulet: holds the rules for alerts against the numbers of each minute",

@@ -207,6 +207,23 @@ describe("data", () => {
   });
 });
 
+describe("topics", () => {
+  it("take TLS only, and the one that tells numbers keeps them encrypted", () => {
+    const topics = full.of("AWS::SNS::Topic");
+    expect(topics.length).toBeGreaterThanOrEqual(3);
+    for (const [id] of topics) {
+      const policy = full
+        .of("AWS::SNS::TopicPolicy")
+        .find(([, { Properties }]) => JSON.stringify(Properties.Topics).includes(`"${id}"`));
+      expect(policy?.[1].Properties.PolicyDocument.Statement, id).toContainEqual(
+        expect.objectContaining({ Effect: "Deny", Condition: { Bool: { "aws:SecureTransport": "false" } } }),
+      );
+    }
+    const [, alerting] = topics.find(([id]) => id.includes("Alerting"))!;
+    expect(JSON.stringify(alerting.Properties.KmsMasterKeyId)).toContain(":alias/aws/sns");
+  });
+});
+
 describe("buckets", () => {
   it("are private, encrypted and refuse plain HTTP", () => {
     const buckets = cloud.of("AWS::S3::Bucket");
