@@ -17,7 +17,7 @@ import { withLock } from "../../processors/archives/lock.ts";
 import { parquetFiles } from "../../processors/archives/parquetfiles.ts";
 import { fileRows } from "../../processors/archives/rows.ts";
 import { ClickstreamError } from "../../processors/errors.ts";
-import type { ArchiveRow } from "../../processors/model/archive.ts";
+import type { CountedRow } from "../../processors/model/archive.ts";
 
 /** One of the two: whose rows go, or those of which page. */
 export type Erased = { readonly visitor: string } | { readonly page: string };
@@ -26,7 +26,7 @@ export type Erased = { readonly visitor: string } | { readonly page: string };
 const MAX_WAIT_MS = 150_000;
 const LOOK_EVERY_MS = 1_000;
 
-export const isErased = (row: Pick<ArchiveRow, "visitor" | "page">, erased: Erased): boolean =>
+export const isErased = (row: Pick<CountedRow, "visitor" | "page">, erased: Erased): boolean =>
   "visitor" in erased ? row.visitor === erased.visitor : row.page === erased.page;
 
 /** The archive as it will be: without the rows, and visits that began with them begin with their next page. */
@@ -41,7 +41,7 @@ export function withoutErased(archive: ArchivedRows, erased: Erased): ArchivedRo
 }
 
 /** A visit's first page that stays is where it entered. Rows must come in the order of the fold. */
-function reentered(row: ArchiveRow, erased: Erased, entries: Map<string, string>): ArchiveRow {
+function reentered<Row extends CountedRow>(row: Row, erased: Erased, entries: Map<string, string>): Row {
   if ("visitor" in erased || row.visit_entry_page !== erased.page) return row;
   const visit = `${row.visitor} ${row.visit}`;
   const entry = entries.get(visit) ?? row.page ?? "";

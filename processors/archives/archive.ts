@@ -1,5 +1,5 @@
 /** The archive port: takes a row for every event that is counted, before it is counted. One conformance suite defines "correct". */
-import type { ArchiveRow } from "../model/archive.ts";
+import type { ArchiveRow, CountedRow } from "../model/archive.ts";
 
 export interface Archive {
   /**
@@ -13,6 +13,6 @@ export interface Archive {
 
 /** What was archived, for whoever folds it again. */
 export interface ArchivedRows {
-  /** All rows of a site in portions, each row once, by shard (as text), sequence number and index. Throws `unavailable` on an outage. */
-  read(site: string): AsyncIterable<readonly ArchiveRow[]>;
+  /** What is counted of all rows of a site, in portions, each row once, by shard (as text), sequence number and index. Throws `unavailable` on an outage. */
+  read(site: string): AsyncIterable<readonly CountedRow[]>;
 }

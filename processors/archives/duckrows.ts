@@ -1,5 +1,5 @@
 /** Takes archive rows out of DuckDB: what is selected of them, and how rows are made of it. Opens and asks nothing. */
-import { type ArchiveRow, VISIT_COLUMNS } from "../model/archive.ts";
+import { type CountedRow, VISIT_COLUMNS } from "../model/archive.ts";
 
 /** Parts of a text that stand for several columns: a control character that almost no value holds. */
 const SEPARATOR = "\u001f";
@@ -16,7 +16,7 @@ const RARE = [
   "fcp",
   "ttfb",
   "rejected",
-] as const satisfies readonly (keyof ArchiveRow)[];
+] as const satisfies readonly (keyof CountedRow)[];
 
 /**
  * A text of more than twelve bytes takes some two microseconds to fetch, whatever its length, and even a null 0.2. So
@@ -64,9 +64,9 @@ export const selected = (shards: string): string =>
 
 /** Different texts whose values are remembered. */
 const MAX_REMEMBERED = 20_000;
-type Props = ArchiveRow["props"];
+type Props = CountedRow["props"];
 type Attributes = readonly (string | null)[];
-type Rare = Pick<ArchiveRow, (typeof RARE)[number]>;
+type Rare = Pick<CountedRow, (typeof RARE)[number]>;
 
 const NO_ATTRIBUTES: Attributes = VISIT_COLUMNS.map(() => null);
 const NO_RARE = Object.fromEntries(RARE.map((name) => [name, null])) as unknown as Rare;
@@ -118,7 +118,7 @@ const rareOf = (text: string): Rare => {
 export function rowMaker(
   site: string,
   shards: readonly string[],
-): (columns: readonly (readonly unknown[])[], count: number) => ArchiveRow[] {
+): (columns: readonly (readonly unknown[])[], count: number) => CountedRow[] {
   const propsOf = remembered(
     (text): Props =>
       (JSON.parse(text) as { key: string; value: string }[]).map(({ key, value }) => [key, value]),
@@ -147,7 +147,7 @@ export function rowMaker(
       rareTexts,
       counts,
     ] = columns as unknown as Chunk;
-    const rows: ArchiveRow[] = [];
+    const rows: CountedRow[] = [];
     for (let i = 0; i < count; i++) {
       const [text, oddText, rareText] = [attributes[i]!, odd[i]!, rareTexts[i]!];
       const visit =

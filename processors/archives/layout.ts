@@ -78,6 +78,8 @@ export const valuesOf = (row: ArchiveRow): Values => [
   row.ttfb,
   row.rejected,
   row.count,
+  row.visit_browser_version,
+  row.visit_os_version,
 ];
 
 export function rowOf(values: Values): ArchiveRow {

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { ClickstreamError } from "../errors.ts";
-import { type ArchiveRow, compareRows } from "../model/archive.ts";
+import { type CountedRow, compareRows } from "../model/archive.ts";
 import type { EpochMs } from "../model/time.ts";
 import type { ArchivedRows } from "./archive.ts";
 import { rowMaker, selected } from "./duckrows.ts";
@@ -69,9 +69,9 @@ export async function firstReceived(
   return first;
 }
 
-async function* nothing(): AsyncGenerator<ArchiveRow[]> {}
+async function* nothing(): AsyncGenerator<CountedRow[]> {}
 
-async function journalRows(directory: string, site: string): Promise<ArchiveRow[]> {
+async function journalRows(directory: string, site: string): Promise<CountedRow[]> {
   const place = placeOf("site");
   const values = [];
   for (const name of (await readdir(journalFolder(directory)).catch(() => [])).sort()) {
@@ -87,13 +87,13 @@ async function journalRows(directory: string, site: string): Promise<ArchiveRow[
 
 /** Two sorted sources as one, each row once. */
 async function* merged(
-  fresh: readonly ArchiveRow[],
-  files: AsyncIterable<ArchiveRow[]>,
-): AsyncGenerator<ArchiveRow[]> {
+  fresh: readonly CountedRow[],
+  files: AsyncIterable<CountedRow[]>,
+): AsyncGenerator<CountedRow[]> {
   let at = 0;
-  let last: ArchiveRow | undefined;
-  const portion: ArchiveRow[] = [];
-  const take = (row: ArchiveRow): void => {
+  let last: CountedRow | undefined;
+  const portion: CountedRow[] = [];
+  const take = (row: CountedRow): void => {
     if (!last || compareRows(last, row) !== 0) portion.push(row);
     last = row;
   };
@@ -115,7 +115,7 @@ async function* sortedRows(
   files: readonly string[],
   site: string,
   lot: Lot,
-): AsyncGenerator<ArchiveRow[]> {
+): AsyncGenerator<CountedRow[]> {
   await using duckdb = await openDuckDb(directory, lot.of);
   try {
     const found = await duckdb.connection.runAndReadAll(

@@ -6,6 +6,7 @@ import { readdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { ClickstreamError } from "../errors.ts";
+import { LATER_COLUMNS } from "../model/archive.ts";
 import { HOUR_MS } from "../model/time.ts";
 import type { Explorer, Extent, Outcome, Progress, ResultRow, Source, Statement } from "./explorer.ts";
 
@@ -161,7 +162,9 @@ export function duckdbExplorer(options: DuckdbOptions): Explorer {
   };
 }
 
-const PARQUET = "read_parquet(?, union_by_name = true, hive_partitioning = false)";
+/** With the columns that all of the files may lack. */
+const PARQUET = `(SELECT ${LATER_COLUMNS.map(({ name }) => `CAST(NULL AS VARCHAR) AS "${name}"`).join(", ")} WHERE false
+  UNION ALL BY NAME SELECT * FROM read_parquet(?, union_by_name = true, hive_partitioning = false))`;
 /** A file of each row that stands there twice. A hash that two rows share by chance costs time, and nothing else. */
 const REPEATED = `SELECT min("filename") FROM read_parquet(?, filename = true, hive_partitioning = false) GROUP BY hash("shard", "sequence", "index") HAVING count(*) > 1`;
 /** A week: looking through more at once would need more memory than there is. */

@@ -2,7 +2,7 @@
  * The archive row: one event as the fold counted it, with what the fold decided. Names and types here are those of the
  * Parquet files, of the Glue table and of the lines handed to Firehose. Knows no file and no service.
  */
-import { VISIT_DIMENSIONS, type VisitDimension } from "./dimensions.ts";
+import { AGENT_DIMENSIONS, VISIT_DIMENSIONS, type VisitDimension } from "./dimensions.ts";
 import type { RejectReason, Vital } from "./event.ts";
 import type { EpochMs } from "./time.ts";
 
@@ -10,21 +10,26 @@ import type { EpochMs } from "./time.ts";
 export type ColumnType = "text" | "int" | "long" | "bool" | "double" | "map";
 
 /** `visit:utm_source` as a column: `visit_utm_source`. */
-export type VisitColumn = VisitDimension extends `visit:${infer Name}` ? `visit_${Name}` : never;
-type VisitColumns = {
-  [Dimension in VisitDimension as Dimension extends `visit:${infer Name}` ? `visit_${Name}` : never]:
-    | string
-    | null;
-};
+type ColumnOf<Dimension extends string> = Dimension extends `visit:${infer Name}` ? `visit_${Name}` : never;
+export type VisitColumn = ColumnOf<VisitDimension>;
+/** `visit:os_version` as a column. */
+export type AgentColumn = ColumnOf<(typeof AGENT_DIMENSIONS)[number]>;
 
 /** The columns of VISIT_DIMENSIONS, in their order. */
 export const VISIT_COLUMNS = VISIT_DIMENSIONS.map((dimension) => dimension.replace(":", "_") as VisitColumn);
+/** The columns of AGENT_DIMENSIONS, in their order. */
+export const AGENT_COLUMNS = AGENT_DIMENSIONS.map((dimension) => dimension.replace(":", "_") as AgentColumn);
+
+/** One event, report or reject, and of its agent what no rollup holds: null in a reject, a report without a visit, and in files from before there were these columns. */
+export type ArchiveRow = CountedRow & Readonly<Record<AgentColumn, string | null>>;
 
 /**
- * One event, report or reject. (shard, sequence, index) is its identity: a row may be written twice, and then readers
+ * What of a row is counted. (shard, sequence, index) is its identity: a row may be written twice, and then readers
  * drop the repeat. Folding the rows in the order of their identity gives the rollups that hold them.
  */
-export interface ArchiveRow extends VisitColumns, Readonly<Record<Vital, number | null>> {
+export interface CountedRow
+  extends Readonly<Record<VisitColumn, string | null>>,
+    Readonly<Record<Vital, number | null>> {
   readonly site: string;
   readonly shard: string;
   /** Sequence number of the record, decimal, up to 56 digits: longer is greater, then compare as text. */
@@ -100,7 +105,13 @@ export const ARCHIVE_COLUMNS: readonly Column[] = [
   column("ttfb", "double", true),
   column("rejected", "text", true),
   column("count", "long"),
+  ...AGENT_COLUMNS.map((name) => column(name, "text", true)),
 ];
+
+/** Columns that files may lack because they are older, all nullable. */
+export const LATER_COLUMNS: readonly Column[] = ARCHIVE_COLUMNS.slice(
+  ARCHIVE_COLUMNS.findIndex(({ name }) => name === AGENT_COLUMNS[0]),
+);
 
 /** Identity as the fold's order: by shard, sequence number, index. */
 export function compareRows(

@@ -20,6 +20,9 @@ export const VISIT_DIMENSIONS = [
 ] as const;
 export type VisitDimension = (typeof VISIT_DIMENSIONS)[number];
 
+/** Attributes of the agent that no rollup has a table for: every row of the archive says them of its own event. */
+export const AGENT_DIMENSIONS = ["visit:browser_version", "visit:os_version"] as const;
+
 /** Moves while the visit goes on, so it is counted by signed corrections. */
 export const EXIT_PAGE = "visit:exit_page";
 

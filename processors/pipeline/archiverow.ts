@@ -1,7 +1,14 @@
 /** Writes what the fold decided about one event as a row of the archive. Decides nothing itself. */
-import { type ArchiveRow, VISIT_COLUMNS, type VisitColumn } from "../model/archive.ts";
+import {
+  AGENT_COLUMNS,
+  type AgentColumn,
+  type ArchiveRow,
+  VISIT_COLUMNS,
+  type VisitColumn,
+} from "../model/archive.ts";
 import type { ClickEvent, RejectReason } from "../model/event.ts";
 import type { EpochMs } from "../model/time.ts";
+import type { Agent } from "./enrich/agent.ts";
 import type { Session } from "./state.ts";
 
 /** Where a row comes from. */
@@ -17,6 +24,8 @@ export interface Folded {
   readonly fresh: boolean;
   readonly late: boolean;
   readonly session: Session | undefined;
+  /** Who sent it. */
+  readonly agent: Pick<Agent, "browserVersion" | "osVersion">;
 }
 
 export function eventRow(identity: RowIdentity, event: ClickEvent, folded: Folded): ArchiveRow {
@@ -66,6 +75,8 @@ export function eventRow(identity: RowIdentity, event: ClickEvent, folded: Folde
     ttfb: vitals?.ttfb ?? null,
     rejected: null,
     count: 0,
+    visit_browser_version: folded.session ? folded.agent.browserVersion : null,
+    visit_os_version: folded.session ? folded.agent.osVersion : null,
   };
 }
 
@@ -98,6 +109,7 @@ export function rejectRow(
     ttfb: null,
     rejected: reason,
     count,
+    ...NO_AGENT,
   };
 }
 
@@ -108,4 +120,7 @@ const COLUMN = Object.fromEntries(VISIT_COLUMNS.map((name, i) => [name, i])) as 
 const NO_ATTRIBUTES: readonly string[] = [];
 const NO_VISIT = Object.fromEntries(VISIT_COLUMNS.map((name) => [name, null])) as Readonly<
   Record<VisitColumn, null>
+>;
+const NO_AGENT = Object.fromEntries(AGENT_COLUMNS.map((name) => [name, null])) as Readonly<
+  Record<AgentColumn, null>
 >;

@@ -260,7 +260,13 @@ export class RecordFold {
       const late = foldEvent(event, context);
       if (late) this.#counters.late++;
       this.#sink?.(
-        eventRow(this.#identity(batch.site, origin), event, { id, fresh, late, session: context.session }),
+        eventRow(this.#identity(batch.site, origin), event, {
+          id,
+          fresh,
+          late,
+          session: context.session,
+          agent,
+        }),
       );
       this.#counters.events++;
       this.events++;

@@ -2,7 +2,7 @@
  * Folds rows of the archive again, into the windows that they are counted in. What the first fold decided is in the
  * rows: whose an event is, to which visit it belongs, whether it was late. Order within a shard is that of the rows.
  */
-import { type ArchiveRow, VISIT_COLUMNS } from "../model/archive.ts";
+import { type CountedRow, VISIT_COLUMNS } from "../model/archive.ts";
 import { type ClickEvent, VITALS } from "../model/event.ts";
 import { Rollup } from "../model/rollup.ts";
 import { type EpochMs, HOUR_MS, MINUTE_MS, windowStart } from "../model/time.ts";
@@ -67,7 +67,7 @@ export class RowFold {
     this.#options = options;
   }
 
-  add(row: ArchiveRow): void {
+  add(row: CountedRow): void {
     this.rows++;
     if (++this.#pending > (this.#options.rowsAtOnce ?? ROWS_AT_ONCE)) this.#gather();
     if (row.rejected !== null) {
@@ -103,7 +103,7 @@ export class RowFold {
     return this.#options.hasMinutes(minute) ? minute : this.#options.hourOf(minute);
   };
 
-  #knownOf(row: ArchiveRow): Known {
+  #knownOf(row: CountedRow): Known {
     const shard = this.#shard(row.shard);
     shard.since = Math.min(shard.since, row.received_at);
     const visitors = row.imported ? shard.past : shard.present;
@@ -136,7 +136,7 @@ export class RowFold {
   }
 
   /** What the parents of a shard remember of a visitor: the one that heard last, as the shard itself began with it. */
-  #inherited({ shard, imported }: ArchiveRow, key: string): Known | undefined {
+  #inherited({ shard, imported }: CountedRow, key: string): Known | undefined {
     let newest: Known | undefined;
     const look = (id: string): void => {
       for (const parent of this.#options.shards.find((one) => one.id === id)?.parents ?? []) {
@@ -197,7 +197,7 @@ function forget({ present, past }: ShardVisitors, now: EpochMs): void {
 }
 
 /** The event as it was when it was folded first. */
-function eventOf(row: ArchiveRow): ClickEvent {
+function eventOf(row: CountedRow): ClickEvent {
   const vitals: { [name in (typeof VITALS)[number]]?: number } = {};
   for (const name of VITALS) if (row[name] !== null) vitals[name] = row[name];
   return {

@@ -1,7 +1,7 @@
 /** What every archive driver must do. `open` gives an empty archive and a way to see what it keeps. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { Archive } from "../../processors/archives/archive.ts";
-import { type ArchiveRow, compareRows } from "../../processors/model/archive.ts";
+import type { Archive, ArchivedRows } from "../../processors/archives/archive.ts";
+import { type ArchiveRow, type CountedRow, compareRows } from "../../processors/model/archive.ts";
 import { NOON } from "../processors/pipeline/lines.ts";
 
 export interface OpenArchive {
@@ -43,7 +43,22 @@ const NONE = {
   ttfb: null,
   rejected: null,
   count: 0,
+  visit_browser_version: "142",
+  visit_os_version: null,
 };
+
+/** What a rebuild sees of a row. */
+export function counted(row: CountedRow | undefined): CountedRow {
+  const { visit_browser_version: _, visit_os_version: __, ...rest } = row as ArchiveRow;
+  return rest;
+}
+
+/** All that a rebuild sees of a site. */
+export async function countedIn(archive: ArchivedRows, site = "example.com"): Promise<CountedRow[]> {
+  const rows: CountedRow[] = [];
+  for await (const portion of archive.read(site)) rows.push(...portion.map(counted));
+  return rows;
+}
 
 /** A page view, the nth of its visitor. */
 export const row = (n: number, over: Partial<ArchiveRow> = {}): ArchiveRow => ({

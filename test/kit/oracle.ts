@@ -20,7 +20,7 @@ export interface Visit {
   readonly visitor: string;
   /** Minute of its earliest event but reports: all that concerns the visit as a whole is counted there. */
   minute: number;
-  /** Values of VISIT_DIMENSIONS by name, as of that event. */
+  /** Values of VISIT_DIMENSIONS and AGENT_DIMENSIONS by name, as of that event. */
   attributes: ReadonlyMap<string, string>;
   first: number;
   last: number;
@@ -167,7 +167,11 @@ export class Oracle {
       }
       const attributes = () => {
         const values = visitAttributes(event, batch, agent, () => countryOf(envelope, () => ""));
-        return new Map(VISIT_DIMENSIONS.map((name, i) => [name as string, values[i] ?? ""]));
+        return new Map([
+          ...VISIT_DIMENSIONS.map((name, i) => [name as string, values[i] ?? ""] as const),
+          ["visit:browser_version", agent.browserVersion],
+          ["visit:os_version", agent.osVersion],
+        ]);
       };
       this.#event(event, visitor, attributes, facts);
     }

@@ -3,7 +3,7 @@
  * negated one, as a rollup's table has no row for it; so `not` is pushed down to the tests.
  */
 import { invariant } from "../../errors.ts";
-import { EXIT_PAGE, GOAL, PROPS_PREFIX, VISIT_DIMENSIONS } from "../../model/dimensions.ts";
+import { AGENT_DIMENSIONS, EXIT_PAGE, GOAL, PROPS_PREFIX, VISIT_DIMENSIONS } from "../../model/dimensions.ts";
 import type { Filter } from "../query/request.ts";
 import type { Dialect } from "./dialect.ts";
 import { bound, every, listed, name, nothing, type Sql, some, sql } from "./sql.ts";
@@ -14,8 +14,8 @@ export const isEvent = sql`"name" NOT IN ('engagement', 'vitals')`;
 
 type Test = Extract<Filter, { kind: "test" }>;
 
-export const isOfVisit = (dimension: string): boolean =>
-  dimension === EXIT_PAGE || (VISIT_DIMENSIONS as readonly string[]).includes(dimension);
+const OF_VISIT: ReadonlySet<string> = new Set([...VISIT_DIMENSIONS, ...AGENT_DIMENSIONS, EXIT_PAGE]);
+export const isOfVisit = (dimension: string): boolean => OF_VISIT.has(dimension);
 
 /** Columns that a dimension reads, beside the name. */
 export function columnOf(dimension: string): string {

@@ -1,5 +1,5 @@
 /** Which questions have an answer, and which of them rollups hold: each dimension by itself, with the metrics it has. */
-import { EXIT_PAGE } from "../../model/dimensions.ts";
+import { AGENT_DIMENSIONS, EXIT_PAGE } from "../../model/dimensions.ts";
 import { bad } from "./fields.ts";
 import { asksBehaviour, filteredDimensions, isGoal, tableOf } from "./filter.ts";
 import type { Metric, QueryRequest } from "./request.ts";
@@ -21,6 +21,9 @@ const EXIT_UNKNOWN: ReadonlySet<Metric> = new Set([
 ]);
 /** Dimensions whose rows have web vitals in rollups. */
 export const WITH_VITALS: ReadonlySet<string> = new Set(["event:page", "visit:device", "visit:country"]);
+
+/** Dimensions that rollups have no table of. */
+const OF_SINGLE_EVENTS: ReadonlySet<string> = new Set(AGENT_DIMENSIONS);
 
 const isOfEvents = (dimension: string): boolean => dimension.startsWith("event:");
 export const isVital = (metric: Metric): boolean => /_p(75|95)$/.test(metric);
@@ -57,6 +60,13 @@ export function beyondRollups(request: QueryRequest): string | undefined {
   if (asksBehaviour(filters))
     return "filters: has_done and has_not_done ask what else happened in a visit, which rollups do not hold";
   const filtered = filteredDimensions(filters);
+  for (const [field, names] of [
+    ["dimensions", breakdown],
+    ["filters", filtered],
+  ] as const) {
+    const single = names.find((name) => OF_SINGLE_EVENTS.has(name));
+    if (single) return `${field}: ${single} is known of single events; rollups have no table of it`;
+  }
   if (filtered.length > 1)
     return `filters: ${filtered.join(" with ")} cannot be answered from rollups; filter by one dimension`;
   const [dimension] = breakdown;

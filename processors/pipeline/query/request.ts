@@ -1,5 +1,5 @@
 /** A query as the Stats API takes it, checked field by field. Every refusal names the field. */
-import { EXIT_PAGE, GOAL, PROPS_PREFIX, VISIT_DIMENSIONS } from "../../model/dimensions.ts";
+import { AGENT_DIMENSIONS, EXIT_PAGE, GOAL, PROPS_PREFIX, VISIT_DIMENSIONS } from "../../model/dimensions.ts";
 import { LIMITS, VITALS } from "../../model/event.ts";
 import { bad, fields, list, quote, twoTexts } from "./fields.ts";
 import { type Include, parseInclude } from "./include.ts";
@@ -40,6 +40,7 @@ export type TimeDimension = (typeof TIME_DIMENSIONS)[number];
 
 const TABLE_DIMENSIONS: ReadonlySet<string> = new Set([
   ...VISIT_DIMENSIONS,
+  ...AGENT_DIMENSIONS,
   EXIT_PAGE,
   "event:page",
   "event:hostname",
@@ -54,7 +55,7 @@ export type Operator = (typeof OPERATORS)[number];
 const BEHAVIOURS: ReadonlySet<unknown> = new Set(["has_done", "has_not_done"]);
 /** Of the Stats API, but never recorded here. */
 const NOT_RECORDED =
-  /^visit:(browser_version|os_version|region|city|country_name|region_name|city_name|entry_page_hostname|exit_page_hostname)$/;
+  /^visit:(region|city|country_name|region_name|city_name|entry_page_hostname|exit_page_hostname)$/;
 
 export type Filter =
   | {

@@ -5,7 +5,7 @@ import { fileArchive } from "../../../processors/archives/files.ts";
 import { parquetFiles } from "../../../processors/archives/parquetfiles.ts";
 import { fileRows } from "../../../processors/archives/rows.ts";
 import type { ArchiveRow } from "../../../processors/model/archive.ts";
-import { row } from "../../conformance/archive.ts";
+import { counted, countedIn, row } from "../../conformance/archive.ts";
 import { temporaryDirectory } from "../../conformance/files.ts";
 import { manualClock } from "../../kit/clock.ts";
 import { HOUR, NOON } from "../../processors/pipeline/lines.ts";
@@ -37,12 +37,6 @@ async function archived(): Promise<string> {
   return directory;
 }
 
-async function rowsOf(archive: ReturnType<typeof fileRows>, site = "example.com"): Promise<ArchiveRow[]> {
-  const rows: ArchiveRow[] = [];
-  for await (const portion of archive.read(site)) rows.push(...portion);
-  return rows;
-}
-
 const enteredAt = (one: ArchiveRow | undefined, page: string): ArchiveRow => ({
   ...one!,
   visit_entry_page: page,
@@ -61,18 +55,18 @@ describe.each<{ what: string; erased: Erased; gone: number; left: (ArchiveRow | 
 ])("to take out $what", ({ erased, gone, left }) => {
   it("leaves every other row, and visits that enter at their first page that stays", async () => {
     const directory = await archived();
-    expect(await rowsOf(withoutErased(fileRows(directory), erased))).toEqual(left);
+    expect(await countedIn(withoutErased(fileRows(directory), erased))).toEqual(left.map(counted));
     // To ask what would be left takes nothing out.
-    expect(await rowsOf(fileRows(directory))).toEqual(ROWS);
+    expect(await countedIn(fileRows(directory))).toEqual(ROWS.map(counted));
     expect(await eraseRows(directory, "example.com", erased)).toBe(gone);
-    expect(await rowsOf(fileRows(directory))).toEqual(left);
+    expect(await countedIn(fileRows(directory))).toEqual(left.map(counted));
     expect(await eraseRows(directory, "example.com", erased)).toBe(0);
   });
 
   it("touches no other site", async () => {
     const directory = await archived();
     await eraseRows(directory, "example.com", erased);
-    expect(await rowsOf(fileRows(directory), "other.example")).toEqual([OTHER]);
+    expect(await countedIn(fileRows(directory), "other.example")).toEqual([counted(OTHER)]);
   });
 });
 

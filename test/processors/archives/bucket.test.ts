@@ -10,7 +10,7 @@ import { encodeParquet } from "../../../processors/archives/parquet.ts";
 import { fileRows } from "../../../processors/archives/rows.ts";
 import type { ArchiveRow } from "../../../processors/model/archive.ts";
 import { rowsOfSite } from "../../../processors/pipeline/rebuildfiles.ts";
-import { row } from "../../conformance/archive.ts";
+import { counted, countedIn, row } from "../../conformance/archive.ts";
 import { type BucketDouble, bucketDouble } from "../../kit/objects.ts";
 import { NOON } from "../pipeline/lines.ts";
 
@@ -49,11 +49,10 @@ describe("objects of a bucket", () => {
     mkdirSync(folder, { recursive: true });
     writeFileSync(join(folder, "a.parquet"), bytes);
     await objects.put("archive/a.parquet", bytes);
-    const local: ArchiveRow[] = [];
-    for await (const rows of fileRows(directory).read("example.com")) local.push(...rows);
-    expect(local).toEqual(ROWS);
-    expect(await objects.readRows("archive/a.parquet", "example.com")).toEqual(local);
-    await objects.writeRows("archive/b.parquet", local);
+    expect(await countedIn(fileRows(directory))).toEqual(ROWS.map(counted));
+    const rows = await objects.readRows("archive/a.parquet", "example.com");
+    expect(rows).toEqual(ROWS);
+    await objects.writeRows("archive/b.parquet", rows);
     expect(await objects.get("archive/b.parquet")).toEqual(bytes);
   });
 

@@ -1,11 +1,12 @@
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DuckDBInstance } from "@duckdb/node-api";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { encodeParquet } from "../../../processors/archives/parquet.ts";
 import { duckdbExplorer } from "../../../processors/explorers/duckdb.ts";
 import type { Explorer } from "../../../processors/explorers/explorer.ts";
-import { ARCHIVE_COLUMNS } from "../../../processors/model/archive.ts";
+import { ARCHIVE_COLUMNS, LATER_COLUMNS } from "../../../processors/model/archive.ts";
 
 const HOUR = 3_600_000;
 const FROM = Date.UTC(2026, 10, 23, 7);
@@ -27,10 +28,18 @@ async function file(
   hour: number,
   fileName: string,
   sequences: readonly number[],
+  others: Readonly<Record<string, unknown>> = {},
 ): Promise<void> {
   const folder = join(directory, `site=${site}`, "dt=2026-11-23", `hour=0${hour}`);
   await mkdir(folder, { recursive: true });
-  const values: Record<string, unknown> = { site, shard: "0", index: 0, at: FROM, received_at: FROM };
+  const values: Record<string, unknown> = {
+    ...others,
+    site,
+    shard: "0",
+    index: 0,
+    at: FROM,
+    received_at: FROM,
+  };
   const empty = { text: "", int: 0, long: 0, bool: false, double: 0, map: [] };
   const rows = sequences.map((sequence) =>
     ARCHIVE_COLUMNS.map(({ name, type, nullable }) =>
@@ -67,6 +76,36 @@ describe("DuckDB", () => {
     expect((await explorer.source(extent()))?.mayRepeat).toBe(true);
     await rm(join(directory, "site=a/dt=2026-11-23/hour=07/1.parquet"));
     expect((await explorer.source(extent()))?.mayRepeat).toBe(false);
+  });
+
+  it("finds every column in files from before there was one, and nothing in it", async () => {
+    await file("a", 7, "0.parquet", [1]);
+    const source = async () =>
+      (await explorer.source(extent())) ?? { text: "", values: [], mayRepeat: false };
+    const versions = async () => {
+      const { text, values } = await source();
+      const { rows } = await explorer.run(
+        { text: `SELECT "sequence", "visit_os_version" FROM ${text} ORDER BY "sequence"`, values },
+        10_000,
+      );
+      return rows;
+    };
+    const path = join(directory, "site=a/dt=2026-11-23/hour=07");
+    const duckdb = await DuckDBInstance.create(":memory:");
+    const connection = await duckdb.connect();
+    const columns = LATER_COLUMNS.map(({ name }) => `"${name}"`).join(", ");
+    await connection.run(
+      `COPY (SELECT * EXCLUDE (${columns}) FROM read_parquet('${path}/0.parquet')) TO '${path}/old.parquet'`,
+    );
+    connection.closeSync();
+    duckdb.closeSync();
+    await rm(join(path, "0.parquet"));
+    expect(await versions()).toEqual([["1", null]]);
+    await file("a", 8, "0.parquet", [2], { visit_os_version: "17.4" });
+    expect(await versions()).toEqual([
+      ["1", null],
+      ["2", "17.4"],
+    ]);
   });
 
   it("gives every value as text, and takes hostile ones as they stand", async () => {

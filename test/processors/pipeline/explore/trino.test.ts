@@ -3,7 +3,7 @@
 import { TrinoSQL } from "dt-sql-parser/dist/parser/trino/index.js";
 import { describe, expect, it } from "vitest";
 import type { Source, Statement } from "../../../../processors/explorers/explorer.ts";
-import { VISIT_DIMENSIONS } from "../../../../processors/model/dimensions.ts";
+import { AGENT_DIMENSIONS, VISIT_DIMENSIONS } from "../../../../processors/model/dimensions.ts";
 import { totalsStatement } from "../../../../processors/pipeline/explore/archive.ts";
 import { breakdownStatement, planOf } from "../../../../processors/pipeline/explore/breakdown.ts";
 import { funnelStatement } from "../../../../processors/pipeline/explore/funnel.ts";
@@ -84,7 +84,10 @@ const statements: readonly (readonly [string, Statement])[] = [
   ["totals", totalsStatement(SITE.id, RANGE, SOURCE, "trino")],
   ["a sum of everything", query({})],
   ["a series by day", query({ dimensions: ["time:day"] })],
-  ...[...VISIT_DIMENSIONS, "visit:exit_page", "event:page", "event:goal", "event:props:it's"].map(
+  ...[
+    ...[...VISIT_DIMENSIONS, ...AGENT_DIMENSIONS, "visit:exit_page"],
+    ...["event:page", "event:goal", "event:props:it's"],
+  ].map(
     (dimension) =>
       [
         `by ${dimension}`,
@@ -114,6 +117,13 @@ const statements: readonly (readonly [string, Statement])[] = [
   ...FILTERS.map(
     (filter) => [`filtered by ${JSON.stringify(filter)}`, query({ filters: [filter] })] as const,
   ),
+  [
+    "a version of a browser that is filtered",
+    query({
+      dimensions: ["visit:browser", "visit:browser_version"],
+      filters: [["is_not", "visit:os_version", [HOSTILE]]],
+    }),
+  ],
   ["all filters", query({ dimensions: ["visit:browser"], filters: FILTERS })],
   ["a funnel within visits", funnel("visit")],
   ["a funnel within days", funnel("day")],

@@ -74,6 +74,12 @@ describe("rollups cannot answer", () => {
         filters: [["is", "event:goal", ["signup"]]],
       },
     ],
+    ["versions of browsers", "dimensions", { dimensions: ["visit:browser_version"] }],
+    [
+      "a version of a system that is filtered",
+      "filters",
+      { filters: [["not", ["is", "visit:os_version", ["17.4"]]]] },
+    ],
     ["money by exit page", "metrics[0]", { metrics: ["total_revenue"], dimensions: ["visit:exit_page"] }],
     [
       "pages of a source",

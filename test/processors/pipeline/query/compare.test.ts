@@ -294,7 +294,7 @@ describe("a request's filters and extras", () => {
       { filters: [["is", "event:page", ["/"], { accents: true }]] },
     ],
     ["filters[0]", /at most/, { filters: [["not", ["is", "event:page", ["/"]], {}]] }],
-    ["dimensions[0]", /not recorded/, { dimensions: ["visit:browser_version"] }],
+    ["dimensions[0]", /not recorded/, { dimensions: ["visit:region_name"] }],
     ["dimensions[1]", /twice/, { dimensions: ["time:day", "time:day"] }],
     ["metrics[1]", /twice/, { metrics: ["visitors", "visitors"] }],
     ["include.time_labels", /time dimension/, { include: { time_labels: true } }],
