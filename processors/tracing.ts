@@ -59,17 +59,26 @@ export interface XrayTracer extends Tracer {
  * stored times are whole milliseconds.
  */
 export function preciseClock(): Clock {
-  let offset = Date.now() - performance.now();
+  const first = bothClocks();
+  let offset = first.wall - first.elapsed;
   return {
     now: () => {
-      const wall = Date.now();
-      const precise = offset + performance.now();
+      const { wall, elapsed } = bothClocks();
       // Date.now() is cut to whole milliseconds; more than two apart means that somebody has set the clock.
-      if (Math.abs(precise - wall) <= 2) return precise;
-      offset = wall - performance.now();
-      return wall;
+      if (Math.abs(offset + elapsed - wall) > 2) offset = wall - elapsed;
+      return offset + elapsed;
     },
   };
+}
+
+/** Of one moment: read again when the processor was given to others in between, which would look like a clock that was set. */
+function bothClocks(): { readonly wall: EpochMs; readonly elapsed: number } {
+  for (;;) {
+    const before = performance.now();
+    const wall = Date.now();
+    const elapsed = performance.now();
+    if (elapsed - before < 1) return { wall, elapsed };
+  }
 }
 
 /** Spares the unsampled majority the parsing. */

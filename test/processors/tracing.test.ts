@@ -215,6 +215,7 @@ it("tells the time to fractions of a millisecond, near the wall clock", () => {
   expect(readings[0]).toBeGreaterThan(before - 50);
   expect(readings.at(-1)).toBeLessThan(after + 50);
   expect(readings.some((at) => !Number.isInteger(at))).toBe(true);
+  expect(readings, "never backwards").toEqual(readings.toSorted((a, b) => a - b));
 });
 
 /** Runs a program of its own: the SDK settles its mode once per process. */
