@@ -100,7 +100,7 @@ const query: Schema = {
       { type: "string" },
       "time, time:minute|hour|day|week|month, event:page, event:hostname, event:goal, event:name, event:props:KEY, " +
         "visit:entry_page, visit:exit_page, visit:source, visit:referrer, visit:channel, " +
-        "visit:utm_source|medium|campaign|term|content, visit:device, visit:browser, visit:os, visit:country, " +
+        "visit:utm_source|medium|campaign|term|content, visit:device, visit:browser, visit:os, visit:country, visit:country_name, " +
         "visit:screen, visit:language; visit:browser_version, visit:os_version from the archive alone.",
     ),
     filters: list(

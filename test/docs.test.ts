@@ -4,7 +4,13 @@ import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join, normalize, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { AGENT_DIMENSIONS, EXIT_PAGE, GOAL, VISIT_DIMENSIONS } from "../processors/model/dimensions.ts";
+import {
+  AGENT_DIMENSIONS,
+  COUNTRY_NAME,
+  EXIT_PAGE,
+  GOAL,
+  VISIT_DIMENSIONS,
+} from "../processors/model/dimensions.ts";
 import { REJECT_REASONS, VITALS } from "../processors/model/event.ts";
 import { PLAIN_METRICS, TIME_DIMENSIONS } from "../processors/pipeline/query/request.ts";
 
@@ -138,6 +144,7 @@ it("defines exactly the metrics and dimensions that there are", () => {
       ...TIME_DIMENSIONS,
       ...VISIT_DIMENSIONS,
       ...AGENT_DIMENSIONS,
+      COUNTRY_NAME,
       EXIT_PAGE,
       GOAL,
       "event:page",

@@ -31,6 +31,9 @@ export const EVENT_DIMENSIONS = ["event:page", "event:hostname", "event:name"] a
 /** One table for each property key: `event:props:plan`. */
 export const PROPS_PREFIX = "event:props:";
 
+/** `visit:country` in English. */
+export const COUNTRY_NAME = "visit:country_name";
+
 /** Custom events are the goals; answered from the `event:name` table without page views. */
 export const GOAL = "event:goal";
 

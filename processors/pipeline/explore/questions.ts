@@ -1,6 +1,7 @@
 /** What funnel, retention and paths take, checked field by field. Every refusal names the field. */
 import { LIMITS, PAGEVIEW } from "../../model/event.ts";
 import { bad, list, quote } from "../query/fields.ts";
+import { stored } from "../query/names.ts";
 import { type Filter, parseRequest } from "../query/request.ts";
 import { isOfVisit } from "./conditions.ts";
 
@@ -84,7 +85,7 @@ function known(body: unknown, own: readonly string[]): Record<string, unknown> {
 
 /** The fields that a query has too, by the query's own rules. */
 function shared({ site_id, date_range, filters }: Record<string, unknown>): Asked {
-  const request = parseRequest({ site_id, date_range, filters, metrics: ["events"] });
+  const request = stored(parseRequest({ site_id, date_range, filters, metrics: ["events"] }));
   request.filters.forEach((filter, i) => {
     const other = dimensions(filter).find(
       (dimension) => !isOfVisit(dimension) || dimension === "visit:exit_page",

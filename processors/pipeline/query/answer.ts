@@ -5,6 +5,7 @@ import { tableDimension } from "./answerable.ts";
 import { emptyRow, type Row } from "./breakdown.ts";
 import { changeOf } from "./compare.ts";
 import { type MetricValue, metricAtMost, metricError, metricValue } from "./metrics.ts";
+import { shownAs, storedAs } from "./names.ts";
 import { effectiveOrder, type Sortable } from "./order.ts";
 import { type Bucket, type cut, isoLocal, type Range } from "./range.ts";
 import type { Cell, NewestCommit } from "./reader.ts";
@@ -77,7 +78,10 @@ class ShownRow implements Sortable {
   /** In the order asked for. */
   get dimensions(): string[] {
     const { dimensions, breakdown } = this.#request;
-    return dimensions.map((name) => this.row.values[breakdown.indexOf(name)] ?? this.row.bucket.label);
+    return dimensions.map((name) => {
+      const value = this.row.values[breakdown.indexOf(storedAs(name))];
+      return value === undefined ? this.row.bucket.label : shownAs(name, value);
+    });
   }
 
   metric(index: number): MetricValue {

@@ -29,6 +29,7 @@ import { comparisonRange } from "./compare.ts";
 import { Counting } from "./counting.ts";
 import { bad } from "./fields.ts";
 import { MergedTally, metricError } from "./metrics.ts";
+import { stored } from "./names.ts";
 import { effectiveOrder, pageOf } from "./order.ts";
 import { type Bucket, cut, minuteBesideHours, parseRange, type Range, resolveTime, since } from "./range.ts";
 import { type NewestCommit, RollupReader } from "./reader.ts";
@@ -157,7 +158,7 @@ export class QueryEngine {
    * everything is read.
    */
   async query(body: unknown, signal?: AbortSignal): Promise<QueryResponse> {
-    return this.#answer(await this.#plan(parseRequest(body)), false, signal);
+    return this.#answer(await this.#plan(stored(parseRequest(body))), false, signal);
   }
 
   /**
@@ -166,7 +167,7 @@ export class QueryEngine {
    * together; each bucket is as of then. Throws as `query` does.
    */
   async queryAll(body: unknown): Promise<AllRows> {
-    const request = { ...parseRequest(body), limit: Number.POSITIVE_INFINITY, offset: 0 };
+    const request = { ...stored(parseRequest(body)), limit: Number.POSITIVE_INFINITY, offset: 0 };
     const plan = await this.#plan(request);
     const { site, range, question, isArchived } = plan;
     const query = echo(request, site, range.from < range.to ? range : plan.asked, plan.past);

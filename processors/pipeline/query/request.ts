@@ -1,5 +1,12 @@
 /** A query as the Stats API takes it, checked field by field. Every refusal names the field. */
-import { AGENT_DIMENSIONS, EXIT_PAGE, GOAL, PROPS_PREFIX, VISIT_DIMENSIONS } from "../../model/dimensions.ts";
+import {
+  AGENT_DIMENSIONS,
+  COUNTRY_NAME,
+  EXIT_PAGE,
+  GOAL,
+  PROPS_PREFIX,
+  VISIT_DIMENSIONS,
+} from "../../model/dimensions.ts";
 import { LIMITS, VITALS } from "../../model/event.ts";
 import { bad, fields, list, quote, twoTexts } from "./fields.ts";
 import { type Include, parseInclude } from "./include.ts";
@@ -41,6 +48,7 @@ export type TimeDimension = (typeof TIME_DIMENSIONS)[number];
 const TABLE_DIMENSIONS: ReadonlySet<string> = new Set([
   ...VISIT_DIMENSIONS,
   ...AGENT_DIMENSIONS,
+  COUNTRY_NAME,
   EXIT_PAGE,
   "event:page",
   "event:hostname",
@@ -54,8 +62,7 @@ export type Operator = (typeof OPERATORS)[number];
 /** About other events of the visit. */
 const BEHAVIOURS: ReadonlySet<unknown> = new Set(["has_done", "has_not_done"]);
 /** Of the Stats API, but never recorded here. */
-const NOT_RECORDED =
-  /^visit:(region|city|country_name|region_name|city_name|entry_page_hostname|exit_page_hostname)$/;
+const NOT_RECORDED = /^visit:(region|city|region_name|city_name|entry_page_hostname|exit_page_hostname)$/;
 
 export type Filter =
   | {
