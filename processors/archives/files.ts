@@ -42,7 +42,7 @@ interface Journal {
 }
 
 interface Waiting {
-  readonly text: string;
+  readonly rows: readonly ArchiveRow[];
   done(): void;
   fail(error: unknown): void;
 }
@@ -62,6 +62,7 @@ export async function fileArchive(options: FileArchiveOptions): Promise<FileArch
   let turn: Promise<void> = Promise.resolve();
   let keeping: Promise<unknown> = Promise.resolve();
   const keeper = new Keeper();
+  const lines = new Lines();
 
   const openJournal = (): Journal => {
     const now = clock.now();
@@ -87,7 +88,7 @@ export async function fileArchive(options: FileArchiveOptions): Promise<FileArch
     if (batch.length === 0) return;
     try {
       journal ??= openJournal();
-      const bytes = Buffer.from(batch.map(({ text }) => text).join(""));
+      const bytes = lines.of(batch);
       for (let at = 0; at < bytes.length; ) at += writeSync(journal.file, bytes, at);
       fdatasyncSync(journal.file);
       journal.bytes += bytes.length;
@@ -135,9 +136,8 @@ export async function fileArchive(options: FileArchiveOptions): Promise<FileArch
   return {
     write(rows) {
       if (rows.length === 0) return Promise.resolve();
-      const text = `${rows.map(line).join("\n")}\n`;
       const written = new Promise<void>((done, fail) => {
-        waiting.push({ text, done, fail });
+        waiting.push({ rows, done, fail });
       });
       void inTurn(flush);
       return written;
@@ -156,4 +156,34 @@ export async function fileArchive(options: FileArchiveOptions): Promise<FileArch
   };
 }
 
-const line = (row: ArchiveRow): string => JSON.stringify(valuesOf(row));
+/** Rows as lines of JSON, in a buffer that is used again: texts that are joined first would be copied three times more. */
+class Lines {
+  #bytes = Buffer.allocUnsafe(FIRST_LINES_BYTES);
+
+  /** Good until the next call. */
+  of(batch: readonly Pick<Waiting, "rows">[]): Uint8Array {
+    // What a large commit took is not kept for the small ones after it.
+    if (this.#bytes.length > MAX_LINES_BYTES) this.#bytes = Buffer.allocUnsafe(FIRST_LINES_BYTES);
+    let length = 0;
+    for (const { rows } of batch)
+      for (const row of rows) {
+        const text = JSON.stringify(valuesOf(row));
+        // A unit of UTF-16 takes three bytes of UTF-8 at most.
+        const most = length + 3 * text.length + 1;
+        if (most > this.#bytes.length) this.#bytes = grown(this.#bytes, length, most);
+        length += this.#bytes.write(text, length);
+        this.#bytes[length++] = NEWLINE;
+      }
+    return this.#bytes.subarray(0, length);
+  }
+}
+
+const NEWLINE = 10;
+const FIRST_LINES_BYTES = 64 << 10;
+const MAX_LINES_BYTES = 4 << 20;
+
+function grown(bytes: Buffer<ArrayBuffer>, length: number, least: number): Buffer<ArrayBuffer> {
+  const more = Buffer.allocUnsafe(Math.max(least, bytes.length * 2));
+  bytes.copy(more, 0, 0, length);
+  return more;
+}
