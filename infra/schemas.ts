@@ -101,7 +101,8 @@ const query: Schema = {
       "time, time:minute|hour|day|week|month, event:page, event:hostname, event:goal, event:name, event:props:KEY, " +
         "visit:entry_page, visit:exit_page, visit:source, visit:referrer, visit:channel, " +
         "visit:utm_source|medium|campaign|term|content, visit:device, visit:browser, visit:os, visit:country, visit:country_name, " +
-        "visit:screen, visit:language; visit:browser_version, visit:os_version from the archive alone.",
+        "visit:screen, visit:language; from the archive alone visit:browser_version, visit:os_version, " +
+        "visit:entry_page_hostname, visit:exit_page_hostname.",
     ),
     filters: list(
       {},

@@ -7,6 +7,8 @@ import { describe, expect, it } from "vitest";
 import {
   AGENT_DIMENSIONS,
   COUNTRY_NAME,
+  ENTRY_HOSTNAME,
+  EXIT_HOSTNAME,
   EXIT_PAGE,
   GOAL,
   VISIT_DIMENSIONS,
@@ -145,6 +147,8 @@ it("defines exactly the metrics and dimensions that there are", () => {
       ...VISIT_DIMENSIONS,
       ...AGENT_DIMENSIONS,
       COUNTRY_NAME,
+      ENTRY_HOSTNAME,
+      EXIT_HOSTNAME,
       EXIT_PAGE,
       GOAL,
       "event:page",

@@ -23,6 +23,10 @@ export type VisitDimension = (typeof VISIT_DIMENSIONS)[number];
 /** Attributes of the agent that no rollup has a table for: every row of the archive says them of its own event. */
 export const AGENT_DIMENSIONS = ["visit:browser_version", "visit:os_version"] as const;
 
+/** Hosts of a visit's first event and of its last page view: no rollup has a table of them, and no row tells them alone. */
+export const ENTRY_HOSTNAME = "visit:entry_page_hostname";
+export const EXIT_HOSTNAME = "visit:exit_page_hostname";
+
 /** Moves while the visit goes on, so it is counted by signed corrections. */
 export const EXIT_PAGE = "visit:exit_page";
 

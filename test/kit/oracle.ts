@@ -20,7 +20,7 @@ export interface Visit {
   readonly visitor: string;
   /** Minute of its earliest event but reports: all that concerns the visit as a whole is counted there. */
   minute: number;
-  /** Values of VISIT_DIMENSIONS and AGENT_DIMENSIONS by name, as of that event. */
+  /** Values of VISIT_DIMENSIONS, AGENT_DIMENSIONS and ENTRY_HOSTNAME by name, as of that event. */
   attributes: ReadonlyMap<string, string>;
   first: number;
   last: number;
@@ -29,6 +29,7 @@ export interface Visit {
   events: number;
   engagedMs: number;
   exitPage: string;
+  exitHostname: string;
   exitAt: number;
   readonly seen: Set<string>;
   readonly read: Set<string>;
@@ -171,6 +172,7 @@ export class Oracle {
           ...VISIT_DIMENSIONS.map((name, i) => [name as string, values[i] ?? ""] as const),
           ["visit:browser_version", agent.browserVersion],
           ["visit:os_version", agent.osVersion],
+          ["visit:entry_page_hostname", event.url.hostname],
         ]);
       };
       this.#event(event, visitor, attributes, facts);
@@ -240,6 +242,7 @@ export class Oracle {
         events: 0,
         engagedMs: 0,
         exitPage: "",
+        exitHostname: "",
         exitAt: 0,
         seen: new Set(),
         read: new Set(),
@@ -260,6 +263,7 @@ export class Oracle {
     if (event.interactive) visit.interactive++;
     if (began || (event.name === "pageview" && event.at >= visit.exitAt)) {
       visit.exitPage = page;
+      visit.exitHostname = event.url.hostname;
       visit.exitAt = event.at;
     }
     const own: [string, string][] = [
@@ -316,7 +320,9 @@ export class Oracle {
       return found;
     };
     const table = dimension === "event:goal" ? "event:name" : dimension;
-    const isVisitDimension = dimension?.startsWith("visit:") && dimension !== "visit:exit_page";
+    const isByExit = dimension?.startsWith("visit:exit_page");
+    const isVisitDimension = dimension?.startsWith("visit:") && !isByExit;
+    const isOfWhole = dimension === "visit:entry_page_hostname";
     const attributeOf = (of: { readonly attributes: ReadonlyMap<string, string> }): string | undefined =>
       dimension === undefined ? "" : isVisitDimension ? of.attributes.get(dimension) || undefined : undefined;
 
@@ -333,7 +339,7 @@ export class Oracle {
           tally.revenue.set(event.revenue.currency, money);
         }
       };
-      const value = attributeOf({ attributes });
+      const value = attributeOf(isOfWhole ? visit : { attributes });
       if (value !== undefined) count(row(event.at, value));
       for (const own of values) {
         if (own.dimension !== table || (dimension === "event:goal" && own.value === "pageview")) continue;
@@ -344,13 +350,14 @@ export class Oracle {
     }
     for (const visit of facts?.visits ?? []) {
       if (visit.minute < from || visit.minute >= to) continue;
-      const value = dimension === "visit:exit_page" ? visit.exitPage : attributeOf(visit);
+      const exit = dimension === "visit:exit_page" ? visit.exitPage : visit.exitHostname;
+      const value = isByExit ? exit : attributeOf(visit);
       if (value === undefined) continue;
       const tally = row(visit.minute, value);
       tally.visits++;
       if (visit.interactive <= 1) tally.bounces++;
       tally.durationMs += visit.last - visit.first;
-      if (dimension !== "visit:exit_page") continue;
+      if (!isByExit) continue;
       tally.visitors.add(visit.visitor);
       tally.pageviews += visit.pageviews;
       tally.events += visit.events;
@@ -361,8 +368,8 @@ export class Oracle {
       const value =
         dimension === "event:page"
           ? report.page
-          : report.attributes
-            ? attributeOf({ attributes: report.attributes })
+          : report.attributes && report.visit
+            ? attributeOf(isOfWhole ? report.visit : { attributes: report.attributes })
             : dimension
               ? undefined
               : "";

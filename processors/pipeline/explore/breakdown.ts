@@ -4,7 +4,7 @@
  */
 import { ClickstreamError } from "../../errors.ts";
 import type { Extent, Source, Statement } from "../../explorers/explorer.ts";
-import { EXIT_PAGE } from "../../model/dimensions.ts";
+import { EXIT_HOSTNAME, EXIT_PAGE } from "../../model/dimensions.ts";
 import { VITALS, type Vital } from "../../model/event.ts";
 import type { EpochMs } from "../../model/time.ts";
 import { MIN_VALUE, RELATIVE_ACCURACY } from "../../sketches/quantiles.ts";
@@ -14,9 +14,9 @@ import { asksBehaviour, filteredDimensions } from "../query/filter.ts";
 import { type Range, since } from "../query/range.ts";
 import type { Filter, Metric, QueryRequest } from "../query/request.ts";
 import { bucketNumber } from "./buckets.ts";
-import { columnOf, isEvent, isOfVisit, passes, shown } from "./conditions.ts";
+import { columnOf, isEvent, isOfVisit, isOfWholeVisit, passes, shown } from "./conditions.ts";
 import { DIALECTS, type Dialect } from "./dialect.ts";
-import { archivedRows, around, rowsOfVisits, VISIT_READS, visits } from "./rows.ts";
+import { archivedRows, around, readFor, rowsOfVisits, VISIT_READS, visits } from "./rows.ts";
 import { every, joined, listed, name, nothing, type Sql, some, sql } from "./sql.ts";
 
 /** Rows of an answer; beyond, somebody wants the data themselves and not an answer. */
@@ -51,6 +51,8 @@ export interface Plan {
   readonly needsVisits: boolean;
   /** Filters and breakdown speak of events, so a visit counts where such an event first occurred in it. */
   readonly isOfEvents: boolean;
+  /** What a row counts under is told by all rows of its visit. */
+  readonly isOfWhole: boolean;
   /** Rows are counted where their visit began, as rollups do by exit page. */
   readonly isByExit: boolean;
   readonly needsScroll: boolean;
@@ -85,16 +87,18 @@ export function planOf({
       "bad_request",
       `metrics[${views}]: views_per_visit is not known of single events; filter by has_done, event:page or a visit: dimension`,
     );
-  const isByExit = used.includes(EXIT_PAGE);
+  const isByExit = used.includes(EXIT_PAGE) || used.includes(EXIT_HOSTNAME);
+  const isOfWhole = used.some(isOfWholeVisit);
   const asks = (...names: readonly Metric[]): boolean => names.some((one) => metrics.includes(one));
   return {
     request,
     range,
     keptFrom,
     used,
+    isOfWhole,
     isByExit,
     isOfEvents: events.length > 0,
-    needsVisits: isByExit || metrics.some((metric) => VISIT_METRICS.has(metric)),
+    needsVisits: isOfWhole || metrics.some((metric) => VISIT_METRICS.has(metric)),
     needsScroll: asks("time_on_page", "scroll_depth"),
     needsEntry:
       tableDimension(request) === "event:page" && metrics.some((metric) => ENTRY_METRICS.has(metric)),
@@ -161,7 +165,7 @@ class Writer {
     const { needsVisits, needsEntry, needsScroll, isKeyed } = this.#plan;
     const hasVisits = needsVisits || needsEntry;
     const columns = new Set<string>(this.#eventColumns());
-    for (const column of this.#attributes(false)) columns.add(column);
+    for (const column of this.#attributes(false)) columns.add(readFor(column));
     if (hasVisits) for (const column of VISIT_READS) columns.add(column);
     if (needsEntry) columns.add("visit_entry_page");
     const rows = archivedRows({
@@ -186,8 +190,8 @@ class Writer {
 
   /** Events and reports, each in its own minute; by exit page, in the minute where its visit began. */
   rows(): Sql {
-    const { isByExit, needsScroll, vitals, isOfEvents, needsVisits } = this.#plan;
-    const from = isByExit ? sql`"x"` : needsScroll ? sql`"g"` : sql`"e"`;
+    const { isByExit, isOfWhole, needsScroll, vitals, isOfEvents, needsVisits } = this.#plan;
+    const from = isOfWhole ? sql`"x"` : needsScroll ? sql`"g"` : sql`"e"`;
     const at = isByExit ? sql`"first_at"` : sql`"at"`;
     // Reports bear no name and no property; of visits with such an event the time is the visit's.
     const isVisitsTime = isOfEvents && needsVisits && this.#isNamed();
@@ -273,10 +277,10 @@ class Writer {
   /** Of each row the currency that most of its events had: the others are counted, not converted. */
   money(): Sql {
     const { breakdown } = this.#plan.request;
-    const { isByExit } = this.#plan;
+    const { isByExit, isOfWhole } = this.#plan;
     const keys = listed([sql`"b"`, ...breakdown.map((_, i) => name(`d${i}`))]);
     const inner = this.#rowsOf(
-      isByExit ? sql`"x"` : sql`"e"`,
+      isOfWhole ? sql`"x"` : sql`"e"`,
       isByExit ? sql`"first_at"` : sql`"at"`,
       breakdown,
       [this.#passes(), isEvent, sql`"currency" IS NOT NULL`],

@@ -3,7 +3,15 @@
  * negated one, as a rollup's table has no row for it; so `not` is pushed down to the tests.
  */
 import { invariant } from "../../errors.ts";
-import { AGENT_DIMENSIONS, EXIT_PAGE, GOAL, PROPS_PREFIX, VISIT_DIMENSIONS } from "../../model/dimensions.ts";
+import {
+  AGENT_DIMENSIONS,
+  ENTRY_HOSTNAME,
+  EXIT_HOSTNAME,
+  EXIT_PAGE,
+  GOAL,
+  PROPS_PREFIX,
+  VISIT_DIMENSIONS,
+} from "../../model/dimensions.ts";
 import type { Filter } from "../query/request.ts";
 import type { Dialect } from "./dialect.ts";
 import { bound, every, listed, name, nothing, type Sql, some, sql } from "./sql.ts";
@@ -14,8 +22,11 @@ export const isEvent = sql`"name" NOT IN ('engagement', 'vitals')`;
 
 type Test = Extract<Filter, { kind: "test" }>;
 
-const OF_VISIT: ReadonlySet<string> = new Set([...VISIT_DIMENSIONS, ...AGENT_DIMENSIONS, EXIT_PAGE]);
+/** Known of a visit as a whole only: no row bears them. */
+const OF_WHOLE_VISIT: ReadonlySet<string> = new Set([EXIT_PAGE, ENTRY_HOSTNAME, EXIT_HOSTNAME]);
+const OF_VISIT: ReadonlySet<string> = new Set([...VISIT_DIMENSIONS, ...AGENT_DIMENSIONS, ...OF_WHOLE_VISIT]);
 export const isOfVisit = (dimension: string): boolean => OF_VISIT.has(dimension);
+export const isOfWholeVisit = (dimension: string): boolean => OF_WHOLE_VISIT.has(dimension);
 
 /** Columns that a dimension reads, beside the name. */
 export function columnOf(dimension: string): string {

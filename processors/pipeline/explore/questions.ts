@@ -3,7 +3,7 @@ import { LIMITS, PAGEVIEW } from "../../model/event.ts";
 import { bad, list, quote } from "../query/fields.ts";
 import { stored } from "../query/names.ts";
 import { type Filter, parseRequest } from "../query/request.ts";
-import { isOfVisit } from "./conditions.ts";
+import { isOfVisit, isOfWholeVisit } from "./conditions.ts";
 
 /** What all three share. */
 export interface Asked {
@@ -87,12 +87,10 @@ function known(body: unknown, own: readonly string[]): Record<string, unknown> {
 function shared({ site_id, date_range, filters }: Record<string, unknown>): Asked {
   const request = stored(parseRequest({ site_id, date_range, filters, metrics: ["events"] }));
   request.filters.forEach((filter, i) => {
-    const other = dimensions(filter).find(
-      (dimension) => !isOfVisit(dimension) || dimension === "visit:exit_page",
-    );
+    const other = dimensions(filter).find((dimension) => !isOfVisit(dimension) || isOfWholeVisit(dimension));
     if (other !== undefined)
       bad(
-        `filters[${i}]: ${other} cannot be tested here; filter by visit: dimensions other than visit:exit_page`,
+        `filters[${i}]: ${other} cannot be tested here; filter by visit: dimensions other than exit pages and the hostnames of pages`,
       );
   });
   return { siteId: request.siteId, dateRange: request.dateRange, filters: request.filters };

@@ -4,9 +4,10 @@
  */
 
 import type { Extent, Source } from "../../explorers/explorer.ts";
+import { ENTRY_HOSTNAME, EXIT_HOSTNAME } from "../../model/dimensions.ts";
 import { DAY_MS } from "../../model/time.ts";
 import type { Range } from "../query/range.ts";
-import { isEvent } from "./conditions.ts";
+import { columnOf, isEvent } from "./conditions.ts";
 import type { Dialect } from "./dialect.ts";
 import { bound, listed, name, type Sql, sql } from "./sql.ts";
 
@@ -55,13 +56,27 @@ export function archivedRows({ source, extent, dialect, columns, isOrdered, isKe
   return sql`SELECT ${carried}${order}${key} FROM (SELECT ${read}, row_number() OVER (PARTITION BY "shard", "sequence", "index" ORDER BY "at") AS "copy" ${chosen}) AS "t" WHERE "copy" = 1`;
 }
 
+/** The rows that may tell where a visit ended. */
+const ofExits = sql`FILTER (WHERE "name" = 'pageview' OR "ord" = 1)`;
+
+/** Attributes that no row bears: of events at the same instant the first began the visit, and the last ended it. */
+const HOSTNAMES: Readonly<Record<string, Sql>> = {
+  [columnOf(ENTRY_HOSTNAME)]: sql`min_by("hostname", ROW("at", "ord")) FILTER (WHERE ${isEvent})`,
+  [columnOf(EXIT_HOSTNAME)]: sql`max_by("hostname", ROW("at", "ord")) ${ofExits}`,
+};
+
+/** The column of rows that an attribute of visits is made of. */
+export const readFor = (attribute: string): string => (HOSTNAMES[attribute] ? "hostname" : attribute);
+
 /**
  * One row for each visit: when it began and ended, whether it bounced, its exit page, and of its attributes the last
  * word. The first row that was folded is the event it began with, because reports begin no visit.
  */
 export function visits(rows: Sql, attributes: readonly string[]): Sql {
-  const last = attributes.map((column) => sql`, max_by(${name(column)}, "ord") AS ${name(column)}`);
-  return sql`SELECT "visitor", "visit", min("at") FILTER (WHERE ${isEvent}) AS "first_at", max("at") FILTER (WHERE "name" <> 'vitals') AS "last_at", count(*) FILTER (WHERE ${isEvent} AND "interactive") AS "interactions", sum("engaged_ms") AS "engaged", max_by("page", ROW("at", "ord")) FILTER (WHERE "name" = 'pageview' OR "ord" = 1) AS "exit_page"${listedAfter(last)} FROM ${rows} WHERE "visit" IS NOT NULL GROUP BY "visitor", "visit"`;
+  const found = attributes.map(
+    (column) => sql`, ${HOSTNAMES[column] ?? sql`max_by(${name(column)}, "ord")`} AS ${name(column)}`,
+  );
+  return sql`SELECT "visitor", "visit", min("at") FILTER (WHERE ${isEvent}) AS "first_at", max("at") FILTER (WHERE "name" <> 'vitals') AS "last_at", count(*) FILTER (WHERE ${isEvent} AND "interactive") AS "interactions", sum("engaged_ms") AS "engaged", max_by("page", ROW("at", "ord")) ${ofExits} AS "exit_page"${listedAfter(found)} FROM ${rows} WHERE "visit" IS NOT NULL GROUP BY "visitor", "visit"`;
 }
 
 const listedAfter = (parts: readonly Sql[]): Sql => parts.reduce((all, part) => sql`${all}${part}`, sql``);

@@ -2,6 +2,8 @@
 import {
   AGENT_DIMENSIONS,
   COUNTRY_NAME,
+  ENTRY_HOSTNAME,
+  EXIT_HOSTNAME,
   EXIT_PAGE,
   GOAL,
   PROPS_PREFIX,
@@ -49,6 +51,8 @@ const TABLE_DIMENSIONS: ReadonlySet<string> = new Set([
   ...VISIT_DIMENSIONS,
   ...AGENT_DIMENSIONS,
   COUNTRY_NAME,
+  ENTRY_HOSTNAME,
+  EXIT_HOSTNAME,
   EXIT_PAGE,
   "event:page",
   "event:hostname",
@@ -62,7 +66,7 @@ export type Operator = (typeof OPERATORS)[number];
 /** About other events of the visit. */
 const BEHAVIOURS: ReadonlySet<unknown> = new Set(["has_done", "has_not_done"]);
 /** Of the Stats API, but never recorded here. */
-const NOT_RECORDED = /^visit:(region|city|region_name|city_name|entry_page_hostname|exit_page_hostname)$/;
+const NOT_RECORDED = /^visit:(region|city|region_name|city_name)$/;
 
 export type Filter =
   | {

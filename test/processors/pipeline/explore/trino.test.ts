@@ -3,7 +3,12 @@
 import { TrinoSQL } from "dt-sql-parser/dist/parser/trino/index.js";
 import { describe, expect, it } from "vitest";
 import type { Source, Statement } from "../../../../processors/explorers/explorer.ts";
-import { AGENT_DIMENSIONS, VISIT_DIMENSIONS } from "../../../../processors/model/dimensions.ts";
+import {
+  AGENT_DIMENSIONS,
+  ENTRY_HOSTNAME,
+  EXIT_HOSTNAME,
+  VISIT_DIMENSIONS,
+} from "../../../../processors/model/dimensions.ts";
 import { totalsStatement } from "../../../../processors/pipeline/explore/archive.ts";
 import { breakdownStatement, planOf } from "../../../../processors/pipeline/explore/breakdown.ts";
 import { funnelStatement } from "../../../../processors/pipeline/explore/funnel.ts";
@@ -85,7 +90,7 @@ const statements: readonly (readonly [string, Statement])[] = [
   ["a sum of everything", query({})],
   ["a series by day", query({ dimensions: ["time:day"] })],
   ...[
-    ...[...VISIT_DIMENSIONS, ...AGENT_DIMENSIONS, "visit:exit_page"],
+    ...[...VISIT_DIMENSIONS, ...AGENT_DIMENSIONS, ENTRY_HOSTNAME, EXIT_HOSTNAME, "visit:exit_page"],
     ...["event:page", "event:goal", "event:props:it's"],
   ].map(
     (dimension) =>
@@ -122,6 +127,14 @@ const statements: readonly (readonly [string, Statement])[] = [
     query({
       dimensions: ["visit:browser", "visit:browser_version"],
       filters: [["is_not", "visit:os_version", [HOSTILE]]],
+    }),
+  ],
+  [
+    "pages of visits that began on a host",
+    query({
+      dimensions: ["event:page", EXIT_HOSTNAME],
+      metrics: ["bounce_rate", "total_revenue", "lcp_p75", "time_on_page"],
+      filters: [["contains", ENTRY_HOSTNAME, [HOSTILE]], FILTERS[5]],
     }),
   ],
   ["all filters", query({ dimensions: ["visit:browser"], filters: FILTERS })],
