@@ -17,14 +17,20 @@ interface Named {
 const LETTERS = [..."ABCDEFGHIJKLMNOPQRSTUVWXYZ"];
 /** Two letters that are no country's have no name and stand for themselves. */
 const CODES = LETTERS.flatMap((first) => LETTERS.map((second) => first + second));
-const english = new Intl.DisplayNames("en", { type: "region" });
+/** Made when it is first needed: loading its data would delay every start by some 50 ms. */
+let english: Intl.DisplayNames | undefined;
+function countryName(code: string): string {
+  if (!/^[A-Z]{2}$/.test(code)) return code;
+  english ??= new Intl.DisplayNames("en", { type: "region" });
+  return english.of(code) ?? code;
+}
 
 const NAMES: ReadonlyMap<string, Named> = new Map([
   [
     COUNTRY_NAME,
     {
       of: "visit:country",
-      nameOf: remembered((code) => (/^[A-Z]{2}$/.test(code) ? (english.of(code) ?? code) : code)),
+      nameOf: remembered(countryName),
       values: () => CODES,
     },
   ],
