@@ -102,7 +102,7 @@ const query: Schema = {
         "visit:entry_page, visit:exit_page, visit:source, visit:referrer, visit:channel, " +
         "visit:utm_source|medium|campaign|term|content, visit:device, visit:browser, visit:os, visit:country, visit:country_name, " +
         "visit:screen, visit:language; from the archive alone visit:browser_version, visit:os_version, " +
-        "visit:entry_page_hostname, visit:exit_page_hostname.",
+        "visit:entry_page_hostname, visit:exit_page_hostname, visit:region, visit:region_name, visit:city, visit:city_name.",
     ),
     filters: list(
       {},

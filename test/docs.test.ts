@@ -6,11 +6,13 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import {
   AGENT_DIMENSIONS,
+  CITY_NAME,
   COUNTRY_NAME,
   ENTRY_HOSTNAME,
   EXIT_HOSTNAME,
   EXIT_PAGE,
   GOAL,
+  PLACE_DIMENSIONS,
   VISIT_DIMENSIONS,
 } from "../processors/model/dimensions.ts";
 import { REJECT_REASONS, VITALS } from "../processors/model/event.ts";
@@ -146,6 +148,8 @@ it("defines exactly the metrics and dimensions that there are", () => {
       ...TIME_DIMENSIONS,
       ...VISIT_DIMENSIONS,
       ...AGENT_DIMENSIONS,
+      ...PLACE_DIMENSIONS,
+      CITY_NAME,
       COUNTRY_NAME,
       ENTRY_HOSTNAME,
       EXIT_HOSTNAME,

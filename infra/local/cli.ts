@@ -24,6 +24,7 @@ interface StartFlags {
   ingestPath?: string;
   lateness?: number;
   archive: boolean;
+  places?: string;
 }
 
 const program = new Command("rivulet")
@@ -55,6 +56,10 @@ const withServerFlags = (command: Command, data: string): Command =>
     .option("--script-path <path>", "offer the collector under this path too, e.g. /stats/s.js", ownPath)
     .option("--ingest-path <path>", "take its reports under this path too, e.g. /stats/e", ownPath)
     .option("--no-archive", "do not keep single events in Parquet files, only what is counted of them")
+    .option(
+      "--places <file>",
+      "a table of cities (.mmdb, as GeoLite2 City or DB-IP City Lite) for regions and cities in the archive",
+    )
     .option(
       "--trust-proxy",
       "take the visitor's address from X-Forwarded-For: only behind your own proxy",
@@ -99,6 +104,7 @@ function start(flags: StartFlags): Promise<Runtime> {
     rateLimit: rateLimitOf(flags.rateLimit),
     trustProxy: flags.trustProxy,
     keepsArchive: flags.archive,
+    places: flags.places,
     scriptPath: flags.scriptPath,
     ingestPath: flags.ingestPath,
     log,

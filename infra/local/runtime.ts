@@ -5,6 +5,7 @@ import { fileArchive } from "../../processors/archives/files.ts";
 import { keyedHash, randomBytes, secrets, systemClock } from "../../processors/crypto.ts";
 import { ClickstreamError } from "../../processors/errors.ts";
 import { countryLookup } from "../../processors/geo/country.ts";
+import { placeLookup } from "../../processors/geo/places.ts";
 import { webhookNotifier } from "../../processors/notifiers/webhook.ts";
 import { AccessControl, type GrantDeps } from "../../processors/pipeline/access.ts";
 import { compact } from "../../processors/pipeline/compact.ts";
@@ -54,6 +55,8 @@ export interface RuntimeOptions {
   readonly allowedLatenessMs?: number;
   /** Keeps every event in Parquet files beside the store. Default: true, where the store is a file. */
   readonly keepsArchive?: boolean;
+  /** File of a table of regions and cities; default: they are not known. */
+  readonly places?: string | undefined;
   readonly log: (line: string) => void;
 }
 
@@ -90,7 +93,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
 
 export type CountingOptions = Pick<
   RuntimeOptions,
-  "dataDirectory" | "stream" | "store" | "sites" | "allowedLatenessMs" | "keepsArchive" | "log"
+  "dataDirectory" | "stream" | "store" | "sites" | "allowedLatenessMs" | "keepsArchive" | "places" | "log"
 >;
 
 /** The part of a server that counts: reads the stream, folds and archives, until closed. Compacting and recounting are left to `keepHouse`. */
@@ -151,6 +154,7 @@ async function openCounting(
     hash: keyedHash,
     randomBytes,
     country: await countryLookup(),
+    place: options.places === undefined ? undefined : await placeLookup(options.places),
     tracer: tracing.tracer,
     ...lateness,
   };

@@ -80,6 +80,9 @@ export const valuesOf = (row: ArchiveRow): Values => [
   row.count,
   row.visit_browser_version,
   row.visit_os_version,
+  row.visit_region,
+  row.visit_region_name,
+  row.visit_city,
 ];
 
 export function rowOf(values: Values): ArchiveRow {

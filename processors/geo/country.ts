@@ -53,7 +53,7 @@ for (const [ranges, family] of [
 }
 
 /** The address as the table knows it, or "" when it has no country. */
-function publicAddress(ip: string): string {
+export function publicAddress(ip: string): string {
   const family = isIP(ip);
   if (family === 0) return "";
   const address = family === 6 ? unmapped(ip) : ip;

@@ -2,7 +2,7 @@
  * The archive row: one event as the fold counted it, with what the fold decided. Names and types here are those of the
  * Parquet files, of the Glue table and of the lines handed to Firehose. Knows no file and no service.
  */
-import { AGENT_DIMENSIONS, VISIT_DIMENSIONS, type VisitDimension } from "./dimensions.ts";
+import { AGENT_DIMENSIONS, PLACE_DIMENSIONS, VISIT_DIMENSIONS, type VisitDimension } from "./dimensions.ts";
 import type { RejectReason, Vital } from "./event.ts";
 import type { EpochMs } from "./time.ts";
 
@@ -17,11 +17,18 @@ export type AgentColumn = ColumnOf<(typeof AGENT_DIMENSIONS)[number]>;
 
 /** The columns of VISIT_DIMENSIONS, in their order. */
 export const VISIT_COLUMNS = VISIT_DIMENSIONS.map((dimension) => dimension.replace(":", "_") as VisitColumn);
+/** `visit:region_name` as a column. */
+export type PlaceColumn = ColumnOf<(typeof PLACE_DIMENSIONS)[number]>;
+/** The columns of PLACE_DIMENSIONS, in their order. */
+export const PLACE_COLUMNS = PLACE_DIMENSIONS.map((dimension) => dimension.replace(":", "_") as PlaceColumn);
 /** The columns of AGENT_DIMENSIONS, in their order. */
 export const AGENT_COLUMNS = AGENT_DIMENSIONS.map((dimension) => dimension.replace(":", "_") as AgentColumn);
 
-/** One event, report or reject, and of its agent what no rollup holds: null in a reject, a report without a visit, and in files from before there were these columns. */
-export type ArchiveRow = CountedRow & Readonly<Record<AgentColumn, string | null>>;
+/**
+ * One event, report or reject, and of its agent and place what no rollup holds: null in a reject, in a report without a
+ * visit, where no table of places is given, and in files from before there were these columns.
+ */
+export type ArchiveRow = CountedRow & Readonly<Record<AgentColumn | PlaceColumn, string | null>>;
 
 /**
  * What of a row is counted. (shard, sequence, index) is its identity: a row may be written twice, and then readers
@@ -105,7 +112,7 @@ export const ARCHIVE_COLUMNS: readonly Column[] = [
   column("ttfb", "double", true),
   column("rejected", "text", true),
   column("count", "long"),
-  ...AGENT_COLUMNS.map((name) => column(name, "text", true)),
+  ...[...AGENT_COLUMNS, ...PLACE_COLUMNS].map((name) => column(name, "text", true)),
 ];
 
 /** Columns that files may lack because they are older, all nullable. */

@@ -23,6 +23,11 @@ export type VisitDimension = (typeof VISIT_DIMENSIONS)[number];
 /** Attributes of the agent that no rollup has a table for: every row of the archive says them of its own event. */
 export const AGENT_DIMENSIONS = ["visit:browser_version", "visit:os_version"] as const;
 
+/** Where an event came from, finer than its country, if the operator gives a table: columns of the archive as well. */
+export const PLACE_DIMENSIONS = ["visit:region", "visit:region_name", "visit:city"] as const;
+/** Another name of `visit:city`: cities have no codes here. */
+export const CITY_NAME = "visit:city_name";
+
 /** Hosts of a visit's first event and of its last page view: no rollup has a table of them, and no row tells them alone. */
 export const ENTRY_HOSTNAME = "visit:entry_page_hostname";
 export const EXIT_HOSTNAME = "visit:exit_page_hostname";

@@ -3,10 +3,13 @@ import {
   AGENT_COLUMNS,
   type AgentColumn,
   type ArchiveRow,
+  PLACE_COLUMNS,
+  type PlaceColumn,
   VISIT_COLUMNS,
   type VisitColumn,
 } from "../model/archive.ts";
 import type { ClickEvent, RejectReason } from "../model/event.ts";
+import type { Place } from "../model/place.ts";
 import type { EpochMs } from "../model/time.ts";
 import type { Agent } from "./enrich/agent.ts";
 import type { Session } from "./state.ts";
@@ -26,6 +29,8 @@ export interface Folded {
   readonly session: Session | undefined;
   /** Who sent it. */
   readonly agent: Pick<Agent, "browserVersion" | "osVersion">;
+  /** From where; undefined where no table is given. */
+  readonly place: Place | undefined;
 }
 
 export function eventRow(identity: RowIdentity, event: ClickEvent, folded: Folded): ArchiveRow {
@@ -77,6 +82,9 @@ export function eventRow(identity: RowIdentity, event: ClickEvent, folded: Folde
     count: 0,
     visit_browser_version: folded.session ? folded.agent.browserVersion : null,
     visit_os_version: folded.session ? folded.agent.osVersion : null,
+    visit_region: folded.session ? (folded.place?.region ?? null) : null,
+    visit_region_name: folded.session ? (folded.place?.regionName ?? null) : null,
+    visit_city: folded.session ? (folded.place?.city ?? null) : null,
   };
 }
 
@@ -109,7 +117,7 @@ export function rejectRow(
     ttfb: null,
     rejected: reason,
     count,
-    ...NO_AGENT,
+    ...NO_AGENT_OR_PLACE,
   };
 }
 
@@ -121,6 +129,6 @@ const NO_ATTRIBUTES: readonly string[] = [];
 const NO_VISIT = Object.fromEntries(VISIT_COLUMNS.map((name) => [name, null])) as Readonly<
   Record<VisitColumn, null>
 >;
-const NO_AGENT = Object.fromEntries(AGENT_COLUMNS.map((name) => [name, null])) as Readonly<
-  Record<AgentColumn, null>
->;
+const NO_AGENT_OR_PLACE = Object.fromEntries(
+  [...AGENT_COLUMNS, ...PLACE_COLUMNS].map((name) => [name, null]),
+) as Readonly<Record<AgentColumn | PlaceColumn, null>>;

@@ -6,6 +6,7 @@ import { invariant } from "../errors.ts";
 import type { ArchiveRow } from "../model/archive.ts";
 import type { Envelope } from "../model/envelope.ts";
 import type { Batch, ClickEvent, Reject, RejectReason } from "../model/event.ts";
+import type { Place } from "../model/place.ts";
 import { ALLOWED_LATENESS_MS, type EpochMs, MINUTE_MS, windowStart } from "../model/time.ts";
 import { parseTraceHeader } from "../model/trace.ts";
 import { compareSequences, type StreamRecord } from "../streams/stream.ts";
@@ -44,6 +45,8 @@ export interface FoldDeps {
   readonly hash: KeyedHash;
   /** ISO 3166-1 alpha-2 of an address, "" when unknown; asked only where the edge did not say. */
   readonly country: (ip: string) => string;
+  /** Region and city of an address, for the archive alone. Without it they are not known. */
+  readonly place?: ((ip: string) => Place) | undefined;
   /** Events whose minute ended longer than this before they were received are late: counted, and reported as late. Default ALLOWED_LATENESS_MS. */
   readonly allowedLatenessMs?: number;
 }
@@ -256,6 +259,7 @@ export class RecordFold {
       trace,
       session: undefined,
     };
+    const place = this.#sink && this.#deps.place?.(origin.ip);
     for (const event of events) {
       const late = foldEvent(event, context);
       if (late) this.#counters.late++;
@@ -266,6 +270,7 @@ export class RecordFold {
           late,
           session: context.session,
           agent,
+          place,
         }),
       );
       this.#counters.events++;

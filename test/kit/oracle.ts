@@ -97,6 +97,8 @@ export interface Question {
 export interface OracleOptions {
   readonly sites: readonly string[];
   readonly latenessMs?: number;
+  /** Values of PLACE_DIMENSIONS by name; without it they are not known. */
+  readonly placeOf?: (ip: string) => Readonly<Record<string, string>>;
 }
 
 const parse = agentParser({ maxEntries: 10_000 });
@@ -172,6 +174,7 @@ export class Oracle {
           ...VISIT_DIMENSIONS.map((name, i) => [name as string, values[i] ?? ""] as const),
           ["visit:browser_version", agent.browserVersion],
           ["visit:os_version", agent.osVersion],
+          ...Object.entries(this.#options.placeOf?.(envelope.ip) ?? {}),
           ["visit:entry_page_hostname", event.url.hostname],
         ]);
       };

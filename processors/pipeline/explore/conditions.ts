@@ -9,6 +9,7 @@ import {
   EXIT_HOSTNAME,
   EXIT_PAGE,
   GOAL,
+  PLACE_DIMENSIONS,
   PROPS_PREFIX,
   VISIT_DIMENSIONS,
 } from "../../model/dimensions.ts";
@@ -24,7 +25,12 @@ type Test = Extract<Filter, { kind: "test" }>;
 
 /** Known of a visit as a whole only: no row bears them. */
 const OF_WHOLE_VISIT: ReadonlySet<string> = new Set([EXIT_PAGE, ENTRY_HOSTNAME, EXIT_HOSTNAME]);
-const OF_VISIT: ReadonlySet<string> = new Set([...VISIT_DIMENSIONS, ...AGENT_DIMENSIONS, ...OF_WHOLE_VISIT]);
+const OF_VISIT: ReadonlySet<string> = new Set([
+  ...VISIT_DIMENSIONS,
+  ...AGENT_DIMENSIONS,
+  ...PLACE_DIMENSIONS,
+  ...OF_WHOLE_VISIT,
+]);
 export const isOfVisit = (dimension: string): boolean => OF_VISIT.has(dimension);
 export const isOfWholeVisit = (dimension: string): boolean => OF_WHOLE_VISIT.has(dimension);
 

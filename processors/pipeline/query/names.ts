@@ -2,7 +2,7 @@
  * Dimensions that show the values of another one by name. Everything is counted by what is stored; names are put in its
  * place when a request comes in and when its rows go out, and only here.
  */
-import { COUNTRY_NAME } from "../../model/dimensions.ts";
+import { CITY_NAME, COUNTRY_NAME } from "../../model/dimensions.ts";
 import { predicate } from "./filter.ts";
 import type { Filter, QueryRequest } from "./request.ts";
 
@@ -10,8 +10,8 @@ interface Named {
   /** The dimension that is stored. */
   readonly of: string;
   readonly nameOf: (value: string) => string;
-  /** Every value that may be stored. */
-  readonly values: () => readonly string[];
+  /** Every value that may be stored; undefined where names are what is stored. */
+  readonly values?: () => readonly string[];
 }
 
 const LETTERS = [..."ABCDEFGHIJKLMNOPQRSTUVWXYZ"];
@@ -25,7 +25,7 @@ function countryName(code: string): string {
   return english.of(code) ?? code;
 }
 
-const NAMES: ReadonlyMap<string, Named> = new Map([
+const NAMES: ReadonlyMap<string, Named> = new Map<string, Named>([
   [
     COUNTRY_NAME,
     {
@@ -34,6 +34,7 @@ const NAMES: ReadonlyMap<string, Named> = new Map([
       values: () => CODES,
     },
   ],
+  [CITY_NAME, { of: "visit:city", nameOf: (city) => city }],
 ]);
 
 /** Rows are put in order by names, each compared many times. There are few of them. */
@@ -71,6 +72,7 @@ function storedFilter(filter: Filter): Filter {
     default: {
       const named = NAMES.get(filter.dimension);
       if (!named) return filter;
+      if (!named.values) return { ...filter, dimension: named.of };
       const passes = predicate([filter]);
       const isNegative = filter.operator.endsWith("_not");
       const meant = named.values().filter((value) => passes(named.nameOf(value)) !== isNegative);

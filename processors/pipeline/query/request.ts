@@ -1,11 +1,13 @@
 /** A query as the Stats API takes it, checked field by field. Every refusal names the field. */
 import {
   AGENT_DIMENSIONS,
+  CITY_NAME,
   COUNTRY_NAME,
   ENTRY_HOSTNAME,
   EXIT_HOSTNAME,
   EXIT_PAGE,
   GOAL,
+  PLACE_DIMENSIONS,
   PROPS_PREFIX,
   VISIT_DIMENSIONS,
 } from "../../model/dimensions.ts";
@@ -50,6 +52,8 @@ export type TimeDimension = (typeof TIME_DIMENSIONS)[number];
 const TABLE_DIMENSIONS: ReadonlySet<string> = new Set([
   ...VISIT_DIMENSIONS,
   ...AGENT_DIMENSIONS,
+  ...PLACE_DIMENSIONS,
+  CITY_NAME,
   COUNTRY_NAME,
   ENTRY_HOSTNAME,
   EXIT_HOSTNAME,
@@ -65,9 +69,6 @@ export type Operator = (typeof OPERATORS)[number];
 
 /** About other events of the visit. */
 const BEHAVIOURS: ReadonlySet<unknown> = new Set(["has_done", "has_not_done"]);
-/** Of the Stats API, but never recorded here. */
-const NOT_RECORDED = /^visit:(region|city|region_name|city_name)$/;
-
 export type Filter =
   | {
       readonly kind: "test";
@@ -173,9 +174,7 @@ function parseDimension(name: unknown, index: number): string {
 }
 
 const unknownDimension = (name: unknown): string =>
-  typeof name === "string" && NOT_RECORDED.test(name)
-    ? `${name} is not recorded`
-    : `unknown dimension ${quote(name)}; known are ${[...TIME_DIMENSIONS, ...TABLE_DIMENSIONS].join(", ")}, ${PROPS_PREFIX}KEY`;
+  `unknown dimension ${quote(name)}; known are ${[...TIME_DIMENSIONS, ...TABLE_DIMENSIONS].join(", ")}, ${PROPS_PREFIX}KEY`;
 
 const isProps = (name: string): boolean => name.startsWith(PROPS_PREFIX) && name.length > PROPS_PREFIX.length;
 

@@ -1,7 +1,13 @@
 /** Attributes of visits that only single events tell, beside a count of the same stream by plain loops. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type ArchiveRow, compareRows } from "../../../../processors/model/archive.ts";
-import { AGENT_DIMENSIONS, ENTRY_HOSTNAME, EXIT_HOSTNAME } from "../../../../processors/model/dimensions.ts";
+import {
+  AGENT_DIMENSIONS,
+  ENTRY_HOSTNAME,
+  EXIT_HOSTNAME,
+  PLACE_DIMENSIONS,
+} from "../../../../processors/model/dimensions.ts";
+import { NOWHERE, type Place } from "../../../../processors/model/place.ts";
 import type { StreamLine } from "../../../../processors/model/streamfile.ts";
 import type { ResultRow } from "../../../../processors/pipeline/query/answer.ts";
 import { generate } from "../../../kit/generate.ts";
@@ -23,6 +29,14 @@ const METRICS = [
 
 let data: Archived;
 let oracle: Oracle;
+/** Three regions of two cities each, and some addresses that no table knows. */
+function place(ip: string): Place {
+  const last = Number(ip.split(".").at(-1)) % 7;
+  if (Number.isNaN(last) || last === 6) return NOWHERE;
+  const region = last % 3;
+  return { region: `KR-${region}`, regionName: `Region ${region}`, city: `City ${last}` };
+}
+
 /** Gives the pages of a recording one of three hosts each time that somebody sends something. */
 function onHosts(lines: StreamLine[]): void {
   const hosts = [SITE, `www.${SITE}`, `blog.${SITE}`];
@@ -38,8 +52,14 @@ beforeAll(async () => {
     ...generate({ seed: 7, from: FROM, to: FROM + 6 * HOUR, events: 600, sites: [SITE], pages: 10 }),
   ];
   onHosts(lines);
-  oracle = new Oracle(lines, { sites: [SITE] });
-  data = await archived(lines, { site: SITE });
+  oracle = new Oracle(lines, {
+    sites: [SITE],
+    placeOf: (ip) => {
+      const { region, regionName, city } = place(ip);
+      return { "visit:region": region, "visit:region_name": regionName, "visit:city": city };
+    },
+  });
+  data = await archived(lines, { site: SITE, place });
 }, 60_000);
 afterAll(() => data?.close());
 
@@ -53,7 +73,7 @@ const asked = (dimensions: string[], filters: unknown[] = []) => ({
 });
 
 describe("an attribute that rollups do not hold", () => {
-  it.each([...AGENT_DIMENSIONS, ENTRY_HOSTNAME, EXIT_HOSTNAME])(
+  it.each([...AGENT_DIMENSIONS, ...PLACE_DIMENSIONS, ENTRY_HOSTNAME, EXIT_HOSTNAME])(
     "%s has the rows that plain loops count",
     async (dimension) => {
       const { results, meta } = await data.engine.query(asked([dimension]));
@@ -145,5 +165,15 @@ describe("an attribute that rollups do not hold", () => {
     expect(
       new Map(results.filter(({ metrics: [n] }) => n).map((row) => [row.dimensions[0], row.metrics[0]])),
     ).toEqual(pages);
+  });
+
+  it("calls a city by two names", async () => {
+    const cities = async (dimension: string) => {
+      const filters = [["is", "visit:city_name", ["City 1", "City 2"]]];
+      const { results } = await data.engine.query({ ...asked([dimension], filters), metrics: ["events"] });
+      return results.map(({ dimensions, metrics }) => [...dimensions, ...metrics]);
+    };
+    expect((await cities("visit:city_name")).map(([city]) => city).sort()).toEqual(["City 1", "City 2"]);
+    expect(await cities("visit:city_name")).toEqual(await cities("visit:city"));
   });
 });

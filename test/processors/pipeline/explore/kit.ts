@@ -8,6 +8,7 @@ import { keyedHash } from "../../../../processors/crypto.ts";
 import { duckdbExplorer } from "../../../../processors/explorers/duckdb.ts";
 import type { Explorer } from "../../../../processors/explorers/explorer.ts";
 import type { ArchiveRow } from "../../../../processors/model/archive.ts";
+import type { Place } from "../../../../processors/model/place.ts";
 import { partitionKeyOf, type StreamLine } from "../../../../processors/model/streamfile.ts";
 import { ShardWorker } from "../../../../processors/pipeline/aggregate.ts";
 import { compact } from "../../../../processors/pipeline/compact.ts";
@@ -36,7 +37,12 @@ export interface Archived {
 /** `repeats`: every row stands in two files, as after a crash between writing and committing. */
 export async function archived(
   lines: readonly StreamLine[],
-  { site, zone = "UTC", repeats = false }: { site: string; zone?: string; repeats?: boolean },
+  {
+    site,
+    zone = "UTC",
+    repeats = false,
+    place,
+  }: { site: string; zone?: string; repeats?: boolean; place?: (ip: string) => Place },
 ): Promise<Archived> {
   const clock = manualClock(lines[0]?.arrival ?? 0);
   const store = memoryStore({ clock });
@@ -49,6 +55,7 @@ export async function archived(
     hash: keyedHash,
     randomBytes: (length: number) => new Uint8Array(length).fill(7),
     country: () => "",
+    place,
     archive: {
       write: async (more: readonly ArchiveRow[]) => void rows.push(...more),
       close: async () => {},

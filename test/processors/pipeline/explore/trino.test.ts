@@ -7,6 +7,7 @@ import {
   AGENT_DIMENSIONS,
   ENTRY_HOSTNAME,
   EXIT_HOSTNAME,
+  PLACE_DIMENSIONS,
   VISIT_DIMENSIONS,
 } from "../../../../processors/model/dimensions.ts";
 import { totalsStatement } from "../../../../processors/pipeline/explore/archive.ts";
@@ -90,7 +91,14 @@ const statements: readonly (readonly [string, Statement])[] = [
   ["a sum of everything", query({})],
   ["a series by day", query({ dimensions: ["time:day"] })],
   ...[
-    ...[...VISIT_DIMENSIONS, ...AGENT_DIMENSIONS, ENTRY_HOSTNAME, EXIT_HOSTNAME, "visit:exit_page"],
+    ...[
+      ...VISIT_DIMENSIONS,
+      ...AGENT_DIMENSIONS,
+      ...PLACE_DIMENSIONS,
+      ENTRY_HOSTNAME,
+      EXIT_HOSTNAME,
+      "visit:exit_page",
+    ],
     ...["event:page", "event:goal", "event:props:it's"],
   ].map(
     (dimension) =>

@@ -282,7 +282,7 @@ describe("a request's filters and extras", () => {
     ["filters[0]", /at most/, { filters: [["has_not_done", ["is", "event:goal", ["signup"]], {}]] }],
     ["filters[0][1]", /segment/, { filters: [["is", "segment", [1]]] }],
     ["filters[0][1]", /date_range/, { filters: [["is", "time:day", ["2026-01-01"]]] }],
-    ["filters[0][1]", /not recorded/, { filters: [["is", "visit:city", ["1"]]] }],
+    ["filters[0][1]", /unknown dimension/, { filters: [["is", "visit:street", ["1"]]] }],
     [
       "filters[0][3].case_sensitive",
       /true or false/,
@@ -294,7 +294,7 @@ describe("a request's filters and extras", () => {
       { filters: [["is", "event:page", ["/"], { accents: true }]] },
     ],
     ["filters[0]", /at most/, { filters: [["not", ["is", "event:page", ["/"]], {}]] }],
-    ["dimensions[0]", /not recorded/, { dimensions: ["visit:region_name"] }],
+    ["dimensions[0]", /unknown dimension/, { dimensions: ["visit:street"] }],
     ["dimensions[1]", /twice/, { dimensions: ["time:day", "time:day"] }],
     ["metrics[1]", /twice/, { metrics: ["visitors", "visitors"] }],
     ["include.time_labels", /time dimension/, { include: { time_labels: true } }],
