@@ -21,6 +21,7 @@ interface ImportFlags {
   readonly all: boolean;
   readonly map?: string;
   readonly hostname?: string;
+  readonly places?: string;
   readonly stream?: string;
   readonly store?: string;
 }
@@ -42,6 +43,7 @@ export function addImport(program: Command, log: (line: string) => void): void {
     .option("--all", "count every request of a log, whatever its method, status and path", false)
     .option("--map <file>", 'JSON that names the columns, e.g. {"time": "When", "url": "Page"}')
     .option("--hostname <name>", "host name of pages whose lines name none (default: the site)", hostname)
+    .option("--places <file>", "a table of cities (.mmdb), where no server counts that has one")
     .addOption(
       new Option("--stream <kinesis:name>", "put the records into a Kinesis stream instead of a file"),
     )
@@ -74,6 +76,7 @@ export function addImport(program: Command, log: (line: string) => void): void {
           all: flags.all,
           hostname: flags.hostname ?? hostOf(flags.site.id),
           mapping,
+          places: flags.places,
           stream: flags.stream,
           store: flags.store,
           log,

@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { systemClock } from "../../processors/crypto.ts";
+import { ClickstreamError } from "../../processors/errors.ts";
 import { committedTo, listShards, logEnd } from "../../processors/pipeline/commit.ts";
 import { type ImportResult, importFile } from "../../processors/pipeline/import/importer.ts";
 import type { ImportEntry } from "../../processors/pipeline/import/ledger.ts";
@@ -23,6 +24,8 @@ export interface ImportingOptions extends FileSettings {
   /** `kinesis:NAME` and `dynamodb:TABLE` instead of files. */
   readonly stream?: string | undefined;
   readonly store?: string | undefined;
+  /** File of a table of regions and cities, where no server counts; default: they are not known. */
+  readonly places?: string | undefined;
   readonly log: (line: string) => void;
   readonly onProgress?: (entry: ImportEntry) => void;
 }
@@ -98,6 +101,12 @@ export async function runImport(path: string, options: ImportingOptions): Promis
   return result;
 }
 
+/** An error of another thread has lost its class on the way, but not what it says. */
+const asOurs = (error: Error): Error =>
+  error.name === "ClickstreamError"
+    ? new ClickstreamError((error as ClickstreamError).code, error.message, { cause: error })
+    : error;
+
 /**
  * Has the stream counted in a thread, where no other process does. Compacting and recounting go on in this thread
  * meanwhile: reading the file leaves it half idle, and the one that counts is the slowest.
@@ -121,7 +130,7 @@ class Counter {
 
   /** On AWS the functions count. */
   async countIfNobodyDoes(): Promise<void> {
-    const { dataDirectory, stream, store, log } = this.#options;
+    const { dataDirectory, stream, store, places, log } = this.#options;
     if (this.#worker || stream || store) return;
     const lock = lockCounting(dataDirectory);
     if (!lock) return;
@@ -129,12 +138,12 @@ class Counter {
     await this.#house.disposeAsync();
     const url = new URL(`importcounter.${import.meta.url.split(".").at(-1)}`, import.meta.url);
     const worker = new Worker(url, {
-      workerData: { dataDirectory, sites: [] },
+      workerData: { dataDirectory, sites: [], places },
       resourceLimits: COUNTER_HEAP,
     });
     this.#worker = worker;
     await new Promise<void>((resolve, reject) => {
-      worker.once("error", reject);
+      worker.once("error", (error) => reject(asOurs(error)));
       worker.on("message", (message: "ready" | { readonly log: string }) => {
         if (message === "ready") resolve();
         else log(message.log);

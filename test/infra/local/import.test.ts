@@ -9,8 +9,13 @@ import { gzipSync, zstdCompressSync } from "node:zlib";
 import { zipSync } from "fflate";
 import { ByteWriter, parquetWrite } from "hyparquet-writer";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { closedJournals, readJournal } from "../../../processors/archives/journals.ts";
+import { journalFolder, rowOf } from "../../../processors/archives/layout.ts";
+import { decodeParquet } from "../../../processors/archives/parquet.ts";
+import { parquetFiles } from "../../../processors/archives/parquetfiles.ts";
 import { temporary } from "../../e2e/kit.ts";
 import { query } from "../../kit/client.ts";
+import { mmdb } from "../../kit/mmdb.ts";
 import { Random } from "../../kit/random.ts";
 import { runCommand, type ServerProcess, startServer } from "../../kit/server.ts";
 import { randomLog } from "../../processors/pipeline/import/kit.ts";
@@ -71,6 +76,34 @@ it(`counts once a log whose import is killed again and again (RIVULET_SEED=${SEE
   };
   expect((await numbers("calm.example"))[0]).toBe(events - bots);
 }, 180_000);
+
+it("looks places up in a table that is given, and says what is wrong with one that is none", async () => {
+  const stopped = await temporary("places");
+  try {
+    const log = join(stopped.path, "access.log");
+    const places = join(stopped.path, "cities.mmdb");
+    const agent = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/142.0.0.0 Safari/537.36";
+    await writeFile(log, `1.2.3.4 - - [10/Mar/2026:10:00:00 +0000] "GET /a HTTP/1.1" 200 1 "-" "${agent}"\n`);
+    const args = ["import", "--data", stopped.path, "--site", "shop.example", "--places", places, log];
+    const refused = await runCommand(args);
+    expect(refused).toMatchObject({
+      code: 1,
+      output: expect.stringMatching(/rivulet: --places .*cities\.mmdb: no table in MaxMind's format/),
+    });
+    const city = { country: { iso_code: "KR" }, city: { names: { en: "Busan" } } };
+    await writeFile(places, mmdb("GeoLite2-City", { "1.2.3.0/24": city }));
+    expect(await runCommand(args)).toMatchObject({ code: 0 });
+    const archive = join(stopped.path, "archive");
+    const rows = [];
+    for (const name of await closedJournals(archive))
+      rows.push(...(await readJournal(join(journalFolder(archive), name))));
+    for (const path of await parquetFiles(archive)) rows.push(...(await decodeParquet(await readFile(path))));
+    const cities = rows.map((values) => rowOf(values).visit_city);
+    expect(cities).toEqual(["Busan"]);
+  } finally {
+    await stopped.remove();
+  }
+}, 60_000);
 
 it("adds to what a running server counts, and knows a file again that was packed otherwise", async () => {
   const log = randomLog(new Random(SEED + 1), 400);
