@@ -29,8 +29,8 @@ export default defineConfig({
     hookTimeout: 120_000,
     expect: { poll: { timeout: 20_000 } },
     pool: "forks",
-    // One more than cores: many tests wait for servers, browsers and clocks.
-    maxWorkers: 3,
+    // Twice two cores: many tests wait for servers, browsers and clocks.
+    maxWorkers: 4,
     projects: [
       // In this order, which is that of their names: what waits for other processes first.
       { extends: true, test: { name: "aws", include: TEMPLATES, isolate: false } },
