@@ -276,6 +276,8 @@ async function ask(signal: AbortSignal): Promise<void> {
         report.hidden = live?.has_events === false;
         report.classList.remove("pending", "blank");
         if (live) strip.update(live, numbers.meta);
+        // It answered: should it go before the first live answer, these numbers are known to be of now.
+        else light.alive(view);
         afterFrame(headStart);
       },
     ),

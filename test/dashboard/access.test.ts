@@ -196,7 +196,9 @@ describe("by keyboard alone", () => {
     await dialog.getByRole("button", { name: "Next" }).press("Enter");
     await expect.poll(() => dialog.getByRole("status").textContent()).toBe("51–60 of 60");
     await dialog.getByLabel("Sort by").selectOption("event:page asc");
-    await expect.poll(() => JSON.stringify(fixture.queries.at(-1)?.order_by)).toBe('[["event:page","asc"]]');
+    // Not the last one: the page behind the dialog may still ask what the back button wanted.
+    const orders = (): string[] => fixture.queries.map(({ order_by }) => JSON.stringify(order_by) ?? "");
+    await expect.poll(orders).toContain('[["event:page","asc"]]');
     await dialog.getByLabel("Search").fill("page-1");
     await expect.poll(() => dialog.getByRole("status").textContent()).toBe("1–10 of 10");
     await expect

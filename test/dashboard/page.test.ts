@@ -69,7 +69,7 @@ describe("first paint", () => {
     const { page, problems } = await visit({ visitors: 12 });
     await expect.poll(() => tile(page, "visitors").textContent()).toBe("1,200");
     expect(await tile(page, "bounce_rate").textContent()).toBe("42%");
-    expect(await textOf(page, "[data-metric=visitors] .change")).toBe("25%");
+    await expect.poll(() => textOf(page, "[data-metric=visitors] .change")).toBe("25%");
     expect(await textOf(page, "[data-metric=visitors] .margin")).toBe("");
     await expect.poll(() => textOf(page, "#current")).toBe("12");
     expect(await textOf(page, ".fresh")).toMatch(/^Complete to \d\d:\d\d:\d\d, 1\.2s behind$/);
