@@ -14,6 +14,8 @@ import { countryOf, visitAttributes } from "../../processors/pipeline/enrich/vis
 
 const MINUTE = 60_000;
 const GAP = 30 * MINUTE;
+/** A visitor not heard of for longer begins anew: docs/exactness.md. */
+const REMEMBERED = 24 * 60 * MINUTE;
 const DAY = 24 * 60 * MINUTE;
 
 export interface Visit {
@@ -109,6 +111,8 @@ export class Oracle {
   readonly #options: OracleOptions;
   readonly #facts = new Map<string, SiteFacts>();
   readonly #visits = new Map<string, Visit[]>();
+  /** When the newest batch of each visitor was received. */
+  readonly #heard = new Map<string, number>();
   readonly #batches = new Set<string>();
 
   constructor(lines: readonly StreamLine[], options: OracleOptions) {
@@ -156,6 +160,9 @@ export class Oracle {
     for (const { reason } of batch.rejects) this.#reject(reason, 1);
     if (batch.events.length === 0) return;
     const visitor = this.#visitor(batch, envelope, agentText);
+    const visits = this.#recall(visitor, envelope.at) ?? [];
+    this.#visits.set(visitor, visits);
+    this.#heard.set(visitor, Math.max(this.#heard.get(visitor) ?? 0, envelope.at));
     let facts = this.#facts.get(batch.site);
     if (!facts) {
       facts = { hits: [], visits: [], reports: [], late: 0 };
@@ -178,7 +185,7 @@ export class Oracle {
           ["visit:entry_page_hostname", event.url.hostname],
         ]);
       };
-      this.#event(event, visitor, attributes, facts);
+      this.#event(event, { visitor, visits, attributes, facts });
     }
   }
 
@@ -187,15 +194,26 @@ export class Oracle {
     if (batch.visitor !== "") return JSON.stringify([batch.site, "chosen", batch.visitor]);
     const day = Math.floor(envelope.at / DAY);
     const on = (of: number) => JSON.stringify([batch.site, of, envelope.ip, agent]);
-    if (this.#visits.has(on(day))) return on(day);
+    if (this.#recall(on(day), envelope.at)) return on(day);
     const earliest = Math.min(...batch.events.map(({ at }) => at));
-    const goesOn = this.#visits.get(on(day - 1))?.some(({ last }) => last + GAP >= earliest);
+    const goesOn = this.#recall(on(day - 1), envelope.at)?.some(({ last }) => last + GAP >= earliest);
     return goesOn ? on(day - 1) : on(day);
   }
 
-  #event(event: ClickEvent, visitor: string, attributes: () => Map<string, string>, facts: SiteFacts): void {
-    const visits = this.#visits.get(visitor) ?? [];
-    this.#visits.set(visitor, visits);
+  /** A visitor's visits, as long as they are remembered. */
+  #recall(visitor: string, at: number): Visit[] | undefined {
+    return at - (this.#heard.get(visitor) ?? at) > REMEMBERED ? undefined : this.#visits.get(visitor);
+  }
+
+  #event(
+    event: ClickEvent,
+    {
+      visitor,
+      visits,
+      attributes,
+      facts,
+    }: { visitor: string; visits: Visit[]; attributes: () => Map<string, string>; facts: SiteFacts },
+  ): void {
     let visit: Visit | undefined;
     for (const candidate of visits)
       if (event.at >= candidate.first - GAP && event.at <= candidate.last + GAP) visit = candidate;
