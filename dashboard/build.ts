@@ -12,6 +12,7 @@ export interface StaticFile {
 
 /** The same page for frames of other sites: served under a policy that lets them, and with nothing to press that changes something. */
 export const EMBED_PATH = "/embed/";
+
 const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 
 /** Other languages have exactly the keys of English, and go out without repeating them. */

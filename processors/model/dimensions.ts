@@ -32,6 +32,14 @@ export const CITY_NAME = "visit:city_name";
 export const ENTRY_HOSTNAME = "visit:entry_page_hostname";
 export const EXIT_HOSTNAME = "visit:exit_page_hostname";
 
+/** Known of single events alone: rollups have no table of them. */
+export const ARCHIVE_DIMENSIONS = [
+  ...AGENT_DIMENSIONS,
+  ...PLACE_DIMENSIONS,
+  ENTRY_HOSTNAME,
+  EXIT_HOSTNAME,
+] as const;
+
 /** Moves while the visit goes on, so it is counted by signed corrections. */
 export const EXIT_PAGE = "visit:exit_page";
 

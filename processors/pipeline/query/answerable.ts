@@ -1,11 +1,5 @@
 /** Which questions have an answer, and which of them rollups hold: each dimension by itself, with the metrics it has. */
-import {
-  AGENT_DIMENSIONS,
-  ENTRY_HOSTNAME,
-  EXIT_HOSTNAME,
-  EXIT_PAGE,
-  PLACE_DIMENSIONS,
-} from "../../model/dimensions.ts";
+import { ARCHIVE_DIMENSIONS, EXIT_PAGE } from "../../model/dimensions.ts";
 import { bad } from "./fields.ts";
 import { asksBehaviour, filteredDimensions, isGoal, tableOf } from "./filter.ts";
 import type { Metric, QueryRequest } from "./request.ts";
@@ -28,13 +22,7 @@ const EXIT_UNKNOWN: ReadonlySet<Metric> = new Set([
 /** Dimensions whose rows have web vitals in rollups. */
 export const WITH_VITALS: ReadonlySet<string> = new Set(["event:page", "visit:device", "visit:country"]);
 
-/** Dimensions that rollups have no table of. */
-const OF_SINGLE_EVENTS: ReadonlySet<string> = new Set([
-  ...AGENT_DIMENSIONS,
-  ...PLACE_DIMENSIONS,
-  ENTRY_HOSTNAME,
-  EXIT_HOSTNAME,
-]);
+const OF_SINGLE_EVENTS: ReadonlySet<string> = new Set(ARCHIVE_DIMENSIONS);
 
 const isOfEvents = (dimension: string): boolean => dimension.startsWith("event:");
 export const isVital = (metric: Metric): boolean => /_p(75|95)$/.test(metric);

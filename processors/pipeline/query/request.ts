@@ -1,13 +1,10 @@
 /** A query as the Stats API takes it, checked field by field. Every refusal names the field. */
 import {
-  AGENT_DIMENSIONS,
+  ARCHIVE_DIMENSIONS,
   CITY_NAME,
   COUNTRY_NAME,
-  ENTRY_HOSTNAME,
-  EXIT_HOSTNAME,
   EXIT_PAGE,
   GOAL,
-  PLACE_DIMENSIONS,
   PROPS_PREFIX,
   VISIT_DIMENSIONS,
 } from "../../model/dimensions.ts";
@@ -49,14 +46,12 @@ export const TIME_DIMENSIONS = [
 ] as const;
 export type TimeDimension = (typeof TIME_DIMENSIONS)[number];
 
-const TABLE_DIMENSIONS: ReadonlySet<string> = new Set([
+/** All dimensions but those of time and of properties. */
+export const DIMENSIONS: ReadonlySet<string> = new Set([
   ...VISIT_DIMENSIONS,
-  ...AGENT_DIMENSIONS,
-  ...PLACE_DIMENSIONS,
+  ...ARCHIVE_DIMENSIONS,
   CITY_NAME,
   COUNTRY_NAME,
-  ENTRY_HOSTNAME,
-  EXIT_HOSTNAME,
   EXIT_PAGE,
   "event:page",
   "event:hostname",
@@ -69,6 +64,7 @@ export type Operator = (typeof OPERATORS)[number];
 
 /** About other events of the visit. */
 const BEHAVIOURS: ReadonlySet<unknown> = new Set(["has_done", "has_not_done"]);
+
 export type Filter =
   | {
       readonly kind: "test";
@@ -169,12 +165,12 @@ function noneTwice(names: readonly string[], field: string): void {
 }
 
 function parseDimension(name: unknown, index: number): string {
-  if (typeof name === "string" && (isTime(name) || TABLE_DIMENSIONS.has(name) || isProps(name))) return name;
+  if (typeof name === "string" && (isTime(name) || DIMENSIONS.has(name) || isProps(name))) return name;
   return bad(`dimensions[${index}]: ${unknownDimension(name)}`);
 }
 
 const unknownDimension = (name: unknown): string =>
-  `unknown dimension ${quote(name)}; known are ${[...TIME_DIMENSIONS, ...TABLE_DIMENSIONS].join(", ")}, ${PROPS_PREFIX}KEY`;
+  `unknown dimension ${quote(name)}; known are ${[...TIME_DIMENSIONS, ...DIMENSIONS].join(", ")}, ${PROPS_PREFIX}KEY`;
 
 const isProps = (name: string): boolean => name.startsWith(PROPS_PREFIX) && name.length > PROPS_PREFIX.length;
 
@@ -202,7 +198,7 @@ function parseFilter(value: unknown, field: string, depth: number): Filter {
     return bad(
       `${field}[0]: unknown operator ${quote(operator)}; known are and, or, not, ${OPERATORS.join(", ")}`,
     );
-  if (typeof first !== "string" || !(TABLE_DIMENSIONS.has(first) || isProps(first)))
+  if (typeof first !== "string" || !(DIMENSIONS.has(first) || isProps(first)))
     return bad(`${field}[1]: ${unfilterable(first)}`);
   const texts = list(values, `${field}[2]`, MAX_FILTER_VALUES).map((text, i) =>
     typeof text === "string" ? text : bad(`${field}[2][${i}]: not a string`),
