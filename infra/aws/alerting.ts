@@ -1,12 +1,11 @@
 /** Tells site owners what their rules find: a function that looks each minute, and the topic that it tells. */
 import { Duration } from "aws-cdk-lib";
-import { Rule, Schedule } from "aws-cdk-lib/aws-events";
-import { LambdaFunction } from "aws-cdk-lib/aws-events-targets";
 import { Alias } from "aws-cdk-lib/aws-kms";
 import { Topic } from "aws-cdk-lib/aws-sns";
 import { Construct } from "constructs";
 import { ENV } from "../../processors/env.ts";
 import { Handler } from "./function.ts";
+import { callEvery } from "./schedule.ts";
 import type { AnalyticsTable } from "./table.ts";
 
 export interface AlertingProps {
@@ -45,14 +44,9 @@ export class Alerting extends Construct {
     data.allowReading(this.handler);
     data.allowAlerts(this.handler);
     this.handler.allow(["sns:Publish"], this.topic.topicArn);
-    // The next minute is the retry.
-    this.handler.function.configureAsyncInvoke({ retryAttempts: 0, maxEventAge: Duration.minutes(1) });
-    new Rule(this, "EveryMinute", {
+    callEvery(this, "EveryMinute", this.handler, {
+      every: Duration.minutes(1),
       description: "Rivulet: alerts",
-      schedule: Schedule.rate(Duration.minutes(1)),
-      targets: [
-        new LambdaFunction(this.handler.function, { retryAttempts: 0, maxEventAge: Duration.minutes(1) }),
-      ],
     });
   }
 }

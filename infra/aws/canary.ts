@@ -1,12 +1,11 @@
 /** A click that is made every few minutes and must be in an answer within seconds: the whole path, as its users take it. */
 import { Duration } from "aws-cdk-lib";
 import { type Metric, Stats } from "aws-cdk-lib/aws-cloudwatch";
-import { Rule, Schedule } from "aws-cdk-lib/aws-events";
-import { LambdaFunction } from "aws-cdk-lib/aws-events-targets";
 import { Construct } from "constructs";
 import { ENV } from "../../processors/env.ts";
 import { Handler } from "./function.ts";
 import { ownMetric } from "./metrics.ts";
+import { callEvery } from "./schedule.ts";
 import type { AnalyticsTable } from "./table.ts";
 
 export interface CanaryProps {
@@ -52,13 +51,9 @@ export class Canary extends Construct {
       },
     });
     if (reader) this.handler.allow(["lambda:InvokeFunction"], reader.function.functionArn);
-    this.handler.function.configureAsyncInvoke({ retryAttempts: 0, maxEventAge: Duration.minutes(1) });
-    new Rule(this, "Schedule", {
+    callEvery(this, "Schedule", this.handler, {
+      every,
       description: "Rivulet: canary",
-      schedule: Schedule.rate(every),
-      targets: [
-        new LambdaFunction(this.handler.function, { retryAttempts: 0, maxEventAge: Duration.minutes(1) }),
-      ],
     });
   }
 

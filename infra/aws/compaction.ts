@@ -3,11 +3,10 @@
  * is due. A missed or doubled run does no harm.
  */
 import { Duration } from "aws-cdk-lib";
-import { Rule, RuleTargetInput, Schedule } from "aws-cdk-lib/aws-events";
-import { LambdaFunction } from "aws-cdk-lib/aws-events-targets";
 import { Construct } from "constructs";
 import { ENV } from "../../processors/env.ts";
 import { Handler } from "./function.ts";
+import { callEvery } from "./schedule.ts";
 import type { ClickStream } from "./stream.ts";
 import type { AnalyticsTable } from "./table.ts";
 
@@ -38,18 +37,10 @@ export class Compaction extends Construct {
     });
     data.allowReadingAndWriting(this.handler);
     clicks.allowReading(this.handler);
-    // The next minute is the retry.
-    this.handler.function.configureAsyncInvoke({ retryAttempts: 0, maxEventAge: Duration.minutes(1) });
-    new Rule(this, "EveryMinute", {
+    callEvery(this, "EveryMinute", this.handler, {
+      every: Duration.minutes(1),
       description: "Rivulet: compaction",
-      schedule: Schedule.rate(Duration.minutes(1)),
-      targets: [
-        new LambdaFunction(this.handler.function, {
-          event: RuleTargetInput.fromObject({ ifDue: true }),
-          retryAttempts: 0,
-          maxEventAge: Duration.minutes(1),
-        }),
-      ],
+      input: { ifDue: true },
     });
   }
 }

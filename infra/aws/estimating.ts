@@ -1,11 +1,10 @@
 /** Shows owners what the deployment costs: a function that works the estimate out each hour and notes it. */
 import { Duration } from "aws-cdk-lib";
-import { Rule, Schedule } from "aws-cdk-lib/aws-events";
-import { LambdaFunction } from "aws-cdk-lib/aws-events-targets";
 import { Construct } from "constructs";
 import { ENV } from "../../processors/env.ts";
 import type { CostEstimate } from "./estimate.ts";
 import { Handler } from "./function.ts";
+import { callEvery } from "./schedule.ts";
 import type { AnalyticsTable } from "./table.ts";
 
 export interface EstimatingProps {
@@ -32,14 +31,9 @@ export class Estimating extends Construct {
     data.allowOperations(this.handler);
     // It reads metrics of services that have no resources to name.
     this.handler.allow(["cloudwatch:GetMetricData"], "*");
-    // The next hour is the retry.
-    this.handler.function.configureAsyncInvoke({ retryAttempts: 0, maxEventAge: Duration.minutes(1) });
-    new Rule(this, "Hourly", {
+    callEvery(this, "Hourly", this.handler, {
+      every: Duration.hours(1),
       description: "Rivulet: what a month costs",
-      schedule: Schedule.rate(Duration.hours(1)),
-      targets: [
-        new LambdaFunction(this.handler.function, { retryAttempts: 0, maxEventAge: Duration.minutes(1) }),
-      ],
     });
   }
 }
