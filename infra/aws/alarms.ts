@@ -24,11 +24,12 @@ import type { Firewall } from "./firewall.ts";
 import type { Import } from "./import.ts";
 import type { Ingestion } from "./ingestion.ts";
 import { ownMetric } from "./metrics.ts";
+import type { AlarmOptions } from "./props.ts";
 import type { Serving } from "./serving.ts";
 import type { ClickStream } from "./stream.ts";
 import type { AnalyticsTable } from "./table.ts";
 
-export interface AlarmsProps {
+export interface AlarmsProps extends AlarmOptions {
   readonly data: AnalyticsTable;
   readonly clicks: ClickStream;
   readonly ingestion: Ingestion;
@@ -42,10 +43,6 @@ export interface AlarmsProps {
   readonly canary?: Canary | undefined;
   readonly firewall?: Firewall | undefined;
   readonly imports?: Import | undefined;
-  /** Address that is told; it must confirm once. Default: subscribe to the topic yourself. */
-  readonly email?: string | undefined;
-  /** Where the reader of an alarm finds the runbook; the section's anchor is appended. */
-  readonly runbook: string;
 }
 
 interface Watch {
@@ -67,11 +64,12 @@ export class Alarms extends Construct {
   constructor(scope: Construct, id: string, props: AlarmsProps) {
     super(scope, id);
     this.topic = new Topic(this, "Topic", { displayName: "Rivulet alarms", enforceSSL: true });
-    if (props.email) this.topic.addSubscription(new EmailSubscription(props.email));
+    const { email, runbook = "docs/runbook.md" } = props;
+    if (email) this.topic.addSubscription(new EmailSubscription(email));
     const tell = new SnsAction(this.topic);
     for (const { section, says, metric, above, minutes, action } of watches(props)) {
       const alarm = new Alarm(this, section, {
-        alarmDescription: `${says} What to do: ${props.runbook}#${section}`,
+        alarmDescription: `${says} What to do: ${runbook}#${section}`,
         metric,
         threshold: above,
         comparisonOperator: ComparisonOperator.GREATER_THAN_THRESHOLD,

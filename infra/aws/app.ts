@@ -20,9 +20,6 @@ export function rivuletStack(app: App, files: SiteFiles): { stack: Stack; rivule
   });
   const domain = text("domain");
   const certificate = text("certificate");
-  if ((domain === undefined) !== (certificate === undefined)) {
-    throw new Error("domain and certificate come together: -c domain=NAME -c certificate=ARN (of us-east-1)");
-  }
   const direct = text("direct");
   const budget = text("budget");
   const email = text("alarmEmail");
@@ -42,19 +39,12 @@ export function rivuletStack(app: App, files: SiteFiles): { stack: Stack; rivule
     archive: archive(text("archive")),
     imports: text("imports") === "true",
     reserveConcurrency: text("reserveConcurrency") === "true",
-    ...(domain && certificate
-      ? {
-          domain: {
-            name: domain,
-            certificate: Certificate.fromCertificateArn(stack, "Certificate", certificate),
-          },
-        }
-      : {}),
+    ...(domain && { domain }),
+    ...(certificate && { certificate: Certificate.fromCertificateArn(stack, "Certificate", certificate) }),
     scriptPath: text("scriptPath"),
     ingestPath: text("ingestPath"),
     ...(budget && { budget: { monthly: wholeNumber("budget", budget) } }),
-    ...(email && { alarmEmail: email }),
-    ...(runbook && { runbook }),
+    alarms: { ...(email && { email }), ...(runbook && { runbook }) },
   };
   const rivulet = new Rivulet(stack, "Rivulet", props);
   Tags.of(stack).add("app", "rivulet");

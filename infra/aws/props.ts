@@ -1,5 +1,7 @@
 /** What a deployment can be asked for, and what is checked of it while somebody is looking. */
 import { Duration } from "aws-cdk-lib";
+import type { ICertificate } from "aws-cdk-lib/aws-certificatemanager";
+import type { IHostedZone } from "aws-cdk-lib/aws-route53";
 import {
   ENV,
   formatSites,
@@ -16,8 +18,8 @@ import type { Capacity } from "./stream.ts";
 import type { UsersOptions } from "./users.ts";
 
 export interface RivuletProps extends OwnPaths {
-  /** The sites that are counted; events of others are refused. At least one. */
-  readonly sites: readonly SiteSetting[];
+  /** The sites that are counted, each as `ID[@TIMEZONE]` or in its parts; events of others are refused. At least one. */
+  readonly sites: readonly (string | SiteSetting)[];
   /** What the site serves, by URL path. Default: dashboard and collector; and the demo shop, if a site is called `demo`. */
   readonly files?: SiteFiles;
   /** Default: one provisioned shard. */
@@ -64,8 +66,12 @@ export interface RivuletProps extends OwnPaths {
    * shard. Default: clicks.
    */
   readonly tracing?: "all" | "clicks";
-  /** Own name, with a certificate of us-east-1. Default: CloudFront's. */
-  readonly domain?: SiteDomain;
+  /** Own name. Default: CloudFront's. */
+  readonly domain?: string;
+  /** For `domain`, of us-east-1, where CloudFront reads certificates. */
+  readonly certificate?: ICertificate;
+  /** Where the records of `domain` are made. Default: you point it at the distribution yourself. */
+  readonly hostedZone?: IHostedZone;
   /**
    * Clicks every few minutes as a browser does, and alarms when the click is not in an answer in time. Where readers need a
    * key it asks the function that answers, which its role may call, and not through the API. Default: true.
@@ -84,15 +90,20 @@ export interface RivuletProps extends OwnPaths {
    * metrics that its alarm looks at. Default: none.
    */
   readonly budget?: { readonly monthly: number };
-  /** Who is told of alarms. */
-  readonly alarmEmail?: string;
-  /** Where the runbook can be read. Default: docs/runbook.md of the repository. */
-  readonly runbook?: string;
+  /** Who is told of alarms, and where they say the runbook can be read. Default: nobody, and docs/runbook.md of the repository. */
+  readonly alarms?: AlarmOptions;
   /**
    * Keeps executions for each function, so that no other function of the account can starve them, and bounds the
    * bill. Off by default: a new account has ten executions in all and may not keep any.
    */
   readonly reserveConcurrency?: boolean;
+}
+
+export interface AlarmOptions {
+  /** Must confirm once. Others subscribe to the topic of the output `AlarmTopic`. */
+  readonly email?: string;
+  /** The anchor of the alarm's section is appended. */
+  readonly runbook?: string;
 }
 
 /** Lambda's environment holds 4 KB; the other variables and their names need well under a quarter of it. */
@@ -121,6 +132,10 @@ export function checkedPath(path: string | undefined): string | undefined {
   return path;
 }
 
+/** The sites in their parts. Throws on a text that is not `ID[@TIMEZONE]`. */
+export const sitesOf = ({ sites }: RivuletProps): SiteSetting[] =>
+  sites.flatMap((site) => (typeof site === "string" ? parseSites(site) : [site]));
+
 /** Sites as the handlers' environment has them. Throws on a zone that does not exist, and when there are too many. */
 export function checkedSites(sites: readonly SiteSetting[]): string {
   const text = formatSites(sites);
@@ -132,6 +147,14 @@ export function checkedSites(sites: readonly SiteSetting[]): string {
     );
   }
   return text;
+}
+
+/** The own name, if there is one. Throws when it has no certificate, or something that belongs to it is given without it. */
+export function domainOf({ domain: name, certificate, hostedZone }: RivuletProps): SiteDomain | undefined {
+  if (name !== undefined && certificate) return { name, certificate, ...(hostedZone && { hostedZone }) };
+  if (name !== undefined) throw new Error(`domain ${name}: needs a certificate, of us-east-1`);
+  if (certificate || hostedZone) throw new Error("certificate and hostedZone: need the domain they are for");
+  return undefined;
 }
 
 /** Whether pages report to the API itself. Throws when that is asked for together with what it would go around. */

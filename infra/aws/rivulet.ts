@@ -21,10 +21,12 @@ import { Observability } from "./observability.ts";
 import {
   checkedPath,
   checkedSites,
+  domainOf,
   latenessFor,
   type RivuletProps,
   reportsDirectly,
   sessionOf,
+  sitesOf,
 } from "./props.ts";
 import { Rebuild } from "./rebuild.ts";
 import { Serving } from "./serving.ts";
@@ -65,10 +67,9 @@ export class Rivulet extends Construct {
       enhancedFanOut: fanOut = false,
     } = props;
     const { auth = "public", canary: hasCanary = true, tracing = "clicks" } = props;
-    const sites = checkedSites([
-      ...props.sites,
-      ...(hasCanary ? [{ id: CANARY_SITE, timeZone: "UTC" }] : []),
-    ]);
+    const counted = sitesOf(props);
+    const sites = checkedSites([...counted, ...(hasCanary ? [{ id: CANARY_SITE, timeZone: "UTC" }] : [])]);
+    const domain = domainOf(props);
     const direct = reportsDirectly(props);
     const reportPath = props.ingestPath ?? "/v1/events";
     const tracesInvocations = tracing === "all";
@@ -144,10 +145,10 @@ export class Rivulet extends Construct {
       files:
         props.files ??
         builtSiteFiles({
-          demo: props.sites.some((site) => site.id === "demo"),
+          demo: counted.some((site) => site.id === "demo"),
           login: this.users !== undefined,
         }),
-      domain: props.domain,
+      domain,
       scriptPath: checkedPath(props.scriptPath),
       ingestPath: props.ingestPath,
       signInOrigin: this.users?.domain.baseUrl(),
@@ -157,7 +158,7 @@ export class Rivulet extends Construct {
     this.imports = props.imports
       ? new Import(this, "Import", { clicks: this.clicks, data: this.data, sites, concurrency: keep(2) })
       : undefined;
-    const url = `https://${props.domain?.name ?? this.site.distribution.distributionDomainName}`;
+    const url = `https://${domain?.name ?? this.site.distribution.distributionDomainName}`;
     if (this.users) this.site.offerSignIn(this.users.admit(url));
     const reportUrl = direct ? this.ingestion.api.urlForPath(reportPath) : url + reportPath;
     this.canary = hasCanary
@@ -193,8 +194,7 @@ export class Rivulet extends Construct {
       compaction: this.compaction,
       serving: this.serving,
       imports: this.imports,
-      email: props.alarmEmail,
-      runbook: props.runbook ?? "docs/runbook.md",
+      ...props.alarms,
     });
     this.observability = new Observability(this, "Observability", {
       ...{ clicks, data, ingestion, aggregation, compaction, serving, estimate },
@@ -204,7 +204,11 @@ export class Rivulet extends Construct {
 
     const outputs: readonly (readonly [id: string, value: string | undefined, description: string])[] = [
       ["Dashboard", `${url}/`, "Dashboard"],
-      ["Snippet", tag(url, props, reportUrl), "Paste this into the pages of your site"],
+      [
+        "Snippet",
+        tag(url, counted[0]!.id, reportUrl, props.scriptPath),
+        "Paste this into the pages of your site",
+      ],
       [
         "Operations",
         this.observability.url,
@@ -234,7 +238,7 @@ export class Rivulet extends Construct {
 }
 
 /** What to paste for the first site; it says where to report to unless that is where the script comes from. */
-function tag(url: string, { sites, scriptPath = "/c.js" }: RivuletProps, reportUrl: string): string {
+function tag(url: string, site: string, reportUrl: string, scriptPath = "/c.js"): string {
   const reportTo = reportUrl === `${url}/v1/events` ? "" : ` data-api="${reportUrl}"`;
-  return `<script defer src="${url}${scriptPath}"${reportTo} data-site="${sites[0]!.id}"></script>`;
+  return `<script defer src="${url}${scriptPath}"${reportTo} data-site="${site}"></script>`;
 }

@@ -591,13 +591,12 @@ describe("the distribution", () => {
     });
     const zone = { hostedZoneId: "Z1", zoneName: "example.com" };
     new Rivulet(stack, "Rivulet", {
-      sites: [{ id: "a", timeZone: "UTC" }],
+      sites: ["a@Asia/Seoul", { id: "b", timeZone: "UTC" }],
       files: new Map([["/", { body: new TextEncoder().encode("<!doctype html>") }]]),
-      domain: {
-        name: "stats.example.com",
-        certificate: Certificate.fromCertificateArn(stack, "Certificate", CERTIFICATE),
-        hostedZone: HostedZone.fromHostedZoneAttributes(stack, "Zone", zone),
-      },
+      domain: "stats.example.com",
+      certificate: Certificate.fromCertificateArn(stack, "Certificate", CERTIFICATE),
+      hostedZone: HostedZone.fromHostedZoneAttributes(stack, "Zone", zone),
+      canary: false,
     });
     const named = Template.fromStack(stack);
     named.hasResourceProperties("AWS::CloudFront::Distribution", {
@@ -612,6 +611,10 @@ describe("the distribution", () => {
         HostedZoneId: "Z1",
         Type,
       });
+    // Sites may be named as on the command line.
+    named.hasResourceProperties("AWS::Lambda::Function", {
+      Environment: { Variables: Match.objectLike({ RIVULET_SITES: "a@Asia/Seoul,b@UTC" }) },
+    });
   });
 
   it("offers a new collector only when the consumers can read what it sends", () => {
@@ -646,7 +649,8 @@ describe("the distribution", () => {
   });
 
   it("takes an own domain only together with its certificate", () => {
-    expect(() => synthesise({ context: { domain: "stats.example.com" } })).toThrow(/domain and certificate/);
+    expect(() => synthesise({ context: { domain: "stats.example.com" } })).toThrow(/needs a certificate/);
+    expect(() => synthesise({ context: { certificate: CERTIFICATE } })).toThrow(/need the domain/);
   });
 });
 
