@@ -31,7 +31,6 @@ export interface ArchiveProps {
   readonly fanOut: boolean;
   /** Whether clicks come without their country. */
   readonly countries: Countries | undefined;
-  readonly tracesInvocations: boolean;
   readonly concurrency?: number | undefined;
 }
 
@@ -119,7 +118,6 @@ export class Archive extends Construct {
         ...props.environment,
       },
       countries: props.countries,
-      beginsTraces: props.tracesInvocations,
       concurrency: props.concurrency,
     });
     data.allowReadingAndWriting(this.handler);

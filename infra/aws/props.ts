@@ -60,9 +60,9 @@ export interface RivuletProps extends OwnPaths {
    */
   readonly direct?: boolean;
   /**
-   * `clicks`: the stream's consumers begin no traces and only add to those of clicks, one in a hundred, which begin at the
-   * API. `all`: they begin traces too. Lambda then records up to one invocation a second and a twentieth of the rest,
-   * which no rule can change; of a consumer that its stream calls each second that is nearly each, 13 dollars a month and
+   * `clicks`: the function that counts begins no traces and only adds to those of clicks, one in a hundred, which begin at
+   * the API. `all`: it begins traces too, as every other function does. Lambda then records up to one invocation a second and
+   * a twentieth of the rest, which no rule can change; its stream calls it each second, so that is 13 dollars a month and
    * shard. Default: clicks.
    */
   readonly tracing?: "all" | "clicks";

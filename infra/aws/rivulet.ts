@@ -100,7 +100,6 @@ export class Rivulet extends Construct {
           environment,
           fanOut,
           countries,
-          tracesInvocations,
           keep: props.archive === true ? {} : props.archive,
           concurrency: stream === "on-demand" ? undefined : keep(stream.shards * 2),
         })

@@ -75,11 +75,11 @@ describe("functions", () => {
         .of("AWS::Lambda::Function")
         .filter(([id]) => id.startsWith("Rivulet"))
         .map(([id, { Properties }]) => [id, Properties.TracingConfig?.Mode] as const);
-    const consumer = /^Rivulet(Aggregation|ArchiveConsumer)/;
+    const consumer = /^RivuletAggregation/;
     for (const [id, mode] of tracing(cloud))
       expect(mode, id).toBe(consumer.test(id) ? "PassThrough" : "Active");
     for (const [id, mode] of tracing(full)) expect(mode, id).toBe("Active");
-    // What the consumers add to the traces of clicks is sent with their own permission.
+    // What it adds to the traces of clicks is sent with its own permission.
     const policies = cloud.of("AWS::IAM::Policy").filter(([id]) => consumer.test(id));
     expect(policies).toHaveLength(1);
     for (const [, { Properties }] of policies)
