@@ -6,7 +6,7 @@ import { readFile } from "node:fs/promises";
 import { type CityResponse, Reader } from "mmdb-lib";
 import { ClickstreamError } from "../errors.ts";
 import { NOWHERE, type Place } from "../model/place.ts";
-import { publicAddress } from "./country.ts";
+import { publicAddress } from "./address.ts";
 
 /**
  * The table is held in memory, 60 to 130 MB, and a lookup takes some microseconds. Names are the English ones. Private,

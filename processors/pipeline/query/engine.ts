@@ -8,6 +8,7 @@ import { firstHour } from "../editions.ts";
 import { archiveFrom, hoursFrom, isMinuteKept, minutesFrom } from "../expiry.ts";
 import type { FeedEntry } from "../feed.ts";
 import { type Freshness, quietUntil, waitingMs } from "../freshness.ts";
+import { chunksOf } from "../portions.ts";
 import type { Reconciled } from "../reconcile.ts";
 import { isListed, type Site, SiteDirectory } from "../sites.ts";
 import {
@@ -184,7 +185,7 @@ export class QueryEngine {
       );
     };
     const begun = cut(question.time, range, site.timeZone).filter(({ from }) => from <= plan.now);
-    const [first, ...others] = inPortions(begun, BUCKETS_AT_ONCE);
+    const [first, ...others] = chunksOf(begun, BUCKETS_AT_ONCE);
     // Before anything is answered: what is refused is refused with the first.
     return { query, portions: portionsOf([first ? await count(first) : []], others, count) };
   }
@@ -417,12 +418,6 @@ async function* portionsOf<T>(
 ): AsyncGenerator<readonly ResultRow[]> {
   yield* ready;
   for (const one of others) yield await make(one);
-}
-
-function inPortions<T>(items: readonly T[], size: number): T[][] {
-  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) =>
-    items.slice(i * size, (i + 1) * size),
-  );
 }
 
 /** Refusals of the range compared with must not blame date_range. */
