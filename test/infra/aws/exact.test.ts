@@ -213,7 +213,7 @@ async function nextEvent(): Promise<Json> {
   return expect.fail("nothing waits");
 }
 
-const rounds = Number(process.env.RIVULET_ROUNDS ?? 8);
+const rounds = Number(process.env.RIVULET_ROUNDS ?? 5);
 const perRound = Math.floor((traffic.length * 0.6) / (rounds + 2));
 
 describe(`counts through the cloud's shape (RIVULET_SEED=${SEED})`, () => {

@@ -15,7 +15,7 @@ import { Random } from "../../kit/random.ts";
 import { HOUR, post, SITE, view } from "./lines.ts";
 import { rig } from "./rig.ts";
 
-const EVENTS = Number(process.env.RIVULET_FLOOD ?? 100_000);
+const EVENTS = Number(process.env.RIVULET_FLOOD ?? 50_000);
 const SEED = Number(process.env.RIVULET_SEED ?? 20_260_104);
 const PER_BATCH = 100;
 /** Every hundredth event is a view of a page that exists. */
