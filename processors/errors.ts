@@ -23,3 +23,10 @@ export class ClickstreamError extends Error {
 export function invariant(condition: boolean, message: () => string): asserts condition {
   if (!condition) throw new ClickstreamError("invariant", message());
 }
+
+/**
+ * Whether an error is ours although its code blames the caller: a driver that does not find its table or stream says
+ * `not_found` as well, with the service's answer as cause.
+ */
+export const isOurFault = ({ code, cause }: ClickstreamError): boolean =>
+  code === "not_found" && cause !== undefined;

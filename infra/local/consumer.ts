@@ -62,7 +62,9 @@ export class Consumer {
   /** Says that a record was put. */
   wake(): void {
     const now = this.#options.clock.now();
-    for (const reader of this.#readers.values()) {
+    for (const [id, reader] of this.#readers) {
+      // Nothing more comes there, and nobody would say that it is counted.
+      if (this.#finished.has(id)) continue;
       reader.announced++;
       reader.pendingSince ??= now;
       reader.wake();

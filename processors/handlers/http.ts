@@ -1,7 +1,7 @@
 /** The query API in API Gateway's proxy form: reads requests, and makes replies with a status per error code and an ETag per body. */
 import { createHash } from "node:crypto";
 import type { APIGatewayProxyEvent, APIGatewayProxyResult } from "aws-lambda";
-import { ClickstreamError, type ErrorCode } from "../errors.ts";
+import { ClickstreamError, type ErrorCode, isOurFault } from "../errors.ts";
 import { StillRunning } from "../pipeline/explore/running.ts";
 import type { CsvExport } from "../pipeline/query/api.ts";
 
@@ -94,9 +94,7 @@ export function refusal(error: unknown, requestId: string, signIn?: string): API
 }
 
 function statusOf(error: unknown): number {
-  if (!(error instanceof ClickstreamError)) return 500;
-  // A driver that does not find its table says not_found as well, with the service's answer as cause: that is ours.
-  if (error.code === "not_found" && error.cause !== undefined) return 500;
+  if (!(error instanceof ClickstreamError) || isOurFault(error)) return 500;
   return STATUS[error.code] ?? 500;
 }
 

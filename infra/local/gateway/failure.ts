@@ -1,5 +1,5 @@
 /** What becomes of an error on its way to a client: the caller's own mistakes are named, ours only numbered. */
-import { ClickstreamError, type ErrorCode } from "../../../processors/errors.ts";
+import { ClickstreamError, type ErrorCode, isOurFault } from "../../../processors/errors.ts";
 import { type HttpResponse, jsonResponse } from "./http.ts";
 
 /** Takes one line for the operator. It never holds client data: an operation, an id and what went wrong. */
@@ -18,7 +18,7 @@ const retried: Partial<Record<ErrorCode, string>> = { throttled: "1", unavailabl
 /** The answer to an error that a handler threw. `id` finds it in the log again. */
 export function failure(error: unknown, operation: string, id: string, log: Log): HttpResponse {
   if (error instanceof ClickstreamError) {
-    const known = told[error.code];
+    const known = isOurFault(error) ? undefined : told[error.code];
     if (known !== undefined) return jsonResponse(known.status, { error: error.message }, known.headers);
     const seconds = retried[error.code];
     if (seconds !== undefined) {

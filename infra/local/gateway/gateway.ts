@@ -142,7 +142,9 @@ export function createGateway(options: GatewayOptions): Gateway {
       if (gone.signal.aborted) return;
       result = failure(error, endpoint?.name ?? "route", id, log);
     }
-    if (result !== undefined) reply(request, response, result, closing);
+    if (result === undefined) return;
+    const onFault = (error: unknown): void => logFault(error, endpoint?.name ?? "route", id, log);
+    reply(request, response, result, { closing, onFault });
   }
 
   interface Incoming {
@@ -164,7 +166,10 @@ export function createGateway(options: GatewayOptions): Gateway {
     const span = trace(headers["x-amzn-trace-id"]);
     const finish = (result: HttpResponse, reason?: RejectReason): void => {
       if (reason !== undefined) onReject(reason);
-      reply(request, response, result, closing);
+      reply(request, response, result, {
+        closing,
+        onFault: (error) => logFault(error, endpoint.name, id, log),
+      });
       span.end({ method, path, status: result.status });
     };
     const encoding = headers["content-encoding"];

@@ -4,12 +4,19 @@ import { Readable } from "node:stream";
 import { discard } from "./body.ts";
 import { type HttpResponse, matchesEtag, secured } from "./http.ts";
 
-/** Answers once; later calls, and answers to a client that has gone, do nothing. `closing`: no further request here. */
+export interface ReplyOptions {
+  /** No further request on this connection. */
+  readonly closing: boolean;
+  /** Told of what ends an answer in its middle, where no status can say it any more. */
+  readonly onFault: (error: unknown) => void;
+}
+
+/** Answers once; later calls, and answers to a client that has gone, do nothing. */
 export function reply(
   request: IncomingMessage,
   response: ServerResponse,
   result: HttpResponse,
-  closing: boolean,
+  { closing, onFault }: ReplyOptions,
 ): void {
   if (response.headersSent || response.destroyed) return;
   let { status, body } = result;
@@ -32,7 +39,7 @@ export function reply(
     body = "";
   }
   response.writeHead(status, headers);
-  if (result.more && !isHead && status !== 304) send(response, body, result.more);
+  if (result.more && !isHead && status !== 304) send(response, body, result.more, onFault);
   else response.end(body);
   if (unread) discard(request);
 }
@@ -42,10 +49,14 @@ function send(
   response: ServerResponse,
   body: string | Uint8Array,
   more: NonNullable<HttpResponse["more"]>,
+  onFault: ReplyOptions["onFault"],
 ): void {
   const pieces = Readable.from(joined(body, more), { objectMode: false, highWaterMark: PIECE_CHARS });
-  // An error in the middle cannot be told in words any more; a cut connection says that the text is not whole.
-  pieces.on("error", () => response.destroy());
+  pieces.on("error", (error) => {
+    onFault(error);
+    // To the client a cut connection says that the text is not whole.
+    response.destroy();
+  });
   response.on("close", () => pieces.destroy());
   pieces.pipe(response);
 }

@@ -289,6 +289,15 @@ describe("reading", () => {
     if (status === 503) expect(Number(response.headers.get("retry-after"))).toBeGreaterThan(0);
   });
 
+  it("takes what a driver does not find for a fault, not for the reader's mistake", async () => {
+    const cause = new Error("ResourceNotFoundException");
+    trouble = new ClickstreamError("not_found", 'DynamoDB Query on table "t"', { cause });
+    const response = await fetch(`${running.url}/api/v2/sites`);
+    expect(response.status).toBe(500);
+    expect(await response.text()).not.toContain("DynamoDB");
+    expect(running.log[0]).toContain("ResourceNotFoundException");
+  });
+
   it("numbers a fault, so that its cause can be found in the log", async () => {
     trouble = new Error("broken", { cause: new Error("the deeper cause") });
     const response = await fetch(`${running.url}/api/v2/sites`);

@@ -69,8 +69,16 @@ it("have no body for HEAD", async () => {
   expect(await response.text()).toBe("");
 });
 
-it("break off, so that half a table is not taken for a whole one", async () => {
+it("break off, so that half a table is not taken for a whole one, and tell the operator why", async () => {
   const response = await fetch(`${running.url}/broken`);
   await expect(response.text()).rejects.toThrow();
+  expect(running.log.map((line) => JSON.parse(line))).toEqual([
+    {
+      level: "error",
+      operation: "GET /broken",
+      id: expect.any(String),
+      error: [expect.stringContaining("in the middle")],
+    },
+  ]);
   expect((await fetch(`${running.url}/long`, { method: "HEAD" })).status).toBe(200);
 });

@@ -46,9 +46,11 @@ async function started(commitMs: number) {
     poll(() => rests.find((rest) => rest.ms === ms), { within: 5_000, what: `a rest of ${ms} ms`, every: 1 });
   await restOf(POLL_MS);
   return {
+    clock,
     consumer,
     restOf,
     rests,
+    stream,
     async put() {
       const { envelope } = post({ at: NOON, e: [view("/")] });
       const data = new TextEncoder().encode(JSON.stringify(envelope));
@@ -84,6 +86,19 @@ describe("the consumer", () => {
     for (let i = 0; i < 5; i++) await put();
     await poll(async () => (await consumer.counters()).events === 5, { within: 5_000, what: "five events" });
     expect(new Set(rests.map(({ ms }) => ms))).toEqual(new Set([POLL_MS, 10_000]));
+    await consumer.close();
+  });
+
+  it("does not say that a shard which was read to its end is behind", async () => {
+    const { clock, consumer, put, stream } = await started(0);
+    stream.split("shardId-000000000000");
+    for (const events of [1, 2]) {
+      await put();
+      const isCounted = async () => (await consumer.counters()).events === events;
+      await poll(isCounted, { within: 5_000, what: `event ${events}` });
+      clock.advance(60_000);
+      await poll(() => consumer.lagMs() === 0, { within: 5_000, what: "nothing that waits", every: 1 });
+    }
     await consumer.close();
   });
 });
