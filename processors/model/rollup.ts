@@ -59,7 +59,7 @@ export class Rollup {
     return typeof stored === "function" ? stored() : stored && tableOf(stored);
   }
 
-  /** Takes a table, one with rows, that is read when somebody asks for it. */
+  /** Takes a table that is read when somebody asks for it. It may turn out to have no rows. */
   defer(dimension: string, read: () => DeferredTable): void {
     this.#tables.set(dimension, read);
   }
@@ -280,7 +280,7 @@ function tableOf(stored: StoredTable): Table {
 function isFilled(stored: StoredTable | undefined): boolean {
   if (stored instanceof Uint8Array) return stored.length > 0;
   if (stored instanceof Columns) return stored.bytes.length > 0;
-  if (typeof stored === "function") return true;
+  if (typeof stored === "function") return stored().values.length > 0;
   const table = stored && tableOf(stored);
   if (table) for (const measures of table.values()) if (!measures.isZero()) return true;
   return false;

@@ -64,15 +64,6 @@ export class Cells {
     return mask;
   }
 
-  /** Adds all places of a cell of `other`, which has as many. */
-  addFrom(cell: number, other: Cells, from: number): void {
-    const width = this.#width;
-    const sums = this.#sums;
-    const theirs = other.#sums;
-    for (let to = cell * width, at = from * width, end = to + width; to < end; to++, at++)
-      sums[to]! += theirs[at]!;
-  }
-
   #make(window: number, column: number, slot: number): number {
     const cell = this.#size++;
     if (cell === this.#windows.length) {
@@ -136,13 +127,6 @@ export class IntLists {
 
   isEmpty(list: number): boolean {
     return list >= this.#heads.length || this.#heads[list] === 0;
-  }
-
-  /** Adds everything in a list of `other`. */
-  addFrom(list: number, other: IntLists, from: number): void {
-    if (other.isEmpty(from)) return;
-    for (let link = other.#heads[from]!; link > 0; link = other.#next[link - 1]!)
-      this.addOnce(list, other.#values[link - 1]!);
   }
 
   /** Puts what a list holds into `gathered`, ascending; how many. Good until the next call. */

@@ -8,10 +8,11 @@ import { type EpochMs, MINUTE_MS } from "../model/time.ts";
 import { ByteReader, ByteWriter } from "../sketches/bytes.ts";
 import type { Store } from "../stores/store.ts";
 import type { Partial, PartialFold } from "./partial.ts";
-import { decodeJsonFeed, decodePartials, encodePartials } from "./partialbytes.ts";
+import { encodePartials } from "./partialbytes.ts";
+import { decodeJsonFeed, decodePartials } from "./partialreader.ts";
 import type { StateChange } from "./state.ts";
-import { readChange, STATE_VERSION, writeChange } from "./statebytes.ts";
-import { TextReader, TextWriter } from "./texts.ts";
+import { readChange, STATE_VERSION, textsOf, writeChange } from "./statebytes.ts";
+import { TextWriter } from "./texts.ts";
 
 export interface CommitHeader {
   readonly shard: string;
@@ -45,9 +46,8 @@ export const headerOf = ({
 /** Old commits and their slots stay for this long whatever has been compacted. */
 export const LOG_GRACE_MS = 60 * MINUTE_MS;
 
-/** The last version whose commits held whole rollups, and the last that held the feed as JSON. */
+/** The last version whose commits held whole rollups. */
 const ROLLUPS_VERSION = 2;
-const JSON_FEED_VERSION = 3;
 
 const logKey = (shard: string): string => `log/${shard}`;
 /** Sort key of what belongs to commit n. */
@@ -122,11 +122,7 @@ function readCommit(
         partials ??=
           version <= ROLLUPS_VERSION
             ? decodeOldPartials(new ByteReader(encoded))
-            : decodePartials(
-                new ByteReader(encoded),
-                new TextReader(behindChange()),
-                version <= JSON_FEED_VERSION ? decodeJsonFeed : undefined,
-              );
+            : decodePartials(encoded, textsOf(behindChange(), version), version);
         return partials;
       },
     },

@@ -15,7 +15,7 @@ import { type DeriveDeps, derive, markDerived } from "./derive.ts";
 import { areSame, dropRetired, type Editions, readEditions, spacesOf } from "./editions.ts";
 import { deleteExpired, isMinuteKept, minuteExpiry } from "./expiry.ts";
 import { atOnce, inPortions } from "./portions.ts";
-import { type Contribution, foldInto, type Granularity, hourOf, instantKey, partition } from "./rollups.ts";
+import { Bundle, foldInto, type Granularity, hourOf, instantKey, partition } from "./rollups.ts";
 import { listSites, type Site } from "./sites.ts";
 import { newestSnapshot } from "./snapshots.ts";
 
@@ -176,30 +176,37 @@ async function foldInSpace(
 ): Promise<number> {
   const now = clock.now();
   let written = 0;
-  const windows = new Map<
-    string,
-    { granularity: Granularity; start: number; contributions: Contribution[] }
-  >();
-  const gather = (granularity: Granularity, start: number, contribution: Contribution): void => {
+  const windows = new Map<string, { granularity: Granularity; start: number; bundles: Bundle[] }>();
+  const gather = (granularity: Granularity, start: number, bundle: Bundle): void => {
     const key = `${granularity}${start}`;
     const window = windows.get(key);
-    if (window) window.contributions.push(contribution);
-    else windows.set(key, { granularity, start, contributions: [contribution] });
+    if (window) window.bundles.push(bundle);
+    else windows.set(key, { granularity, start, bundles: [bundle] });
   };
   const days = new Set<LocalDate>();
+  const minutes = new Map<number, Bundle>();
   for (const { shard, n, partials } of commits) {
     for (const [minute, rollup] of partials.get(site.id)?.windows ?? []) {
-      if (isMinuteKept(site, minute, now)) gather("minute", minute, { shard, n, rollup });
+      const contribution = { shard, n, rollup };
+      const known = minutes.get(minute);
+      if (known) {
+        known.parts.push(contribution);
+        continue;
+      }
+      const bundle = new Bundle(contribution);
       const hour = hourOf(site.timeZone, minute);
-      gather("hour", hour, { shard, n, rollup });
+      gather("hour", hour, bundle);
       days.add(localDate(site.timeZone, hour));
+      if (!isMinuteKept(site, minute, now)) continue;
+      gather("minute", minute, bundle);
+      minutes.set(minute, bundle);
     }
   }
   const step = atOnce(windows.size, WINDOWS_AT_ONCE);
-  await inPortions([...windows.values()], step, async ({ granularity, start, contributions }) => {
+  await inPortions([...windows.values()], step, async ({ granularity, start, bundles }) => {
     const key = { pk: partition(granularity, space), sk: instantKey(start) };
     const expiresAt = granularity === "minute" ? minuteExpiry(site, start) : undefined;
-    if (await foldInto(store, key, contributions, through, expiresAt, pause)) written++;
+    if (await foldInto(store, key, bundles, through, expiresAt, pause)) written++;
   });
   await markDerived(store, space, days);
   return written;

@@ -2,7 +2,6 @@
  * Folds one event into the windows it touches: its own minute, and the minute where its visit began. Pure: what is
  * counted follows from the event, the visitor's state and nothing else.
  */
-import { VISIT_DIMENSIONS } from "../model/dimensions.ts";
 import { type ClickEvent, ENGAGEMENT, PAGEVIEW, VITALS, WEB_VITALS } from "../model/event.ts";
 import { type EpochMs, MINUTE_MS, windowStart } from "../model/time.ts";
 import { Marks } from "./marks.ts";
@@ -167,12 +166,6 @@ function isFirstInVisit(session: Session, column: Column): boolean {
   return true;
 }
 
-/** Of a visit's attributes, those that vitals are kept for. */
-const VITALS_ATTRIBUTES = [
-  VISIT_DIMENSIONS.indexOf("visit:device"),
-  VISIT_DIMENSIONS.indexOf("visit:country"),
-];
-
 /** Engaged time, scroll depth and vitals describe a page view: they add to its page, not to the number of events. */
 function report(event: ClickEvent, here: number, session: Session | undefined, partial: PartialFold): void {
   const column = partial.columnOf(partial.pages, event.url.path);
@@ -185,7 +178,7 @@ function report(event: ClickEvent, here: number, session: Session | undefined, p
   } else {
     const reading = { engagedMs: event.engagedMs ?? 0, reads: 0, scrolls: 0, scrollSum: 0 };
     addReading(partial.rows, page, reading);
-    addReading(partial.rows, partial.totals(here), reading);
+    addReading(partial.shares, partial.totals(here), reading);
   }
 }
 
@@ -227,16 +220,12 @@ function addVitals(
   session: Session | undefined,
   partial: PartialFold,
 ): void {
-  const { rows } = partial;
-  const counted = [partial.totals(here), page];
-  for (const at of VITALS_ATTRIBUTES) {
-    const value = session?.attributes[at];
-    if (value) counted.push(rows.cells.at(here, partial.columnOf(partial.visitDimensions[at]!, value).index));
-  }
+  const share = session ? partial.share(here, session.attributes) : partial.totals(here);
   for (const name of VITALS) {
     const value = event.vitals?.[name];
     if (value === undefined) continue;
     const sample = sampleOf(name, value);
-    for (const row of counted) rows.vitals.add(row, sample);
+    partial.rows.vitals.add(page, sample);
+    partial.shares.vitals.add(share, sample);
   }
 }

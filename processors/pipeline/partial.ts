@@ -2,11 +2,10 @@
  * What one commit adds for one site, while it is being counted. A cell for each (window, dimension, value) in typed
  * arrays, because thousands of rows are counted for every commit and each is written once; readers get rollups.
  */
-import { EVENT_DIMENSIONS, EXIT_PAGE, PROPS_PREFIX, VISIT_DIMENSIONS } from "../model/dimensions.ts";
+import { EVENT_DIMENSIONS, EXIT_PAGE, PROPS_PREFIX } from "../model/dimensions.ts";
 import type { ClickEvent, RejectReason } from "../model/event.ts";
 import { MAX_PROPS_TABLES, type Rollup } from "../model/rollup.ts";
 import type { EpochMs } from "../model/time.ts";
-import { doubled } from "./cells.ts";
 import { Feed, type FeedEntry } from "./feed.ts";
 import { type HashState, hash53, hashPrefix } from "./hash.ts";
 import { BOUNCES, DURATION_MS, ENGAGED_MS, EVENTS, EXIT_VISITORS, PAGEVIEWS, Rows, VISITS } from "./rows.ts";
@@ -43,17 +42,13 @@ interface Window {
   properties: Set<Dimension> | undefined;
 }
 
-/** Room to begin with. */
-const FIRST_PROFILES = 32;
-/** Where what counts for a visit's minute as a whole counts: in the totals, and under each attribute of the visit. */
-const PLACES = 1 + VISIT_DIMENSIONS.length;
-/** In the place of a column, for an attribute that is not known. */
-const NOWHERE = -1;
+/** Of what belongs to no visit: it counts in the totals alone. */
+const NO_ATTRIBUTES: readonly string[] = [];
 
 export class PartialFold {
   readonly rows = new Rows();
-  /** What visits add to a window as a whole, not yet added to its totals and the visits' attributes. */
-  shares = new Rows();
+  /** What visits add to a window as a whole: to its totals, and to the rows of each of their attributes. */
+  readonly shares = new Rows();
   readonly dimensions: Dimension[] = [];
   readonly #byName = new Map<string, Dimension>();
   /** Those of properties, by key: their names are not put together for each event. */
@@ -61,15 +56,12 @@ export class PartialFold {
   readonly #windows = new Map<EpochMs, number>();
   readonly #perWindow: Window[] = [];
   readonly #people = new Map<string, number>();
-  /** Visits' attributes by number, and of each the columns of its places. */
+  /** Visits' attributes, and the numbers by which `shares` knows them. */
   readonly #profiles = new Map<readonly string[], number>();
-  #places = new Int32Array(FIRST_PROFILES * PLACES);
   /** Asked for last: the events of a batch are mostly of one visit and minute. */
   readonly #lastShare = { attributes: undefined as readonly string[] | undefined, window: -1, share: -1 };
   readonly #exitPages: Dimension;
-  readonly #totals: Column;
-  /** Those of VISIT_DIMENSIONS, and of EVENT_DIMENSIONS by what they are. */
-  readonly visitDimensions: readonly Dimension[];
+  /** Those of EVENT_DIMENSIONS by what they are. */
   readonly pages: Dimension;
   readonly hostnames: Dimension;
   readonly names: Dimension;
@@ -79,8 +71,6 @@ export class PartialFold {
 
   constructor() {
     for (const name of ALWAYS) this.dimension(name);
-    this.#totals = this.columnOf(this.dimension(TOTALS), "");
-    this.visitDimensions = VISIT_DIMENSIONS.map((name) => this.dimension(name));
     this.#exitPages = this.dimension(EXIT_PAGE);
     const [page, hostname, name] = EVENT_DIMENSIONS;
     this.pages = this.dimension(page);
@@ -139,6 +129,7 @@ export class PartialFold {
     return person;
   }
 
+  /** For rows of its own. An attribute of visits has those only where no visit with attributes is counted. */
   dimension(name: string): Dimension {
     let dimension = this.#byName.get(name);
     if (!dimension) {
@@ -178,8 +169,9 @@ export class PartialFold {
     return dimension;
   }
 
+  /** The row of `shares` that counts in the totals of a window, and nowhere else. */
   totals(window: number): number {
-    return this.rows.cells.at(window, this.#totals.index);
+    return this.share(window, NO_ATTRIBUTES);
   }
 
   /** The row of `shares` that counts for a visit's minute as a whole and under each of its attributes. */
@@ -193,18 +185,17 @@ export class PartialFold {
   }
 
   #profileOf(attributes: readonly string[]): number {
-    const known = this.#profiles.get(attributes);
-    if (known !== undefined) return known;
-    const profile = this.#profiles.size;
-    this.#profiles.set(attributes, profile);
-    let at = profile * PLACES;
-    if (at === this.#places.length) this.#places = doubled(this.#places);
-    this.#places[at++] = this.#totals.index;
-    for (let i = 0; i < VISIT_DIMENSIONS.length; i++) {
-      const value = attributes[i];
-      this.#places[at++] = value ? this.columnOf(this.visitDimensions[i]!, value).index : NOWHERE;
+    let profile = this.#profiles.get(attributes);
+    if (profile === undefined) {
+      profile = this.#profiles.size;
+      this.#profiles.set(attributes, profile);
     }
     return profile;
+  }
+
+  /** The attributes of the visits that have shares, by number. */
+  get profiles(): Iterable<readonly string[]> {
+    return this.#profiles.keys();
   }
 
   /** Call before a visit is changed; what it is counted as follows the change, at the latest when another is opened. */
@@ -214,19 +205,9 @@ export class PartialFold {
     this.#open = { session, visitor, was: isNew ? undefined : visitSoFar(session) };
   }
 
-  /** Puts everything folded so far into `rows`. */
+  /** Counts the visit that is open as what it is by now. */
   settle(): void {
     this.#settleVisit();
-    const { cells } = this.shares;
-    // One dimension after the other: the rows of one mostly fit into the processor's nearest cache, those of all do not.
-    for (let place = 0; place < PLACES; place++)
-      for (let share = 0; share < cells.size; share++) {
-        const column = this.#places[cells.columnOf(share) * PLACES + place]!;
-        if (column !== NOWHERE)
-          this.rows.addFrom(this.rows.cells.at(cells.windowOf(share), column), this.shares, share);
-      }
-    this.shares = new Rows();
-    this.#lastShare.attributes = undefined;
   }
 
   /** Counts a visit as what it is now instead of what it was: its bounce, duration and exit in the minute where it began. */
@@ -272,10 +253,8 @@ export class PartialFold {
   }
 }
 
-/** Under this name in the place of a dimension: the totals, whose only value is "". */
-export const TOTALS = "";
 /** The first dimensions of every partial; those of properties follow. Commits leave these names out: their order is part of the layout. */
-export const ALWAYS: readonly string[] = [TOTALS, ...VISIT_DIMENSIONS, EXIT_PAGE, ...EVENT_DIMENSIONS];
+export const ALWAYS: readonly string[] = [EXIT_PAGE, ...EVENT_DIMENSIONS];
 
 /** The hash by which a visit remembers a value: of "event:page\0/path", the dimension is part of it. */
 export function markOf(column: Column): number {

@@ -1,27 +1,18 @@
 /**
  * The bytes of a commit's partials. Values are named once for each site, visitors too, and rows by their numbers: a
- * commit has thousands of rows, and most of what they would repeat is text and hashes. A table is read when it is asked for.
+ * commit has thousands of rows, and most of what they would repeat is text and hashes. What a visit adds stands once for
+ * each window, not in a row under each of its attributes: whoever reads a table puts it together.
  */
 import { REJECT_REASONS, VITALS, type Vital } from "../model/event.ts";
 import { byKey, type Money, saturated } from "../model/measures.ts";
-import { Rollup } from "../model/rollup.ts";
-import type { EpochMs } from "../model/time.ts";
-import { ByteReader, ByteWriter } from "../sketches/bytes.ts";
+import type { ByteWriter } from "../sketches/bytes.ts";
 import { binOf } from "../sketches/quantiles.ts";
-import { type IntLists, orderedBy } from "./cells.ts";
-import { decodeFeed, encodeFeed, type FeedEntry } from "./feed.ts";
-import { ALWAYS, type Partial, type PartialFold, TOTALS } from "./partial.ts";
-import {
-  BINS_PER_VITAL,
-  decodeRow,
-  type Names,
-  PartialTable,
-  REVENUE_BIT,
-  VISITORS_BIT,
-  VITALS_BIT,
-} from "./partialtable.ts";
+import { type Cells, type IntLists, orderedBy } from "./cells.ts";
+import { encodeFeed } from "./feed.ts";
+import { ALWAYS, type PartialFold } from "./partial.ts";
 import type { Rows } from "./rows.ts";
-import { TextReader, TextWriter } from "./texts.ts";
+import { BINS_PER_VITAL, REVENUE_BIT, VISITORS_BIT, VITALS_BIT } from "./storedrows.ts";
+import type { TextWriter } from "./texts.ts";
 
 /** A vital's value as one number. */
 export const sampleOf = (vital: Vital, value: number): number =>
@@ -37,8 +28,10 @@ export function encodePartials(
     writer.varint(texts.numberOf(site));
     partial.settle();
     encodePeople(partial, writer);
+    // Numbered first: of all texts, those of attributes stand in most places.
+    const lists = Int32Array.from(partial.profiles, (attributes) => texts.numberOfList(attributes));
     encodeColumns(partial, writer, texts);
-    encodeWindows(partial, writer);
+    encodeWindows(partial, writer, lists);
     encodeFeed(partial.feed, writer, texts);
   }
 }
@@ -63,10 +56,13 @@ function encodeColumns({ dimensions }: PartialFold, writer: ByteWriter, texts: T
   }
 }
 
-function encodeWindows(partial: PartialFold, writer: ByteWriter): void {
+function encodeWindows(partial: PartialFold, writer: ByteWriter, lists: Int32Array): void {
   const { starts } = partial;
   const windows = [...starts.keys()].sort((a, b) => starts[a]! - starts[b]!);
-  const rows = new OrderedRows(partial, windows, writer);
+  const ranks = new Int32Array(windows.length);
+  for (const [rank, window] of windows.entries()) ranks[window] = rank;
+  const shares = new OrderedShares(partial.shares, ranks, lists, writer);
+  const rows = new OrderedRows(partial, ranks, writer);
   let previous = 0;
   writer.varint(windows.length);
   for (const [rank, window] of windows.entries()) {
@@ -81,7 +77,48 @@ function encodeWindows(partial: PartialFold, writer: ByteWriter): void {
       writer.byte(REJECT_REASONS.indexOf(reason));
       writer.varint(rejects!.get(reason)!);
     }
+    writer.measured(() => shares.writeWindow(rank));
     rows.writeWindow(rank);
+  }
+}
+
+/** What visits add to windows, by window, each under the number of the visit's attributes. */
+class OrderedShares {
+  readonly #writer: ByteWriter;
+  readonly #rows: RowWriter;
+  readonly #cells: Cells;
+  /** By profile. */
+  readonly #lists: Int32Array;
+  /** By cell. */
+  readonly #windowOf: Int32Array;
+  readonly #ordered: Int32Array;
+  #at = 0;
+
+  /** `windowRanks`: of each window, its place in order of time. */
+  constructor(shares: Rows, windowRanks: Int32Array, lists: Int32Array, writer: ByteWriter) {
+    this.#writer = writer;
+    this.#rows = new RowWriter(shares, writer);
+    this.#cells = shares.cells;
+    this.#lists = lists;
+    const { size } = shares.cells;
+    this.#windowOf = new Int32Array(size);
+    const unordered = new Int32Array(size);
+    for (let cell = 0; cell < size; cell++) {
+      unordered[cell] = cell;
+      this.#windowOf[cell] = windowRanks[shares.cells.windowOf(cell)]!;
+    }
+    this.#ordered = orderedBy(unordered, this.#windowOf, windowRanks.length);
+  }
+
+  writeWindow(window: number): void {
+    for (; this.#at < this.#ordered.length; this.#at++) {
+      const cell = this.#ordered[this.#at]!;
+      if (this.#windowOf[cell] !== window) return;
+      const mask = this.#rows.maskOf(cell);
+      if (mask === 0) continue;
+      this.#writer.varint(this.#lists[this.#cells.columnOf(cell)]!);
+      this.#rows.write(cell, mask);
+    }
   }
 }
 
@@ -99,12 +136,8 @@ class OrderedRows {
   readonly #ordered: Int32Array;
   #at = 0;
 
-  /** `windows`: their numbers in order of time. */
-  constructor(
-    { rows, dimensions, columnCount }: PartialFold,
-    windows: readonly number[],
-    writer: ByteWriter,
-  ) {
+  /** `windowRanks`: of each window, its place in order of time. */
+  constructor({ rows, dimensions, columnCount }: PartialFold, windowRanks: Int32Array, writer: ByteWriter) {
     this.#writer = writer;
     this.#rows = new RowWriter(rows, writer);
     const ranks = new Int32Array(columnCount);
@@ -118,8 +151,6 @@ class OrderedRows {
       });
       return firstRank;
     });
-    const windowRanks = new Int32Array(windows.length);
-    for (const [rank, window] of windows.entries()) windowRanks[window] = rank;
     const { cells } = rows;
     this.#rankOf = new Int32Array(cells.size);
     this.#windowOf = new Int32Array(cells.size);
@@ -134,20 +165,17 @@ class OrderedRows {
       if (this.#masks[cell] !== 0) unordered[count++] = cell;
     }
     const byColumn = orderedBy(unordered.subarray(0, count), this.#rankOf, columnCount);
-    this.#ordered = orderedBy(byColumn, this.#windowOf, windows.length);
+    this.#ordered = orderedBy(byColumn, this.#windowOf, windowRanks.length);
   }
 
-  /** Writes the next window's totals and tables. */
+  /** Writes the next window's tables, each behind the number of its dimension, from 1. */
   writeWindow(window: number): void {
     const writer = this.#writer;
-    // The totals are the only row of the first dimension.
-    if (this.#isNext(window, 0)) this.#writeRow();
-    else writer.varint(0);
     while (this.#at < this.#ordered.length) {
       const cell = this.#ordered[this.#at]!;
       const dimension = this.#dimensionOf[this.#rankOf[cell]!]!;
       if (!this.#isNext(window, dimension)) break;
-      writer.varint(dimension);
+      writer.varint(dimension + 1);
       writer.measured(() => this.#writeTable(window, dimension));
     }
     writer.varint(0);
@@ -253,80 +281,4 @@ function distinct(ascending: Int32Array, count: number): number {
   let found = 0;
   for (let i = 0; i < count; i++) if (i === 0 || ascending[i] !== ascending[i - 1]) found++;
   return found;
-}
-
-// ---- reading
-
-/** What was folded, as readers see it. */
-export function rollupsOf(partial: PartialFold): ReadonlyMap<EpochMs, Rollup> {
-  const writer = new ByteWriter(4096);
-  const texts = new TextWriter();
-  encodePartials(new Map([["", partial]]), writer, texts);
-  const written = writer.finish();
-  const textWriter = new ByteWriter(1024);
-  texts.encodeTo(textWriter);
-  const read = decodePartials(new ByteReader(written), new TextReader(new ByteReader(textWriter.finish())));
-  return read.get("")!.windows;
-}
-
-/** Version 3 of commits had the feed as JSON. */
-export const decodeJsonFeed = (reader: ByteReader): FeedEntry[] => JSON.parse(reader.text()) as FeedEntry[];
-
-/** RangeError for bytes that end early or name what is not there. */
-export function decodePartials(
-  reader: ByteReader,
-  texts: TextReader,
-  readFeed = decodeFeed,
-): Map<string, Partial> {
-  const partials = new Map<string, Partial>();
-  for (let sites = reader.varint(); sites > 0; sites--) {
-    const site = texts.textOf(reader.varint());
-    const names = decodeNames(reader, texts);
-    const windows = new Map<EpochMs, Rollup>();
-    let start = 0;
-    for (let left = reader.varint(); left > 0; left--) {
-      start += reader.varint();
-      windows.set(start, decodeWindow(reader, names));
-    }
-    partials.set(site, { windows, feed: readFeed(reader, texts) });
-  }
-  return partials;
-}
-
-function decodeNames(reader: ByteReader, texts: TextReader): Names {
-  const people = new Uint32Array(reader.varint() * 2);
-  for (let i = 0; i < people.length; i++) people[i] = reader.uint32();
-  const dimensions: { name: string; firstRank: number }[] = [];
-  const values: number[] = [];
-  const count = ALWAYS.length + reader.varint();
-  for (let index = 0; index < count; index++) {
-    dimensions.push({ name: ALWAYS[index] ?? texts.textOf(reader.varint()), firstRank: values.length });
-    for (let columns = reader.varint(); columns > 0; columns--) values.push(reader.varint());
-  }
-  return { people, dimensions, valueOf: (rank) => texts.textOf(values[rank] ?? -1) };
-}
-
-function decodeWindow(reader: ByteReader, names: Names): Rollup {
-  const late = reader.varint();
-  const rejects: [(typeof REJECT_REASONS)[number], number][] = [];
-  for (let left = reader.varint(); left > 0; left--) {
-    const reason = REJECT_REASONS[reader.byte()];
-    if (!reason) throw new RangeError("unknown reject reason in a commit");
-    rejects.push([reason, reader.varint()]);
-  }
-  const rollup = new Rollup(decodeRow(reader, names));
-  rollup.late = late;
-  for (const [reason, count] of rejects) rollup.reject(reason, count);
-  for (let index = reader.varint(); index > 0; index = reader.varint()) {
-    const dimension = names.dimensions[index];
-    if (!dimension || dimension.name === TOTALS) throw new RangeError(`dimension ${index} in a commit`);
-    const bytes = reader.block();
-    // Read once: compaction merges it into a minute and an hour, and every new question looks at all that came since.
-    let table: PartialTable | undefined;
-    rollup.defer(dimension.name, () => {
-      table ??= new PartialTable(bytes, dimension.firstRank, names);
-      return table;
-    });
-  }
-  return rollup;
 }

@@ -146,36 +146,71 @@ export interface Contribution {
   readonly rollup: Rollup;
 }
 
+/** What commits add to one span of time, which may lie in several windows: in a minute and its hour. */
+export class Bundle {
+  readonly parts: Contribution[];
+  #sum: Promise<Rollup> | undefined;
+
+  constructor(...parts: Contribution[]) {
+    this.parts = parts;
+  }
+
+  /** All of it, added up once for all windows. Never change it. */
+  sum(pause: Pause | undefined): Promise<Rollup> {
+    this.#sum ??= addUp(this.parts, pause);
+    return this.#sum;
+  }
+}
+
+/** Gives others their turn. */
+export type Pause = () => Promise<unknown>;
+
+async function addUp(parts: readonly Contribution[], pause: Pause | undefined): Promise<Rollup> {
+  if (parts.length === 1) return parts[0]!.rollup;
+  const sum = new Rollup();
+  for (const { rollup } of parts) await addTo(sum, rollup, pause);
+  return sum;
+}
+
+async function addTo(sum: Rollup, rollup: Rollup, pause: Pause | undefined): Promise<void> {
+  sum.merge(rollup);
+  sum.bound(MAX_ROWS, ROWS_WHILE_MERGING);
+  await pause?.();
+}
+
 export const MAX_CONFLICTS = 50;
 /** A flood of rare values must not fill the memory before it is bounded; the more there is room for, the better the choice. */
 export const ROWS_WHILE_MERGING = 20 * MAX_ROWS;
 
 /**
  * Folds contributions into an item under its version; those it has already are skipped. `through` says up to which
- * commit of each shard the contributions are all there are for this window. `pause` gives others their turn: merging the
- * share of one busy commit takes some milliseconds.
+ * commit of each shard they are all there are for this window. `pause` is called now and then: merging the share of one
+ * busy commit takes some milliseconds.
  */
 export async function foldInto(
   store: Store,
   key: ItemKey,
-  contributions: readonly Contribution[],
+  bundles: readonly Bundle[],
   through: ReadonlyMap<string, number>,
   expiresAt?: EpochMs,
-  pause?: () => Promise<unknown>,
+  pause?: Pause,
 ): Promise<boolean> {
   for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
     const item = await store.get(key);
     const known = item ? decodeItem(item) : undefined;
     const rollup = known?.rollup ?? new Rollup();
     const applied = new Map(known?.applied);
-    const fresh = contributions.filter(({ shard, n }) => n > (applied.get(shard) ?? 0));
-    if (fresh.length === 0) return false;
-    for (const contribution of fresh) {
-      rollup.merge(contribution.rollup);
-      rollup.bound(MAX_ROWS, ROWS_WHILE_MERGING);
-      await pause?.();
+    const shards = new Set<string>();
+    for (const bundle of bundles) {
+      const fresh = bundle.parts.filter(({ shard, n }) => n > (known?.applied.get(shard) ?? 0));
+      for (const { shard } of fresh) shards.add(shard);
+      // Some are in already where a compaction was interrupted.
+      if (fresh.length < bundle.parts.length)
+        for (const part of fresh) await addTo(rollup, part.rollup, pause);
+      else await addTo(rollup, await bundle.sum(pause), pause);
     }
-    for (const { shard } of fresh)
+    if (shards.size === 0) return false;
+    for (const shard of shards)
       applied.set(shard, Math.max(applied.get(shard) ?? 0, through.get(shard) ?? 0));
     rollup.bound();
     const value = encodeItem(applied, rollup, { isBased: known?.isBased === true });

@@ -8,7 +8,7 @@ import { Rollup } from "../model/rollup.ts";
 import { type EpochMs, HOUR_MS, MINUTE_MS, windowStart } from "../model/time.ts";
 import { foldEvent } from "./fold.ts";
 import { PartialFold } from "./partial.ts";
-import { rollupsOf } from "./partialbytes.ts";
+import { rollupsOf } from "./partialreader.ts";
 import {
   cloneVisitor,
   MAX_PAST_VISITORS,

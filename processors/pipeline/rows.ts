@@ -40,16 +40,4 @@ export class Rows {
       money.count += count;
     } else sums.set(currency, { minor, count });
   }
-
-  /** Adds a row of `other`. Vitals are never in one that is added. */
-  addFrom(cell: number, other: Rows, from: number): void {
-    this.cells.addFrom(cell, other.cells, from);
-    this.visitors.addFrom(cell, other.visitors, from);
-    const sums = other.revenue.size > 0 ? other.revenue.get(from) : undefined;
-    if (sums) this.#addSums(cell, sums);
-  }
-
-  #addSums(cell: number, sums: ReadonlyMap<string, Money>): void {
-    for (const [currency, { minor, count }] of sums) this.addRevenue(cell, currency, minor, count);
-  }
 }

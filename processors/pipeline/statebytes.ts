@@ -19,10 +19,11 @@ import {
 import { TextReader, TextWriter } from "./texts.ts";
 
 /** Of snapshots and of the changes in commits. */
-export const STATE_VERSION = 4;
-/** The last version in which texts stood where they were used, and the last in which hashes did. */
+export const STATE_VERSION = 5;
+/** The last versions in which texts stood where they were used, hashes did, and the texts of a visit's attributes. */
 const OLD_TEXTS = 2;
 const OLD_HASHES = 3;
+const OLD_ATTRIBUTES = 4;
 
 /** Up to here snapshots held the whole state. */
 const WHOLE_SNAPSHOTS = 3;
@@ -134,6 +135,10 @@ function encodeVisitors(
   });
 }
 
+/** The texts of a value of this version, which come next. */
+export const textsOf = (reader: ByteReader, version: number): TextReader =>
+  new TextReader(reader, version > OLD_ATTRIBUTES);
+
 /** Reads what `writeChange` wrote and the texts behind it, or what earlier versions wrote. */
 export function readChange(reader: ByteReader, version: number): StateChange {
   if (version <= OLD_TEXTS) {
@@ -141,12 +146,16 @@ export function readChange(reader: ByteReader, version: number): StateChange {
     return decodeChange(reader, readVisitor, () => reader.varint());
   }
   const change = new ByteReader(reader.block());
-  const texts = new TextReader(reader);
+  const texts = textsOf(reader, version);
   const hashes = new HashReader();
   const readMark = version <= OLD_HASHES ? () => change.uint53() : () => hashes.read(change);
+  const readAttributes =
+    version <= OLD_ATTRIBUTES
+      ? () => VISIT_DIMENSIONS.map(() => texts.textOf(change.varint()))
+      : () => texts.listOf(change.varint());
   const readVisitor = (): [string, VisitorState] => [
     texts.textOf(change.varint()) + change.text(),
-    decodeVisitor(change, texts, readMark),
+    decodeVisitor(change, texts, readAttributes, readMark),
   ];
   return decodeChange(change, readVisitor, () => change.uint53());
 }
@@ -207,7 +216,7 @@ function encodeVisitor(state: VisitorState, writer: ByteWriter, texts: TextWrite
     writer.signed(state.receivedAt - session.window);
     writer.signed(session.first - session.window);
     writer.varint(session.last - session.first);
-    for (const value of session.attributes) writer.varint(texts.numberOf(value));
+    writer.varint(texts.numberOfList(session.attributes));
     writer.varint(texts.numberOf(session.exitPage));
     writer.signed(session.exitAt - session.first);
     writer.signed(session.born - session.first);
@@ -225,7 +234,12 @@ function encodeVisitor(state: VisitorState, writer: ByteWriter, texts: TextWrite
 }
 
 /** Since version 3. */
-function decodeVisitor(reader: ByteReader, texts: TextReader, readMark: () => number): VisitorState {
+function decodeVisitor(
+  reader: ByteReader,
+  texts: TextReader,
+  readAttributes: () => readonly string[],
+  readMark: () => number,
+): VisitorState {
   const ordinal = reader.varint();
   const receivedAt = reader.varint();
   const sessions: Session[] = [];
@@ -236,7 +250,7 @@ function decodeVisitor(reader: ByteReader, texts: TextReader, readMark: () => nu
       window,
       first,
       last: first + reader.varint(),
-      attributes: VISIT_DIMENSIONS.map(() => texts.textOf(reader.varint())),
+      attributes: readAttributes(),
       exitPage: texts.textOf(reader.varint()),
       exitAt: first + reader.signed(),
       born: first + reader.signed(),

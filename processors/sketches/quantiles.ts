@@ -24,6 +24,9 @@ const DEFAULT_UNITS = RELATIVE_ACCURACY * ACCURACY_UNIT;
 const MIN_UNITS = 10;
 const MAX_UNITS = 1000;
 
+/** So few are put in one by one: merging makes new lists of all that are there. */
+const FEW_BINS = 4;
+
 /** Mutable; `add` and `merge` change it in place. */
 export class QuantileSketch {
   readonly #scale: Scale;
@@ -90,6 +93,11 @@ export class QuantileSketch {
   merge(other: QuantileSketch): void {
     if (other.#scale !== this.#scale)
       throw new RangeError(`cannot merge accuracy ${other.relativeAccuracy} into ${this.relativeAccuracy}`);
+    if (other.#bins.length <= FEW_BINS) {
+      if (other.#zeros > 0) this.#addTo(0, other.#zeros);
+      for (const [i, bin] of other.#bins.entries()) this.#addTo(bin, other.#counts[i]!);
+      return;
+    }
     this.#count = safeSum(this.#count, other.#count);
     this.#zeros += other.#zeros;
     const bins: number[] = [];

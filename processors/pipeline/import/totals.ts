@@ -32,6 +32,7 @@ import {
   EXIT_VISITORS,
   PAGEVIEWS,
   READS,
+  type Rows,
   SCROLL_SUM,
   SCROLLS,
   VISITS,
@@ -173,58 +174,59 @@ class Day {
   readonly #window: number;
   readonly #prefix: HashState;
   /** Visitors of each row so far: those of a further row of the same value are others, so that their numbers add up. */
-  readonly #visitors = new Map<number, number>();
+  readonly #visitors: ReadonlyMap<Rows, Map<number, number>>;
 
   constructor(partial: PartialFold, site: string, start: EpochMs) {
     this.#partial = partial;
+    this.#visitors = new Map([partial.rows, partial.shares].map((rows) => [rows, new Map()]));
     this.#window = partial.window(start);
     this.#prefix = hashPrefix(`${site}\u0000${start}\u0000`);
   }
 
   add(of: string, { values, metrics }: TotalsRow): void {
-    const { rows } = this.#partial;
+    const { rows, shares } = this.#partial;
     const { visitors = 0, events = 0 } = metrics;
     const totals = this.#partial.totals(this.#window);
     if (of === "") {
-      this.#count(totals, metrics);
-      this.#addVisitors(totals, visitors);
+      count(shares, totals, metrics);
+      this.#addVisitors(shares, totals, visitors);
     }
     for (const [name, value] of values) {
       const column = this.#partial.columnOf(this.#partial.dimension(name), value);
       const row = rows.cells.at(this.#window, column.index);
-      this.#count(row, metrics);
+      count(rows, row, metrics);
       if (name === EXIT_PAGE) rows.add(row, EXIT_VISITORS, visitors);
-      else this.#addVisitors(row, visitors);
+      else this.#addVisitors(rows, row, visitors);
       if (name !== "event:name") continue;
       rows.add(row, EVENTS, events);
       // Page views are in the table of everything; other events are in this one alone.
       if (value === PAGEVIEW) rows.add(row, PAGEVIEWS, events);
-      else rows.add(totals, EVENTS, events);
+      else shares.add(totals, EVENTS, events);
     }
   }
 
-  #count(row: number, metrics: TotalsRow["metrics"]): void {
-    const { rows } = this.#partial;
-    const { visits = 0, pageviews = 0, duration = 0, engagedVisits = visits, averageDuration } = metrics;
-    rows.add(row, PAGEVIEWS, pageviews);
-    rows.add(row, EVENTS, pageviews);
-    rows.add(row, VISITS, visits);
-    rows.add(row, BOUNCES, metrics.bounces ?? Math.max(0, visits - engagedVisits));
-    const seconds = averageDuration === undefined ? duration : averageDuration * visits;
-    rows.add(row, DURATION_MS, Math.round(seconds * SECOND_MS));
-    rows.add(row, ENGAGED_MS, (metrics.timeOnPage ?? 0) * SECOND_MS);
-    rows.add(row, READS, metrics.reads ?? 0);
-    rows.add(row, SCROLL_SUM, metrics.scrollDepth ?? 0);
-    rows.add(row, SCROLLS, metrics.scrolls ?? 0);
-  }
-
-  #addVisitors(row: number, count: number): void {
-    const before = this.#visitors.get(row) ?? 0;
-    this.#visitors.set(row, before + count);
+  #addVisitors(rows: Rows, row: number, count: number): void {
+    const known = this.#visitors.get(rows)!;
+    const before = known.get(row) ?? 0;
+    known.set(row, before + count);
     for (let i = before; i < before + count; i++) {
       // 53 bits of a hash at the front of 64.
       const hash = BigInt(hash53(String(i), this.#prefix)) << 11n;
-      this.#partial.rows.visitors.add(row, this.#partial.person(hash.toString(16).padStart(16, "0")));
+      rows.visitors.add(row, this.#partial.person(hash.toString(16).padStart(16, "0")));
     }
   }
+}
+
+function count(rows: Rows, row: number, metrics: TotalsRow["metrics"]): void {
+  const { visits = 0, pageviews = 0, duration = 0, engagedVisits = visits, averageDuration } = metrics;
+  rows.add(row, PAGEVIEWS, pageviews);
+  rows.add(row, EVENTS, pageviews);
+  rows.add(row, VISITS, visits);
+  rows.add(row, BOUNCES, metrics.bounces ?? Math.max(0, visits - engagedVisits));
+  const seconds = averageDuration === undefined ? duration : averageDuration * visits;
+  rows.add(row, DURATION_MS, Math.round(seconds * SECOND_MS));
+  rows.add(row, ENGAGED_MS, (metrics.timeOnPage ?? 0) * SECOND_MS);
+  rows.add(row, READS, metrics.reads ?? 0);
+  rows.add(row, SCROLL_SUM, metrics.scrollDepth ?? 0);
+  rows.add(row, SCROLLS, metrics.scrolls ?? 0);
 }

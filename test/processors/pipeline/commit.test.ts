@@ -4,7 +4,7 @@ import { VISIT_DIMENSIONS } from "../../../processors/model/dimensions.ts";
 import { appendCommit, encodeCommit, readCommits } from "../../../processors/pipeline/commit.ts";
 import { Marks } from "../../../processors/pipeline/marks.ts";
 import { PartialFold } from "../../../processors/pipeline/partial.ts";
-import { rollupsOf } from "../../../processors/pipeline/partialbytes.ts";
+import { rollupsOf } from "../../../processors/pipeline/partialreader.ts";
 import { PAGEVIEWS, VISITS } from "../../../processors/pipeline/rows.ts";
 import { loadState } from "../../../processors/pipeline/snapshots.ts";
 import {
@@ -56,8 +56,8 @@ const HASHES_SNAPSHOT = [
   "3301c0a90709e5d403020000000000000000000000000000030a00020102a01f0179df0d864870000702b168de3a000000ff",
   "ffffffffff1f030c6578616d706c652e636f6d0006476f6f676c65012f",
 ].join("");
-/** What version 4 writes. */
-const COMMIT = [
+/** What version 4 wrote, in which a visit's attributes stood in full, and rows under each of them. */
+const SPREAD_COMMIT = [
   "040100023130c0e5a28cbc33e0909f8cbc3380bc9b8cbc334b01010101000000020000000001000000000000000000000000",
   "0000000000010200000280bc9b8cbc3300008408020100110300020200e0d403010000000180f8b698f86603020004000000",
   "68010231300380bc9b8cbc33030203010203626f7404096475706c69636174650101050663306666656503e0909f8cbc3301",
@@ -65,18 +65,32 @@ const COMMIT = [
   "ffffffff1f060b6578616d706c652e636f6d012f087061676576696577024b520c6578616d706c652e636f6d0006476f6f67",
   "6c65",
 ].join("");
-const SNAPSHOT = [
+const SPREAD_SNAPSHOT = [
   "04000068010231300380bc9b8cbc33030203010203626f7404096475706c69636174650101010663306666656503e0909f8c",
   "bc3301c0a90709e5d403020000000000000000000000000000030a00020102a01f010079df0d864870000702b168de3a0000",
   "00ffffffffffff1f030c6578616d706c652e636f6d0006476f6f676c65012f",
+].join("");
+
+/** What version 5 writes. */
+const COMMIT = [
+  "050100023130c0e5a28cbc33e0909f8cbc3380bc9b8cbc333c01010101000000020000000000010200000280bc9b8cbc3300",
+  "0006008408020100020300020200e0d403010000000180f8b698f866030200040000005a010231300380bc9b8cbc33030203",
+  "010203626f7404096475706c69636174650101050663306666656503e0909f8cbc3301c0a90709e5d40301020a00020102a0",
+  "1f010079df0d864870000702b168de3a000000ffffffffffff1f100f060000000000000000000000000000060b6578616d70",
+  "6c652e636f6d012f087061676576696577024b520c6578616d706c652e636f6d0006476f6f676c65",
+].join("");
+const SNAPSHOT = [
+  "0500005a010231300380bc9b8cbc33030203010203626f7404096475706c69636174650101010663306666656503e0909f8c",
+  "bc3301c0a90709e5d40301030a00020102a01f010079df0d864870000702b168de3a000000ffffffffffff1f100f02000000",
+  "0000000000000000000000030c6578616d706c652e636f6d0006476f6f676c65012f",
 ].join("");
 
 /** A commit made by hand, so that its bytes say nothing about how events are read or described. */
 function example(): { partials: Map<string, PartialFold>; change: StateChange } {
   const partial = new PartialFold();
   const here = partial.window(NOON);
-  partial.rows.add(partial.totals(here), VISITS, 1);
-  partial.rows.visitors.addOnce(partial.totals(here), partial.person("0000000100000002"));
+  partial.shares.add(partial.totals(here), VISITS, 1);
+  partial.shares.visitors.addOnce(partial.totals(here), partial.person("0000000100000002"));
   const page = partial.columnOf(partial.dimension("event:page"), "/");
   partial.rows.add(partial.rows.cells.at(here, page.index), PAGEVIEWS, 1);
   partial.about(partial.window(NOON + MINUTE)).late = 1;
@@ -126,11 +140,11 @@ const stateAfter = (change: StateChange): ShardState => {
 };
 
 describe("the bytes", () => {
-  it("of a commit are these in version 4, and read as what was written; so do those of versions 2 and 3", async () => {
+  it("of a commit are these in version 5, and read as what was written; so do those of versions 2 to 4", async () => {
     const { partials, change } = example();
     expect(hex(encodeCommit(header, partials, change))).toBe(COMMIT);
     const written = partials.get(SITE) ?? new PartialFold();
-    for (const bytes of [COMMIT, HASHES_COMMIT, OLD_COMMIT]) {
+    for (const bytes of [COMMIT, SPREAD_COMMIT, HASHES_COMMIT, OLD_COMMIT]) {
       const { store } = await rig();
       await appendCommit(store, SHARD.id, 1, Buffer.from(bytes, "hex"));
       const [read] = await readCommits(store, SHARD.id, 0);
@@ -145,10 +159,10 @@ describe("the bytes", () => {
     }
   });
 
-  it("of a snapshot are these in version 4, and read as the state that was written; so do those of versions 2 and 3", () => {
+  it("of a snapshot are these in version 5, and read as the state that was written; so do those of versions 2 to 4", () => {
     const state = stateAfter(example().change);
     expect(hex(encodeSnapshot(state))).toBe(SNAPSHOT);
-    for (const bytes of [SNAPSHOT, HASHES_SNAPSHOT, OLD_SNAPSHOT])
+    for (const bytes of [SNAPSHOT, SPREAD_SNAPSHOT, HASHES_SNAPSHOT, OLD_SNAPSHOT])
       expect(stateOf(Buffer.from(bytes, "hex"))).toEqual(state);
   });
 

@@ -2,7 +2,7 @@
 import { expect, it } from "vitest";
 import { Rollup } from "../../../processors/model/rollup.ts";
 import { derive, markDerived } from "../../../processors/pipeline/derive.ts";
-import { decodeItem, foldInto, instantKey, partition } from "../../../processors/pipeline/rollups.ts";
+import { Bundle, decodeItem, foldInto, instantKey, partition } from "../../../processors/pipeline/rollups.ts";
 import { listSites } from "../../../processors/pipeline/sites.ts";
 import type { Store } from "../../../processors/stores/store.ts";
 import { crashingStore } from "../../kit/crash.ts";
@@ -45,7 +45,7 @@ it("a day whose first hour is written before the first announcement, by somebody
     if (isWritten || operation !== "put" || pk !== "built") return;
     isWritten = true;
     const key = { pk: partition("hour", SITE), sk: instantKey(earlier) };
-    await foldInto(store, key, [{ shard: SHARD.id, n: 9, rollup }], new Map([[SHARD.id, 9]]));
+    await foldInto(store, key, [new Bundle({ shard: SHARD.id, n: 9, rollup })], new Map([[SHARD.id, 9]]));
     await markDerived(store, SITE, [dateOf(earlier)]);
   });
   const sites = new Map((await listSites(store)).map((site) => [site.id, site]));

@@ -8,7 +8,8 @@ import { isDeferred, MAX_PROPS_TABLES, Rollup } from "../../../processors/model/
 import { MINUTE_MS } from "../../../processors/model/time.ts";
 import { Cells, IntLists, orderedBy } from "../../../processors/pipeline/cells.ts";
 import { PartialFold } from "../../../processors/pipeline/partial.ts";
-import { rollupsOf, sampleOf } from "../../../processors/pipeline/partialbytes.ts";
+import { sampleOf } from "../../../processors/pipeline/partialbytes.ts";
+import { rollupsOf } from "../../../processors/pipeline/partialreader.ts";
 import type { Rows } from "../../../processors/pipeline/rows.ts";
 import { EXACT_LIMIT } from "../../../processors/sketches/ultraloglog.ts";
 import { NOON } from "./lines.ts";
@@ -45,7 +46,8 @@ const addition = fc.record({
 });
 type Addition = typeof addition extends fc.Arbitrary<infer T> ? T : never;
 
-const hasVitals = ({ row }: Addition): boolean => !(typeof row === "object" && "profile" in row);
+/** Attributes of a visit that vitals are kept for. */
+const WITH_VITALS: readonly string[] = ["visit:device", "visit:country"];
 
 function addToCells(partial: PartialFold, { minute, row, counts, people, money, vital }: Addition): void {
   const window = partial.window(NOON + minute * MINUTE_MS);
@@ -53,9 +55,9 @@ function addToCells(partial: PartialFold, { minute, row, counts, people, money, 
     for (const [place, value] of counts) rows.add(cell, place, value);
     for (const person of people) rows.visitors.addOnce(cell, partial.person(PEOPLE[person]!));
     if (money) rows.addRevenue(cell, ...money);
-    if (vital && rows === partial.rows) rows.vitals.add(cell, sampleOf(...vital));
+    if (vital) rows.vitals.add(cell, sampleOf(...vital));
   };
-  if (row === "totals") add(partial.rows, partial.totals(window));
+  if (row === "totals") add(partial.shares, partial.totals(window));
   else if ("profile" in row) add(partial.shares, partial.share(window, PROFILES[row.profile]!));
   else
     add(
@@ -64,9 +66,8 @@ function addToCells(partial: PartialFold, { minute, row, counts, people, money, 
     );
 }
 
-function addToRollup(rollup: Rollup, one: Addition): void {
-  const { row, counts, people, money, vital } = one;
-  const add = (measures: Measures | undefined): void => {
+function addToRollup(rollup: Rollup, { row, counts, people, money, vital }: Addition): void {
+  const add = (measures: Measures | undefined, hasVitals = true): void => {
     if (!measures) return;
     for (const [place, value] of counts) measures[COUNTS[place]!] += value;
     for (const person of people)
@@ -75,13 +76,14 @@ function addToRollup(rollup: Rollup, one: Addition): void {
         Number.parseInt(PEOPLE[person]!.slice(8), 16),
       );
     if (money) measures.addRevenue(...money);
-    if (vital && hasVitals(one)) measures.addVital(...vital);
+    if (vital && hasVitals) measures.addVital(...vital);
   };
   if (row === "totals") add(rollup.totals);
   else if ("profile" in row) {
     add(rollup.totals);
     for (const [i, value] of PROFILES[row.profile]!.entries())
-      if (value !== "") add(rollup.row(VISIT_DIMENSIONS[i]!, value));
+      if (value !== "")
+        add(rollup.row(VISIT_DIMENSIONS[i]!, value), WITH_VITALS.includes(VISIT_DIMENSIONS[i]!));
   } else add(rollup.row(row.dimension, row.value));
 }
 

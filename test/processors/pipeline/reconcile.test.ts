@@ -113,12 +113,12 @@ function totalsOf(windows: ReadonlyMap<number, Rollup>): PartialFold {
   const partial = new PartialFold();
   for (const [start, { totals }] of windows) {
     const row = partial.totals(partial.window(start));
-    partial.rows.add(row, EVENTS, totals.events);
-    partial.rows.add(row, PAGEVIEWS, totals.pageviews);
+    partial.shares.add(row, EVENTS, totals.events);
+    partial.shares.add(row, PAGEVIEWS, totals.pageviews);
     for (const [currency, { minor, count }] of totals.revenue ?? [])
-      partial.rows.addRevenue(row, currency, minor, count);
+      partial.shares.addRevenue(row, currency, minor, count);
     for (let i = totals.visitors?.estimate() ?? 0; i > 0; i--)
-      partial.rows.visitors.addOnce(row, partial.person(String(i * 10_000_019).padStart(16, "0")));
+      partial.shares.visitors.addOnce(row, partial.person(String(i * 10_000_019).padStart(16, "0")));
   }
   return partial;
 }
@@ -189,8 +189,8 @@ describe(`a recount (RIVULET_SEED=${SEED})`, () => {
       [];
     if (!shop || minute === undefined) throw new Error("nothing was counted for the shop");
     const totals = shop.totals(shop.window(minute));
-    shop.rows.add(totals, EVENTS, 2);
-    shop.rows.visitors.addOnce(totals, shop.person("0123456789abcdef"));
+    shop.shares.add(totals, EVENTS, 2);
+    shop.shares.visitors.addOnce(totals, shop.person("0123456789abcdef"));
     const key = { pk: `log/${logged.commit.shard}`, sk: "000000000001" };
     const value = encodeCommit(logged.commit, partials, logged.change());
     expect(await store.put({ ...key, value }, 1)).toBe(true);
