@@ -26,6 +26,7 @@ export function acknowledgements(rivulet: Rivulet): Acknowledgement[] {
     canary,
     compaction,
     estimating,
+    expiry,
     explore,
     firewall,
     imports,
@@ -57,6 +58,7 @@ export function acknowledgements(rivulet: Rivulet): Acknowledgement[] {
         ...(archive ? [archive.handler] : []),
         ...(imports ? [imports.handler] : []),
         ...(rebuild ? [rebuild.handler] : []),
+        ...(expiry ? [expiry.handler] : []),
         ...(budget ? [budget.handler] : []),
       ],
       "X-Ray's write actions know no resources, nor does reading metrics; AWS documents * as their only value.",
@@ -108,6 +110,13 @@ export function acknowledgements(rivulet: Rivulet): Acknowledgement[] {
             `Resource::arn:<AWS::Partition>:states:${region(stack)}:${account(stack)}:execution:<${stack.getLogicalId(rebuild.stateMachine.node.defaultChild as never)}.Name>/*`,
           ),
         ]
+      : []),
+    ...(archive && expiry
+      ? wildcards(
+          [expiry.handler],
+          "Firehose names the archive's files; the function deletes below that folder and nowhere else.",
+          `Resource::${arnOf(archive.bucket)}/archive/*`,
+        )
       : []),
     ...(imports
       ? [

@@ -20,6 +20,7 @@ import type { Budget } from "./budget.ts";
 import type { Canary } from "./canary.ts";
 import type { Compaction } from "./compaction.ts";
 import type { CostEstimate } from "./estimate.ts";
+import type { Expiry } from "./expiry.ts";
 import type { Firewall } from "./firewall.ts";
 import type { Import } from "./import.ts";
 import type { Ingestion } from "./ingestion.ts";
@@ -38,6 +39,7 @@ export interface AlarmsProps extends AlarmOptions {
   readonly serving: Serving;
   readonly alerting: Alerting;
   readonly archive?: Archive | undefined;
+  readonly expiry?: Expiry | undefined;
   readonly budget?: Budget | undefined;
   readonly estimate: CostEstimate;
   readonly canary?: Canary | undefined;
@@ -87,6 +89,7 @@ export class Alarms extends Construct {
 function watches({
   alerting,
   archive,
+  expiry,
   budget,
   estimate,
   data,
@@ -204,6 +207,17 @@ function watches({
             section: "archive-gave-up",
             says: "Clicks were counted and not archived: their batch was given up and its payload saved.",
             metric: archive.reader.givenUp(),
+            above: 0,
+            minutes: 1,
+          },
+        ]
+      : []),
+    ...(expiry
+      ? [
+          {
+            section: "expiry-failing",
+            says: "What sites keep no longer was not deleted from the archive today.",
+            metric: expiry.handler.errors(),
             above: 0,
             minutes: 1,
           },

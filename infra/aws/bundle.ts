@@ -20,6 +20,7 @@ export const HANDLERS = [
   "canary",
   "compact",
   "estimate",
+  "expire",
   "import",
   "query",
   "rebuild",
@@ -30,7 +31,7 @@ export type HandlerName = (typeof HANDLERS)[number];
 /** The same of some handlers; in others our own code, or a client of theirs, loads it at once. */
 const UNUSED_BY: readonly (readonly [module: string, by: readonly HandlerName[]])[] = [
   // What agents say: by the SDK in browsers only.
-  ["bowser", ["alerts", "canary", "compact", "estimate", "query", "rebuild", "thrift"]],
+  ["bowser", ["alerts", "canary", "compact", "estimate", "expire", "query", "rebuild", "thrift"]],
   // Answers that are streams: no operation that we call has one.
   ["@smithy/core/event-streams", ["alerts", "estimate", "query"]],
 ];

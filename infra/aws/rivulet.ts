@@ -12,6 +12,7 @@ import { Compaction } from "./compaction.ts";
 import { Countries } from "./countries.ts";
 import { CostEstimate } from "./estimate.ts";
 import { Estimating } from "./estimating.ts";
+import { Expiry } from "./expiry.ts";
 import { Explore } from "./explore.ts";
 import { builtSiteFiles } from "./files.ts";
 import { Firewall, VIEWER_HEADER } from "./firewall.ts";
@@ -51,6 +52,7 @@ export class Rivulet extends Construct {
   readonly archive: Archive | undefined;
   readonly explore: Explore | undefined;
   readonly rebuild: Rebuild | undefined;
+  readonly expiry: Expiry | undefined;
   readonly imports: Import | undefined;
   readonly alerting: Alerting;
   readonly estimating: Estimating;
@@ -126,6 +128,9 @@ export class Rivulet extends Construct {
     this.rebuild = this.archive
       ? new Rebuild(this, "Rebuild", { archive: this.archive, data: this.data })
       : undefined;
+    this.expiry = this.archive
+      ? new Expiry(this, "Expiry", { archive: this.archive, data: this.data })
+      : undefined;
     this.users = typeof auth === "object" ? new Users(this, "Users", auth.cognito) : undefined;
     this.ingestion = new Ingestion(this, "Ingestion", {
       clicks: this.clicks,
@@ -183,6 +188,7 @@ export class Rivulet extends Construct {
       data: this.data,
       alerting: this.alerting,
       archive: this.archive,
+      expiry: this.expiry,
       budget: this.budget,
       estimate,
       canary: this.canary,

@@ -1,10 +1,15 @@
-/** The archive's objects in an S3 bucket, as Firehose writes them and as a rebuild does. Knows nothing of what they are for. */
-import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
+/** Objects in an S3 bucket. Knows nothing of what is in them. */
+import {
+  DeleteObjectsCommand,
+  GetObjectCommand,
+  ListObjectsV2Command,
+  type ListObjectsV2CommandOutput,
+  PutObjectCommand,
+  S3Client,
+} from "@aws-sdk/client-s3";
 import { awsError, httpHandler } from "../aws.ts";
 import { ClickstreamError } from "../errors.ts";
-import { placeOf, rowOf, type Values, valuesOf } from "./layout.ts";
-import type { ArchiveObjects } from "./objects.ts";
-import { decodeParquet, encodeParquet } from "./parquet.ts";
+import type { BucketObjects } from "./objects.ts";
 
 export interface BucketObjectsOptions {
   readonly bucket: string;
@@ -12,10 +17,10 @@ export interface BucketObjectsOptions {
   readonly client?: S3Client;
 }
 
-const SITE = placeOf("site");
-const PROPS = placeOf("props");
+/** As many as S3 deletes in a request. */
+const DELETED_AT_ONCE = 1_000;
 
-export function bucketObjects(options: BucketObjectsOptions): ArchiveObjects {
+export function bucketObjects(options: BucketObjectsOptions): BucketObjects {
   const { bucket: Bucket } = options;
   const client = options.client ?? new S3Client({ requestHandler: httpHandler() });
 
@@ -35,34 +40,50 @@ export function bucketObjects(options: BucketObjectsOptions): ArchiveObjects {
     });
   };
 
+  async function* pages(Prefix: string, Delimiter?: string): AsyncGenerator<ListObjectsV2CommandOutput> {
+    for (let ContinuationToken: string | undefined; ; ) {
+      const page = await client
+        .send(new ListObjectsV2Command({ Bucket, Prefix, Delimiter, ContinuationToken }))
+        .catch((error: unknown) => {
+          throw awsError(`S3 ListObjectsV2 ${Prefix}`, error);
+        });
+      yield page;
+      ContinuationToken = page.NextContinuationToken;
+      if (ContinuationToken === undefined) return;
+    }
+  }
+
   return {
     get,
     put,
-    async list(Prefix) {
+    async list(prefix) {
       const found: { key: string; bytes: number }[] = [];
-      for (let ContinuationToken: string | undefined; ; ) {
-        const page = await client
-          .send(new ListObjectsV2Command({ Bucket, Prefix, ContinuationToken }))
+      for await (const { Contents = [] } of pages(prefix))
+        for (const { Key = "", Size = 0 } of Contents) found.push({ key: Key, bytes: Size });
+      return found;
+    },
+    async folders(prefix) {
+      const found: string[] = [];
+      for await (const { CommonPrefixes = [] } of pages(prefix, "/"))
+        for (const { Prefix = "" } of CommonPrefixes) found.push(Prefix);
+      return found;
+    },
+    async delete(keys) {
+      for (let i = 0; i < keys.length; i += DELETED_AT_ONCE) {
+        const Objects = keys.slice(i, i + DELETED_AT_ONCE).map((Key) => ({ Key }));
+        const { Errors = [] } = await client
+          .send(new DeleteObjectsCommand({ Bucket, Delete: { Objects, Quiet: true } }))
           .catch((error: unknown) => {
-            throw awsError(`S3 ListObjectsV2 ${Prefix}`, error);
+            throw awsError("S3 DeleteObjects", error);
           });
-        for (const { Key = "", Size = 0 } of page.Contents ?? []) found.push({ key: Key, bytes: Size });
-        ContinuationToken = page.NextContinuationToken;
-        if (ContinuationToken === undefined) return found;
+        // 200, with what was refused inside.
+        const [refused] = Errors;
+        if (refused)
+          throw new ClickstreamError(
+            "unavailable",
+            `S3 DeleteObjects: ${Errors.length} of ${Objects.length} refused, ${refused.Key}: ${refused.Code}`,
+          );
       }
     },
-    async readRows(key, site) {
-      const bytes = await get(key);
-      if (!bytes) throw new ClickstreamError("not_found", `S3 object ${key} is gone`);
-      return (await decodeParquet(bytes)).map((values) => rowOf(completed(values, site)));
-    },
-    writeRows: (key, rows) => put(key, encodeParquet(rows.map(valuesOf))),
   };
-}
-
-/** Firehose has the site in the path alone, and an event without properties may have null there. */
-function completed(values: unknown[], site: string): Values {
-  values[SITE] ??= site;
-  values[PROPS] ??= [];
-  return values;
 }

@@ -7,8 +7,8 @@ import { clock, store } from "./services.ts";
 
 const bucket = requireEnv(process.env, ENV.archiveBucket);
 const objects = lazy(async () => {
-  const { bucketObjects } = await import("../archives/bucket.ts");
-  return bucketObjects({ bucket });
+  const { archiveObjects } = await import("../archives/bucketrows.ts");
+  return archiveObjects({ bucket });
 });
 
 /** Whoever has less left answers how far they came. The longest single window takes a fraction of it. */

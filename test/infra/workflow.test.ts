@@ -3,7 +3,7 @@ import { StateMachine } from "aws-local-stepfunctions";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { rebuildWorkflow } from "../../infra/workflow.ts";
 import type { Archive } from "../../processors/archives/archive.ts";
-import { bucketObjects } from "../../processors/archives/bucket.ts";
+import { archiveObjects } from "../../processors/archives/bucketrows.ts";
 import type { ArchiveObjects } from "../../processors/archives/objects.ts";
 import { keyedHash } from "../../processors/crypto.ts";
 import { ClickstreamError } from "../../processors/errors.ts";
@@ -35,7 +35,7 @@ let double: BucketDouble;
 let objects: ArchiveObjects;
 beforeAll(async () => {
   double = await bucketDouble();
-  objects = bucketObjects(double);
+  objects = archiveObjects(double);
 });
 afterAll(() => double.close());
 

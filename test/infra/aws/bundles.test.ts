@@ -7,6 +7,7 @@ import { randomBytes, secrets } from "../../../processors/crypto.ts";
 import { createGrant, listGrants, removeGrant } from "../../../processors/pipeline/access.ts";
 import { addRule, ruleOf } from "../../../processors/pipeline/alerts/rules.ts";
 import { recentAlerts } from "../../../processors/pipeline/alerts/watch.ts";
+import { keepSite } from "../../../processors/pipeline/sites.ts";
 import { lambdaEvent } from "../../kit/lambda/event.ts";
 import { type Cloud, type FunctionName, startCloud } from "./cloud.ts";
 import { bundleOf, resolve } from "./lambda.ts";
@@ -37,7 +38,9 @@ const LARGER: Partial<Record<FunctionName, number>> = {
   // Clients of DynamoDB, Kinesis, X-Ray (and Firehose), and what tells agents, sources and countries.
   aggregate: 500_000,
   archive: 515_000,
-  // S3's client, and Parquet: read and written, or read packed in five ways, beside CSV.
+  // S3's client.
+  expire: 430_000,
+  // That, and Parquet: read and written, or read packed in five ways, beside CSV.
   rebuild: 615_000,
   import: 800_000,
 };
@@ -315,6 +318,23 @@ describe("the functions as they are deployed", () => {
     );
   });
 
+  it("delete from the archive what a site keeps no longer, and nothing else", async () => {
+    const [, bucket] = bucketNamed("ArchiveRows");
+    const old = "archive/site=shop.example/dt=2026-01-01/hour=10/a.parquet";
+    const day = new Date(NOW).toISOString().slice(0, 10);
+    const today = `archive/site=shop.example/dt=${day}/hour=00/b.parquet`;
+    for (const key of [old, today]) await others.drop(bucket, key, "rows");
+    const expire = cloud.start("expire");
+    expect(await expire.invoke({}), "nobody set anything").toEqual({ deleted: 0 });
+    const changed = { now: () => NOW - 2 * 3_600_000 };
+    await keepSite(cloud.store, changed, "shop.example", { archive: 90 });
+    expect(await expire.invoke({})).toEqual({ deleted: 1 });
+    expect(await expire.invoke({}), "a second run finds nothing more").toEqual({ deleted: 0 });
+    expect(called("expire")).toEqual(
+      expect.arrayContaining(["expire: s3:ListBucket", "expire: s3:DeleteObject"]),
+    );
+  });
+
   it("widen the consumer's window when money is short", async () => {
     const alarm = { alarmData: { state: { value: "ALARM" } } };
     expect(await cloud.start("thrift").invoke(alarm)).toEqual({ seconds: 10 });
@@ -378,6 +398,8 @@ describe("the functions as they are deployed", () => {
     const [, rows] = bucketNamed("ArchiveRows");
     expect(may("rebuild", "s3:PutObject", `arn:aws:s3:::${rows}/rebuild/r-1/plan.json`)).toBe(true);
     expect(may("rebuild", "s3:PutObject", `arn:aws:s3:::${rows}/archive/site=a/x.parquet`)).toBe(false);
+    expect(may("expire", "s3:DeleteObject", `arn:aws:s3:::${rows}/rebuild/reports/r-1.json`)).toBe(false);
+    expect(may("expire", "dynamodb:UpdateItem", table, "settings")).toBe(false);
     expect(may("canary", "dynamodb:GetItem", table)).toBe(false);
   });
 

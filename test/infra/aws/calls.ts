@@ -62,6 +62,14 @@ export function callOf({ service, method, path, operation, body }: Exchange): Ca
     case "s3": {
       const [bucket = "", ...key] = path.slice(1).split("?")[0]!.split("/");
       const name = key.join("/");
+      if (method === "POST" && path.includes("?delete")) {
+        const keys = [...body.toString().matchAll(/<Key>([^<&]+)<\/Key>/g)].map(([, one]) => one);
+        // IAM asks for each object.
+        return call(
+          "DeleteObject",
+          keys.map((one) => `arn:aws:s3:::${bucket}/${one}`),
+        );
+      }
       if (name === "") return call(method === "GET" ? "ListBucket" : method, [`arn:aws:s3:::${bucket}`]);
       const of: Record<string, string> = { GET: "GetObject", HEAD: "GetObject", PUT: "PutObject" };
       return call(of[method] ?? method, [`arn:aws:s3:::${bucket}/${decodeURIComponent(name)}`]);

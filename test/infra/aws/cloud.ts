@@ -48,6 +48,7 @@ const FUNCTIONS = {
   canary: /CanaryFunction/,
   compact: /CompactionCompactFunction/,
   estimate: /EstimatingEstimateFunction/,
+  expire: /ExpiryExpireFunction/,
   import: /ImportImporterFunction/,
   query: /ServingQueryFunction/,
   rebuild: /RebuildStepsFunction/,

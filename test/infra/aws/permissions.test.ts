@@ -101,6 +101,8 @@ const JUSTIFIED: readonly (readonly [role: string, wildcard: RegExp, reason: str
     /Results.*\/\*.* of s3:AbortMultipartUpload s3:GetObject s3:PutObject$/,
     "Athena names its results",
   ],
+  ["RivuletExpiryExpireRole", /^resource "\*" of xray:/, "X-Ray's write actions know no resources"],
+  ["RivuletExpiryExpireRole", /Rows.*\/archive\/\*.* of s3:DeleteObject$/, "Firehose named the files"],
   ["RivuletRebuildStepsRole", /^resource "\*" of xray:/, "X-Ray's write actions know no resources"],
   ["RivuletRebuildStepsRole", /Rows.*\/archive\/\*.* of s3:GetObject$/, "Firehose named the files"],
   [
@@ -258,6 +260,11 @@ const ROLES: readonly { readonly role: string; readonly may: string; readonly ac
       role: "RivuletEstimatingEstimateRole",
       may: "read metrics and items, and note what it made of them",
       actions: [...READS, ...WRITES, "cloudwatch:GetMetricData"],
+    },
+    {
+      role: "RivuletExpiryExpireRole",
+      may: "read items, list the archive's objects and delete them",
+      actions: [...READS, "s3:DeleteObject", "s3:ListBucket"],
     },
     {
       role: "RivuletDeployerRole",

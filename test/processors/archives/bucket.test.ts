@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { bucketObjects } from "../../../processors/archives/bucket.ts";
+import { archiveObjects } from "../../../processors/archives/bucketrows.ts";
 import { partitionFolder, valuesOf } from "../../../processors/archives/layout.ts";
 import type { ArchiveObjects } from "../../../processors/archives/objects.ts";
 import { encodeParquet } from "../../../processors/archives/parquet.ts";
@@ -19,7 +19,7 @@ let objects: ArchiveObjects;
 const directory = mkdtempSync(join(tmpdir(), "rivulet-bucket-"));
 beforeAll(async () => {
   double = await bucketDouble();
-  objects = bucketObjects(double);
+  objects = archiveObjects(double);
 });
 afterAll(async () => {
   await double.close();
@@ -92,6 +92,11 @@ describe("objects of a bucket", () => {
       await Promise.all(keys.slice(i, i + 50).map((key) => objects.put(key, new Uint8Array(3))));
     expect(await objects.list("many/")).toEqual(keys.map((key) => ({ key, bytes: 3 })));
     expect(await objects.list("none/")).toEqual([]);
+    expect(await objects.folders("many/"), "no folder is in there").toEqual([]);
+    await objects.put("many/folder/a", new Uint8Array(3));
+    expect(await objects.folders("many/")).toEqual(["many/folder/"]);
+    await objects.delete(["none", ...keys]);
+    expect(await objects.list("many/")).toEqual([{ key: "many/folder/a", bytes: 3 }]);
   });
 
   it("say what is not there, and that a service is away", async () => {
@@ -99,8 +104,13 @@ describe("objects of a bucket", () => {
     await expect(objects.readRows("none", "example.com")).rejects.toMatchObject({ code: "not_found" });
     const away = await bucketDouble();
     await away.close();
-    const gone = bucketObjects(away);
-    for (const call of [() => gone.get("a"), () => gone.list("a"), () => gone.put("a", new Uint8Array())])
+    const gone = archiveObjects(away);
+    for (const call of [
+      () => gone.get("a"),
+      () => gone.list("a"),
+      () => gone.put("a", new Uint8Array()),
+      () => gone.delete(["a"]),
+    ])
       await expect(call()).rejects.toMatchObject({ code: "unavailable" });
   });
 
