@@ -77,7 +77,11 @@ function makePrivateFile(file: string, kind: SqliteKind): void {
     const code = (cause as NodeJS.ErrnoException).code;
     if (code === "ENOSPC")
       throw new ClickstreamError("unavailable", `${file}: no space left on the disk`, { cause });
-    throw new ClickstreamError("config", `${file}: cannot create the ${kind.name} file (${code})`, { cause });
+    throw new ClickstreamError(
+      "config",
+      `${file}: the ${kind.name} file cannot be written: let whoever runs this write to its folder and what is in it`,
+      { cause },
+    );
   }
 }
 

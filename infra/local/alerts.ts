@@ -12,8 +12,7 @@ import {
   removeRule,
   ruleOf,
 } from "../../processors/pipeline/alerts/rules.ts";
-import { activeSites } from "../../processors/pipeline/sites.ts";
-import { type DataFlags, type Open, withData } from "./data.ts";
+import { checkCounted, type DataFlags, type Open, printList, withData } from "./data.ts";
 
 interface SiteFlags extends DataFlags {
   readonly site: string;
@@ -52,8 +51,7 @@ export function addAlerts(program: Command, open: Open): void {
     .option("--webhook <url>", "post each alert there as JSON")
     .action(async (kind: string, { site, holdOff, ...flags }: AddFlags) => {
       const rule = await open(flags, false, async (store) => {
-        if (!(await activeSites(store)).some(({ id }) => id === site))
-          throw new ClickstreamError("config", `site "${site}" is not registered`);
+        await checkCounted(store, site);
         const id = Buffer.from(randomBytes(4)).toString("hex");
         const { metric, limit, minutes, webhook } = flags;
         const made = ruleOf(site, id, systemClock.now(), {
@@ -68,13 +66,18 @@ export function addAlerts(program: Command, open: Open): void {
         return made;
       });
       console.log(describeRule(rule));
+      if (!rule.webhook && !flags.store)
+        console.error("without --webhook it is posted nowhere: the dashboard shows it while it goes on");
     });
 
   withSite("list")
     .description("the rules of a site")
     .action(async ({ site, ...flags }: SiteFlags) => {
-      for (const rule of await open(flags, false, (store) => listRules(store, site)))
-        console.log(describeRule(rule));
+      const rules = await open(flags, false, async (store) => {
+        await checkCounted(store, site);
+        return listRules(store, site);
+      });
+      printList(rules.map(describeRule), `site "${site}" has no rule`);
     });
 
   withSite("rm <id>")

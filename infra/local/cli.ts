@@ -1,9 +1,11 @@
 /** The command line: start, demo, and what commands.ts adds. Reads flags, prints what a person needs next, and ends with a clear message. */
-import { flushCompileCache } from "node:module";
+import { readFileSync } from "node:fs";
+import { findPackageJSON, flushCompileCache } from "node:module";
 import { Command, Option } from "commander";
 import { ClickstreamError } from "../../processors/errors.ts";
 import type { SiteSetting } from "../../processors/pipeline/sites.ts";
 import { describe } from "./consumer.ts";
+import { dataFlags } from "./data.ts";
 import { duration, ownPath, port, rate, rateLimitOf, sites } from "./flags.ts";
 import { greeting } from "./greeting.ts";
 import { growYoungWhenBusy } from "./heap.ts";
@@ -29,18 +31,24 @@ interface StartFlags {
 
 const program = new Command("rivulet")
   .description("Real-time clickstream analytics that counts exactly.")
-  .showHelpAfterError();
+  .option("--version", "print the version")
+  .on("option:version", () => {
+    // In a package the code lies a folder deeper.
+    console.log(JSON.parse(readFileSync(findPackageJSON("..", import.meta.url)!, "utf8")).version);
+    process.exit(0);
+  })
+  // Not the help itself: it would push the error off the screen.
+  .showHelpAfterError("(--help after the command lists what it takes)");
 
 const withServerFlags = (command: Command, data: string): Command =>
   command
     .option("--port <number>", "port to listen on; 0 takes a free one", port, 8080)
     .option("--host <address>", "address to listen on", "127.0.0.1")
     .option("--data <directory>", "where the data are kept", data)
-    .option(
-      "--site <id[@timezone]>",
-      "site to count; repeat for more, e.g. example.com@Europe/Paris",
-      sites,
-      [],
+    .addOption(
+      new Option("--site <id[@timezone]>", "site to count; repeat for more, e.g. example.com@Europe/Paris")
+        .argParser(sites)
+        .default([], "demo, if there is none yet"),
     )
     .addOption(
       new Option("--stream <kinesis:name>", "read from and write to a Kinesis stream instead of a file"),
@@ -119,9 +127,10 @@ async function greet(
   { url, sites, isKeyRequired, grants }: Runtime,
   { data, store }: StartFlags,
 ): Promise<void> {
-  const dataFlags = store ? ` --store ${store}` : data === "./data" ? "" : ` --data ${data}`;
   const ids = sites.map(({ id }) => id);
-  for (const line of await greeting({ url, sites: ids, isKeyRequired, grants, dataFlags })) console.log(line);
+  const others = dataFlags({ data, store });
+  for (const line of await greeting({ url, sites: ids, isKeyRequired, grants, dataFlags: others }))
+    console.log(line);
   // Not only at the end, which a server that is killed does not see.
   flushCompileCache();
   growYoungWhenBusy();

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { type Command, Option } from "commander";
 import { systemClock } from "../../processors/crypto.ts";
 import { ClickstreamError } from "../../processors/errors.ts";
+import { activeSites } from "../../processors/pipeline/sites.ts";
 import type { Store } from "../../processors/stores/store.ts";
 import { openDirectory, openStore } from "./runtime.ts";
 
@@ -35,7 +36,27 @@ export const opener =
     }
   };
 
+/** Throws `config` for a site that is not counted: what is asked about it would otherwise merely be empty. */
+export async function checkCounted(store: Store, site: string): Promise<void> {
+  if (!(await activeSites(store)).some(({ id }) => id === site))
+    throw new ClickstreamError("config", `site "${site}" is not registered`);
+}
+
+/** What a command prints of a list: its lines, or on the other output that there are none, so that scripts read nothing. */
+export function printList(lines: readonly string[], none: string): void {
+  for (const line of lines) console.log(line);
+  if (lines.length === 0) console.error(none);
+}
+
+/** The flags by which another command finds the same data, as they follow its own; none where they are the default. */
+export function dataFlags({ data, store }: DataFlags): string {
+  if (store) return ` --store ${store}`;
+  return data === DEFAULT_DATA ? "" : ` --data ${data}`;
+}
+
+const DEFAULT_DATA = "./data";
+
 export const withData = (command: Command): Command =>
   command
-    .option("--data <directory>", "where the data are kept", "./data")
+    .option("--data <directory>", "where the data are kept", DEFAULT_DATA)
     .addOption(new Option("--store <dynamodb:table>", "the DynamoDB table that holds them instead"));

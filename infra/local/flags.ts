@@ -1,6 +1,7 @@
 /** Reads the values of flags. Refuses with words that say what would do. */
 import { InvalidArgumentError } from "commander";
 import { MAX_LATENESS_MS } from "../../processors/env.ts";
+import { ClickstreamError } from "../../processors/errors.ts";
 import { DAY_MS } from "../../processors/model/time.ts";
 import type { SiteSetting } from "../../processors/pipeline/sites.ts";
 import { isOwnPath, OWN_PATH_RULE } from "../ownpath.ts";
@@ -29,6 +30,13 @@ export const sites = (text: string, earlier: readonly SiteSetting[]): SiteSettin
   ...earlier,
   site(text),
 ];
+
+/** The address of a server, as `--url` names it. Throws `config` for what is none. */
+export function serverUrl(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol === "http:" || url?.protocol === "https:") return url;
+  throw new ClickstreamError("config", `--url ${text}: not an address such as https://example.com`);
+}
 
 /** A path of a URL, as `/stats/s.js`, that no other station of the server uses. */
 export function ownPath(text: string): string {

@@ -14,6 +14,8 @@ export interface Greeted {
   readonly dataFlags: string;
 }
 
+/** What the pages of the demo shop name. */
+const DEMO_SITE = "demo";
 /** Long enough to look around and to make a link of one's own; whoever finds it in a log later finds nothing. */
 const FIRST_LINK_MS = DAY_MS;
 
@@ -22,7 +24,7 @@ const FIRST_LINK_MS = DAY_MS;
  * whoever starts the server gets in by it, and nobody else.
  */
 export async function greeting({ url, sites, isKeyRequired, grants, dataFlags }: Greeted): Promise<string[]> {
-  const site = sites[0] ?? "demo";
+  const site = sites[0] ?? DEMO_SITE;
   const link = isKeyRequired ? await firstLink(grants, url, site) : undefined;
   const more = `npx rivulet share add --site ${site} --url ${url}${dataFlags}`;
   return [
@@ -31,11 +33,12 @@ export async function greeting({ url, sites, isKeyRequired, grants, dataFlags }:
     "",
     `  Dashboard  ${link ?? `${url}/?site=${encodeURIComponent(site)}`}`,
     ...(link
-      ? ["             Nobody gets in without a link or a key. This one works for a day; the next:"]
+      ? ["             Nobody gets in without a link or a key. This one works for a day. To make another:"]
       : []),
     ...(isKeyRequired && !link ? ["             Nobody gets in without a link or a key. Make a link:"] : []),
     ...(isKeyRequired ? [`             ${more}`] : []),
-    `  Demo shop  ${url}/demo/`,
+    // Its pages report to that site and no other.
+    ...(sites.includes(DEMO_SITE) ? [`  Demo shop  ${url}/demo/`] : []),
     "",
     "  Paste this into every page, inside <head>:",
     "",

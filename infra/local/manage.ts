@@ -1,5 +1,5 @@
 /** Commands that manage sites, keys and share links, on the data of a running or a stopped server alike. */
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { randomBytes, secrets, systemClock } from "../../processors/crypto.ts";
 import { ClickstreamError } from "../../processors/errors.ts";
 import { createGrant, type Grant, listGrants, removeGrant } from "../../processors/pipeline/access.ts";
@@ -12,7 +12,7 @@ import {
   removeSite,
 } from "../../processors/pipeline/sites.ts";
 import { addAlerts } from "./alerts.ts";
-import { type DataFlags, type Open, opener, withData } from "./data.ts";
+import { checkCounted, type DataFlags, dataFlags, type Open, opener, printList, withData } from "./data.ts";
 import { days, keptDays, site } from "./flags.ts";
 import { shareUrl } from "./shareurl.ts";
 
@@ -72,10 +72,13 @@ function addSites(program: Command, open: Open): void {
       "the sites that are counted, their time zones, and how long data are kept where that is not the default",
     )
     .action(async (flags: DataFlags) => {
-      for (const found of await open(flags, false, activeSites)) {
-        const { id, timeZone } = found;
-        console.log([id, timeZone, describeKeep(found)].filter((part) => part !== "").join("\t"));
-      }
+      const found = await open(flags, false, activeSites);
+      printList(
+        found.map((site) =>
+          [site.id, site.timeZone, describeKeep(site)].filter((part) => part !== "").join("\t"),
+        ),
+        'no site is counted; "rivulet sites add" adds one',
+      );
     });
   withData(commands.command("rm <id>"))
     .description("stop counting a site; its numbers are kept, and come back when it is added again")
@@ -131,12 +134,11 @@ function addGrants(program: Command, open: Open, kind: keyof typeof WORDS): void
   if (kind === "key") add.option("--may-write", "it may also change goals and funnels, and make share links");
   if (kind === "share")
     add
-      .option("--days <number>", "how long it works", days, days("30"))
+      .addOption(new Option("--days <number>", "how long it works").argParser(days).default(days("30"), "30"))
       .option("--url <url>", "where the dashboard is", "http://127.0.0.1:8080");
   add.action(async (flags: GrantFlags & { days?: number; url?: string }) => {
     const { grant, token } = await open(flags, false, async (store) => {
-      if (!(await activeSites(store)).some(({ id }) => id === flags.site))
-        throw new ClickstreamError("config", `site "${flags.site}" is not registered`);
+      await checkCounted(store, flags.site);
       return createGrant(
         { store, clock: systemClock, secrets, randomBytes },
         {
@@ -150,17 +152,21 @@ function addGrants(program: Command, open: Open, kind: keyof typeof WORDS): void
     });
     console.log(kind === "key" ? token : shareUrl(flags.url ?? "", grant.site, token));
     console.error(
-      `${one} ${describe(grant)}. It is kept as a hash only, so copy it now; "rivulet ${command} rm ${grant.id} --site ${grant.site}" takes it back.`,
+      `${one} ${describe(grant)}. It is kept as a hash only, so copy it now; "rivulet ${command} rm ${grant.id} --site ${grant.site}${dataFlags(flags)}" takes it back.`,
     );
   });
 
   withSite("list")
     .description(`the ${one}s that work, without their secrets`)
     .action(async (flags: GrantFlags) => {
-      const grants = await open(flags, false, (store) =>
-        listGrants({ store, clock: systemClock }, flags.site),
+      const grants = await open(flags, false, async (store) => {
+        await checkCounted(store, flags.site);
+        return listGrants({ store, clock: systemClock }, flags.site);
+      });
+      printList(
+        grants.filter((grant) => grant.kind === kind).map(describe),
+        `site "${flags.site}" has no ${one}`,
       );
-      for (const grant of grants) if (grant.kind === kind) console.log(describe(grant));
     });
 
   withSite("rm <id>")

@@ -4,6 +4,7 @@ import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ClickstreamError } from "../../processors/errors.ts";
 import { parseStreamLine, partitionKeyOf, type StreamLine } from "../../processors/model/streamfile.ts";
+import { serverUrl } from "./flags.ts";
 
 export interface ReplaySummary {
   readonly sent: number;
@@ -15,6 +16,8 @@ export interface ReplaySummary {
 
 const MAX_IN_FLIGHT = 16;
 const MAX_TRIES = 8;
+/** Lines that are no record are named up to here: a file of another kind has nothing else. */
+const MAX_NAMED = 10;
 
 /**
  * Event times move to now: the server corrects a batch by the difference of its clock and the batch's own sending
@@ -27,7 +30,7 @@ export async function replayFile(
   options: { readonly speed: number; readonly url: string; readonly log: (line: string) => void },
 ): Promise<ReplaySummary> {
   const summary = { sent: 0, refused: 0, skipped: 0 };
-  if (!URL.canParse(options.url)) throw new ClickstreamError("config", `--url ${options.url}: not a URL`);
+  serverUrl(options.url);
   const inFlight = new Set<Promise<void>>();
   /** The last batch under way of each visitor: a visit must arrive in its order, or it would begin with another page. */
   const order = new Map<string, Promise<void>>();
@@ -41,7 +44,8 @@ export async function replayFile(
     const line = parseStreamLine(text);
     if ("problem" in line) {
       summary.skipped++;
-      options.log(`${file}:${number}: ${line.problem}`);
+      if (summary.skipped <= MAX_NAMED) options.log(`${file}:${number}: ${line.problem}`);
+      if (summary.skipped === MAX_NAMED) options.log(`${file}: further lines like these are only counted`);
       continue;
     }
     firstArrival ??= line.arrival;

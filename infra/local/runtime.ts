@@ -76,6 +76,11 @@ export interface Runtime {
 const LOCAL_POLL_MS = 100;
 /** Kinesis allows five reads a second and shard, for all readers together. */
 const KINESIS_POLL_MS = 250;
+const LISTEN_ADVICE: Readonly<Record<string, string>> = {
+  EACCES: ": ports below 1024 take more rights, choose another with --port",
+  EADDRNOTAVAIL: ": --host takes an address of this machine, or 0.0.0.0 for all of them",
+  ENOTFOUND: ": --host takes an address of this machine, or 0.0.0.0 for all of them",
+};
 const DEMO_SITE = { id: "demo", timeZone: "UTC" };
 
 /** Throws `config` with what to change, or `unavailable` when a file or service cannot be opened; nothing stays open then. */
@@ -132,10 +137,9 @@ async function openCounting(
   opened.defer(() => stream.close());
   await registerSites(store, clock, options.sites);
   if ((await listSites(store)).length === 0) await registerSites(store, clock, [DEMO_SITE]);
-  if (!options.stream && !options.store) {
-    const lock = lockCounting(options.dataDirectory);
-    opened.defer(() => lock?.release());
-  }
+  const isLocal = !options.stream && !options.store;
+  const lock = isLocal ? lockCounting(options.dataDirectory) : undefined;
+  if (lock) opened.defer(() => lock.release());
 
   const lateness =
     options.allowedLatenessMs === undefined ? {} : { allowedLatenessMs: options.allowedLatenessMs };
@@ -172,7 +176,7 @@ async function openCounting(
     const archiving = startArchiving({ archive, clock, neededFrom, log });
     opened.defer(() => archiving.stop());
   }
-  return { store, stream, consumer, archive, lateness };
+  return { store, stream, consumer, archive, lateness, isShared: isLocal && !lock };
 }
 
 /** Compacts and recounts what is counted, here or in another thread, until closed. Answers what the recount says. */
@@ -196,7 +200,15 @@ async function open(options: RuntimeOptions, opened: AsyncDisposableStack): Prom
     throw new ClickstreamError("config", "--public and --require-key say the opposite: choose one");
   const isKeyRequired = options.requireKey || (!isLoopback(host) && !options.isPublic);
   const tracing = await startTracing();
-  const { store, stream, consumer, archive, lateness } = await openCounting(options, opened, tracing);
+  const { store, stream, consumer, archive, lateness, isShared } = await openCounting(
+    options,
+    opened,
+    tracing,
+  );
+  if (isShared)
+    log(
+      `--data ${options.dataDirectory}: another process counts here too. The numbers stay right, and the work is done twice.`,
+    );
   const reconciler = await keepHouse({ store, stream, consumer, log }, opened);
   const explored = archive && exploredFiles(archiveFolder(options.dataDirectory), archive, clock);
   if (explored) opened.defer(() => explored.explorer.close());
@@ -237,7 +249,8 @@ async function open(options: RuntimeOptions, opened: AsyncDisposableStack): Prom
   const address = await gateway.listen(options.port, host).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code === "EADDRINUSE")
       throw new ClickstreamError("config", `port ${options.port} is taken: choose another with --port`);
-    throw new ClickstreamError("config", `cannot listen on ${host}:${options.port}`, { cause });
+    const advice = LISTEN_ADVICE[cause.code ?? ""] ?? "";
+    throw new ClickstreamError("config", `cannot listen on ${host}:${options.port}${advice}`, { cause });
   });
   opened.defer(() => gateway.close());
   const shown = reachable(address.host);

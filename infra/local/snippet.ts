@@ -1,6 +1,8 @@
 /** What a site's owner pastes: the script tag, the same with its content pinned, the policy line, and the image for browsers without scripts. */
 import type { Command } from "commander";
 import { offerCollector } from "../../collector/build.ts";
+import { checkSiteId } from "../../processors/pipeline/sites.ts";
+import { ownPath, serverUrl } from "./flags.ts";
 
 export interface SnippetOptions {
   readonly site: string;
@@ -20,19 +22,23 @@ export interface Snippets {
   readonly pixel: string;
 }
 
-/** The lines for one site. Building the collector takes a second, because the pinned tag names its hash. */
+/**
+ * The lines for one site. Building the collector takes a second, because the pinned tag names its hash. Throws `config`
+ * for what can be no site and for what is no address.
+ */
 export async function snippets({
   site,
   url,
   scriptPath = "/c.js",
   ingestPath,
 }: SnippetOptions): Promise<Snippets> {
+  checkSiteId(site);
   const { pinned, integrity } = await offerCollector();
   const folder = scriptPath.slice(0, scriptPath.lastIndexOf("/") + 1);
   const attributes =
     (ingestPath === undefined ? "" : ` data-api="${escaped(url + ingestPath)}"`) +
     ` data-site="${escaped(site)}"`;
-  const { origin } = new URL(url);
+  const { origin } = serverUrl(url);
   return {
     tag: `<script defer src="${escaped(url + scriptPath)}"${attributes}></script>`,
     pinned: `<script defer src="${escaped(url + folder + pinned)}" integrity="${integrity}" crossorigin="anonymous"${attributes}></script>`,
@@ -50,8 +56,8 @@ export function addSnippet(program: Command): void {
     .description("print what to paste into a site's pages")
     .requiredOption("--site <id>", "the site, as registered")
     .option("--url <url>", "where the server is reached from browsers", "http://127.0.0.1:8080")
-    .option("--script-path <path>", "as given to start")
-    .option("--ingest-path <path>", "as given to start")
+    .option("--script-path <path>", "as given to start", ownPath)
+    .option("--ingest-path <path>", "as given to start", ownPath)
     .action(async ({ url, ...flags }: SnippetOptions) => {
       const { tag, pinned, policy, pixel } = await snippets({ ...flags, url: url.replace(/\/+$/, "") });
       console.log(`Inside <head> of every page:\n\n  ${tag}\n`);

@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { ClickstreamError } from "../../processors/errors.ts";
 import { parseTraceHeader } from "../../processors/model/trace.ts";
+import { serverUrl } from "./flags.ts";
 import { type Span, type Trace, traceStore } from "./traces/store.ts";
 import { renderTrace } from "./traces/text.ts";
 
@@ -36,9 +37,9 @@ export function traceIdOf(text: string): string {
   );
 }
 
-/** As the server's page has it. Throws `not_found`, or `unavailable` when no server answers there. */
+/** As the server's page has it. Throws `not_found`, `config` for what is no address, or `unavailable` when no server answers there. */
 export async function ofServer(id: string, url: string): Promise<Trace> {
-  const asked = new URL(`/traces.json?id=${id}`, url);
+  const asked = new URL(`/traces.json?id=${id}`, serverUrl(url));
   const response = await fetch(asked, { signal: AbortSignal.timeout(10_000) }).catch((cause: unknown) => {
     throw new ClickstreamError(
       "unavailable",

@@ -85,12 +85,17 @@ export async function keepSite(
   return changed;
 }
 
-function checkSite({ id, timeZone }: SiteSetting): void {
+/** Throws `config` for an id that no site can have. */
+export function checkSiteId(id: string): void {
   if (!isSiteId(id))
     throw new ClickstreamError(
       "config",
       `site id "${id}": use 1 to ${LIMITS.siteChars} printable characters without spaces, "@" or ","`,
     );
+}
+
+function checkSite({ id, timeZone }: SiteSetting): void {
+  checkSiteId(id);
   if (!isTimeZone(timeZone))
     throw new ClickstreamError("config", `site ${id}: unknown time zone "${timeZone}"`);
 }

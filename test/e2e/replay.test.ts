@@ -67,16 +67,21 @@ describe("rivulet replay FILE --speed max --url URL", () => {
 
   it("says which line is no record, goes on, and ends with code 1", async () => {
     const broken = join(data.path, "broken.ndjson");
-    await writeFile(broken, `not json\n${JSON.stringify(lines[0])}\n`);
+    await writeFile(broken, `${"not json\n".repeat(12)}${JSON.stringify(lines[0])}\n`);
     const { code, output } = await runCommand(["replay", broken, "--speed", "max", "--url", server.url]);
     expect(output).toContain(`${broken}:1: `);
-    expect(output).toContain("1 batches sent, 0 refused by the server, 1 lines skipped");
+    expect(output.split("\n").filter((line) => line.includes("not JSON")).length).toBe(10);
+    expect(output).toContain("1 batches sent, 0 refused by the server, 12 lines skipped");
     expect(code).toBe(1);
   });
 
   it.each([
     { name: "a file that is not there", args: ["nowhere.ndjson"], message: "nowhere.ndjson: cannot be read" },
-    { name: "no URL", args: ["nowhere.ndjson", "--url", "nonsense"], message: "--url nonsense: not a URL" },
+    {
+      name: "no URL",
+      args: ["nowhere.ndjson", "--url", "nonsense"],
+      message: "--url nonsense: not an address",
+    },
   ])("refuses $name in one line", async ({ args, message }) => {
     const { code, output } = await runCommand(["replay", ...args]);
     expect(output).toContain(message);

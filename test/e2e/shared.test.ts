@@ -22,6 +22,11 @@ afterAll(async () => {
 });
 
 describe(`two processes on the same files, as after a start that forgot the old one (RIVULET_SEED=${SEED})`, () => {
+  it("say so where the second one starts", () => {
+    const says = servers.map((server) => server.output().includes("another process counts here too"));
+    expect(says).toEqual([false, true]);
+  });
+
   it("count every batch once, while one of them is frozen and thawed in the middle", async () => {
     const [first, second] = servers as [ServerProcess, ServerProcess];
     const sent = load.lanes.flat().length;

@@ -137,10 +137,11 @@ describe("a start that cannot work says why in one line and ends", () => {
     await refusedWith(["--store", "redis:x"], /dynamodb:TABLE/);
   });
 
-  it("with an unknown flag, and shows the flags that there are", async () => {
+  it("with an unknown flag, and names the one that was meant", async () => {
     const { code, output } = await runCommand(["start", "--prot", "1"]);
     expect(output).toContain("unknown option '--prot'");
     expect(output).toContain("--port");
+    expect(output.trim().split("\n").length).toBe(3);
     expect(output).not.toMatch(/^\s+at /m);
     expect(code).toBe(1);
   });

@@ -39,6 +39,13 @@ it("makes no link where somebody has a key or a link for that site already", asy
   expect(lines.join("\n")).toContain("Make a link:");
 });
 
+it("names the demo shop where the site that its pages report to is counted", async () => {
+  const shown = async (sites: string[]) =>
+    (await greeting({ ...greeted, sites, grants: fresh() })).join("\n");
+  expect(await shown(["shop", "demo"])).toContain(`${url}/demo/`);
+  expect(await shown(["shop", "blog"])).not.toContain("/demo/");
+});
+
 it("names an address that others can open when it listens on all", () => {
   expect(reachable("127.0.0.1")).toBe("127.0.0.1");
   expect(reachable("192.0.2.7")).toBe("192.0.2.7");

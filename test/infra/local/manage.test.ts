@@ -40,10 +40,11 @@ it("add, list and remove as on one machine", async () => {
     "shop keeps archive 90 days;",
   );
   const { output } = await run("keys", "add", "--site", "shop", ...STORE);
+  expect(output).toContain(`--site shop ${STORE.join(" ")}" takes it back`);
   const id = /rvk_([0-9a-f]{12})_/.exec(output)?.[1] ?? "";
   expect((await run("keys", "list", "--site", "shop", ...STORE)).output).toContain(id);
   expect(await run("keys", "rm", id, "--site", "shop", ...STORE)).toMatchObject({ code: 0 });
-  expect((await run("keys", "list", "--site", "shop", ...STORE)).output).toBe("");
+  expect((await run("keys", "list", "--site", "shop", ...STORE)).output).toBe('site "shop" has no key\n');
   expect(await run("sites", "rm", "shop", ...STORE)).toMatchObject({ code: 0 });
 });
 

@@ -327,6 +327,8 @@ describe("a command that cannot work says why in one line", () => {
   it.each([
     [["keys", "add", "--site", "nobody"], /site "nobody" is not registered/],
     [["keys", "rm", "000000000000", "--site", "shop"], /has no key/],
+    [["share", "list", "--site", "nobody"], /site "nobody" is not registered/],
+    [["alerts", "list", "--site", "nobody"], /site "nobody" is not registered/],
     [["sites", "rm", "nobody"], /not registered/],
     [["sites", "add", "shop@Europe/Paris"], /already counted in that zone/],
     [["share", "add", "--site", "shop", "--url", "nowhere"], /--url nowhere/],

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { expect, it } from "vitest";
 import { buildCollector } from "../../../collector/build.ts";
+import { snippets } from "../../../infra/local/snippet.ts";
 import { runCommand } from "../../kit/server.ts";
 
 it("prints the tag, the tag with the hash of the very file, the policy and the image", async () => {
@@ -25,6 +26,15 @@ it("prints the tag, the tag with the hash of the very file, the policy and the i
     "script-src https://stats.example.com; connect-src https://stats.example.com; img-src https://stats.example.com",
   );
   expect(output).toContain(`src="https://stats.example.com/p.gif?s=a%22b.example"`);
+});
+
+it.each<[string, string, RegExp]>([
+  ["no site", "a, b", /site id "a, b"/],
+  ["no address", "stats.example.com", /--url stats\.example\.com: not an address/],
+  ["no address of a web server", "ftp://example.com", /not an address/],
+])("refuses what is %s", async (what, value, message) => {
+  const wanted = { site: "a", url: "https://example.com", [what === "no site" ? "site" : "url"]: value };
+  await expect(snippets(wanted)).rejects.toThrow(message);
 });
 
 it.each(["stats", "/api/x", "/v1/events", "/c/x.js", "/a b"])(
