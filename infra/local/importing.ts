@@ -31,9 +31,11 @@ export interface ImportingOptions extends FileSettings {
 }
 
 /** Chunks put and not counted yet. Beside live traffic, what waits is what a live event may have to wait for. */
-const CHUNKS_AHEAD = { beside: 2, alone: 8 };
+const CHUNKS_AHEAD = { beside: 2, alone: 4 };
 /** Beside live traffic a chunk is counted in a quarter of the time, during which nothing else is; alone, larger ones cost less an event. */
-const CHUNK_BYTES_BESIDE = 128 * 1024;
+const CHUNK_BYTES = { beside: 128 * 1024, alone: 1024 * 1024 };
+/** So that a chunk is one commit: what commits share, visits under way and rows of the same hour, is written less often. */
+const COMMIT_BYTES_ALONE = 700_000;
 /** With one shard all go there; with more, a chunk is spread over so many records. */
 const LANES = 8;
 const LOOK_MS = { beside: 10, alone: 100 };
@@ -83,7 +85,7 @@ export async function runImport(path: string, options: ImportingOptions): Promis
     {
       site: options.site,
       lanes: shards === 1 ? 1 : LANES,
-      ...(counter.isAlone ? {} : { chunkBytes: CHUNK_BYTES_BESIDE }),
+      chunkBytes: counter.isAlone ? CHUNK_BYTES.alone : CHUNK_BYTES.beside,
     },
   );
   await ahead.settle(0);
@@ -138,7 +140,7 @@ class Counter {
     await this.#house.disposeAsync();
     const url = new URL(`importcounter.${import.meta.url.split(".").at(-1)}`, import.meta.url);
     const worker = new Worker(url, {
-      workerData: { dataDirectory, sites: [], places },
+      workerData: { dataDirectory, sites: [], places, maxCommitBytes: COMMIT_BYTES_ALONE },
       resourceLimits: COUNTER_HEAP,
     });
     this.#worker = worker;

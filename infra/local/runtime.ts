@@ -57,6 +57,8 @@ export interface RuntimeOptions {
   readonly keepsArchive?: boolean;
   /** File of a table of regions and cities; default: they are not known. */
   readonly places?: string | undefined;
+  /** Encoded bytes of one commit before it is split. Default: as on AWS. */
+  readonly maxCommitBytes?: number | undefined;
   readonly log: (line: string) => void;
 }
 
@@ -98,7 +100,15 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
 
 export type CountingOptions = Pick<
   RuntimeOptions,
-  "dataDirectory" | "stream" | "store" | "sites" | "allowedLatenessMs" | "keepsArchive" | "places" | "log"
+  | "dataDirectory"
+  | "stream"
+  | "store"
+  | "sites"
+  | "allowedLatenessMs"
+  | "keepsArchive"
+  | "places"
+  | "maxCommitBytes"
+  | "log"
 >;
 
 /** The part of a server that counts: reads the stream, folds and archives, until closed. Compacting and recounting are left to `keepHouse`. */
@@ -160,6 +170,7 @@ async function openCounting(
     country: await countryLookup(),
     place: options.places === undefined ? undefined : await placeLookup(options.places),
     tracer: tracing.tracer,
+    maxCommitBytes: options.maxCommitBytes,
     ...lateness,
   };
   const consumer = new Consumer({

@@ -5,24 +5,16 @@
  * between leaves rows twice, which readers drop.
  */
 import { randomBytes } from "node:crypto";
-import { chmod, mkdir, open, readFile, rename, rm, rmdir, stat, writeFile } from "node:fs/promises";
+import { readFile, rm, rmdir, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { type EpochMs, HOUR_MS } from "../model/time.ts";
 import { readJournal } from "./journals.ts";
-import {
-  hourOfFolder,
-  journalFolder,
-  partitionFolder,
-  placeOf,
-  siteFolder,
-  temporaryFolder,
-  type Values,
-} from "./layout.ts";
+import { byFolder, hourOfFolder, journalFolder, siteFolder, type Values } from "./layout.ts";
 import { withLock } from "./lock.ts";
-import type { LongJournals } from "./longjournal.ts";
 import { sortedOnce } from "./order.ts";
 import { decodeParquet, encodeParquet } from "./parquet.ts";
 import { parquetFiles } from "./parquetfiles.ts";
+import { writeWhole } from "./wholefile.ts";
 
 export interface KeepingOrder {
   readonly directory: string;
@@ -49,16 +41,10 @@ const SETTLE_MS = HOUR_MS;
 /** A busy hour is merged before it is over. */
 const MANY_FILES = 30;
 
-const SITE = placeOf("site");
-const AT = placeOf("at");
-
-/** Throws what the file system throws; calling again goes on where it ended. `long`: who makes the files of long journals. */
-export async function keepFiles(
-  order: KeepingOrder,
-  long?: Pick<LongJournals, "convert">,
-): Promise<KeepingReport> {
+/** Throws what the file system throws; calling again goes on where it ended. */
+export async function keepFiles(order: KeepingOrder): Promise<KeepingReport> {
   return withLock(order.directory, async () => {
-    const rolled = await rollJournals(order, long);
+    const rolled = await rollJournals(order);
     if (!order.compact) return rolled;
     await deleteHours(order.directory, order.neededFrom ?? new Map());
     const merged = await mergeFiles(order.directory, order.now ?? 0);
@@ -68,23 +54,13 @@ export async function keepFiles(
 
 // ---- journals
 
-async function rollJournals(
-  { directory, journals }: KeepingOrder,
-  long: Pick<LongJournals, "convert"> | undefined,
-): Promise<KeepingReport> {
+async function rollJournals({ directory, journals }: KeepingOrder): Promise<KeepingReport> {
   let files = 0;
   let rows = 0;
   for (const name of journals) {
     const path = join(journalFolder(directory), name);
     // Another process may have rolled it while this one waited for the lock.
     if (!(await exists(path))) continue;
-    const converted = long && (await rollLong(directory, name, long));
-    if (converted) {
-      files += converted.files;
-      rows += converted.rows;
-      await rm(path);
-      continue;
-    }
     for (const [folder, values] of byFolder(await readJournal(path))) {
       const sorted = sortedOnce(values);
       // Named after the journal, so that rolling it again after a crash replaces what was made of it before.
@@ -96,41 +72,6 @@ async function rollJournals(
     await rm(path);
   }
   return { files, rows };
-}
-
-async function rollLong(
-  directory: string,
-  name: string,
-  long: Pick<LongJournals, "convert">,
-): Promise<KeepingReport | undefined> {
-  const into = join(temporaryFolder(directory), randomBytes(8).toString("hex"));
-  await mkdir(temporaryFolder(directory), { recursive: true, mode: 0o700 });
-  try {
-    const converted = await long.convert(join(journalFolder(directory), name), into);
-    if (!converted) return undefined;
-    // Several of one hour where more hours were open than DuckDB keeps open.
-    const numbers = new Map<string, number>();
-    for (const { site, hour, path } of converted.parts) {
-      const folder = partitionFolder(site, hour);
-      const number = numbers.get(folder) ?? 0;
-      numbers.set(folder, number + 1);
-      const file = `${basename(name, ".ndjson")}${number === 0 ? "" : `-${number}`}.parquet`;
-      await chmod(path, 0o600);
-      await appear(directory, path, join(directory, folder, file));
-    }
-    return { files: converted.parts.length, rows: converted.rows };
-  } finally {
-    await rm(into, { recursive: true, force: true });
-  }
-}
-
-/** Rows by the folder of their site and hour. Its name is made once an hour: making it takes longer than the rest of a row. */
-function byFolder(rows: readonly Values[]): Map<string, Values[]> {
-  const folders = new Map<string, Values[]>();
-  for (const [site, own] of Map.groupBy(rows, (row) => row[SITE] as string))
-    for (const [hour, values] of Map.groupBy(own, (row) => Math.floor((row[AT] as number) / HOUR_MS)))
-      folders.set(partitionFolder(site, hour * HOUR_MS), values);
-  return folders;
 }
 
 const exists = (path: string): Promise<boolean> =>
@@ -209,25 +150,4 @@ export async function rewriteFile(
   if (kept.length === 0) await rm(path);
   else await writeWhole(directory, path, encodeParquet(kept));
   return changed;
-}
-
-/** The file appears with all its bytes on the disk, or not at all. */
-async function writeWhole(directory: string, path: string, bytes: Uint8Array): Promise<void> {
-  const temporary = join(temporaryFolder(directory), randomBytes(8).toString("hex"));
-  await mkdir(temporaryFolder(directory), { recursive: true, mode: 0o700 });
-  await writeFile(temporary, bytes, { flag: "wx", mode: 0o600 });
-  await appear(directory, temporary, path);
-}
-
-/** Makes a written file durable, and then moves it to its place. */
-async function appear(directory: string, written: string, path: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  const handle = await open(written, "r+");
-  await handle.sync().finally(() => handle.close());
-  await rename(written, path);
-  // The name is durable when its folder is, and the folder when those above it are.
-  for (let folder = dirname(path); folder.length >= directory.length; folder = dirname(folder)) {
-    const above = await open(folder, "r");
-    await above.sync().finally(() => above.close());
-  }
 }

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { ARCHIVE_COLUMNS, type ArchiveRow, type Column, partitionOf } from "../model/archive.ts";
+import { HOUR_MS } from "../model/time.ts";
 
 export const journalFolder = (directory: string): string => join(directory, "journal");
 export const temporaryFolder = (directory: string): string => join(directory, "tmp");
@@ -96,3 +97,15 @@ export function rowOf(values: Values): ArchiveRow {
 /** Place of a column in `Values`. */
 export const placeOf = (name: Column["name"]): number =>
   ARCHIVE_COLUMNS.findIndex((column) => column.name === name);
+
+const SITE = placeOf("site");
+const AT = placeOf("at");
+
+/** Rows by the folder of their site and hour. Its name is made once an hour: making it takes longer than the rest of a row. */
+export function byFolder(rows: readonly Values[]): Map<string, Values[]> {
+  const folders = new Map<string, Values[]>();
+  for (const [site, own] of Map.groupBy(rows, (row) => row[SITE] as string))
+    for (const [hour, values] of Map.groupBy(own, (row) => Math.floor((row[AT] as number) / HOUR_MS)))
+      folders.set(partitionFolder(site, hour * HOUR_MS), values);
+  return folders;
+}

@@ -1,63 +1,100 @@
 /** Parquet files of archive rows: typed columns, compressed with zstd, in row groups that a reader can take one at a time. */
 import { zstdCompressSync, zstdDecompressSync } from "node:zlib";
-import { parquetMetadata, parquetReadObjects, type SchemaElement } from "hyparquet";
-import { parquetWriteBuffer } from "hyparquet-writer";
+import { type ColumnChunk, parquetMetadata, parquetReadObjects, type SchemaElement } from "hyparquet";
+import { ByteWriter, ParquetWriter } from "hyparquet-writer";
 import { ARCHIVE_COLUMNS, type ColumnType } from "../model/archive.ts";
 import type { Values } from "./layout.ts";
+import { type Leaf, type LeafType, writeLeaf } from "./parquetcolumn.ts";
 
 /** Small enough to be held for each of many files at once. */
 const ROW_GROUP = 20_000;
 
 /**
- * Lowest and highest values help a reader to skip a file only where it asks for a span of them. Finding them out for all
- * columns takes a third of the time.
+ * Lowest and highest values help a reader to skip a file only where it asks for a span of them, and cost time to find.
  */
 const WITH_STATISTICS: ReadonlySet<string> = new Set(["at"]);
 
-const TYPES: Readonly<Record<Exclude<ColumnType, "map">, Partial<SchemaElement>>> = {
-  text: { type: "BYTE_ARRAY", converted_type: "UTF8" },
-  int: { type: "INT32" },
-  long: { type: "INT64" },
-  bool: { type: "BOOLEAN" },
-  double: { type: "DOUBLE" },
+const TYPES: Readonly<Record<Exclude<ColumnType, "map">, LeafType>> = {
+  text: "BYTE_ARRAY",
+  int: "INT32",
+  long: "INT64",
+  bool: "BOOLEAN",
+  double: "DOUBLE",
 };
+
+const leafOf = (type: Exclude<ColumnType, "map">): Partial<SchemaElement> =>
+  type === "text" ? { type: TYPES.text, converted_type: "UTF8" } : { type: TYPES[type] };
 
 const SCHEMA: SchemaElement[] = [
   { name: "row", num_children: ARCHIVE_COLUMNS.length },
   ...ARCHIVE_COLUMNS.flatMap(({ name, type, nullable }): SchemaElement[] => {
     const repetition_type = nullable ? "OPTIONAL" : "REQUIRED";
-    if (type !== "map") return [{ name, ...TYPES[type], repetition_type }];
+    if (type !== "map") return [{ name, ...leafOf(type), repetition_type }];
     return [
       { name, converted_type: "MAP", repetition_type, num_children: 1 },
       { name: "key_value", repetition_type: "REPEATED", num_children: 2 },
-      { name: "key", ...TYPES.text, repetition_type: "REQUIRED" },
-      { name: "value", ...TYPES.text, repetition_type: "REQUIRED" },
+      { name: "key", ...leafOf("text"), repetition_type: "REQUIRED" },
+      { name: "value", ...leafOf("text"), repetition_type: "REQUIRED" },
     ];
   }),
 ];
 
-/** One file with these rows, in this order. */
-export function encodeParquet(rows: readonly Values[]): Uint8Array {
-  const columnData = ARCHIVE_COLUMNS.map(({ name, type }, i) => ({
-    name,
-    data: rows.map((row) => encodeValue(type, row[i])),
-    statistics: WITH_STATISTICS.has(name),
-  }));
-  const buffer = parquetWriteBuffer({
+/** One file with these rows, in this order. Throws a RangeError for a number that its column does not hold. */
+export function encodeParquet(rows: readonly Values[], rowGroup = ROW_GROUP): Uint8Array<ArrayBuffer> {
+  const writer = new ByteWriter();
+  const file = new ParquetWriter({
+    writer,
     schema: SCHEMA,
-    columnData,
     codec: "ZSTD",
-    compressors: { ZSTD: (input) => zstdCompressSync(input) },
-    rowGroupSize: ROW_GROUP,
+    compressors: { ZSTD: zstdCompressSync },
   });
-  return new Uint8Array(buffer);
+  for (let from = 0; from < rows.length; from += rowGroup) {
+    const group = rows.slice(from, from + rowGroup);
+    const start = writer.offset;
+    const columns = ARCHIVE_COLUMNS.flatMap(({ name, type, nullable }, at): ColumnChunk[] => {
+      if (type === "map") return mapColumns(writer, name, group, at);
+      const values = group.map((row) => row[at] ?? null);
+      const statistics = WITH_STATISTICS.has(name);
+      return [writeLeaf(writer, { path: [name], type: TYPES[type], nullable, values, statistics })];
+    });
+    file.row_groups.push({
+      columns,
+      total_byte_size: columns.reduce((sum, one) => sum + one.meta_data!.total_uncompressed_size, 0n),
+      num_rows: BigInt(group.length),
+      total_compressed_size: BigInt(writer.offset - start),
+    });
+    file.num_rows += BigInt(group.length);
+  }
+  void file.finish();
+  return new Uint8Array(writer.getBuffer());
 }
 
-function encodeValue(type: ColumnType, value: unknown): unknown {
-  if (value === null || value === undefined) return null;
-  if (type === "long") return BigInt(value as number);
-  if (type === "map") return (value as [string, string][]).map(([key, text]) => ({ key, value: text }));
-  return value;
+/** Keys and values of a map, each a column of its own in which a row has as many values as its map has entries. */
+function mapColumns(writer: ByteWriter, name: string, rows: readonly Values[], at: number): ColumnChunk[] {
+  const keys: (string | null)[] = [];
+  const values: (string | null)[] = [];
+  const goesOn: number[] = [];
+  for (const row of rows) {
+    const entries = row[at] as readonly (readonly [string, string])[];
+    if (entries.length === 0) {
+      keys.push(null);
+      values.push(null);
+      goesOn.push(0);
+    }
+    for (let i = 0; i < entries.length; i++) {
+      keys.push(entries[i]![0]);
+      values.push(entries[i]![1]);
+      goesOn.push(i === 0 ? 0 : 1);
+    }
+  }
+  const leaf = (column: string, own: Leaf["values"]): Leaf => ({
+    path: [name, "key_value", column],
+    type: "BYTE_ARRAY",
+    nullable: true,
+    values: own,
+    goesOn,
+  });
+  return [writeLeaf(writer, leaf("key", keys)), writeLeaf(writer, leaf("value", values))];
 }
 
 /** All rows of a file, in its order. Columns that it lacks are null. */

@@ -28,6 +28,8 @@ export interface AggregateDeps extends FoldDeps {
   readonly archive?: Archive | undefined;
   /** The commits hold position and state alone: for a consumer whose only product is the archive. */
   readonly countsNothing?: boolean;
+  /** Encoded bytes of one commit before it is split. Default: what fits an item of DynamoDB, 350,000. */
+  readonly maxCommitBytes?: number | undefined;
 }
 
 export interface CommitSummary {
@@ -46,8 +48,8 @@ export interface CommitSummary {
  * A single record may still exceed it; the store then splits the value.
  */
 const MAX_COMMIT_BYTES = 350_000;
-/** What a commit is planned for: records differ, and one that turns out too large has to be folded again. */
-const LIKELY_COMMIT_BYTES = 310_000;
+/** Share of it that a commit is planned for: records differ, and one that turns out too large has to be folded again. */
+const LIKELY_SHARE = 0.88;
 /**
  * A worker that has not written for this long asks for the newest commit before it trusts its memory. Commits are
  * kept for at least LOG_GRACE_MS, so a slot that it believes free cannot be one that was cleaned up.
@@ -133,9 +135,13 @@ export class ShardWorker {
     }
   }
 
+  get #maxBytes(): number {
+    return this.#deps.maxCommitBytes ?? MAX_COMMIT_BYTES;
+  }
+
   /** How many records are likely to fill a commit. Folding too many costs twice, as the commit is too large then. */
   #mostRecords(): number {
-    return Math.max(1, Math.floor(LIKELY_COMMIT_BYTES / this.#bytesPerRecord));
+    return Math.max(1, Math.floor((LIKELY_SHARE * this.#maxBytes) / this.#bytesPerRecord));
   }
 
   async #process(
@@ -161,7 +167,7 @@ export class ShardWorker {
       const folded = trace.step("fold", () => this.#fold(state, chosen, sites, rows));
       const bytes = folded.encode(this.#deps.clock.now(), this.#deps.countsNothing);
       this.#bytesPerRecord = bytes.length / chosen.length;
-      if (bytes.length > MAX_COMMIT_BYTES && chosen.length > 1) {
+      if (bytes.length > this.#maxBytes && chosen.length > 1) {
         most = Math.ceil(chosen.length / 2);
         continue;
       }

@@ -1,10 +1,30 @@
 /** Reads the common and combined log formats of Apache, nginx and others, with or without a virtual host before the address. */
 import { type EpochMs, HOUR_MS, MINUTE_MS } from "../../model/time.ts";
+import { lineScanner } from "./logscan.ts";
 import { takeRequest } from "./request.ts";
-import { type ChunkParser, eachLine, type ImportOptions } from "./row.ts";
+import { type ChunkParser, eachLine, type ImportOptions, textChunk } from "./row.ts";
+
+const NEWLINE = 10;
+const RETURN = 13;
 
 /** `[host[:port] ]address ident user [time] "request" status size[ "referrer" "agent"]`; what follows is left out. */
 export function accessLogParser(options: ImportOptions): ChunkParser {
+  const readLine = plainLogParser(options);
+  const scan = lineScanner(options, { timeOf: logTimes(), requestLine, present });
+  return ({ bytes, firstLine }, sink) => {
+    let number = firstLine;
+    for (let from = 0; from < bytes.length; number++) {
+      const newline = bytes.indexOf(NEWLINE, from);
+      const end = newline < 0 ? bytes.length : newline;
+      if (!scan(bytes, from, bytes[end - 1] === RETURN ? end - 1 : end, number, sink))
+        readLine(textChunk(bytes.subarray(from, end), number), sink);
+      from = end + 1;
+    }
+  };
+}
+
+/** The same for every line, usual or not. */
+export function plainLogParser(options: ImportOptions): ChunkParser {
   const timeOf = logTimes();
   return (chunk, sink) => {
     eachLine(chunk, (line, number) => {

@@ -23,6 +23,9 @@ export interface ImportRecord {
 
 /** Below Kinesis' 1 MiB with its key. */
 const MAX_RECORD_BYTES = 900_000;
+/** Rows in a chunk, and days since 1970, stay below: their product with rows again is a whole number below 2^53. */
+const MAX_ROWS = 2 ** 18;
+const MAX_DAYS = 2 ** 16;
 /** Different values checked before the memory of them is begun anew. */
 const MAX_KNOWN = 20_000;
 
@@ -45,7 +48,10 @@ export class Packer {
   readonly #parseAgent = agentParser({ maxEntries: 10_000 });
   readonly #urls = new Map<string, Reject | undefined>();
   readonly #kinds = new WeakMap<ImportKind, Reject | "fine">();
-  #senders = new Map<string, Sender>();
+  /** In the order of their coming. */
+  #senders = new Map<number, Sender>();
+  readonly #people = new Numbered<string>();
+  readonly #agents = new Numbered<string>();
 
   constructor(settings: PackSettings) {
     this.#settings = settings;
@@ -55,9 +61,7 @@ export class Packer {
   add(row: ImportRow, now: EpochMs): "counted" | "bot" | Reject {
     const problem = this.#problemOf(row, now);
     if (problem) return problem;
-    // A cookieless visitor has another id each day, so a post holds one day.
-    const day = row.visitor ? "" : Math.floor(row.at / DAY_MS);
-    const key = `${day}\u0000${row.visitor ?? ""}\u0000${row.ip}\u0000${row.agent}\u0000${row.country ?? ""}`;
+    const key = this.#keyOf(row);
     const known = this.#senders.get(key);
     if (known) {
       known.rows.push(row);
@@ -67,6 +71,15 @@ export class Packer {
     const kind = bot && !(library && this.#settings.libraries) ? "bot" : "counted";
     this.#senders.set(key, { row, rows: [row], kind });
     return kind;
+  }
+
+  /** A number for each sender of a post. */
+  #keyOf({ at, visitor, ip, agent, country }: ImportRow): number {
+    const isPlain = visitor === undefined && country === undefined;
+    const person = this.#people.of(isPlain ? ip : `${visitor ?? ""}\u0000${ip}\u0000${country ?? ""}`);
+    // A cookieless visitor has another id each day, so a post holds one day.
+    const day = visitor ? 0 : Math.floor(at / DAY_MS);
+    return (person * MAX_ROWS + this.#agents.of(agent)) * MAX_DAYS + day;
   }
 
   #problemOf({ at, url, referrer, kind, extra, ip, visitor }: ImportRow, now: EpochMs): Reject | undefined {
@@ -115,6 +128,8 @@ export class Packer {
       senders.push(sender);
     }
     this.#senders = new Map();
+    this.#people.clear();
+    this.#agents.clear();
     return [...lanes]
       .sort(([a], [b]) => a - b)
       .flatMap(([lane, senders]) =>
@@ -187,6 +202,11 @@ class Numbered<T> {
       this.#numbers.set(value, number);
     }
     return number;
+  }
+
+  clear(): void {
+    this.values.length = 0;
+    this.#numbers.clear();
   }
 }
 

@@ -35,26 +35,41 @@ export function isAsset(target: string): boolean {
   return dot > path.lastIndexOf("/") && ASSET_EXTENSIONS.has(path.slice(dot + 1).toLowerCase());
 }
 
-/** Hands the request on as a page view with its status (and with `all` its method) as properties, or says why it is none. */
-export function takeRequest(line: number, request: LogRequest, options: ImportOptions, sink: RowSink): void {
-  const { at, ip, method, target, status, referrer, agent } = request;
-  if (!options.all) {
-    if (method !== "GET") {
-      sink.skip("method");
-      return;
-    }
-    if (!((status >= 200 && status < 300) || status === 304)) {
-      sink.skip("status");
-      return;
-    }
-    if (isAsset(target)) {
-      sink.skip("asset");
-      return;
-    }
-  }
-  const url = /^https?:\/\//i.test(target) ? target : urlOf(request.host || options.hostname, target);
-  sink.row(line, { at, ip, agent, url, referrer, kind: kindOf(status, options.all ? method : "") });
+/** What a request asks for, which many lines of a log say alike. */
+export interface Asked {
+  readonly method: string;
+  readonly url: string;
+  readonly isAsset: boolean;
 }
+
+/** Hands the request on as a page view with its status (and with `all` its method) as properties, or says why it is none. */
+export const takeRequest = (line: number, request: LogRequest, options: ImportOptions, sink: RowSink): void =>
+  takeAsked(line, request, askedFor(request, options), options, sink);
+
+export const askedFor = (
+  { method, target, host }: Pick<LogRequest, "method" | "target" | "host">,
+  options: ImportOptions,
+): Asked => ({
+  method,
+  url: /^https?:\/\//i.test(target) ? target : urlOf(host || options.hostname, target),
+  isAsset: isAsset(target),
+});
+
+/** The same for a request whose first line is known. */
+export function takeAsked(
+  line: number,
+  { at, ip, status, referrer, agent }: Omit<LogRequest, "method" | "target" | "host">,
+  { method, url, isAsset }: Asked,
+  { all }: ImportOptions,
+  sink: RowSink,
+): void {
+  if (all || (method === "GET" && isGood(status) && !isAsset))
+    sink.row(line, { at, ip, agent, url, referrer, kind: kindOf(status, all ? method : "") });
+  else if (method !== "GET") sink.skip("method");
+  else sink.skip(isGood(status) ? "asset" : "status");
+}
+
+const isGood = (status: number): boolean => (status >= 200 && status < 300) || status === 304;
 
 /** Different targets whose URLs are remembered: a log names the same pages over and over, and each URL is looked up thrice. */
 const MAX_URLS = 20_000;
@@ -75,16 +90,19 @@ function urlOf(host: string, target: string): string {
   return url;
 }
 
-const kinds = new Map<string, ImportKind>();
+/** By method, and by status. */
+const kinds = new Map<string, Map<number, ImportKind>>();
+/** A log may claim any method; what nobody uses must not pile up. */
+const MAX_METHODS = 50;
 
 /** One object for each status and method: records write what events share once. */
 function kindOf(status: number, method: string): ImportKind {
-  const key = `${status} ${method}`;
-  let kind = kinds.get(key);
+  const known = kinds.get(method) ?? new Map<number, ImportKind>();
+  if (known.size === 0 && kinds.size < MAX_METHODS) kinds.set(method, known);
+  let kind = known.get(status);
   if (!kind) {
     kind = { n: PAGEVIEW, p: { status: String(status), ...(method === "" ? {} : { method }) } };
-    // A log may claim any method; what nobody uses must not pile up.
-    if (kinds.size < 1_000) kinds.set(key, kind);
+    known.set(status, kind);
   }
   return kind;
 }

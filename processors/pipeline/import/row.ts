@@ -37,9 +37,24 @@ export interface RowSink {
 
 /** Part of a file that ends where a line (of CSV: a row) ends. */
 export interface TextChunk {
+  readonly bytes: Uint8Array;
+  /** The same decoded. */
   readonly text: string;
   /** Number of its first line in the file, from 1. */
   readonly firstLine: number;
+}
+
+/** Decodes UTF-8 when somebody asks, once. */
+export function textChunk(bytes: Uint8Array, firstLine: number): TextChunk {
+  let text: string | undefined;
+  return {
+    bytes,
+    firstLine,
+    get text() {
+      text ??= new TextDecoder().decode(bytes);
+      return text;
+    },
+  };
 }
 
 export type ChunkParser = (chunk: TextChunk, sink: RowSink) => void;

@@ -3,7 +3,7 @@ import { ClickstreamError } from "../../errors.ts";
 import { type ByteChunk, chunksOf, type Digest, digestsAt } from "./chunks.ts";
 import { detectFormat, isLog, parserOf, type TextFormat } from "./detect.ts";
 import type { ImportChunk, ImportSource } from "./importer.ts";
-import type { ImportOptions } from "./row.ts";
+import { type ImportOptions, textChunk } from "./row.ts";
 import type { Mapping } from "./table.ts";
 
 export interface TextSettings extends ImportOptions {
@@ -51,23 +51,24 @@ export async function textSource(
       let line = lines + 1;
       const cuts = { quoted: format === "csv", from: position, cut, chunkBytes };
       for await (const chunk of chunksOf(open(), newDigest(), cuts)) {
-        yield textChunk(chunk, line, parse);
-        line += newlines(chunk.bytes);
+        const lineCount = newlines(chunk.bytes);
+        yield partOf(chunk, { firstLine: line, lineCount }, parse);
+        line += lineCount;
       }
     },
   };
 }
 
-const textChunk = (
+const partOf = (
   { bytes, end, digest, atEnd }: ByteChunk,
-  firstLine: number,
+  { firstLine, lineCount }: { readonly firstLine: number; readonly lineCount: number },
   parse: ReturnType<typeof parserOf>,
 ): ImportChunk => ({
   end,
   digest,
   atEnd,
-  lines: newlines(bytes),
-  parse: (sink) => parse({ text: new TextDecoder().decode(bytes), firstLine }, sink),
+  lines: lineCount,
+  parse: (sink) => parse(textChunk(bytes, firstLine), sink),
 });
 
 function newlines(bytes: Uint8Array): number {

@@ -1,8 +1,7 @@
-import { appendFile, mkdir, readdir, readFile, stat, utimes, writeFile } from "node:fs/promises";
+import { appendFile, readdir, readFile, utimes, writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type FileArchive, fileArchive } from "../../../processors/archives/files.ts";
-import { closedJournals } from "../../../processors/archives/journals.ts";
 import { keepFiles, rewriteFile } from "../../../processors/archives/keeping.ts";
 import {
   journalFolder,
@@ -12,7 +11,6 @@ import {
   temporaryFolder,
   valuesOf,
 } from "../../../processors/archives/layout.ts";
-import { LongJournals } from "../../../processors/archives/longjournal.ts";
 import { decodeParquet } from "../../../processors/archives/parquet.ts";
 import { parquetFiles } from "../../../processors/archives/parquetfiles.ts";
 import { fileRows, firstReceived } from "../../../processors/archives/rows.ts";
@@ -227,69 +225,37 @@ describe("a local archive", () => {
   });
 });
 
-describe("a long journal", () => {
-  const journalOf = async (directory: string, rows: readonly ArchiveRow[], end = ""): Promise<string> => {
-    const archive = await fileArchive({ directory, clock: manualClock(NOON) });
+describe("many rows at once", () => {
+  let directory: string;
+  let archive: FileArchive;
+  beforeEach(async () => {
+    directory = freshDirectory();
+    archive = await fileArchive({ directory, clock: manualClock(NOON) });
+  });
+  afterEach(() => archive.close());
+  const rowsOf = (count: number, anHour: number): ArchiveRow[] =>
+    Array.from({ length: count }, (_, i) => row(i + 1, { at: NOON + HOUR * Math.floor(i / anHour) }));
+
+  it("are in a file of their hour when they are written, and in no journal", async () => {
+    const rows = rowsOf(1_200, 600);
     await archive.write(rows);
-    await archive.close();
-    const [name = ""] = await readdir(journalFolder(directory));
-    await appendFile(join(journalFolder(directory), name), end);
-    return name;
-  };
-  const rows = [
-    row(1, {
-      props: [
-        ["2", 'b "quoted", 한\u0001'],
-        ["1", ""],
-      ],
-      cls: 0.1 + 0.2,
-      amount_minor: 2 ** 53 - 1,
-    }),
-    row(12, { at: NOON + HOUR, page: null, visitor: null, visit: null, rejected: "bot", count: 3 }),
-    row(2, { site: "../x y 한", interactive: false, scroll_depth: 100, visit_source: "" }),
-    row(1),
-  ];
-
-  it("becomes the same rows in the same places as a short one", async () => {
-    const [long, short] = [freshDirectory(), freshDirectory()];
-    const converter = new LongJournals(0);
-    const order = { directory: long, journals: [await journalOf(long, rows)], compact: false };
-    expect(await keepFiles(order, converter)).toEqual({ files: 3, rows: 4 });
-    converter.close();
-    await keepFiles({ directory: short, journals: [await journalOf(short, rows)], compact: false });
-    expect(await stored(long)).toEqual(await stored(short));
-    const places = async (directory: string): Promise<string[]> =>
-      (await parquetFiles(directory)).map((path) => relative(directory, join(path, "..")));
-    expect(await places(long)).toEqual(await places(short));
-    expect(await readdir(temporaryFolder(long))).toEqual([]);
+    expect(await readdir(journalFolder(directory))).toEqual([]);
+    expect(await readdir(temporaryFolder(directory))).toEqual([]);
+    const folders = (await parquetFiles(directory)).map((path) => relative(directory, join(path, "..")));
+    expect(folders.sort()).toEqual([
+      "site=example.com/dt=2026-01-15/hour=12",
+      "site=example.com/dt=2026-01-15/hour=13",
+    ]);
+    // As after a crash between them and their commit.
+    await archive.write(rows);
+    expect(await countedIn(fileRows(directory))).toEqual(rows.map(counted));
   });
 
-  it("begins DuckDB, which is then given shorter ones too", async () => {
-    const pathOf = async (kept: readonly ArchiveRow[]): Promise<string> => {
-      const directory = freshDirectory();
-      return join(journalFolder(directory), await journalOf(directory, kept));
-    };
-    const [short, long] = [await pathOf(rows), await pathOf([...rows, ...rows])];
-    const directory = freshDirectory();
-    await mkdir(directory);
-    const converter = new LongJournals((await stat(long)).size, 0);
-    expect(await converter.convert(short, join(directory, "too-short"))).toBeUndefined();
-    expect((await converter.convert(long, join(directory, "long")))?.rows).toBe(2 * rows.length);
-    expect((await converter.convert(short, join(directory, "short")))?.rows).toBe(rows.length);
-    converter.close();
-  });
-
-  it.each([
-    ["ends in half a line", rows, '["example.com","sh'],
-    ["holds half a surrogate pair", [row(1, { page: "/\ud800" })], ""],
-  ])("is made into files without DuckDB when it %s", async (_, kept, end) => {
-    const directory = freshDirectory();
-    const converter = new LongJournals(0);
-    const journals = [await journalOf(directory, kept, end)];
-    await keepFiles({ directory, journals, compact: false }, converter);
-    converter.close();
-    expect(await stored(directory)).toHaveLength(onceInOrder(kept).length);
-    expect(await closedJournals(directory)).toEqual([]);
+  it("go into the journal where they are of many hours", async () => {
+    await archive.write(rowsOf(1_200, 100));
+    expect(await parquetFiles(directory)).toEqual([]);
+    await archive.roll();
+    expect(await stored(directory)).toEqual(rowsOf(1_200, 100));
   });
 });
 

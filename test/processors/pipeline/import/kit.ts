@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import type { Digest } from "../../../../processors/pipeline/import/chunks.ts";
 import type { TextFormat } from "../../../../processors/pipeline/import/detect.ts";
 import { parserOf } from "../../../../processors/pipeline/import/detect.ts";
-import type { ImportRow } from "../../../../processors/pipeline/import/row.ts";
+import { type ImportRow, textChunk } from "../../../../processors/pipeline/import/row.ts";
 import type { Mapping } from "../../../../processors/pipeline/import/table.ts";
 import type { Random } from "../../../kit/random.ts";
 
@@ -27,14 +27,11 @@ export function parsed(
 ): { rows: ImportRow[]; skipped: string[]; bad: [number, string][] } {
   const found = { rows: [] as ImportRow[], skipped: [] as string[], bad: [] as [number, string][] };
   const parse = parserOf(format, text, { all, hostname: "example.com" }, mapping);
-  parse(
-    { text, firstLine: 1 },
-    {
-      row: (_, row) => found.rows.push(row),
-      skip: (reason) => found.skipped.push(reason),
-      bad: (line, reason) => found.bad.push([line, reason]),
-    },
-  );
+  parse(textChunk(new TextEncoder().encode(text), 1), {
+    row: (_, row) => found.rows.push(row),
+    skip: (reason) => found.skipped.push(reason),
+    bad: (line, reason) => found.bad.push([line, reason]),
+  });
   return found;
 }
 

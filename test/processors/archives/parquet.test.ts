@@ -1,0 +1,74 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { DuckDBInstance } from "@duckdb/node-api";
+import { describe, expect, it } from "vitest";
+import { rowOf, valuesOf } from "../../../processors/archives/layout.ts";
+import { decodeParquet, encodeParquet } from "../../../processors/archives/parquet.ts";
+import { ARCHIVE_COLUMNS, type ArchiveRow } from "../../../processors/model/archive.ts";
+import { row } from "../../conformance/archive.ts";
+import { temporaryDirectory } from "../../conformance/files.ts";
+import { Random } from "../../kit/random.ts";
+
+const SEED = Number(process.env.RIVULET_SEED ?? 20_261_129);
+const root = temporaryDirectory();
+
+/** Columns of every kind: of one value, of few, of as many as rows, of hardly any, and of none. */
+function randomRows(seed: number, count: number): ArchiveRow[] {
+  const random = new Random(seed);
+  const maybe = <T>(value: T, chance: number): T | null => (random.chance(chance) ? value : null);
+  return Array.from({ length: count }, (_, i) =>
+    row(i + 1, {
+      sequence: String(random.below(2 ** 40)),
+      index: random.below(2 ** 31),
+      late: random.chance(0.5),
+      interactive: random.chance(0.9),
+      visitor: maybe(random.below(count).toString(16).padStart(16, "0"), 0.9),
+      page: `/${"é한😀".repeat(random.below(3))}${random.below(count)}`,
+      visit_source: maybe(["Google", "", "Direct / None"][random.below(3)]!, 0.99),
+      visit_country: maybe("KR", 0.01),
+      amount_minor: maybe((2 ** 53 - 1 - random.below(2 ** 50)) * (random.chance(0.5) ? 1 : -1), 0.5),
+      scroll_depth: maybe(-random.below(2 ** 31), 0.5),
+      cls: maybe(random.below(1_000_000) / 7 - 70_000, 0.5),
+      props: Array.from({ length: random.below(3) }, (_, n) => [`key ${n}`, `"${random.below(9)}"\u0001`]),
+    }),
+  );
+}
+
+describe(`a Parquet file of archive rows (RIVULET_SEED=${SEED})`, () => {
+  it.each([1, 9, 700])("holds %i rows as they were, in however many row groups", async (count) => {
+    const rows = randomRows(SEED, count);
+    const bytes = encodeParquet(rows.map(valuesOf), 256);
+    expect((await decodeParquet(bytes)).map(rowOf)).toEqual(rows);
+  });
+
+  it("is read alike by DuckDB", async () => {
+    const rows = randomRows(SEED + 1, 700);
+    const path = join(root, "rows.parquet");
+    await writeFile(path, encodeParquet(rows.map(valuesOf), 256));
+    const instance = await DuckDBInstance.create(":memory:", { threads: "1" });
+    const connection = await instance.connect();
+    const columns = ARCHIVE_COLUMNS.map(({ name, type }) =>
+      type === "map" ? `map_entries("${name}")` : `"${name}"`,
+    );
+    const found = await connection.runAndReadAll(
+      `SELECT CAST(to_json([${columns.map((column) => `to_json(${column})`).join(", ")}]) AS VARCHAR) FROM read_parquet($1)`,
+      [path],
+    );
+    connection.closeSync();
+    instance.closeSync();
+    const read = found.getRows().map(([text]) => JSON.parse(String(text)) as unknown[]);
+    const written = rows.map((one) =>
+      valuesOf(one).map((value) =>
+        Array.isArray(value) ? value.map(([key, text]) => ({ key, value: text })) : value,
+      ),
+    );
+    expect(read).toEqual(written);
+  });
+
+  it("holds half a surrogate pair as what cannot be read, and no number that is too large", async () => {
+    const [values] = await decodeParquet(encodeParquet([valuesOf(row(1, { page: "/\ud800" }))]));
+    expect(rowOf(values!).page).toBe("/\ufffd");
+    for (const over of [{ index: 2 ** 31 }, { at: 2 ** 53 }, { scroll_depth: 0.5 }])
+      expect(() => encodeParquet([valuesOf(row(1, over))])).toThrow(RangeError);
+  });
+});
