@@ -47,6 +47,8 @@ export interface Counted {
   readonly rows: readonly Row[];
   /** Distinct visitors of all of the range, unfiltered, and whether that has no error. */
   readonly all: { readonly visitors: number; readonly isExact: boolean };
+  /** Those of them whom the filters on visits leave, where they are not all: what conversion rates are shares of. */
+  readonly eligible?: number;
   readonly buckets: readonly Bucket[];
   readonly late: number;
   /** Whether a filter met values that are together in "(other)". */
@@ -86,14 +88,17 @@ class ShownRow implements Sortable {
 
   metric(index: number): MetricValue {
     const { tally, entry, group: groupVisitors } = this.row;
-    const allVisitors = this.#counted.all.visitors;
-    const context = { isPage: this.#isPage, entry, allVisitors, groupVisitors };
+    const context = { isPage: this.#isPage, entry, groupVisitors, ...this.#whole };
     return metricValue(this.#request.metrics[index]!, tally, context);
   }
 
   metricAtMost(index: number): number | undefined {
-    const allVisitors = this.#counted.all.visitors;
-    return metricAtMost(this.#request.metrics[index]!, this.row.tally, { allVisitors });
+    return metricAtMost(this.#request.metrics[index]!, this.row.tally, this.#whole);
+  }
+
+  get #whole(): { readonly allVisitors: number; readonly eligibleVisitors: number } {
+    const { all, eligible = all.visitors } = this.#counted;
+    return { allVisitors: all.visitors, eligibleVisitors: eligible };
   }
 }
 

@@ -7,7 +7,7 @@ import { type Counted, lateEvents, type Question } from "./answer.ts";
 import { tableDimension } from "./answerable.ts";
 import type { ArchiveAnswer, ArchivedRow, QueryArchive } from "./archive.ts";
 import { breakDown, keeps, tablesOf, withoutGaps } from "./breakdown.ts";
-import { filteredDimensions, isGoal } from "./filter.ts";
+import { filteredDimensions, filtersOfVisits, isGoal } from "./filter.ts";
 import { MergedTally } from "./metrics.ts";
 import { type Bucket, cut, type Range } from "./range.ts";
 import type { RollupReader, Wanted } from "./reader.ts";
@@ -46,9 +46,13 @@ export class Counting {
     const newest = await this.#reader.newest();
     const answer = (asked: QueryRequest) =>
       archive.answer({ site, request: asked, range, buckets, keptFrom });
-    const [{ rows, allVisitors, late, archivedUntil }, groupOf] = await Promise.all([
+    const whole = [{ label: "", ...range }];
+    const [{ rows, allVisitors, late, archivedUntil }, groupOf, eligible] = await Promise.all([
       answer(request),
       request.metrics.includes("group_conversion_rate") ? groups(request, answer) : undefined,
+      eligibleVisitors(request, (asked) =>
+        archive.answer({ site, request: asked, range, buckets: whole, keptFrom }),
+      ),
     ]);
     const isTotal = !time && request.breakdown.length === 0;
     return {
@@ -62,6 +66,7 @@ export class Counting {
               ...(groupOf && { group: groupOf(row) }),
             })),
       all: { visitors: allVisitors, isExact: true },
+      ...(eligible === undefined ? {} : { eligible }),
       buckets,
       late,
       metOther: false,
@@ -125,6 +130,27 @@ export class Counting {
     // As it is now: later reads add to what was merged.
     return { visitors: all.visitors, isExact: all.isExact };
   }
+}
+
+/**
+ * Asks for the visitors whom the filters on visits leave, whatever they did: those who could convert. Undefined where it
+ * is not needed, or there are no such filters and they are all.
+ */
+async function eligibleVisitors(
+  request: QueryRequest,
+  answer: (request: QueryRequest) => Promise<ArchiveAnswer>,
+): Promise<number | undefined> {
+  const filters = filtersOfVisits(request.filters);
+  if (filters.length === 0 || !request.metrics.includes("conversion_rate")) return undefined;
+  const { rows } = await answer({
+    ...request,
+    metrics: ["visitors"],
+    time: undefined,
+    dimensions: [],
+    breakdown: [],
+    filters,
+  });
+  return rows[0]?.tally.visitors ?? 0;
 }
 
 /** Asks for all visitors of the groups in which a goal is asked for, and answers how many a row's group has. */

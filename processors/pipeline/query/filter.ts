@@ -22,6 +22,19 @@ export const asksBehaviour = (filters: readonly Filter[]): boolean =>
       (filter.kind !== "test" && asksBehaviour("filter" in filter ? [filter.filter] : filter.filters)),
   );
 
+/** Those that say which visits are meant; the others choose among what happened in them. */
+export const filtersOfVisits = (filters: readonly Filter[]): Filter[] =>
+  filters.flatMap(conjuncts).filter(isOfVisits);
+
+const conjuncts = (filter: Filter): Filter[] =>
+  filter.kind === "and" ? filter.filters.flatMap(conjuncts) : [filter];
+
+function isOfVisits(filter: Filter): boolean {
+  if (filter.kind === "has_done") return true;
+  if (filter.kind === "test") return filter.dimension.startsWith("visit:");
+  return "filter" in filter ? isOfVisits(filter.filter) : filter.filters.every(isOfVisits);
+}
+
 /** The table that holds a dimension: goals are event names other than page views. */
 export const tableOf = (dimension: string): string => (dimension === GOAL ? "event:name" : dimension);
 

@@ -127,6 +127,8 @@ export interface MetricContext {
   readonly entry: Tally | undefined;
   /** All visitors of the query, whatever the row. */
   readonly allVisitors: number;
+  /** Those of them whom the filters on visits leave, whatever they did. */
+  readonly eligibleVisitors: number;
   /** Those of the row's group, whatever goals they reached. */
   readonly groupVisitors?: number | undefined;
 }
@@ -134,7 +136,7 @@ export interface MetricContext {
 export function metricValue(
   metric: Metric,
   measures: Tally,
-  { isPage, entry, allVisitors, groupVisitors = 0 }: MetricContext,
+  { isPage, entry, allVisitors, eligibleVisitors, groupVisitors = 0 }: MetricContext,
 ): MetricValue {
   const visit = isPage ? entry : measures;
   switch (metric) {
@@ -163,8 +165,9 @@ export function metricValue(
     case "average_revenue":
       return revenue(measures, (minor, count) => (count === 0 ? 0 : minor / count));
     case "percentage":
-    case "conversion_rate":
       return ratio(100 * measures.visitors, allVisitors, 1);
+    case "conversion_rate":
+      return ratio(100 * measures.visitors, eligibleVisitors, 1);
     case "group_conversion_rate":
       return ratio(100 * measures.visitors, groupVisitors, 1);
     default:
@@ -210,11 +213,11 @@ function revenue(measures: Tally, pick: (minor: number, count: number) => number
 export function metricAtMost(
   metric: Metric,
   { mostVisitors }: Tally,
-  { allVisitors }: Pick<MetricContext, "allVisitors">,
+  { allVisitors, eligibleVisitors }: Pick<MetricContext, "allVisitors" | "eligibleVisitors">,
 ): number | undefined {
   if (metric === "visitors") return mostVisitors;
-  if (metric === "percentage" || metric === "conversion_rate")
-    return ratio(100 * mostVisitors, allVisitors, 1);
+  if (metric === "percentage") return ratio(100 * mostVisitors, allVisitors, 1);
+  if (metric === "conversion_rate") return ratio(100 * mostVisitors, eligibleVisitors, 1);
   return undefined;
 }
 

@@ -212,6 +212,32 @@ describe("a question that both can answer", () => {
   }, 60_000);
 });
 
+describe("a conversion rate under filters", () => {
+  const visitors = async (filters: unknown[]): Promise<number> =>
+    Number((await ask({ metrics: ["visitors"], filters })).results[0]?.metrics[0]);
+  const ask = (more: object) =>
+    data.engine.query({ site_id: SITE, date_range: ["2026-03-28", "2026-03-29"], ...more });
+  const chrome = ["is", "visit:browser", ["Chrome"]];
+  const bought = ["has_done", ["is", "event:goal", ["purchase"]]];
+  const page = ["is", "event:page", ["/"]];
+
+  it.each<[string, unknown[], unknown[]]>([
+    ["visits are those whom they leave", [chrome], [chrome]],
+    ["visits, within one and, are those whom they leave", [["and", [chrome, page]]], [chrome]],
+    ["behaviour are those who behaved so", [["not", bought], chrome], [["not", bought], chrome]],
+    ["events are all", [page], []],
+    ["visits or events are all", [["or", [chrome, page]]], []],
+  ])("is a share of visitors: of %s", async (_, filters, eligible) => {
+    const asked = { metrics: ["visitors", "conversion_rate"], dimensions: ["event:goal"], filters };
+    const { results, meta } = await ask(asked);
+    const all = await visitors(eligible);
+    expect(meta.source).toBe("archive");
+    expect(results.length).toBeGreaterThan(1);
+    for (const { metrics } of results)
+      expect(metrics[1]).toBe(Math.round((Number(metrics[0]) * 1_000) / all) / 10);
+  });
+});
+
 describe("a conversion within a group", () => {
   it.each<[string, { dimensions: string[]; filters: unknown[][] }]>([
     [
