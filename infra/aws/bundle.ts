@@ -32,6 +32,8 @@ export type HandlerName = (typeof HANDLERS)[number];
 const UNUSED_BY: readonly (readonly [module: string, by: readonly HandlerName[]])[] = [
   // What agents say: by the SDK in browsers only.
   ["bowser", ["alerts", "canary", "compact", "estimate", "expire", "query", "rebuild", "thrift"]],
+  // What holds patterns of filters against values: rules have none.
+  ["re2js", ["alerts"]],
   // Answers that are streams: no operation that we call has one.
   ["@smithy/core/event-streams", ["alerts", "estimate", "query"]],
 ];

@@ -56,7 +56,7 @@ export const ZONES: readonly Zone[] = [
     name: "pipeline",
     files: /^processors\/pipeline\//,
     local: new RegExp(`^(processors/pipeline/|${INNER}|${PORT})`),
-    packages: /^(bowser|isbot)$/, // read a user agent: text in, text out
+    packages: /^(bowser|isbot|re2js)$/, // read a user agent, or hold a pattern against a text: text in, text out
     isPure: true,
   },
   {

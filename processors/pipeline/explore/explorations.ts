@@ -7,6 +7,7 @@ import type { Reader } from "../access.ts";
 import { firstHour } from "../editions.ts";
 import { archiveFrom } from "../expiry.ts";
 import { bad } from "../query/fields.ts";
+import { storedFilters } from "../query/names.ts";
 import { type Bucket, cut, isoLocal, parseRange, type Range, since } from "../query/range.ts";
 import { type Site, SiteDirectory } from "../sites.ts";
 import type { ExploredArchive } from "./archive.ts";
@@ -73,7 +74,7 @@ export class Explorations {
   }
 
   async funnel(reader: Reader, body: unknown): Promise<FunnelResponse> {
-    const question = parseFunnel(body);
+    const question = await stored(parseFunnel(body));
     const scoped = await this.#scope(reader, question);
     const { site, range } = scoped;
     const days = question.within === "day" ? cut("time:day", range, site.timeZone) : [];
@@ -95,7 +96,7 @@ export class Explorations {
   }
 
   async retention(reader: Reader, body: unknown): Promise<RetentionResponse> {
-    const question = parseRetention(body);
+    const question = await stored(parseRetention(body));
     const scoped = await this.#scope(reader, question);
     const { site, range, now } = scoped;
     const buckets = this.#intervals(question.interval, range, site);
@@ -111,7 +112,7 @@ export class Explorations {
   }
 
   async paths(reader: Reader, body: unknown): Promise<PathsResponse> {
-    const question = parsePaths(body);
+    const question = await stored(parsePaths(body));
     const scoped = await this.#scope(reader, question);
     const { site, range } = scoped;
     const [rows, meta] = await this.#ask(scoped, (source, engine) =>
@@ -169,6 +170,12 @@ export class Explorations {
     return [rows, { complete_until: archivedUntil - allowedLatenessMs, source: "archive", ...kept }];
   }
 }
+
+/** The same question about what is stored. Throws `bad_request` for patterns that are none. */
+const stored = async <T extends Asked>(asked: T): Promise<T> => ({
+  ...asked,
+  filters: await storedFilters(asked.filters),
+});
 
 const NEW_EACH_DAY = {
   code: "visitor_days",

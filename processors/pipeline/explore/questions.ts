@@ -1,7 +1,8 @@
 /** What funnel, retention and paths take, checked field by field. Every refusal names the field. */
 import { LIMITS, PAGEVIEW } from "../../model/event.ts";
 import { bad, list, quote } from "../query/fields.ts";
-import { stored } from "../query/names.ts";
+import { filteredDimensions } from "../query/filter.ts";
+import { storedAs } from "../query/names.ts";
 import { type Filter, parseRequest } from "../query/request.ts";
 import { isOfVisit, isOfWholeVisit } from "./conditions.ts";
 
@@ -85,20 +86,17 @@ function known(body: unknown, own: readonly string[]): Record<string, unknown> {
 
 /** The fields that a query has too, by the query's own rules. */
 function shared({ site_id, date_range, filters }: Record<string, unknown>): Asked {
-  const request = stored(parseRequest({ site_id, date_range, filters, metrics: ["events"] }));
+  const request = parseRequest({ site_id, date_range, filters, metrics: ["events"] });
   request.filters.forEach((filter, i) => {
-    const other = dimensions(filter).find((dimension) => !isOfVisit(dimension) || isOfWholeVisit(dimension));
+    const other = filteredDimensions([filter])
+      .map(storedAs)
+      .find((dimension) => !isOfVisit(dimension) || isOfWholeVisit(dimension));
     if (other !== undefined)
       bad(
         `filters[${i}]: ${other} cannot be tested here; filter by visit: dimensions other than exit pages and the hostnames of pages`,
       );
   });
   return { siteId: request.siteId, dateRange: request.dateRange, filters: request.filters };
-}
-
-function dimensions(filter: Filter): string[] {
-  if (filter.kind === "test") return [filter.dimension];
-  return "filter" in filter ? dimensions(filter.filter) : filter.filters.flatMap(dimensions);
 }
 
 function parseStep(value: unknown, index: number): Step {

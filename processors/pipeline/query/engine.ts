@@ -159,7 +159,7 @@ export class QueryEngine {
    * everything is read.
    */
   async query(body: unknown, signal?: AbortSignal): Promise<QueryResponse> {
-    return this.#answer(await this.#plan(stored(parseRequest(body))), false, signal);
+    return this.#answer(await this.#plan(await stored(parseRequest(body))), false, signal);
   }
 
   /**
@@ -168,7 +168,7 @@ export class QueryEngine {
    * together; each bucket is as of then. Throws as `query` does.
    */
   async queryAll(body: unknown): Promise<AllRows> {
-    const request = { ...stored(parseRequest(body)), limit: Number.POSITIVE_INFINITY, offset: 0 };
+    const request = { ...(await stored(parseRequest(body))), limit: Number.POSITIVE_INFINITY, offset: 0 };
     const plan = await this.#plan(request);
     const { site, range, question, isArchived } = plan;
     const query = echo(request, site, range.from < range.to ? range : plan.asked, plan.past);

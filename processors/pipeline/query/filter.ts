@@ -2,6 +2,7 @@
 import { invariant } from "../../errors.ts";
 import { GOAL } from "../../model/dimensions.ts";
 import { PAGEVIEW } from "../../model/event.ts";
+import { matcher } from "./patterns.ts";
 import type { Filter } from "./request.ts";
 
 /** The dimensions that filters test, each once. */
@@ -42,7 +43,7 @@ export const isGoal = (dimension: string): boolean => tableOf(dimension) === "ev
 
 export const holds = (dimension: string, value: string): boolean => dimension !== GOAL || value !== PAGEVIEW;
 
-/** Whether a value of the filtered dimension passes. */
+/** Whether a value of the filtered dimension passes; patterns have been checked. */
 export function predicate(filters: readonly Filter[]): (value: string) => boolean {
   const tests = filters.map(compile);
   return (value) => tests.every((test) => test(value));
@@ -72,9 +73,9 @@ function compile(filter: Filter): (value: string) => boolean {
     case "contains_not":
       return (value) => !wanted.some((text) => fold(value).includes(text));
     default: {
-      const patterns = filter.values.map((text) => new RegExp(text, filter.caseSensitive ? "u" : "iu"));
+      const patterns = filter.values.map((text) => matcher(text, filter.caseSensitive));
       const isNegated = filter.operator === "matches_not";
-      return (value) => patterns.some((pattern) => pattern.test(value)) !== isNegated;
+      return (value) => patterns.some((matches) => matches(value)) !== isNegated;
     }
   }
 }

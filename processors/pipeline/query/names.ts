@@ -4,6 +4,7 @@
  */
 import { CITY_NAME, COUNTRY_NAME } from "../../model/dimensions.ts";
 import { predicate } from "./filter.ts";
+import { checkPatterns } from "./patterns.ts";
 import type { Filter, QueryRequest } from "./request.ts";
 
 interface Named {
@@ -54,12 +55,20 @@ export const storedAs = (dimension: string): string => NAMES.get(dimension)?.of 
 export const shownAs = (dimension: string, value: string): string =>
   NAMES.get(dimension)?.nameOf(value) ?? value;
 
-/** The same question about what is stored; `dimensions` and `orderBy` stay as they were sent. */
-export const stored = (request: QueryRequest): QueryRequest => ({
+/**
+ * The same question about what is stored; `dimensions` and `orderBy` stay as they were sent. Throws `bad_request` for
+ * patterns that are none.
+ */
+export const stored = async (request: QueryRequest): Promise<QueryRequest> => ({
   ...request,
   breakdown: [...new Set(request.breakdown.map(storedAs))],
-  filters: request.filters.map(storedFilter),
+  filters: await storedFilters(request.filters),
 });
+
+export async function storedFilters(filters: readonly Filter[]): Promise<Filter[]> {
+  await checkPatterns(filters);
+  return filters.map(storedFilter);
+}
 
 function storedFilter(filter: Filter): Filter {
   switch (filter.kind) {

@@ -84,8 +84,8 @@ describe("countries by name", () => {
     );
   });
 
-  it("are asked of whatever else answers as codes, within other filters too", () => {
-    const request = stored(
+  it("are asked of whatever else answers as codes, within other filters too", async () => {
+    const request = await stored(
       parseRequest({
         site_id: SITE,
         metrics: ["visitors"],

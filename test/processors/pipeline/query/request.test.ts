@@ -46,13 +46,7 @@ describe("a request", () => {
     ["filters[0][2][0]", { ...good, filters: [["is", "event:page", [3]]] }],
     ["filters[0][1]", { ...good, filters: [["and", []]] }],
     ["filters[0]", { ...good, filters: [nested(20)] }],
-    ["filters[0][2][0]", { ...good, filters: [["matches", "event:page", ["("]]] }],
-    ["filters[0][2][0]", { ...good, filters: [["matches", "event:page", ["(a+)+"]]] }],
-    ["filters[0][2][0]", { ...good, filters: [["matches", "event:page", ["((a*))*"]]] }],
-    ["filters[0][2][0]", { ...good, filters: [["matches", "event:page", ["^(a|aa)+$"]]] }],
-    ["filters[0][2][0]", { ...good, filters: [["matches", "event:page", ["a*a*a*a*b"]]] }],
-    ["filters[0][2][0]", { ...good, filters: [["matches", "event:page", ["(.)\\1"]]] }],
-    ["filters[0][2][0]", { ...good, filters: [["matches", "event:page", ["(?=a)"]]] }],
+    ["filters[0][2][0]", { ...good, filters: [["matches", "event:page", ["a".repeat(201)]]] }],
     ["order_by", { ...good, order_by: "visitors" }],
     ["order_by[0][0]", { ...good, order_by: [["visits", "asc"]] }],
     ["order_by[0][1]", { ...good, order_by: [["visitors", "up"]] }],
@@ -69,13 +63,6 @@ describe("a request", () => {
       expect.objectContaining({ code: "bad_request", message: expect.stringContaining(field) }),
     );
   });
-
-  it.each([["^/blog/.*"], ["/(a|b)/[a-z+*]+"], ["\\.html?$"], ["\\p{L}+"], ["(?:en|ko)?/docs"]])(
-    "takes the pattern %s",
-    (pattern) => {
-      expect(() => parseRequest({ ...good, filters: [["matches", "event:page", [pattern]]] })).not.toThrow();
-    },
-  );
 });
 
 describe("a query", () => {
