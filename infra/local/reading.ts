@@ -103,7 +103,7 @@ export function readingFunctions({
       jsonResponse(200, await owner.addShare(reader, written(request))),
     ),
     removeShare: guarded(async (request, reader) => {
-      checkOrigin(request);
+      checkWrite(request);
       const { query } = request;
       return jsonResponse(200, await owner.removeShare(reader, query.get("site_id"), query.get("id")));
     }),
@@ -134,7 +134,7 @@ const tooMany = (waitMs: number): HttpResponse =>
   );
 
 const written = (request: HttpRequest): unknown => {
-  checkOrigin(request);
+  checkWrite(request);
   return parseBody(request.body);
 };
 
@@ -143,7 +143,7 @@ const written = (request: HttpRequest): unknown => {
  * can send only "simple" requests without asking first, and none of those is application/json:
  * https://fetch.spec.whatwg.org/#cors-safelisted-request-header
  */
-function checkOrigin({ headers }: HttpRequest): void {
+function checkWrite({ headers }: HttpRequest): void {
   if (!/^application\/json\b/i.test(headers["content-type"] ?? ""))
     throw new ClickstreamError("bad_request", "content-type: application/json is needed");
 }

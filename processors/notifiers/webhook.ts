@@ -18,7 +18,8 @@ export const webhookNotifier = (): Notifier => ({
         redirect: "error",
         signal: AbortSignal.timeout(TIMEOUT_MS),
       });
-      await response.arrayBuffer();
+      // The status says it all; what follows may have no end.
+      await response.body?.cancel();
     } catch (cause) {
       throw new ClickstreamError("unavailable", `webhook at ${host}: no answer`, { cause });
     }

@@ -3,6 +3,7 @@
  * a space of its own among the items; one item says which is current, so that a switch is one write.
  */
 import { ClickstreamError } from "../errors.ts";
+import { MAX_EVENT_AGE_MS } from "../model/event.ts";
 import { type Clock, type EpochMs, HOUR_MS } from "../model/time.ts";
 import type { Item, Store } from "../stores/store.ts";
 import { instantKey, partition, ROLLUP_PARTITIONS } from "./rollups.ts";
@@ -26,6 +27,15 @@ export async function firstHour(store: Store, site: string, from: EpochMs): Prom
   const { space } = await readEdition(store, site);
   const [hour] = await store.list(partition("hour", space), { from: instantKey(from), limit: 1 });
   return hour && Number(hour.sk);
+}
+
+/** Where the data of a site begin. Before the first compaction nobody knows, but no event is older than is accepted. */
+export async function firstInstant(
+  store: Store,
+  { id, createdAt }: { readonly id: string; readonly createdAt: EpochMs },
+  now: EpochMs,
+): Promise<EpochMs> {
+  return (await firstHour(store, id, 0)) ?? Math.min(createdAt, now) - MAX_EVENT_AGE_MS;
 }
 
 /** By site; sites that are not in it have their first edition. */

@@ -1,9 +1,9 @@
 /** The second answer to a question: from the oracle's tallies by plain loops; and what differs from the first. */
 import { isDeepStrictEqual } from "node:util";
 import { changeOf } from "../../processors/pipeline/query/compare.ts";
-import type { QueryResponse } from "../../processors/pipeline/query/engine.ts";
 import type { MetricValue } from "../../processors/pipeline/query/metrics.ts";
 import type { Metric } from "../../processors/pipeline/query/request.ts";
+import type { QueryResponse } from "../../processors/pipeline/query/responses.ts";
 import { RELATIVE_ERROR } from "../../processors/sketches/ultraloglog.ts";
 import { metricOf, newTally, type Tally } from "./oracle.ts";
 import { addTally as add } from "./oraclesums.ts";

@@ -1,10 +1,9 @@
 /** Funnels, retention and paths, answered from the archive of one site. Knows no HTTP and no engine's driver. */
 import type { Extent, ResultRow, Source, Statement } from "../../explorers/explorer.ts";
-import { MAX_EVENT_AGE_MS } from "../../model/event.ts";
 import { ALLOWED_LATENESS_MS, type Clock, type EpochMs } from "../../model/time.ts";
 import type { Store } from "../../stores/store.ts";
 import type { Reader } from "../access.ts";
-import { firstHour } from "../editions.ts";
+import { firstInstant } from "../editions.ts";
 import { archiveFrom } from "../expiry.ts";
 import { bad } from "../query/fields.ts";
 import { storedFilters } from "../query/names.ts";
@@ -135,17 +134,11 @@ export class Explorations {
     reader.check(asked.siteId);
     const site = await this.#sites.site(asked.siteId, "site_id");
     const now = this.#deps.clock.now();
-    const first = asked.dateRange === "all" ? await this.#firstInstant(site, now) : now;
+    const first = asked.dateRange === "all" ? await firstInstant(this.#deps.store, site, now) : now;
     const whole = parseRange(asked.dateRange, site.timeZone, now, first);
     const keptFrom = archiveFrom(site, now);
     const isCut = whole.from < keptFrom || (asked.dateRange === "all" && keptFrom > 0);
     return { site, range: since(whole, keptFrom), now, ...(isCut ? { keptFrom } : {}) };
-  }
-
-  /** As for queries: before the first compaction nobody knows, but no event is older than is accepted. */
-  async #firstInstant(site: Site, now: EpochMs): Promise<EpochMs> {
-    const hour = await firstHour(this.#deps.store, site.id, 0);
-    return hour ?? Math.min(site.createdAt, now) - MAX_EVENT_AGE_MS;
   }
 
   #intervals(interval: "day" | "week" | "month", range: Range, { timeZone }: Site): Bucket[] {

@@ -1,25 +1,17 @@
 /** Answers the Stats API from rollups and the commit tail: exact where the numbers are exact, with the error stated where not. */
 import { ClickstreamError } from "../../errors.ts";
-import { MAX_EVENT_AGE_MS } from "../../model/event.ts";
-import { Measures } from "../../model/measures.ts";
-import { ALLOWED_LATENESS_MS, type Clock, type EpochMs, MINUTE_MS, windowStart } from "../../model/time.ts";
-import type { Store } from "../../stores/store.ts";
-import { firstHour } from "../editions.ts";
+import type { EpochMs } from "../../model/time.ts";
+import { firstInstant } from "../editions.ts";
 import { archiveFrom, hoursFrom, isMinuteKept, minutesFrom } from "../expiry.ts";
-import type { FeedEntry } from "../feed.ts";
-import { type Freshness, quietUntil, waitingMs } from "../freshness.ts";
 import { chunksOf } from "../portions.ts";
-import type { Reconciled } from "../reconcile.ts";
 import { isListed, type Site, SiteDirectory } from "../sites.ts";
 import {
   type Counted,
   comparer,
   echo,
   errorsOf,
-  lateEvents,
   type Question,
   type ResultRow,
-  rejectsIn,
   shown,
   valuesOf,
 } from "./answer.ts";
@@ -27,126 +19,42 @@ import { beyondRollups, checkMeaning, isBetterArchived, tableDimension } from ".
 import type { QueryArchive } from "./archive.ts";
 import { withoutGaps } from "./breakdown.ts";
 import { comparisonRange } from "./compare.ts";
+import { Completeness, type CompletenessDeps } from "./completeness.ts";
 import { Counting } from "./counting.ts";
 import { bad } from "./fields.ts";
-import { MergedTally, metricError } from "./metrics.ts";
+import { Live, type LiveDeps } from "./live.ts";
 import { stored } from "./names.ts";
 import { effectiveOrder, pageOf } from "./order.ts";
 import { type Bucket, cut, minuteBesideHours, parseRange, type Range, resolveTime, since } from "./range.ts";
-import { type NewestCommit, RollupReader } from "./reader.ts";
+import { RollupReader } from "./reader.ts";
 import { parseRequest, type QueryRequest } from "./request.ts";
-import { type Warning, warningsOf } from "./warnings.ts";
+import type { AllRows, LiveResponse, QueryResponse, SitesResponse } from "./responses.ts";
+import { warningsOf } from "./warnings.ts";
 
-export interface QueryMeta {
-  /** Windows that end at or before this are final: an event for them would be late. Epoch ms. */
-  readonly complete_until: EpochMs;
-  /** How long the oldest event that is not counted yet has been waiting; 0 when all are counted. */
-  readonly lag_ms: number;
-  /** Relative standard error of each metric in this answer; 0 is exact. */
-  readonly error: Record<string, number>;
-  readonly source: "rollup" | "archive";
-  /** Events in the range that came after their window had closed; they are counted. */
-  readonly late: number;
-  /** Nothing before this is kept, and the question asked for it; a comparison that reaches there is left out. Epoch ms. */
-  readonly kept_from?: EpochMs;
-  /** Live numbers against a recount of the stream; absent where nothing is recounted. */
-  readonly reconciled?: Reconciled;
-  readonly time_labels?: string[];
-  /** Those of `time_labels` whose buckets are not final yet. */
-  readonly provisional?: string[];
-  readonly total_rows?: number;
-  /** Remarks on metrics that mean something special here; absent when there is none. */
-  readonly metric_warnings?: Readonly<Record<string, Warning>>;
-}
-
-export interface QueryResponse {
-  readonly results: ResultRow[];
-  readonly meta: QueryMeta;
-  /** The query as it was understood. */
-  readonly query: Record<string, unknown>;
-}
-
-export interface LiveResponse {
-  readonly site_id: string;
-  readonly time_zone: string;
-  readonly now: EpochMs;
-  /** Visitors with an event in the last five minutes. */
-  readonly current_visitors: number;
-  /** Whether anything was ever counted for this site. */
-  readonly has_events: boolean;
-  readonly minutes: {
-    start: EpochMs;
-    visitors: number;
-    pageviews: number;
-    events: number;
-    provisional: boolean;
-  }[];
-  readonly latest: readonly FeedEntry[];
-  readonly complete_until: EpochMs;
-  readonly lag_ms: number;
-  /** Late events in these minutes. */
-  readonly late: number;
-  /** What was refused in these minutes, by reason. */
-  readonly rejected: Readonly<Record<string, number>>;
-  readonly reconciled?: Reconciled;
-  readonly error: { visitors: number };
-}
-
-export interface AllRows {
-  /** The query as it was understood. */
-  readonly query: Record<string, unknown>;
-  /** In order; to be read once. */
-  readonly portions: AsyncIterable<readonly ResultRow[]>;
-}
-
-export interface SitesResponse {
-  readonly sites: { site_id: string; time_zone: string }[];
-}
-
-export interface QueryDeps {
-  readonly store: Store;
-  readonly clock: Clock;
-  /** How long the oldest acknowledged event that is not counted yet has waited, ms. Without it the newest commit's delay serves. */
-  readonly lagMs?: () => Promise<number>;
-  /** What was noted of the stream, for a reader that cannot ask it; not needed with `lagMs`. */
-  readonly freshness?: () => Promise<Freshness | undefined>;
-  /** What the workers were given. Default ALLOWED_LATENESS_MS. */
-  readonly allowedLatenessMs?: number;
-  /** The newest recount of a site; without it answers say nothing of one. */
-  readonly reconciled?: (siteId: string) => Reconciled | undefined;
-  /** The latest events name their traces: only where a reader may open them. */
-  readonly tellsTraces?: boolean;
+export interface QueryDeps extends CompletenessDeps, LiveDeps {
   /** Answers what rollups cannot; without it such a question is refused. */
   readonly archive?: QueryArchive;
-  /** Lets others have their turn while years are read. Without it nobody has one: for a process that does nothing else. */
-  readonly pause?: () => Promise<unknown>;
-}
-
-/** What is known of the stream before the data are read. */
-interface Known {
-  readonly lagMs: number | undefined;
-  readonly noted: Freshness | undefined;
 }
 
 /** Of a thousand rows each: what an export holds in memory. */
 const BUCKETS_AT_ONCE = 24;
-const CURRENT_MINUTES = 5;
-const LIVE_MINUTES = 30;
 
 export class QueryEngine {
   readonly #deps: QueryDeps;
   readonly #sites: SiteDirectory;
   readonly #counting: Counting;
-  /** Of its own, so that what people watch does not wait until years are read for somebody else. */
-  readonly #liveReader: RollupReader;
-  /** Sites that are known to have events. */
-  readonly #active = new Set<string>();
+  readonly #completeness: Completeness;
+  readonly #live: Live;
 
   constructor(deps: QueryDeps) {
     this.#deps = deps;
     this.#sites = new SiteDirectory(deps);
     this.#counting = new Counting(new RollupReader(deps), deps.clock, deps.archive);
-    this.#liveReader = new RollupReader(deps);
+    this.#completeness = new Completeness(deps);
+    this.#live = new Live(deps, this.#completeness, async (site_id) => {
+      const { results } = await this.query({ site_id, metrics: ["events"], date_range: "all" });
+      return Number(results[0]?.metrics[0] ?? 0);
+    });
   }
 
   /** Whether questions beyond rollups have an answer here. */
@@ -194,7 +102,7 @@ export class QueryEngine {
   async #plan(request: QueryRequest): Promise<Plan> {
     const site = await this.#sites.site(request.siteId, "site_id");
     const now = this.#deps.clock.now();
-    const first = request.dateRange === "all" ? await this.#firstInstant(site, now) : now;
+    const first = request.dateRange === "all" ? await firstInstant(this.#deps.store, site, now) : now;
     const asked = parseRange(request.dateRange, site.timeZone, now, first);
     checkMeaning(request);
     const wanted =
@@ -219,8 +127,7 @@ export class QueryEngine {
 
   async #answer(plan: Plan, isSeries: boolean, signal?: AbortSignal): Promise<QueryResponse> {
     const { request, site, now, asked, isArchived, keptFrom, range, past, isCut, question } = plan;
-    // Read before the data: what is complete then stays complete.
-    const known = await this.#known();
+    const known = await this.#completeness.known();
     const count = (span: Range): Promise<Counted> =>
       isArchived
         ? this.#counting.fromArchive(question, span, keptFrom)
@@ -236,7 +143,7 @@ export class QueryEngine {
     }));
     const other = past && (await comparable(() => count(past)));
     const { archivedUntil = Number.POSITIVE_INFINITY } = main;
-    const live = this.#freshness(main.newest, known, now);
+    const live = this.#completeness.of(main.newest, known, now);
     const freshness = { ...live, complete_until: Math.min(live.complete_until, archivedUntil) };
     const comparisons = other && comparer(other, question);
     const error = errorsOf(question, other ? [main, other] : [main]);
@@ -260,7 +167,7 @@ export class QueryEngine {
         source: isArchived ? "archive" : "rollup",
         late: main.late,
         ...(isCut ? { kept_from: keptFrom } : {}),
-        ...this.#reconciled(site),
+        ...this.#completeness.reconciled(site),
         ...(request.include.timeLabels
           ? {
               time_labels: main.buckets.map(({ label }) => label),
@@ -297,94 +204,12 @@ export class QueryEngine {
 
   /** Throws `not_found`. */
   async live(siteId: string): Promise<LiveResponse> {
-    const site = await this.#sites.site(siteId, "site_id");
-    const now = this.#deps.clock.now();
-    const to = windowStart(now, MINUTE_MS) + MINUTE_MS;
-    const known = await this.#known();
-    const { cells, newest } = await this.#liveReader.read(
-      site,
-      { from: to - LIVE_MINUTES * MINUTE_MS, to },
-      "minute",
-    );
-    const freshness = this.#freshness(newest, known, now);
-    const lately = new Measures();
-    for (const { totals } of cells.slice(-CURRENT_MINUTES)) lately.merge(totals);
-    const current = new MergedTally(lately);
-    return {
-      site_id: site.id,
-      time_zone: site.timeZone,
-      now,
-      current_visitors: current.visitors,
-      has_events: await this.#hasEvents(site),
-      minutes: cells.map((cell) => {
-        const totals = new MergedTally(cell.totals);
-        return {
-          start: cell.from,
-          visitors: totals.visitors,
-          pageviews: totals.pageviews,
-          events: totals.events,
-          provisional: cell.to > freshness.complete_until,
-        };
-      }),
-      latest: this.#deps.tellsTraces
-        ? this.#liveReader.feed(site.id)
-        : this.#liveReader.feed(site.id).map(({ trace: _, ...entry }) => entry),
-      ...freshness,
-      late: lateEvents(cells),
-      rejected: rejectsIn(cells),
-      ...this.#reconciled(site),
-      error: { visitors: metricError("visitors", current.isExact) },
-    };
+    return this.#live.of(await this.#sites.site(siteId, "site_id"));
   }
 
   async sites(): Promise<SitesResponse> {
     const sites = [...(await this.#sites.all()).values()].filter(isListed);
     return { sites: sites.map(({ id, timeZone }) => ({ site_id: id, time_zone: timeZone })) };
-  }
-
-  /**
-   * Asked each second, and never false again: an hour need not be read for it twice. What was only refused leaves an
-   * hour behind as well, and the site waits for its first event all the same.
-   */
-  async #hasEvents(site: Site): Promise<boolean> {
-    if (this.#liveReader.feed(site.id).length > 0 || this.#active.has(site.id)) return true;
-    const kept = hoursFrom(site, this.#deps.clock.now());
-    if ((await firstHour(this.#deps.store, site.id, kept)) === undefined) return false;
-    const ever = await this.query({ site_id: site.id, metrics: ["events"], date_range: "all" });
-    if (!ever.results[0]?.metrics[0]) return false;
-    this.#active.add(site.id);
-    return true;
-  }
-
-  /** Where the data of a site begin. Before the first compaction nobody knows, but no event is older than is accepted. */
-  async #firstInstant(site: Site, now: EpochMs): Promise<EpochMs> {
-    return (
-      (await firstHour(this.#deps.store, site.id, 0)) ?? Math.min(site.createdAt, now) - MAX_EVENT_AGE_MS
-    );
-  }
-
-  #reconciled({ id }: Site): { reconciled?: Reconciled } {
-    const reconciled = this.#deps.reconciled?.(id);
-    return reconciled ? { reconciled } : {};
-  }
-
-  async #known(): Promise<Known> {
-    return { lagMs: await this.#deps.lagMs?.(), noted: await this.#deps.freshness?.() };
-  }
-
-  #freshness(
-    newest: readonly NewestCommit[],
-    { lagMs, noted }: Known,
-    now: EpochMs,
-  ): { complete_until: EpochMs; lag_ms: number } {
-    const { allowedLatenessMs = ALLOWED_LATENESS_MS } = this.#deps;
-    const open = newest.filter(({ isReplaced }) => !isReplaced);
-    const watermark = open.length === 0 ? 0 : Math.min(...open.map((header) => header.watermark));
-    const delay = Math.max(0, ...open.map(({ committedAt, arrivedAt }) => committedAt - arrivedAt));
-    // When nothing waits, whatever arrives from now on belongs to now, or is late.
-    const quiet = lagMs === 0 ? now - allowedLatenessMs : noted ? quietUntil(noted, allowedLatenessMs) : 0;
-    const waiting = noted ? waitingMs(noted, newest, now) : 0;
-    return { complete_until: Math.max(watermark, quiet), lag_ms: lagMs ?? Math.max(delay, waiting) };
   }
 }
 

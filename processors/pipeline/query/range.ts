@@ -1,5 +1,4 @@
 /** Reads a date range in the site's time zone and cuts it into labelled buckets. */
-import { ClickstreamError } from "../../errors.ts";
 import { DAY_MS, type EpochMs, HOUR_MS, MINUTE_MS, windowStart } from "../../model/time.ts";
 import {
   addDays,
@@ -12,6 +11,7 @@ import {
   offsetMs,
   weekStart,
 } from "../../model/zone.ts";
+import { bad } from "./fields.ts";
 import type { TimeDimension } from "./request.ts";
 
 /** Half-open [from, to), aligned to minutes. */
@@ -34,10 +34,6 @@ export const since = ({ from, to }: Range, first: EpochMs): Range => ({
 const REALTIME_MINUTES = 30;
 /** A year of minutes would be half a million rows. */
 const MAX_BUCKETS = 50_000;
-
-const bad = (message: string): never => {
-  throw new ClickstreamError("bad_request", message);
-};
 
 /** Nothing was ever counted before. */
 const EARLIEST = "1970-01-02";

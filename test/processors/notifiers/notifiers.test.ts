@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import { SNSClient } from "@aws-sdk/client-sns";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import type { Alert } from "../../../processors/notifiers/notifier.ts";
 import { snsNotifier } from "../../../processors/notifiers/sns.ts";
 import { webhookNotifier } from "../../../processors/notifiers/webhook.ts";
@@ -69,6 +69,29 @@ describe("the webhook", () => {
       .catch((error: unknown) => error);
     expect(failed).toMatchObject({ code });
     expect(String(failed)).not.toContain("secret");
+  });
+
+  it("has answered with its status, whatever it goes on to say", async () => {
+    let ended = false;
+    const server = createServer((_, response) => {
+      response.writeHead(200);
+      const more = (): void => {
+        while (!ended && response.write("x".repeat(65_536)));
+      };
+      response.on("drain", more).on("close", () => {
+        ended = true;
+      });
+      more();
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    close.push(() => {
+      server.close();
+      server.closeAllConnections();
+    });
+    const { port } = server.address() as AddressInfo;
+    await webhookNotifier().notify(alert, { webhook: `http://127.0.0.1:${port}/` });
+    await vi.waitFor(() => expect(ended).toBe(true), { timeout: 5_000, interval: 5 });
   });
 
   it("is nobody where a rule has none", async () => {

@@ -2,8 +2,8 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { VISIT_DIMENSIONS } from "../../../processors/model/dimensions.ts";
 import { VITALS } from "../../../processors/model/event.ts";
-import type { QueryResponse } from "../../../processors/pipeline/query/engine.ts";
 import { type Metric, PLAIN_METRICS } from "../../../processors/pipeline/query/request.ts";
+import type { QueryResponse } from "../../../processors/pipeline/query/responses.ts";
 import { generate } from "../../kit/generate.ts";
 import { metricOf, newTally, Oracle } from "../../kit/oracle.ts";
 import { Random } from "../../kit/random.ts";
