@@ -26,6 +26,7 @@ export interface QueryMeta {
   readonly lag_ms?: number;
   /** Relative standard error by metric; absent or 0 means exact. */
   readonly error?: Readonly<Record<string, number>>;
+  readonly metric_warnings?: Readonly<Record<string, { readonly code: string }>>;
   readonly time_labels?: readonly string[];
   /** Rows before pagination, where they were asked for. */
   readonly total_rows?: number;

@@ -1,9 +1,6 @@
 /** How much a number moved against the period before, where that can be said at all. */
 import type { MetricValue } from "./api.ts";
-import { numberOf } from "./format.ts";
-
-const currencyOf = (value: MetricValue | undefined): string | undefined =>
-  typeof value === "object" && value !== null ? value.currency : undefined;
+import { currencyOf, numberOf } from "./format.ts";
 
 /** Undefined where no percentage exists: something after nothing is not "plus infinity percent", nor are euros after won. */
 export function relativeChange(

@@ -50,6 +50,10 @@ export function numberOf(value: MetricValue | undefined): number | undefined {
   return Number.isFinite(number) ? number : undefined;
 }
 
+/** Undefined for what is no money. */
+export const currencyOf = (value: MetricValue | undefined): string | undefined =>
+  typeof value === "object" ? value?.currency : undefined;
+
 const DAY = 86_400_000;
 
 /** Made when it is first needed: a page has forty of Intl's formats, which take as long to make as all its elements. */
@@ -159,10 +163,7 @@ export function formatter(locale: string, timeZone: string): Formatter {
       if (name === "bounce_rate") return percent.format(n / 100);
       if (name === "conversion_rate") return tenth.format(n / 100);
       if (name === "views_per_visit") return ratio.format(n);
-      if (name === "total_revenue") {
-        const currency = typeof value === "object" && value !== null ? value.currency : undefined;
-        return money(n, currency);
-      }
+      if (name === "total_revenue") return money(n, currencyOf(value));
       return Math.abs(n) >= 1e7 ? long.format(n) : count.format(n);
     },
     axis(name, value) {

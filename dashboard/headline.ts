@@ -2,7 +2,7 @@
 import type { MetricValue } from "./api.ts";
 import { relativeChange } from "./change.ts";
 import { button, el, setAttribute, setText, svg } from "./dom.ts";
-import { numberOf } from "./format.ts";
+import { currencyOf, numberOf } from "./format.ts";
 import { fill } from "./i18n/strings.ts";
 import { sparkPath } from "./path.ts";
 import type { Points } from "./scale.ts";
@@ -41,6 +41,8 @@ export interface Headlines {
   readonly isFirst: boolean;
   /** Relative standard errors by metric; absent or 0 is exact. */
   readonly errors: Readonly<Record<string, number>>;
+  /** There was revenue in other currencies too, which is left out. */
+  readonly hasOtherMoney?: boolean;
   /** The line of one metric; undefined where there is none. */
   points(metric: Metric): Points | undefined;
 }
@@ -81,7 +83,7 @@ export function headline(view: View, pick: (metric: Metric) => void): Headline {
 
   return {
     node: el("ul", { class: "tiles card", "aria-label": strings.headline }, ...tiles.map(({ item }) => item)),
-    update({ numbers: now, before, isFirst, errors, points }, { format }) {
+    update({ numbers: now, before, isFirst, errors, hasOtherMoney, points }, { format }) {
       for (const { metric, item, tile, value, margin, change, before: note, line } of tiles) {
         const isMean = !COUNTED.has(metric);
         // The mean of nothing is not nothing.
@@ -90,7 +92,8 @@ export function headline(view: View, pick: (metric: Metric) => void): Headline {
         if (numberOf(current) || numberOf(before?.get(metric))) item.hidden = false;
         setText(value, format.metric(metric, current));
         const error = format.error(errors[metric]);
-        setText(margin, error);
+        const currency = hasOtherMoney && currencyOf(current);
+        setText(margin, currency ? fill(strings.oneCurrency, { currency }) : error);
         setAttribute(margin, "title", error ? fill(strings.errorHint, { error }) : undefined);
         const past = before?.get(metric);
         // An average over no visits is not a zero to compare with.

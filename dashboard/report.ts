@@ -9,7 +9,7 @@ import {
 } from "./api.ts";
 import type { Series } from "./chart.ts";
 import { type Condition, filtersOf } from "./filters.ts";
-import { numberOf } from "./format.ts";
+import { currencyOf, numberOf } from "./format.ts";
 import { COUNTED, METRICS, type Metric, type Numbers } from "./headline.ts";
 import {
   type Bucket,
@@ -47,6 +47,7 @@ export interface Report {
   /** Nothing is known from before that period: it may hold less than a whole one. */
   readonly isFirst: boolean;
   readonly errors: Readonly<Record<string, number>>;
+  readonly hasOtherMoney: boolean;
   readonly period: Period | undefined;
   /** Of the answer that the headline is made of. */
   readonly meta: QueryMeta;
@@ -171,13 +172,17 @@ export function reportLoader(): (
       const found = rowsByWall(rows, metrics);
       const line = period ? buckets(period, interval, timeZone) : bucketsOfRows(found);
       const completeUntil = rows.meta.complete_until ?? Number.POSITIVE_INFINITY;
+      const numbers = totalsOf(total, metrics);
       const points = (metric: Metric): Points =>
-        line.map(({ wall, start }) => (start > now ? undefined : valueAt(found, wall, metric)));
+        line.map(({ wall, start }) =>
+          start > now ? undefined : valueAt(found, wall, metric, numbers.get(metric)),
+        );
       return {
-        numbers: totalsOf(total, metrics),
+        numbers,
         before: past?.numbers,
         isFirst: past?.isFirst ?? false,
         errors: total.meta.error ?? {},
+        hasOtherMoney: total.meta.metric_warnings?.total_revenue?.code === "other_currencies",
         period,
         meta: total.meta,
         points: (metric) => (metrics.includes(metric) ? points(metric) : undefined),
@@ -191,7 +196,11 @@ export function reportLoader(): (
             buckets: line,
             values: points(metric),
             past:
-              before && line.map((_, i) => past.buckets[i] && valueAt(before, past.buckets[i].wall, metric)),
+              before &&
+              line.map(
+                (_, i) =>
+                  past.buckets[i] && valueAt(before, past.buckets[i].wall, metric, numbers.get(metric)),
+              ),
             completeUntil,
             error: rows.meta.error?.[metric] ?? 0,
           };
@@ -214,9 +223,17 @@ function rowsByWall(answer: QueryAnswer, metrics: readonly Metric[]): ReadonlyMa
   );
 }
 
-/** A window without a row counted none; an average over none has no value. */
-function valueAt(rows: ReadonlyMap<number, Numbers>, wall: number, metric: Metric): number | undefined {
-  return numberOf(rows.get(wall)?.get(metric)) ?? (COUNTED.has(metric) ? 0 : undefined);
+/** A window without a row counted none; an average over none has no value, and neither has one in another currency than the whole. */
+function valueAt(
+  rows: ReadonlyMap<number, Numbers>,
+  wall: number,
+  metric: Metric,
+  whole: MetricValue | undefined,
+): number | undefined {
+  const value = rows.get(wall)?.get(metric);
+  const n = numberOf(value);
+  if (n === undefined) return COUNTED.has(metric) ? 0 : undefined;
+  return currencyOf(value) === currencyOf(whole) ? n : undefined;
 }
 
 /** The API takes inclusive ends: the last second that belongs to the period. */

@@ -103,6 +103,7 @@ export const en = {
   visit_duration: "Visit duration",
   events: "Events",
   total_revenue: "Revenue",
+  oneCurrency: "{currency} only",
   previousWas: "{value} in the previous period",
   previousFirst: "Nothing is known from before that period, so it may not be whole.",
   errorHint: "Counted with a sketch: the standard error is {error}",
@@ -245,7 +246,7 @@ export const en = {
     "Open a page of your site, view its source, and look for the line above: inside head, published, not held back by a cache or a consent dialog.",
   checkPolicy:
     "If your pages have a Content-Security-Policy, script-src and connect-src must allow {origin}. The browser's console says so when they do not.",
-  checkLocal: "Pages on localhost are not counted without data-local in the script tag.",
+  checkLocal: "Pages on localhost count only with a script from localhost, or data-local in its tag.",
   checkBlocker:
     "Your own browser may hold it back: a blocker, Global Privacy Control or Do Not Track. Try another.",
   checkSite:

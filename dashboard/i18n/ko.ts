@@ -104,6 +104,7 @@ export const ko: Strings = {
   visit_duration: "방문 시간",
   events: "이벤트",
   total_revenue: "매출",
+  oneCurrency: "{currency}만",
   previousWas: "이전 기간 {value}",
   previousFirst: "그보다 앞선 기록이 없어 온전한 기간이 아닐 수 있습니다.",
   errorHint: "근사 집계한 값입니다. 표준 오차 {error}",
@@ -245,7 +246,7 @@ export const ko: Strings = {
     "사이트의 페이지를 열고 소스에서 위의 줄을 찾아보세요. head 안에 있고, 게시되었으며, 캐시나 동의 창에 막히지 않아야 합니다.",
   checkPolicy:
     "페이지에 Content-Security-Policy가 있다면 script-src와 connect-src에서 {origin}을 허용해야 합니다. 막히면 브라우저 콘솔에 나옵니다.",
-  checkLocal: "localhost의 페이지는 스크립트 태그에 data-local이 없으면 세지 않습니다.",
+  checkLocal: "localhost의 페이지는 스크립트도 localhost에 있거나 태그에 data-local이 있어야 셉니다.",
   checkBlocker:
     "지금 브라우저가 막을 수 있습니다: 차단기, Global Privacy Control, Do Not Track. 다른 브라우저로 해 보세요.",
   checkSite:

@@ -14,6 +14,8 @@ const HISTORY_EVENTS = 40_000;
 const LIVE_EVENTS_AN_HOUR = 1_200;
 /** Live traffic begins a little in the past: then people are in the middle of their visits, and not all on their first page. */
 const WARM_UP_MS = 3 * MINUTE_MS;
+/** A shop with one currency, so that its revenue is one number. */
+const SHOP = { payIn: "US" };
 const CHUNK = 250;
 
 /** Starts at once and returns; `stop` resolves when nothing more will be put. */
@@ -48,6 +50,7 @@ async function play(
       to: now,
       events: HISTORY_EVENTS,
       sites: [site],
+      ...SHOP,
     })) {
       if (stopping.aborted || line.arrival > now) break;
       lines.push(line);
@@ -73,6 +76,7 @@ async function playHour(runtime: Runtime, site: string, from: number, stopping: 
     to,
     events: LIVE_EVENTS_AN_HOUR,
     sites: [site],
+    ...SHOP,
   });
   for (const line of traffic) {
     if (line.arrival >= to) return; // what is late from this hour belongs to somebody who never came back

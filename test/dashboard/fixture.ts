@@ -19,6 +19,8 @@ export interface Data {
   /** Relative standard error of visitors. */
   error: number;
   revenue: number;
+  /** Of the points of a line every second is in another currency, which the total leaves out. */
+  hasOtherMoney: boolean;
   /** Late events of the last minutes. */
   late: number;
   reconciled: { until: number; difference: number; windows: number } | undefined;
@@ -90,6 +92,7 @@ export async function startFixture(change: Partial<Data> = {}): Promise<Fixture>
     reversed: false,
     error: 0,
     revenue: 0,
+    hasOtherMoney: false,
     late: 0,
     reconciled: undefined,
     latest: [],
@@ -259,6 +262,7 @@ function queryAnswer(
     lag_ms: 1_200,
     source: needsArchive({ dimensions: dimension ? [dimension] : [], filters }) ? "archive" : "rollup",
     error: data.error ? { visitors: data.error } : {},
+    ...(data.hasOtherMoney ? { metric_warnings: { total_revenue: { code: "other_currencies" } } } : {}),
   };
   const row = (weight: number) => metrics.map((name) => metricOf(name, base * weight, data));
   const query = { date_range };
@@ -268,7 +272,11 @@ function queryAnswer(
   if (dimension.startsWith("time")) {
     return {
       results: timeLabels(dimension, date_range, now).map((label, i) => ({
-        metrics: row(6 + 4 * Math.sin(i / 2.6)),
+        metrics: row(6 + 4 * Math.sin(i / 2.6)).map((value, m) =>
+          data.hasOtherMoney && metrics[m] === "total_revenue" && i % 2 === 1
+            ? { value: 1_000_000, currency: "KRW" }
+            : value,
+        ),
         dimensions: [label],
       })),
       meta,

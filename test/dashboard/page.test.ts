@@ -126,9 +126,12 @@ describe("first paint", () => {
   });
 
   it("states the error of an approximate number, and of no other, and no mean of nothing", async () => {
-    const { fixture, page } = await visit({ error: 0.012 });
+    const { fixture, page } = await visit({ error: 0.012, revenue: 2, hasOtherMoney: true });
     await expect.poll(() => textOf(page, "[data-metric=visitors] .margin")).toBe("±1.2%");
     expect(await textOf(page, "[data-metric=visits] .margin")).toBe("");
+    expect(await textOf(page, "[data-metric=total_revenue] .margin")).toBe("USD only");
+    const line = await page.locator("[data-metric=total_revenue] path").getAttribute("d");
+    expect(line?.match(/M/g)?.length, "money in another currency is on no line").toBeGreaterThan(1);
     await expect.poll(() => textOf(page, "[data-panel=pages] .margin")).toBe("Visitors ±1.2%");
     expect(await textOf(page, ".chart .margin")).toBe("±1.2%");
     await page.locator("[data-metric=visits]").click();

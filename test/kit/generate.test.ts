@@ -114,6 +114,16 @@ describe("generate", () => {
     expect(share([...generate({ ...options, bots: 0 })])).toBe(0);
   });
 
+  it("has everybody pay in one currency when asked to, and changes nothing else", () => {
+    const eventsOf = (all: readonly StreamLine[]) => all.flatMap((line) => bodyOf(line).e!);
+    const paidIn = (all: ReturnType<typeof eventsOf>) =>
+      new Set(all.flatMap(({ $ }) => ($ ? [$.currency] : [])));
+    const [own, one] = [eventsOf(lines), eventsOf([...generate({ ...options, payIn: "US" })])];
+    expect(paidIn(own).size).toBeGreaterThan(3);
+    expect([...paidIn(one)]).toEqual(["USD"]);
+    expect(one.map(({ n, t, u }) => [n, t, u])).toEqual(own.map(({ n, t, u }) => [n, t, u]));
+  });
+
   it("draws pages by Zipf's law: the first is far ahead, and most are seen", () => {
     const views = new Map<string, number>();
     for (const line of lines) {

@@ -42,6 +42,8 @@ export interface TrafficOptions {
   readonly handsOver?: number;
   /** Share of visits by robots that say so. Default 0.03. */
   readonly bots?: number;
+  /** Code of the country in whose money everybody pays. Default: each in that of their own. */
+  readonly payIn?: string;
 }
 
 /** Mean events of a visit with the constants below; measured over 100,000 visits. */
@@ -133,6 +135,7 @@ function playVisit(world: World, visit: number, random: Random, start: EpochMs, 
   const visitor = visitorOf(world, random.below(world.visitors));
   const site = world.sites.draw(random);
   const bot = random.chance(options.bots ?? 0.03) ? btoa(random.pick(BOTS)) : undefined;
+  const payer = COUNTRIES.find(({ code }) => code === options.payIn) ?? visitor.country;
   const origin = `https://${site.includes(".") ? site : `${site}.example`}`;
   const landing = landings.draw(random);
   const agent64 = bot ?? visitor.agent64;
@@ -148,7 +151,7 @@ function playVisit(world: World, visit: number, random: Random, start: EpochMs, 
     send(sender, url, referrer, now, [{ n: "pageview", t: now }], carried);
     carried = undefined;
     const left = now + dwell;
-    const events = pageEvents(random, visitor.country, now, left);
+    const events = pageEvents(random, payer, now, left);
     const shown = events.filter(({ t }) => t! < to);
     const isLeft = isPatient && random.chance(GOES_ON);
     const sent = isLeft ? shown.filter(({ n }) => !isReport(n)) : shown;
@@ -165,13 +168,13 @@ function playVisit(world: World, visit: number, random: Random, start: EpochMs, 
 const isReport = (name: string): boolean => name === "vitals" || name === "engagement";
 
 /** What happens on a page before it is left: perhaps a goal, vitals on the way out, and the engagement report last. */
-function pageEvents(random: Random, country: Country, from: EpochMs, left: EpochMs): WireEvent[] {
+function pageEvents(random: Random, payer: Country, from: EpochMs, left: EpochMs): WireEvent[] {
   const events: WireEvent[] = [];
   for (const goal of GOALS) {
     if (!random.chance(goal.chance)) continue;
     const event: WireEvent = { n: goal.name, t: random.between(from, left) };
     if (goal.props) event.p = goal.props(random);
-    if (goal.revenue) event.$ = { amount: country.price(random), currency: country.currency };
+    if (goal.revenue) event.$ = { amount: payer.price(random), currency: payer.currency };
     events.push(event);
   }
   events.sort((a, b) => a.t! - b.t!);
