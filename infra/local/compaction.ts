@@ -18,10 +18,12 @@ export interface CompactionOptions {
   /** Says when there is something new. */
   readonly consumer: Pick<Consumer, "commits">;
   readonly log: (line: string) => void;
+  /** Days that still change are not derived. Default: they are. */
+  readonly leavesChanged?: boolean | undefined;
 }
 
 /** Starts at once and returns; `stop` resolves when nothing of it touches the store any more. */
-export function startCompaction({ store, clock, consumer, log }: CompactionOptions): {
+export function startCompaction({ store, clock, consumer, log, leavesChanged }: CompactionOptions): {
   stop(): Promise<void>;
 } {
   const stopping = new AbortController();
@@ -35,7 +37,8 @@ export function startCompaction({ store, clock, consumer, log }: CompactionOptio
       try {
         const commits = await consumer.commits();
         const isDue = commits !== compacted || clock.now() % QUIET_EVERY_MS < EVERY_MS;
-        for (let more = isDue; more; ) ({ more } = await compact({ store: stoppable, clock, pause: turn }));
+        const deps = { store: stoppable, clock, pause: turn, leavesChanged: leavesChanged === true };
+        for (let more = isDue; more; ) ({ more } = await compact(deps));
         compacted = commits;
       } catch (error) {
         if (!signal.aborted) log(`compaction: ${describe(error)}; again in ${EVERY_MS / 1000} s`);

@@ -7,7 +7,6 @@ const counting = await startCounting({
   log: (line) => parentPort?.postMessage({ log: line }),
 });
 parentPort?.once("message", async () => {
-  await counting.settle();
   await counting.close();
   parentPort?.close();
 });

@@ -7,6 +7,7 @@ import { Worker } from "node:worker_threads";
 import { systemClock } from "../../processors/crypto.ts";
 import { ClickstreamError } from "../../processors/errors.ts";
 import { committedTo, listShards, logEnd } from "../../processors/pipeline/commit.ts";
+import { compact } from "../../processors/pipeline/compact.ts";
 import { type ImportResult, importFile } from "../../processors/pipeline/import/importer.ts";
 import type { ImportEntry } from "../../processors/pipeline/import/ledger.ts";
 import type { ImportRecord } from "../../processors/pipeline/import/record.ts";
@@ -160,9 +161,11 @@ class Counter {
     });
     this.#house = new AsyncDisposableStack();
     const consumer = { commits: () => commitsIn(this.#store), counted: () => countedIn(this.#store) };
-    await keepHouse({ store: this.#store, stream: this.#stream, consumer, log }, this.#house);
+    const house = { store: this.#store, stream: this.#stream, consumer, log, leavesChanged: true };
+    await keepHouse(house, this.#house);
   }
 
+  /** Ends the thread, and then folds all that is counted into rollups, so that the next reader need not. */
   async close(): Promise<void> {
     await this.#house.disposeAsync();
     const worker = this.#worker;
@@ -170,6 +173,7 @@ class Counter {
     const gone = new Promise((resolve) => worker.once("exit", resolve));
     worker.postMessage("close");
     await gone;
+    while ((await compact({ store: this.#store, clock: systemClock })).more);
   }
 }
 

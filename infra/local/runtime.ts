@@ -8,7 +8,6 @@ import { countryLookup } from "../../processors/geo/country.ts";
 import { placeLookup } from "../../processors/geo/places.ts";
 import { webhookNotifier } from "../../processors/notifiers/webhook.ts";
 import { AccessControl, type GrantDeps } from "../../processors/pipeline/access.ts";
-import { compact } from "../../processors/pipeline/compact.ts";
 import { archiveNeededFrom } from "../../processors/pipeline/expiry.ts";
 import { Explorations } from "../../processors/pipeline/explore/explorations.ts";
 import { QueryEngine } from "../../processors/pipeline/query/engine.ts";
@@ -112,19 +111,11 @@ export type CountingOptions = Pick<
 >;
 
 /** The part of a server that counts: reads the stream, folds and archives, until closed. Compacting and recounting are left to `keepHouse`. */
-export async function startCounting(
-  options: CountingOptions,
-): Promise<{ settle(): Promise<void>; close(): Promise<void> }> {
+export async function startCounting(options: CountingOptions): Promise<{ close(): Promise<void> }> {
   const opened = new AsyncDisposableStack();
   try {
-    const { store } = await openCounting(options, opened, await startTracing());
-    return {
-      /** Folds all that is counted into rollups, so that the next reader need not. */
-      async settle() {
-        while ((await compact({ store, clock: systemClock })).more);
-      },
-      close: () => opened.disposeAsync(),
-    };
+    await openCounting(options, opened, await startTracing());
+    return { close: () => opened.disposeAsync() };
   } catch (error) {
     await opened.disposeAsync();
     throw error;
@@ -194,6 +185,7 @@ async function openCounting(
 export async function keepHouse(
   deps: Pick<Parameters<typeof startReconciliation>[0], "store" | "stream" | "log"> & {
     readonly consumer: Pick<Consumer, "commits" | "counted">;
+    readonly leavesChanged?: boolean;
   },
   opened: AsyncDisposableStack,
 ): Promise<Reconciler> {

@@ -49,33 +49,45 @@ export function encodeParquet(rows: readonly Values[], rowGroup = ROW_GROUP): Ui
     compressors: { ZSTD: zstdCompressSync },
   });
   for (let from = 0; from < rows.length; from += rowGroup) {
-    const group = rows.slice(from, from + rowGroup);
+    const group = byColumn(rows, from, Math.min(rows.length, from + rowGroup));
+    const length = group[0]!.length;
     const start = writer.offset;
     const columns = ARCHIVE_COLUMNS.flatMap(({ name, type, nullable }, at): ColumnChunk[] => {
-      if (type === "map") return mapColumns(writer, name, group, at);
-      const values = group.map((row) => row[at] ?? null);
+      const values = group[at]!;
+      if (type === "map") return mapColumns(writer, name, values as Entries[]);
       const statistics = WITH_STATISTICS.has(name);
       return [writeLeaf(writer, { path: [name], type: TYPES[type], nullable, values, statistics })];
     });
     file.row_groups.push({
       columns,
       total_byte_size: columns.reduce((sum, one) => sum + one.meta_data!.total_uncompressed_size, 0n),
-      num_rows: BigInt(group.length),
+      num_rows: BigInt(length),
       total_compressed_size: BigInt(writer.offset - start),
     });
-    file.num_rows += BigInt(group.length);
+    file.num_rows += BigInt(length);
   }
   void file.finish();
   return new Uint8Array(writer.getBuffer());
 }
 
+/** Row by row, because the values of a row lie together in memory. */
+function byColumn(rows: readonly Values[], from: number, to: number): unknown[][] {
+  const columns = ARCHIVE_COLUMNS.map(() => new Array<unknown>(to - from));
+  for (let i = from; i < to; i++) {
+    const row = rows[i]!;
+    for (let at = 0; at < columns.length; at++) columns[at]![i - from] = row[at] ?? null;
+  }
+  return columns;
+}
+
+type Entries = readonly (readonly [key: string, value: string])[];
+
 /** Keys and values of a map, each a column of its own in which a row has as many values as its map has entries. */
-function mapColumns(writer: ByteWriter, name: string, rows: readonly Values[], at: number): ColumnChunk[] {
+function mapColumns(writer: ByteWriter, name: string, rows: readonly Entries[]): ColumnChunk[] {
   const keys: (string | null)[] = [];
   const values: (string | null)[] = [];
   const goesOn: number[] = [];
-  for (const row of rows) {
-    const entries = row[at] as readonly (readonly [string, string])[];
+  for (const entries of rows) {
     if (entries.length === 0) {
       keys.push(null);
       values.push(null);

@@ -2,7 +2,7 @@
  * One column of a row group in a Parquet file. hyparquet-writer writes the file around it and its parts; this chooses how,
  * for columns that mostly hold few different texts or nothing at all. Knows none of the columns.
  */
-import { zstdCompressSync } from "node:zlib";
+import { constants as zlib, zstdCompressSync } from "node:zlib";
 import type { ColumnChunk, Encoding, Statistics } from "hyparquet";
 import { ByteWriter } from "hyparquet-writer";
 import { writePageHeader } from "hyparquet-writer/src/datapage.js";
@@ -24,6 +24,8 @@ export interface Leaf {
 
 /** Below this a page is as short without compression, and beginning to compress takes longer than all else. */
 const MIN_COMPRESSED_BYTES = 128;
+/** What is left after texts became numbers shrinks as much at the lowest level. */
+const ZSTD = { params: { [zlib.ZSTD_c_compressionLevel]: 1 } };
 
 /** Appends a column's pages, and answers what the footer says of them. Throws a RangeError for a value that the leaf's type does not hold. */
 export function writeLeaf(writer: ByteWriter, leaf: Leaf): ColumnChunk {
@@ -40,7 +42,7 @@ export function writeLeaf(writer: ByteWriter, leaf: Leaf): ColumnChunk {
   const page = numbered ? indexes(numbered) : plain(type, present);
   const encoding: Encoding = numbered ? "RLE_DICTIONARY" : "PLAIN";
   const isCompressed = Math.max(page.length, dictionary?.length ?? 0) >= MIN_COMPRESSED_BYTES;
-  const packed = (bytes: Uint8Array): Uint8Array => (isCompressed ? zstdCompressSync(bytes) : bytes);
+  const packed = (bytes: Uint8Array): Uint8Array => (isCompressed ? zstdCompressSync(bytes, ZSTD) : bytes);
   let unpackedBytes = page.length + levels.offset;
   if (dictionary) {
     const stored = packed(dictionary);

@@ -165,13 +165,16 @@ export class ShardWorker {
       const chosen = fresh.slice(0, most);
       const rows: ArchiveRow[] = [];
       const folded = trace.step("fold", () => this.#fold(state, chosen, sites, rows));
+      // On their way while the commit is encoded. If it is too large, the same rows are written once more with fewer.
+      const archived = rows.length > 0 ? this.#deps.archive?.write(rows) : undefined;
+      archived?.catch(() => {});
       const bytes = folded.encode(this.#deps.clock.now(), this.#deps.countsNothing);
       this.#bytesPerRecord = bytes.length / chosen.length;
       if (bytes.length > this.#maxBytes && chosen.length > 1) {
         most = Math.ceil(chosen.length / 2);
         continue;
       }
-      if (rows.length > 0) await trace.step("archive", async () => this.#deps.archive?.write(rows));
+      if (archived) await trace.step("archive", () => archived);
       const won = await trace.step("commit", () =>
         appendCommit(this.#deps.store, this.#shard.id, folded.change.n, bytes),
       );

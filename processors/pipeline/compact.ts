@@ -30,8 +30,8 @@ export interface CompactSummary {
 /** One run's share, so that it ends within a function's timeout and memory: half an hour and more of a quiet shard. */
 export const MAX_COMMITS = 2_000;
 /** Commits of an import hold thousands of events each: decoded, so many of those would not fit the memory. */
-const MAX_EVENTS = 50_000;
-const COMMITS_AT_ONCE = 10;
+const MAX_EVENTS = 25_000;
+const COMMITS_AT_ONCE = 5;
 /** More would share a sync, and hold up who else runs in this process. */
 const WINDOWS_AT_ONCE = 8;
 const CURSOR = "cursor";
@@ -99,9 +99,14 @@ async function readShare(
   return { tail, isAll: false };
 }
 
+export interface CompactDeps extends DeriveDeps {
+  /** Days that this run changes are derived by a later one, because more is to come for them: of an import. */
+  readonly leavesChanged?: boolean;
+}
+
 /** Safe to run at any time, by several at once, and to abandon anywhere. Throws `unavailable` on an outage: run again. */
-export async function compact(deps: DeriveDeps): Promise<CompactSummary> {
-  const { store, clock } = deps;
+export async function compact(deps: CompactDeps): Promise<CompactSummary> {
+  const { store, clock, leavesChanged = false } = deps;
   const shards = await listShards(store);
   const cursors = await readCursors(store);
   const sites = new Map((await listSites(store)).map((site) => [site.id, site]));
@@ -117,15 +122,16 @@ export async function compact(deps: DeriveDeps): Promise<CompactSummary> {
   }
   let items = 0;
   let spaces: Spaces = new Map();
+  const changed = new Set<LocalDate>();
   for (let isDone = false; !isDone; ) {
     const editions = await readEditions(store);
     spaces = spacesIn(sites, editions);
-    items += await foldCommits(deps, spaces, editions, commits, through);
+    items += await foldCommits(deps, spaces, editions, commits, through, changed);
     isDone = true;
     for (const [shard, n] of through) isDone = isDone && (await advanceCursor(store, shard, n, editions));
   }
   // The next run, which comes at once, may change the same days again.
-  if (!isMore) ({ more: isMore } = await derive(deps, spaces));
+  if (!isMore) ({ more: isMore } = await derive(deps, spaces, leavesChanged ? changed : undefined));
   await dropRetired(store, clock);
   const kept = Map.groupBy(spaces, ([, { id }]) => id);
   await deleteExpired(
@@ -155,13 +161,14 @@ async function foldCommits(
   editions: Editions,
   commits: readonly Commit[],
   through: ReadonlyMap<string, number>,
+  changed: Set<LocalDate>,
 ): Promise<number> {
   let written = 0;
   for (const site of new Set(commits.flatMap(({ partials }) => [...partials.keys()]))) {
     for (const { space, after } of spacesOf(site, editions)) {
       const owner = spaces.get(space) ?? { id: site, timeZone: "UTC" };
       const beyond = commits.filter(({ shard, n }) => n > (after[shard] ?? 0));
-      written += await foldInSpace(deps, owner, space, beyond, through);
+      written += await foldInSpace(deps, owner, space, beyond, through, changed);
     }
   }
   return written;
@@ -173,6 +180,7 @@ async function foldInSpace(
   space: string,
   commits: readonly Commit[],
   through: ReadonlyMap<string, number>,
+  changed: Set<LocalDate>,
 ): Promise<number> {
   const now = clock.now();
   let written = 0;
@@ -209,6 +217,7 @@ async function foldInSpace(
     if (await foldInto(store, key, bundles, through, expiresAt, pause)) written++;
   });
   await markDerived(store, space, days);
+  for (const day of days) changed.add(day);
   return written;
 }
 

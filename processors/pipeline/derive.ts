@@ -151,10 +151,14 @@ export type Spaces = ReadonlyMap<string, Pick<Site, "timeZone" | "keep">>;
 const RUN_MS = 5 * SECOND_MS;
 
 /**
- * Derives the days and months that are over, and those marked stale. Answers how many were written, and
- * whether some are left that could have been. Safe to run by several at once and to abandon anywhere.
+ * Derives the days and months that are over, and those marked stale, but not `busy` ones, which stay stale. Answers how
+ * many were written, and whether some are left that could have been. Safe to run by several at once and to abandon anywhere.
  */
-export async function derive(deps: DeriveDeps, spaces: Spaces): Promise<{ written: number; more: boolean }> {
+export async function derive(
+  deps: DeriveDeps,
+  spaces: Spaces,
+  busy: ReadonlySet<string> = new Set(),
+): Promise<{ written: number; more: boolean }> {
   const { store, clock } = deps;
   const until = clock.now() + RUN_MS;
   let written = 0;
@@ -170,7 +174,7 @@ export async function derive(deps: DeriveDeps, spaces: Spaces): Promise<{ writte
     const own = notes.filter(({ period }) => period.length === level.nameLength);
     await inPortions(own, atOnce(own.length, PERIODS_AT_ONCE), async ({ note, period, space }) => {
       const site = spaces.get(space);
-      if (site === undefined || period >= (announced.get(space) ?? "")) return;
+      if (site === undefined || busy.has(period) || period >= (announced.get(space) ?? "")) return;
       const now = clock.now();
       const { from, to } = spanOf(level.granularity, site.timeZone, period);
       if (to + level.settleMs > now) return;

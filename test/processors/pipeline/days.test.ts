@@ -1,6 +1,7 @@
 /** A derived day that changes never stays on the slow path for good, whoever dies or comes first. */
 import { expect, it } from "vitest";
 import { Rollup } from "../../../processors/model/rollup.ts";
+import { compact } from "../../../processors/pipeline/compact.ts";
 import { derive, markDerived } from "../../../processors/pipeline/derive.ts";
 import { Bundle, decodeItem, foldInto, instantKey, partition } from "../../../processors/pipeline/rollups.ts";
 import { listSites } from "../../../processors/pipeline/sites.ts";
@@ -53,4 +54,23 @@ it("a day whose first hour is written before the first announcement, by somebody
   await compactAll(store, clock);
   expect(isWritten).toBe(true);
   expect(await isDerived(store, dateOf(earlier))).toBe(true);
+});
+
+it("a day that is still filled by an import waits to be derived until nothing more comes for it, and is read by its hours until then", async () => {
+  const { store, clock, worker } = await rig();
+  const [first, second] = recordsOf([
+    post({ at: NOON, e: [view("/")] }),
+    post({ at: NOON + DAY, e: [view("/")] }),
+  ]);
+  const run = () => compact({ store, clock, leavesChanged: true });
+  await worker().process([first!]);
+  clock.advance(3 * DAY);
+  await run();
+  expect(await isDerived(store, dateOf(NOON))).toBe(false);
+  await worker().process([second!]);
+  await run();
+  expect(await isDerived(store, dateOf(NOON))).toBe(true);
+  expect(await isDerived(store, dateOf(NOON + DAY))).toBe(false);
+  expect(await run()).toMatchObject({ commits: 0, more: false });
+  expect(await isDerived(store, dateOf(NOON + DAY))).toBe(true);
 });
