@@ -5,9 +5,10 @@ import type { Explorer, ResultRow, Source, Statement } from "../../explorers/exp
 import { type Clock, type EpochMs, SECOND_MS } from "../../model/time.ts";
 import type { ArchiveAnswer, ArchiveQuestion, QueryArchive } from "../query/archive.ts";
 import type { Range } from "../query/range.ts";
-import { breakdownStatement, extentOf, planOf } from "./breakdown.ts";
+import { breakdownStatement } from "./breakdown.ts";
 import { isEvent } from "./conditions.ts";
 import { DIALECTS } from "./dialect.ts";
+import { extentOf, planOf } from "./plan.ts";
 import { archivedRows } from "./rows.ts";
 import { StillRunning } from "./running.ts";
 import { sql } from "./sql.ts";

@@ -2,21 +2,18 @@
  * A query of the Stats API as one statement over single events. What it counts, and in which minute, are the rules of
  * the rollups; so where both can answer they say the same.
  */
-import { ClickstreamError } from "../../errors.ts";
 import type { Extent, Source, Statement } from "../../explorers/explorer.ts";
-import { EXIT_HOSTNAME, EXIT_PAGE } from "../../model/dimensions.ts";
-import { VITALS, type Vital } from "../../model/event.ts";
-import type { EpochMs } from "../../model/time.ts";
-import { MIN_VALUE, RELATIVE_ACCURACY } from "../../sketches/quantiles.ts";
-import { ENTRY_METRICS, tableDimension, WITH_VITALS } from "../query/answerable.ts";
+import { EXIT_PAGE } from "../../model/dimensions.ts";
+import { WITH_VITALS } from "../query/answerable.ts";
 import type { ArchiveQuestion } from "../query/archive.ts";
-import { asksBehaviour, filteredDimensions } from "../query/filter.ts";
-import { type Range, since } from "../query/range.ts";
-import type { Filter, Metric, QueryRequest } from "../query/request.ts";
+import { filteredDimensions } from "../query/filter.ts";
+import { binOf } from "./bins.ts";
 import { bucketNumber } from "./buckets.ts";
-import { columnOf, isEvent, isOfVisit, isOfWholeVisit, passes, shown } from "./conditions.ts";
+import { columnOf, isEvent, isOfVisit, passes, shown } from "./conditions.ts";
 import { DIALECTS, type Dialect } from "./dialect.ts";
-import { archivedRows, around, readFor, rowsOfVisits, VISIT_READS, visits } from "./rows.ts";
+import { extentOf, type Plan } from "./plan.ts";
+import { SCROLL_COLUMNS, scrolled } from "./reading.ts";
+import { archivedRows, readFor, rowsOfVisits, VISIT_READS, visits } from "./rows.ts";
 import { every, joined, listed, name, nothing, type Sql, some, sql } from "./sql.ts";
 
 /** Rows of an answer; beyond, somebody wants the data themselves and not an answer. */
@@ -42,87 +39,6 @@ export const SUMS = [
   "currencies",
 ] as const;
 type Sum = (typeof SUMS)[number];
-
-/** What a question needs, told from its metrics and dimensions once. */
-export interface Plan {
-  readonly request: QueryRequest;
-  readonly range: Range;
-  readonly keptFrom: EpochMs;
-  readonly needsVisits: boolean;
-  /** Filters and breakdown speak of events, so a visit counts where such an event first occurred in it. */
-  readonly isOfEvents: boolean;
-  /** What a row counts under is told by all rows of its visit. */
-  readonly isOfWhole: boolean;
-  /** Rows are counted where their visit began, as rollups do by exit page. */
-  readonly isByExit: boolean;
-  readonly needsScroll: boolean;
-  readonly needsEntry: boolean;
-  readonly needsMoney: boolean;
-  readonly vitals: readonly Vital[];
-  readonly isKeyed: boolean;
-  readonly used: readonly string[];
-}
-
-const VISIT_METRICS: ReadonlySet<Metric> = new Set([
-  "visits",
-  "views_per_visit",
-  "bounce_rate",
-  "visit_duration",
-  "engaged_time",
-]);
-
-/** Throws `bad_request` naming the metric that has no meaning here. */
-export function planOf({
-  request,
-  range,
-  keptFrom,
-}: Pick<ArchiveQuestion, "request" | "range" | "keptFrom">): Plan {
-  const { breakdown, filters, metrics } = request;
-  const used = [...new Set([...breakdown, ...filters.flatMap(testedDimensions)])];
-  const events = used.filter((dimension) => !isOfVisit(dimension));
-  const isNamed = events.some((dimension) => dimension !== "event:page" && dimension !== "event:hostname");
-  const views = metrics.indexOf("views_per_visit");
-  if (isNamed && views >= 0)
-    throw new ClickstreamError(
-      "bad_request",
-      `metrics[${views}]: views_per_visit is not known of single events; filter by has_done, event:page or a visit: dimension`,
-    );
-  const isByExit = used.includes(EXIT_PAGE) || used.includes(EXIT_HOSTNAME);
-  const isOfWhole = used.some(isOfWholeVisit);
-  const asks = (...names: readonly Metric[]): boolean => names.some((one) => metrics.includes(one));
-  return {
-    request,
-    range,
-    keptFrom,
-    used,
-    isOfWhole,
-    isByExit,
-    isOfEvents: events.length > 0,
-    needsVisits: isOfWhole || metrics.some((metric) => VISIT_METRICS.has(metric)),
-    needsScroll: asks("time_on_page", "scroll_depth"),
-    needsEntry:
-      tableDimension(request) === "event:page" && metrics.some((metric) => ENTRY_METRICS.has(metric)),
-    needsMoney: asks("total_revenue", "average_revenue"),
-    vitals: VITALS.filter((vital) => asks(`${vital}_p75`, `${vital}_p95`)),
-    isKeyed: asksBehaviour(filters),
-  };
-}
-
-/** What else happened in a visit is asked of the visit: it does not make a question one about events. */
-function testedDimensions(filter: Filter): string[] {
-  if (filter.kind === "test") return [filter.dimension];
-  if (filter.kind === "has_done") return [];
-  return filter.kind === "not" ? testedDimensions(filter.filter) : filter.filters.flatMap(testedDimensions);
-}
-
-/** Which rows must be read. */
-export const extentOf = (
-  site: string,
-  { range, keptFrom, needsVisits, needsScroll, needsEntry, isKeyed }: Plan,
-): Extent => ({
-  site,
-  ...since(needsVisits || needsScroll || needsEntry || isKeyed ? around(range) : range, keptFrom),
-});
 
 /** One row for each bucket and value: bucket, values, SUMS, currency, a histogram for each vital, rows in all. */
 export function breakdownStatement(
@@ -194,7 +110,7 @@ class Writer {
     const from = isOfWhole ? sql`"x"` : needsScroll ? sql`"g"` : sql`"e"`;
     const at = isByExit ? sql`"first_at"` : sql`"at"`;
     // Reports bear no name and no property; of visits with such an event the time is the visit's.
-    const isVisitsTime = isOfEvents && needsVisits && this.#isNamed();
+    const isVisitsTime = isOfEvents && needsVisits && this.#plan.isNamed;
     return this.#grouped({
       from,
       at,
@@ -238,7 +154,7 @@ class Writer {
     const parts = listed([sql`"visitor"`, sql`"visit"`, ...ofEvents]);
     const keys = breakdown.map((_, i) => name(`d${i}`));
     const first = sql`SELECT *, row_number() OVER (PARTITION BY ${parts} ORDER BY "ord") AS "nth" FROM (${inner}) AS "some"`;
-    const isVisitsTime = this.#isNamed();
+    const isVisitsTime = this.#plan.isNamed;
     return this.#summed(
       sql`(${first}) AS "firsts"`,
       isByExit ? sql`"first_at"` : sql`"at"`,
@@ -310,12 +226,6 @@ class Writer {
       ...(keepsTime ? [sql`"name" = 'engagement'`] : []),
       ...(keepsVitals ? [sql`"name" = 'vitals'`] : []),
     ]);
-  }
-
-  #isNamed(): boolean {
-    return this.#plan.used.some(
-      (dimension) => !isOfVisit(dimension) && dimension !== "event:page" && dimension !== "event:hostname",
-    );
   }
 
   #grouped(part: {
@@ -421,27 +331,3 @@ class Writer {
     ];
   }
 }
-
-const SCROLL_COLUMNS = ["read", "scroll", "scrolled"];
-
-/**
- * What each report of engagement adds to the reading of its page: the first of a visit and page counts it as read, the
- * first with a depth as scrolled, and a deeper one adds the difference, as fold.ts marks it.
- */
-const ofPair = sql`(PARTITION BY "visitor", "visit", "page", "name" ORDER BY "ord")`;
-const before = sql`coalesce(max("scroll_depth" + 1) OVER (PARTITION BY "visitor", "visit", "page", "name" ORDER BY "ord" ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)`;
-const isRead = sql`"name" = 'engagement' AND "visit" IS NOT NULL`;
-const scrolled = sql`SELECT *, CASE WHEN ${isRead} AND "nth" = 1 THEN 1 ELSE 0 END AS "read", CASE WHEN ${isRead} AND "deepest" = 0 AND "scroll_depth" IS NOT NULL THEN 1 ELSE 0 END AS "scroll", CASE WHEN ${isRead} AND "scroll_depth" IS NOT NULL THEN greatest("scroll_depth", greatest("deepest" - 1, 0)) - greatest("deepest" - 1, 0) ELSE 0 END AS "scrolled" FROM (SELECT *, row_number() OVER ${ofPair} AS "nth", ${before} AS "deepest" FROM "e") AS "reports"`;
-
-/** Number of the sketch's bin that holds the value: sketches/quantiles.ts draws the same edges. */
-const GAMMA = (1 + RELATIVE_ACCURACY) / (1 - RELATIVE_ACCURACY);
-const BINS_PER_UNIT = 1 / Math.log(GAMMA);
-const scale: Sql = { isSql: true, text: BINS_PER_UNIT.toString(), values: [] };
-/** `ln(value / 1e-9)`, without an exponent in the text: Trino reads `1e-9` as a double, DuckDB 0.000000001 as a decimal. */
-const shift: Sql = { isSql: true, text: (-Math.log(MIN_VALUE)).toString(), values: [] };
-const binOf = (vital: Vital): Sql =>
-  sql`CAST(CASE WHEN ${name(vital)} <= 0.000000001 THEN 0 WHEN ${name(vital)} IS NOT NULL THEN ceil((ln(CAST(${name(vital)} AS DOUBLE)) + ${shift}) * ${scale}) END AS BIGINT)`;
-
-/** The middle of a bin; adding it to a sketch fills the same bin. */
-export const valueOfBin = (bin: number): number =>
-  bin === 0 ? 0 : MIN_VALUE * GAMMA ** bin * (1 - RELATIVE_ACCURACY);

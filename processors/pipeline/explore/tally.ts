@@ -6,7 +6,9 @@ import type { Money } from "../../model/measures.ts";
 import { QuantileSketch } from "../../sketches/quantiles.ts";
 import type { ArchivedRow } from "../query/archive.ts";
 import type { Tally } from "../query/metrics.ts";
-import { MAX_ROWS, type Plan, SUMS, valueOfBin } from "./breakdown.ts";
+import { valueOfBin } from "./bins.ts";
+import { MAX_ROWS, SUMS } from "./breakdown.ts";
+import type { Plan } from "./plan.ts";
 
 type Sums = Record<(typeof SUMS)[number], number>;
 

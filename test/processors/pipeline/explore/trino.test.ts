@@ -11,9 +11,10 @@ import {
   VISIT_DIMENSIONS,
 } from "../../../../processors/model/dimensions.ts";
 import { totalsStatement } from "../../../../processors/pipeline/explore/archive.ts";
-import { breakdownStatement, planOf } from "../../../../processors/pipeline/explore/breakdown.ts";
+import { breakdownStatement } from "../../../../processors/pipeline/explore/breakdown.ts";
 import { funnelStatement } from "../../../../processors/pipeline/explore/funnel.ts";
 import { pathsStatement } from "../../../../processors/pipeline/explore/paths.ts";
+import { planOf } from "../../../../processors/pipeline/explore/plan.ts";
 import {
   parseFunnel,
   parsePaths,
