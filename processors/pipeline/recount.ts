@@ -72,7 +72,7 @@ export class Recount {
       const request = id !== "" ? `b${id}` : envelope.id !== "" ? `e${envelope.id}` : "";
       if (request !== "" && !this.#isNew(hash53(`${site}\u0000${request}`))) continue;
       if (bot && !library) continue;
-      const from = { ip: envelope.ip, agentText, visitor, at: envelope.at };
+      const from = senderOf({ ip: envelope.ip, agentText, visitor, at: envelope.at });
       for (const event of events) countFrom(sites, site, event, from);
     }
   }
@@ -89,7 +89,7 @@ export class Recount {
     for (const { batch, at, ip, agentText } of imported.posts) {
       const { bot, library } = parseAgent(agentText);
       if (bot && !(library && imported.countsLibraries)) continue;
-      const from = { ip, agentText, visitor: batch.visitor, at };
+      const from = senderOf({ ip, agentText, visitor: batch.visitor, at });
       for (const event of batch.events) {
         // Nothing is compared with history but how many events it has: its minutes are not kept, nor what is found in them.
         if (!isHistory(event.at, arrivalAt)) countFrom(sites, imported.site, event, from);
@@ -111,19 +111,39 @@ export class Recount {
   }
 }
 
+/** Who sent a batch, in general and on its day of receipt. */
+interface Sender {
+  readonly always: string;
+  readonly daily: string;
+}
+
+function senderOf({
+  ip,
+  agentText,
+  visitor,
+  at,
+}: {
+  readonly ip: string;
+  readonly agentText: string;
+  readonly visitor: string;
+  readonly at: EpochMs;
+}): Sender {
+  const always = JSON.stringify(visitor !== "" ? [visitor] : [ip, agentText]);
+  const day = visitor !== "" ? "" : Math.floor(at / DAY_MS);
+  return { always, daily: `${day} ${always}` };
+}
+
 function countFrom(
   sites: Map<string, Map<EpochMs, Tally>>,
   site: string,
   event: ClickEvent,
-  { ip, agentText, visitor, at }: { ip: string; agentText: string; visitor: string; at: EpochMs },
+  { always, daily }: Sender,
 ): void {
   if (isReport(event)) return;
-  const sender = JSON.stringify(visitor !== "" ? [visitor] : [ip, agentText]);
-  const day = visitor !== "" ? "" : Math.floor(at / DAY_MS);
   const tally = tallyOf(sites, site, Math.floor(event.at / MINUTE_MS) * MINUTE_MS);
   countEvent(tally, event);
-  tally.senders.add(sender);
-  tally.dailySenders.add(`${day} ${sender}`);
+  tally.senders.add(always);
+  tally.dailySenders.add(daily);
 }
 
 const isReport = ({ name }: ClickEvent): boolean => name === ENGAGEMENT || name === WEB_VITALS;

@@ -20,10 +20,14 @@ import { TextReader, TextWriter } from "./texts.ts";
 
 /** Of snapshots and of the changes in commits. */
 export const STATE_VERSION = 5;
-/** The last versions in which texts stood where they were used, hashes did, and the texts of a visit's attributes. */
+/**
+ * The last versions in which texts stood where they were used, hashes did, and the texts of a visit's attributes; and the
+ * last in which visitors came before batch ids.
+ */
 const OLD_TEXTS = 2;
 const OLD_HASHES = 3;
 const OLD_ATTRIBUTES = 4;
+const OLD_ORDER = 4;
 
 /** Up to here snapshots held the whole state. */
 const WHOLE_SNAPSHOTS = 3;
@@ -103,10 +107,10 @@ function encodeChange(change: StateChange, writer: ByteWriter, texts: TextWriter
     writer.text(reason);
     writer.varint(count);
   }
-  const hashes = new HashWriter();
-  encodeVisitors(change.visitors, writer, texts, hashes);
   writer.varint(change.batchIds.length);
   for (const hash of change.batchIds) writer.uint53(hash);
+  const hashes = new HashWriter();
+  encodeVisitors(change.visitors, writer, texts, hashes);
   // Last, and only where there is any: who wants the present alone need not read it.
   if (!change.past || change.past.ordinal === 0) return;
   writer.varint(change.past.ordinal);
@@ -143,7 +147,7 @@ export const textsOf = (reader: ByteReader, version: number): TextReader =>
 export function readChange(reader: ByteReader, version: number): StateChange {
   if (version <= OLD_TEXTS) {
     const readVisitor = (): [string, VisitorState] => [reader.text(), decodeOldVisitor(reader, version)];
-    return decodeChange(reader, readVisitor, () => reader.varint());
+    return decodeChange(reader, version, readVisitor);
   }
   const change = new ByteReader(reader.block());
   const texts = textsOf(reader, version);
@@ -157,54 +161,65 @@ export function readChange(reader: ByteReader, version: number): StateChange {
     texts.textOf(change.varint()) + change.text(),
     decodeVisitor(change, texts, readAttributes, readMark),
   ];
-  return decodeChange(change, readVisitor, () => change.uint53());
-}
-
-function decodeVisitors(
-  reader: ByteReader,
-  readVisitor: () => [string, VisitorState],
-): Map<string, VisitorState> {
-  const visitors = new Map<string, VisitorState>();
-  for (let left = reader.varint(); left > 0; left--) visitors.set(...readVisitor());
-  return visitors;
+  return decodeChange(change, version, readVisitor);
 }
 
 function decodeChange(
   reader: ByteReader,
+  version: number,
   readVisitor: () => [string, VisitorState],
-  readHash: () => number,
 ): StateChange {
-  const n = reader.varint();
-  const to = reader.text();
-  const ordinal = reader.varint();
-  const watermark = reader.varint();
-  const counters: Counters = {
-    records: reader.varint(),
-    batches: reader.varint(),
-    events: reader.varint(),
-    late: reader.varint(),
-    rejects: {},
+  const head = {
+    n: reader.varint(),
+    to: reader.text(),
+    ordinal: reader.varint(),
+    watermark: reader.varint(),
+    counters: decodeCounters(reader),
   };
-  for (let left = reader.varint(); left > 0; left--) counters.rejects[reader.text()] = reader.varint();
-  const visitors = decodeVisitors(reader, readVisitor);
-  const batchIds: number[] = [];
-  for (let left = reader.varint(); left > 0; left--) batchIds.push(readHash());
+  const readIds = (): number[] =>
+    readList(reader, version <= OLD_TEXTS ? () => reader.varint() : () => reader.uint53());
+  const readVisitors = (): Map<string, VisitorState> => new Map(readList(reader, readVisitor));
+  const readPresent = (): Pick<StateChange, "visitors" | "batchIds"> => {
+    const visitors = readVisitors();
+    return { visitors, batchIds: readIds() };
+  };
+  // Visitors are most of a change, and those who read the log for its counters and ids want none.
+  const before = version <= OLD_ORDER ? readPresent() : { visitors: undefined, batchIds: readIds() };
+  let { visitors } = before;
   let past: PastVisitors | undefined;
-  return {
-    n,
-    to,
-    ordinal,
-    watermark,
-    counters,
-    visitors,
-    batchIds,
-    // Thousands of visitors, of whom those who read the log for its counters want none.
+  const change = {
+    ...head,
+    batchIds: before.batchIds,
+    get visitors() {
+      visitors ??= readVisitors();
+      return visitors;
+    },
     get past() {
-      if (!past && !reader.done)
-        past = { ordinal: reader.varint(), visitors: decodeVisitors(reader, readVisitor) };
+      // Behind the present.
+      if (change.visitors && !past && !reader.done)
+        past = { ordinal: reader.varint(), visitors: readVisitors() };
       return past;
     },
   };
+  return change;
+}
+
+function decodeCounters(reader: ByteReader): Counters {
+  const [records, batches, events, late] = [
+    reader.varint(),
+    reader.varint(),
+    reader.varint(),
+    reader.varint(),
+  ];
+  const rejects: Counters["rejects"] = {};
+  for (let left = reader.varint(); left > 0; left--) rejects[reader.text()] = reader.varint();
+  return { records, batches, events, late, rejects };
+}
+
+function readList<T>(reader: ByteReader, read: () => T): T[] {
+  const list: T[] = [];
+  for (let left = reader.varint(); left > 0; left--) list.push(read());
+  return list;
 }
 
 function encodeVisitor(state: VisitorState, writer: ByteWriter, texts: TextWriter, hashes: HashWriter): void {
