@@ -8,8 +8,9 @@ import { type MetricValue, metricAtMost, metricError, metricValue } from "./metr
 import { shownAs, storedAs } from "./names.ts";
 import { effectiveOrder, type Sortable } from "./order.ts";
 import { type Bucket, type cut, isoLocal, type Range } from "./range.ts";
-import type { Cell, NewestCommit } from "./reader.ts";
+import type { Cell } from "./reader.ts";
 import type { Metric, QueryRequest } from "./request.ts";
+import type { NewestCommit } from "./tails.ts";
 
 /** Events of these cells that came after their window had closed. */
 export function lateEvents(cells: readonly Cell[]): number {

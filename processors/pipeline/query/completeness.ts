@@ -3,7 +3,7 @@ import { ALLOWED_LATENESS_MS, type EpochMs } from "../../model/time.ts";
 import { type Freshness, quietUntil, waitingMs } from "../freshness.ts";
 import type { Reconciled } from "../reconcile.ts";
 import type { Site } from "../sites.ts";
-import type { NewestCommit } from "./reader.ts";
+import type { NewestCommit } from "./tails.ts";
 
 export interface CompletenessDeps {
   /** How long the oldest acknowledged event that is not counted yet has waited, ms. Without it the newest commit's delay serves. */

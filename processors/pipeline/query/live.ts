@@ -51,12 +51,9 @@ export class Live {
     for (const { totals } of cells.slice(-CURRENT_MINUTES)) lately.merge(totals);
     const current = new MergedTally(lately);
     const feed = this.#reader.feed(site.id);
-    return {
-      site_id: site.id,
-      time_zone: site.timeZone,
-      now,
+    // Before anything else is waited for: the next read adds to these cells.
+    const counted = {
       current_visitors: current.visitors,
-      has_events: await this.#hasEvents(site),
       minutes: cells.map((cell) => {
         const totals = new MergedTally(cell.totals);
         return {
@@ -74,6 +71,8 @@ export class Live {
       ...this.#completeness.reconciled(site),
       error: { visitors: metricError("visitors", current.isExact) },
     };
+    const has_events = await this.#hasEvents(site);
+    return { site_id: site.id, time_zone: site.timeZone, now, has_events, ...counted };
   }
 
   /**

@@ -9,15 +9,6 @@ import type { Measures } from "../../model/measures.ts";
 import type { Clock, EpochMs } from "../../model/time.ts";
 import { localDate } from "../../model/zone.ts";
 import type { Store } from "../../stores/store.ts";
-import {
-  type Commit,
-  type CommitHeader,
-  headerOf,
-  type LoggedShard,
-  listShards,
-  newestCommits,
-  readCommits,
-} from "../commit.ts";
 import { readCursors } from "../compact.ts";
 import { readEdition } from "../editions.ts";
 import { minutesFrom } from "../expiry.ts";
@@ -27,6 +18,8 @@ import type { Site } from "../sites.ts";
 import { type Cover, daysOf, hoursOf, planCover } from "./cover.ts";
 import { AT_ONCE, type ItemBase, isAhead, keyAt, newer, RollupItems } from "./items.ts";
 import type { Range } from "./range.ts";
+import { CommitTails, type NewestCommit } from "./tails.ts";
+import { Weighed } from "./weighed.ts";
 import { type Base, type Bound, KeptSite, KeptWindow, MergedTable } from "./windows.ts";
 
 /** One window of the cover, with everything in it that was committed. */
@@ -49,12 +42,6 @@ export interface Wanted {
   readonly keep: (value: string) => boolean;
 }
 
-/** The newest commit of a shard. */
-export interface NewestCommit extends CommitHeader {
-  /** Every shard that came from this one has begun: what is still to come is theirs. */
-  readonly isReplaced: boolean;
-}
-
 export interface Snapshot {
   /** In order, without gaps. */
   readonly cells: readonly Cell[];
@@ -70,37 +57,19 @@ const MAX_BASE_BYTES = 48 << 20;
 const MAX_MERGED_BYTES = 160 << 20;
 /** Of one site: years of days, with the hours and minutes of eight days, twice over. */
 const MAX_WINDOWS = 30_000;
-/** Who is more commits behind reads the items again instead. */
-const MAX_BEHIND = 2_000;
 /** A day may turn stale while it is read; more often than this it does not. */
 const MAX_TRIES = 10;
-/** Commits of all shards together that are looked at for the live feed when nothing is in memory yet. */
-const FEED_COMMITS = 30;
-/** Logs of more shards are asked some at a time, because each is a wait. */
-const FEW_SHARDS = 16;
-const SHARDS_AT_ONCE = 32;
-/** Decoded one after the other before others have a turn: some milliseconds' worth. */
-const COMMITS_A_TURN = 16;
 
 export class RollupReader {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #pause: () => Promise<unknown>;
   readonly #items: RollupItems;
-  /** Decoded commits beyond the cursor, by shard, in order. */
-  readonly #tails = new Map<string, Commit[]>();
-  /** Up to which commit of each shard everything that is kept has been told. */
-  readonly #positions = new Map<string, number>();
-  /** Newest commit of each shard that was read, wherever the cursor is. */
-  readonly #newest = new Map<string, CommitHeader>();
+  readonly #tails: CommitTails;
+  /** By site: told of every commit that the tails have read. */
   readonly #kept = new Map<string, KeptSite>();
-  readonly #bases = new Map<KeptWindow, ItemBase>();
-  #baseBytes = 0;
-  readonly #merged = new Map<string, MergedTable>();
-  #mergedBytes = 0;
-  readonly #feeds = new Map<string, FeedEntry[]>();
-  /** Commits that were compacted before the first read: decoded for their feed when somebody asks for one. */
-  #feedless: Commit[] = [];
+  readonly #bases = new Weighed<KeptWindow, ItemBase>(MAX_BASE_BYTES);
+  readonly #merged = new Weighed<string, MergedTable>(MAX_MERGED_BYTES);
   #reading: Promise<unknown> = Promise.resolve();
 
   constructor(deps: { store: Store; clock: Clock; pause?: () => Promise<unknown> }) {
@@ -108,6 +77,7 @@ export class RollupReader {
     this.#clock = deps.clock;
     this.#pause = deps.pause ?? (async () => {});
     this.#items = new RollupItems(this.#store, this.#pause);
+    this.#tails = new CommitTails(this.#store, this.#pause);
   }
 
   /**
@@ -143,8 +113,7 @@ export class RollupReader {
 
   /** The newest events of a site, newest first. */
   feed(site: string): readonly FeedEntry[] {
-    for (const commit of this.#feedless.splice(0)) this.#takeFeed(commit);
-    return this.#feeds.get(site) ?? [];
+    return this.#tails.feed(site);
   }
 
   /** One at a time: what is in memory belongs to the cursors that were read with it. */
@@ -176,7 +145,7 @@ export class RollupReader {
     if (!newest) return undefined;
     for (const [i, table] of tables.entries()) {
       table.update();
-      this.#keepMerged(wanted[i]!.key, table);
+      this.#merged.set(wanted[i]!.key, table, table.bytes);
     }
     return { cells: windows, tables, newest };
   }
@@ -184,12 +153,11 @@ export class RollupReader {
   /** Reads the cursors, and forgets commits that nobody should need any more. */
   async #cursors(): Promise<ReadonlyMap<string, number>> {
     const cursors = await readCursors(this.#store);
-    const isBehind = [...cursors].some(([shard, n]) => n - (this.#positions.get(shard) ?? n) > MAX_BEHIND);
     // Windows that were read while no log could be: nobody knows any more what they lack.
-    if (isBehind || this.#positions.size === 0) this.#forgetAll();
+    if (this.#tails.isBehind(cursors)) this.#forgetAll();
     for (const { touched } of this.#kept.values()) {
       for (const window of touched) {
-        if (window.forget(cursors)) this.#dropBase(window);
+        if (window.forget(cursors)) this.#bases.delete(window);
         if (window.isQuiet) touched.delete(window);
       }
     }
@@ -197,11 +165,8 @@ export class RollupReader {
   }
 
   #forgetAll(): void {
-    for (const known of [this.#kept, this.#merged, this.#bases, this.#tails, this.#positions, this.#feeds])
-      known.clear();
-    this.#feedless = [];
-    this.#mergedBytes = 0;
-    this.#baseBytes = 0;
+    for (const known of [this.#kept, this.#merged, this.#bases]) known.clear();
+    this.#tails.forget();
   }
 
   async #keptOf({ id, timeZone }: Site): Promise<KeptSite> {
@@ -263,8 +228,7 @@ export class RollupReader {
     } finally {
       // In an outage too: those windows are kept, and what was read of the logs is not read again.
       if (created.size > 0)
-        for (const tail of this.#tails.values())
-          for (const commit of tail) kept.deliver(commit, (window) => created.has(window));
+        for (const commit of this.#tails.kept()) kept.deliver(commit, (window) => created.has(window));
     }
     return windows.sort((a, b) => a.from - b.from);
   }
@@ -354,90 +318,18 @@ export class RollupReader {
   }
 
   #keepBase(window: KeptWindow, base: ItemBase): void {
-    this.#dropBase(window);
-    if (!base.rollup || base.apart || base.bytes > MAX_BASE_BYTES / 2) return;
-    this.#bases.set(window, base);
-    this.#baseBytes += base.bytes;
-    for (const oldest of this.#bases.keys()) {
-      if (this.#baseBytes <= MAX_BASE_BYTES) break;
-      this.#dropBase(oldest);
-    }
-  }
-
-  #dropBase(window: KeptWindow): void {
-    this.#baseBytes -= this.#bases.get(window)?.bytes ?? 0;
     this.#bases.delete(window);
-  }
-
-  #keepMerged(key: string, table: MergedTable): void {
-    this.#mergedBytes -= this.#merged.get(key)?.countedBytes ?? 0;
-    this.#merged.delete(key);
-    table.countedBytes = table.bytes;
-    this.#merged.set(key, table);
-    this.#mergedBytes += table.countedBytes;
-    for (const [oldest, { countedBytes }] of this.#merged) {
-      if (this.#mergedBytes <= MAX_MERGED_BYTES) break;
-      this.#merged.delete(oldest);
-      this.#mergedBytes -= countedBytes;
-    }
+    if (!base.rollup || base.apart || base.bytes > MAX_BASE_BYTES / 2) return;
+    this.#bases.set(window, base, base.bytes);
   }
 
   /** Brings everything up to now; answers the newest commits, or undefined when some are gone that were not seen. */
-  async #readTails(cursors: ReadonlyMap<string, number>): Promise<NewestCommit[] | undefined> {
-    const shards = await listShards(this.#store);
-    const isWarm = this.#positions.size > 0;
-    const feedCommits = Math.ceil(FEED_COMMITS / shards.length);
-    const read = async ({ id }: LoggedShard) => {
-      const cursor = cursors.get(id) ?? 0;
-      const known = this.#positions.get(id);
-      // The feed and the watermark need those before the cursor too.
-      const newest = known === undefined ? await newestCommits(this.#store, id, feedCommits) : [];
-      // A shard that began since the windows were read: they lack all of it.
-      const position = known ?? (isWarm ? 0 : cursor);
-      const fresh = await readCommits(this.#store, id, position);
-      return { id, cursor, position, fresh, compacted: newest.filter(({ n }) => n <= cursor).reverse() };
-    };
-    const reads: Awaited<ReturnType<typeof read>>[] = [];
-    const width = shards.length > FEW_SHARDS ? SHARDS_AT_ONCE : 1;
-    for (let i = 0; i < shards.length; i += width)
-      reads.push(...(await Promise.all(shards.slice(i, i + width).map(read))));
-    for (const { id, cursor, position, fresh, compacted } of reads) {
-      this.#feedless.push(...compacted);
-      for (const commit of compacted) this.#noteNewest(commit);
-      if ((fresh[0]?.n ?? Math.max(cursor, position) + 1) !== position + 1) {
-        this.#forgetAll();
-        return undefined;
-      }
-      this.#positions.set(id, fresh.at(-1)?.n ?? position);
-      this.#tails.set(
-        id,
-        [...(this.#tails.get(id) ?? []), ...fresh].filter(({ n }) => n > cursor),
-      );
-      for (const [i, commit] of fresh.entries()) {
-        if (i > 0 && i % COMMITS_A_TURN === 0) await this.#pause();
-        this.#noteNewest(commit);
-        this.#takeFeed(commit);
-        for (const kept of this.#kept.values()) kept.deliver(commit);
-      }
-    }
-    return shards.flatMap(({ id }) => {
-      const header = this.#newest.get(id);
-      return header ? [{ ...header, isReplaced: isReplaced(id, shards) }] : [];
+  async #readTails(cursors: ReadonlyMap<string, number>): Promise<readonly NewestCommit[] | undefined> {
+    const newest = await this.#tails.read(cursors, (commit) => {
+      for (const kept of this.#kept.values()) kept.deliver(commit);
     });
-  }
-
-  #noteNewest(commit: Commit): void {
-    const known = this.#newest.get(commit.shard);
-    if (!known || known.n < commit.n) {
-      this.#newest.set(commit.shard, headerOf(commit));
-    }
-  }
-
-  #takeFeed(commit: Commit): void {
-    for (const [site, { feed }] of commit.partials) {
-      const entries = [...(this.#feeds.get(site) ?? []), ...feed].sort((a, b) => b.at - a.at);
-      this.#feeds.set(site, entries.slice(0, 20));
-    }
+    if (!newest) this.#forgetAll();
+    return newest;
   }
 }
 
@@ -453,10 +345,4 @@ function within(windows: readonly KeptWindow[], { from, to }: Range): readonly K
   let end = low;
   while (end < windows.length && windows[end]!.from < to) end++;
   return windows.slice(low, end);
-}
-
-/** A split makes two shards of one, a merge one of two. The first of two children says nothing of the other's records. */
-function isReplaced(id: string, shards: readonly LoggedShard[]): boolean {
-  const children = shards.filter(({ parents }) => parents.includes(id));
-  return children.length > 1 || children.some(({ parents }) => parents.length > 1);
 }

@@ -283,8 +283,6 @@ export class MergedTable {
   readonly rows = new Map<string, MergedRow>();
   /** Whether there are values together in "(other)" that `keep` does not pass. */
   hidesOther = false;
-  /** What it was reckoned as among all that are kept. */
-  countedBytes = 0;
   readonly #keep: (value: string) => boolean;
   readonly #windows: readonly KeptWindow[];
   /** How many deltas of each window are in; undefined before the first update. */
