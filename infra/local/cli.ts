@@ -6,7 +6,7 @@ import { ClickstreamError } from "../../processors/errors.ts";
 import type { SiteSetting } from "../../processors/pipeline/sites.ts";
 import { describe } from "./consumer.ts";
 import { dataFlags } from "./data.ts";
-import { duration, ownPath, port, rate, rateLimitOf, sites } from "./flags.ts";
+import { duration, origin, ownPath, port, rate, rateLimitOf, sites } from "./flags.ts";
 import { greeting } from "./greeting.ts";
 import { growYoungWhenBusy } from "./heap.ts";
 import { type Runtime, type RuntimeOptions, startRuntime } from "./runtime.ts";
@@ -14,6 +14,7 @@ import { type Runtime, type RuntimeOptions, startRuntime } from "./runtime.ts";
 interface StartFlags {
   port: number;
   host: string;
+  url?: string;
   data: string;
   site: SiteSetting[];
   stream?: string;
@@ -44,6 +45,11 @@ const withServerFlags = (command: Command, data: string): Command =>
   command
     .option("--port <number>", "port to listen on; 0 takes a free one", port, 8080)
     .option("--host <address>", "address to listen on", "127.0.0.1")
+    .option(
+      "--url <address>",
+      "where browsers reach it through a proxy, e.g. https://stats.example.com; readers need a key then, unless --public",
+      origin,
+    )
     .option("--data <directory>", "where the data are kept", data)
     .addOption(
       new Option("--site <id[@timezone]>", "site to count; repeat for more, e.g. example.com@Europe/Paris")
@@ -105,6 +111,7 @@ function start(flags: StartFlags): Promise<Runtime> {
   const options: RuntimeOptions = {
     host: flags.host,
     port: flags.port,
+    publicUrl: flags.url,
     dataDirectory: flags.data,
     sites: flags.site,
     isPublic: flags.public,
@@ -124,12 +131,12 @@ function start(flags: StartFlags): Promise<Runtime> {
 }
 
 async function greet(
-  { url, sites, isKeyRequired, grants }: Runtime,
+  { url, behind, sites, isKeyRequired, grants }: Runtime,
   { data, store }: StartFlags,
 ): Promise<void> {
   const ids = sites.map(({ id }) => id);
   const others = dataFlags({ data, store });
-  for (const line of await greeting({ url, sites: ids, isKeyRequired, grants, dataFlags: others }))
+  for (const line of await greeting({ url, behind, sites: ids, isKeyRequired, grants, dataFlags: others }))
     console.log(line);
   // Not only at the end, which a server that is killed does not see.
   flushCompileCache();

@@ -38,6 +38,14 @@ export function serverUrl(text: string): URL {
   throw new ClickstreamError("config", `--url ${text}: not an address such as https://example.com`);
 }
 
+/** Where browsers reach a server: an origin, since all of it lies at the root. */
+export function origin(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (!url || !/^https?:$/.test(url.protocol) || url.href !== `${url.origin}/`)
+    throw new InvalidArgumentError("an address without a path, such as https://stats.example.com");
+  return url.origin;
+}
+
 /** A path of a URL, as `/stats/s.js`, that no other station of the server uses. */
 export function ownPath(text: string): string {
   if (!isOwnPath(text)) throw new InvalidArgumentError(OWN_PATH_RULE);

@@ -5,7 +5,10 @@ import { createGrant, type GrantDeps, listGrants } from "../../processors/pipeli
 import { shareUrl } from "./shareurl.ts";
 
 export interface Greeted {
+  /** Where browsers reach it. */
   readonly url: string;
+  /** Where it listens, for a proxy; undefined where that is the same. */
+  readonly behind: string | undefined;
   /** Ids; the first is shown. */
   readonly sites: readonly string[];
   readonly isKeyRequired: boolean;
@@ -23,7 +26,14 @@ const FIRST_LINK_MS = DAY_MS;
  * Lines to print. Where readers need a key and nobody has one for the first site, they hold a share link that is made now:
  * whoever starts the server gets in by it, and nobody else.
  */
-export async function greeting({ url, sites, isKeyRequired, grants, dataFlags }: Greeted): Promise<string[]> {
+export async function greeting({
+  url,
+  behind,
+  sites,
+  isKeyRequired,
+  grants,
+  dataFlags,
+}: Greeted): Promise<string[]> {
   const site = sites[0] ?? DEMO_SITE;
   const link = isKeyRequired ? await firstLink(grants, url, site) : undefined;
   const more = `npx rivulet share add --site ${site} --url ${url}${dataFlags}`;
@@ -37,6 +47,7 @@ export async function greeting({ url, sites, isKeyRequired, grants, dataFlags }:
       : []),
     ...(isKeyRequired && !link ? ["             Nobody gets in without a link or a key. Make a link:"] : []),
     ...(isKeyRequired ? [`             ${more}`] : []),
+    ...(behind === undefined ? [] : [`  Proxy to   ${behind}/`]),
     // Its pages report to that site and no other.
     ...(sites.includes(DEMO_SITE) ? [`  Demo shop  ${url}/demo/`] : []),
     "",

@@ -34,6 +34,8 @@ export interface RuntimeOptions {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
+  /** Origin by which a proxy offers it to others; default: nobody does. */
+  readonly publicUrl?: string | undefined;
   readonly dataDirectory: string;
   /** `kinesis:NAME`; default: a file in the data directory. */
   readonly stream?: string;
@@ -42,7 +44,7 @@ export interface RuntimeOptions {
   readonly sites: readonly { readonly id: string; readonly timeZone: string }[];
   /** Anybody who reaches the port may read the dashboard. */
   readonly isPublic: boolean;
-  /** Readers need a key or a share link. Always so beyond loopback, unless public. */
+  /** Readers need a key or a share link. Always so beyond loopback, behind a proxy too, unless public. */
   readonly requireKey: boolean;
   /** Of readers, for each address and each key; undefined: none. */
   readonly rateLimit: RateLimit | undefined;
@@ -62,7 +64,10 @@ export interface RuntimeOptions {
 }
 
 export interface Runtime {
+  /** Where browsers reach it. */
   readonly url: string;
+  /** Where it listens, if a proxy offers it elsewhere. */
+  readonly behind: string | undefined;
   readonly sites: readonly Site[];
   readonly stream: Stream;
   readonly consumer: Consumer;
@@ -201,7 +206,9 @@ async function open(options: RuntimeOptions, opened: AsyncDisposableStack): Prom
   const clock = systemClock;
   if (options.isPublic && options.requireKey)
     throw new ClickstreamError("config", "--public and --require-key say the opposite: choose one");
-  const isKeyRequired = options.requireKey || (!isLoopback(host) && !options.isPublic);
+  const { publicUrl } = options;
+  const isOwnMachine = isLoopback(host) && publicUrl === undefined;
+  const isKeyRequired = options.requireKey || (!isOwnMachine && !options.isPublic);
   const tracing = await startTracing();
   const { store, stream, consumer, archive, lateness, isShared } = await openCounting(
     options,
@@ -237,7 +244,7 @@ async function open(options: RuntimeOptions, opened: AsyncDisposableStack): Prom
     tracing,
     access: new AccessControl(
       { store, clock, secrets },
-      { isKeyRequired, isOwnMachine: isLoopback(host) && !options.isPublic },
+      { isKeyRequired, isOwnMachine: isOwnMachine && !options.isPublic },
     ),
     grants,
     isKeyRequired,
@@ -246,7 +253,10 @@ async function open(options: RuntimeOptions, opened: AsyncDisposableStack): Prom
     trustProxy: options.trustProxy,
     scriptPath: options.scriptPath,
     ingestPath: options.ingestPath,
-    allowedHosts: options.isPublic ? [host] : [],
+    allowedHosts: [
+      ...(options.isPublic ? [host] : []),
+      ...(publicUrl === undefined ? [] : [new URL(publicUrl).hostname]),
+    ],
     log,
   });
   const address = await gateway.listen(options.port, host).catch((cause: NodeJS.ErrnoException) => {
@@ -257,11 +267,13 @@ async function open(options: RuntimeOptions, opened: AsyncDisposableStack): Prom
   });
   opened.defer(() => gateway.close());
   const shown = reachable(address.host);
-  const url = `http://${shown.includes(":") ? `[${shown}]` : shown}:${address.port}`;
+  const own = `http://${shown.includes(":") ? `[${shown}]` : shown}:${address.port}`;
+  const url = publicUrl ?? own;
   const alerting = startAlerting({ store, clock, engine, notifier: webhookNotifier(), url, log });
   opened.defer(() => alerting.stop());
   return {
     url,
+    behind: publicUrl === undefined ? undefined : own,
     sites: await activeSites(store),
     stream,
     consumer,

@@ -106,7 +106,7 @@ export function createServer(options: ServerOptions): Gateway {
     { anyHost: true },
   );
   if (options.isPrivate) {
-    gateway.route("GET", "/metrics", async () => ({
+    const metrics: Handler = async () => ({
       status: 200,
       headers: { "Content-Type": "text/plain; version=0.0.4" },
       body: renderMetrics({
@@ -117,7 +117,8 @@ export function createServer(options: ServerOptions): Gateway {
         lagMs: consumer.lagMs(),
         residentBytes: process.memoryUsage.rss(),
       }),
-    }));
+    });
+    gateway.route("GET", "/metrics", metrics, { localHost: true });
   }
   addCollector(gateway, options.scriptPath);
   addAssets(gateway);

@@ -57,7 +57,7 @@ export async function startServer({
     () => {
       if (child.exitCode !== null || child.signalCode !== null)
         throw new Error(`the server ended with ${child.exitCode ?? child.signalCode}:\n${text()}`);
-      return /Dashboard\s+(http:\/\/[^/\s]+)\//.exec(text())?.[1];
+      return /(?:Dashboard|Proxy to)\s+(http:\/\/[^/\s]+)\//.exec(text())?.[1];
     },
     { within: START_MS, what: () => `the server's URL in:\n${text()}` },
   ).catch((error: unknown) => {

@@ -59,6 +59,8 @@ export interface GatewayOptions {
 export interface RouteOptions {
   /** Answer whatever the Host header says: for what other sites embed, and for health checks. */
   readonly anyHost?: boolean;
+  /** Answer to names of this machine only, and to none of `allowedHosts`: for what a proxy should not offer. */
+  readonly localHost?: boolean;
 }
 
 export interface Gateway {
@@ -78,13 +80,20 @@ const { createServer } = process.getBuiltinModule("node:http");
 /** One method of one path. */
 type Endpoint =
   | { readonly kind: "ingest"; readonly name: string; readonly run: Ingest }
-  | { readonly kind: "handler"; readonly name: string; readonly run: Handler; readonly anyHost: boolean };
+  | {
+      readonly kind: "handler";
+      readonly name: string;
+      readonly run: Handler;
+      /** Names beside those of this machine that it answers to; undefined: all. */
+      readonly hosts: ReadonlySet<string> | undefined;
+    };
 
 /** As API Gateway's limit of 10,240 bytes, rounded up to what Node counts differently. */
 const MAX_HEADER_BYTES = 16 * 1024;
 
 /** Read only, by everybody. */
 const NO_QUERY = new URLSearchParams();
+const NO_HOSTS: ReadonlySet<string> = new Set();
 const OUTAGE_LOG_INTERVAL_MS = 10_000;
 
 /** Builds the gateway; compiles every template and schema, so that a broken document fails here. */
@@ -112,10 +121,10 @@ export function createGateway(options: GatewayOptions): Gateway {
       const run = ingestOperation(operation, document, options.putRecord, options.mappings?.[name]);
       return { kind: "ingest", name, run };
     }
-    if (type === "mock") return { kind: "handler", name, run: problems.mock(operation), anyHost: true };
+    if (type === "mock") return { kind: "handler", name, run: problems.mock(operation), hosts: undefined };
     const run = options.functions[name];
     if (run === undefined) throw new ClickstreamError("invariant", `no function for operation ${name}`);
-    return { kind: "handler", name, run, anyHost: false };
+    return { kind: "handler", name, run, hosts: allowedHosts };
   }
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -237,8 +246,11 @@ export function createGateway(options: GatewayOptions): Gateway {
     request: IncomingMessage,
     { path, method, query, signal }: Pick<HttpRequest, "path" | "method" | "query" | "signal">,
   ): Promise<HttpResponse | undefined> {
-    if (checkHost && !endpoint.anyHost && !hostAllowed(request.headers.host, allowedHosts)) {
-      return problems.answer(403, "This server answers to localhost only.");
+    if (checkHost && endpoint.hosts && !hostAllowed(request.headers.host, endpoint.hosts)) {
+      return problems.answer(
+        403,
+        "This server does not answer to that name here. Start it with --url, the address that browsers use.",
+      );
     }
     let text = "";
     if (method === "POST" || method === "PUT") {
@@ -284,8 +296,9 @@ export function createGateway(options: GatewayOptions): Gateway {
   });
 
   return {
-    route(method, path, run, { anyHost = false } = {}) {
-      routes.add(method, path, { kind: "handler", name: `${method} ${path}`, run, anyHost });
+    route(method, path, run, { anyHost = false, localHost = false } = {}) {
+      const hosts = anyHost ? undefined : localHost ? NO_HOSTS : allowedHosts;
+      routes.add(method, path, { kind: "handler", name: `${method} ${path}`, run, hosts });
     },
     static(prefix, directory, routeOptions) {
       this.route("GET", `${prefix}*`, directoryHandler(prefix, directory), routeOptions);

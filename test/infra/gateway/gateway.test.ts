@@ -21,6 +21,7 @@ beforeAll(async () => {
     return jsonResponse(200, { ok: true }, { ETag: '"v1"' });
   };
   running = await startGateway({
+    allowedHosts: ["ours.example"],
     beforePut: async () => {
       if (trouble !== undefined) throw trouble;
     },
@@ -33,6 +34,7 @@ beforeAll(async () => {
     },
   });
   running.gateway.route("GET", "/healthz", () => jsonResponse(200, { status: "ok" }), { anyHost: true });
+  running.gateway.route("GET", "/metrics", () => jsonResponse(200, {}), { localHost: true });
   running.gateway.route("GET", "/traces/*", ({ path }) => jsonResponse(200, { path }));
   running.gateway.route("GET", "/", () => ({
     status: 200,
@@ -320,6 +322,10 @@ describe("reading", () => {
     { host: "localhost:8080", path: "/api/v2/sites", status: 200 },
     { host: "127.0.0.1", path: "/api/v2/sites", status: 200 },
     { host: "[::1]:8080", path: "/api/v2/sites", status: 200 },
+    { host: "ours.example", path: "/api/v2/sites", status: 200 },
+    { host: "ours.example:443", path: "/", status: 200 },
+    { host: "ours.example", path: "/metrics", status: 403 },
+    { host: "127.0.0.1:8080", path: "/metrics", status: 200 },
     { host: "evil.example", path: "/healthz", status: 200 },
   ])("answers $status to $path asked as $host", async ({ host, path, status }) => {
     const answer = await raw(

@@ -9,7 +9,13 @@ import { manualClock } from "../../kit/clock.ts";
 const clock = manualClock(Date.UTC(2026, 10, 29));
 const fresh = () => ({ store: memoryStore({ clock }), clock, secrets, randomBytes });
 const url = "http://192.0.2.7:8080";
-const greeted = { url, sites: ["shop", "blog"], isKeyRequired: true, dataFlags: " --data /srv" };
+const greeted = {
+  url,
+  behind: undefined,
+  sites: ["shop", "blog"],
+  isKeyRequired: true,
+  dataFlags: " --data /srv",
+};
 const linkIn = (lines: readonly string[]): string | null =>
   new URL(/http:\S+/.exec(lines.join("\n"))![0]).searchParams.get("share");
 

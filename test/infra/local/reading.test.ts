@@ -301,6 +301,18 @@ describe("a server that requires keys", () => {
 });
 
 describe("a server that others reach", () => {
+  it("requires keys behind a proxy, under the name that browsers use, though it listens on loopback", async () => {
+    const address = "https://stats.shop.example";
+    const server = await startServer({ data: data.path, args: ["--url", address] });
+    try {
+      expect(server.output()).toContain(`Dashboard  ${address}/?site=`);
+      expect(server.output()).toContain(`src="${address}/c.js"`);
+      expect((await ask(server.url, "/api/v2/sites")).status).toBe(401);
+    } finally {
+      await server.stop();
+    }
+  });
+
   it("requires keys by itself, and limits how often one may ask", async () => {
     const server = await startServer({ data: data.path, args: ["--host", "0.0.0.0", "--rate-limit", "2"] });
     try {
