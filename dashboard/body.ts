@@ -1,5 +1,6 @@
 /** What the inside of a panel is given and what it answers: the contract between a panel and its tabs. Types only. */
-import type { Filter, FunnelQuestion, Progress, QueryAnswer, QueryMeta } from "./api.ts";
+import type { Filter, FunnelQuestion, QueryAnswer, QueryMeta } from "./answers.ts";
+import type { Progress } from "./api.ts";
 import type { Tab } from "./breakdowns.ts";
 import type { Condition } from "./filters.ts";
 import type { View } from "./view.ts";

@@ -1,5 +1,5 @@
 /** Which breakdowns the page has, by panel and tab, and what they and their values are called. Asks and draws nothing. */
-import type { Filter } from "./api.ts";
+import type { Filter } from "./answers.ts";
 import type { Strings } from "./i18n/en.ts";
 import type { View } from "./view.ts";
 

@@ -1,5 +1,5 @@
 /** How much a number moved against the period before, where that can be said at all. */
-import type { MetricValue } from "./api.ts";
+import type { MetricValue } from "./answers.ts";
 import { currencyOf, numberOf } from "./format.ts";
 
 /** Undefined where no percentage exists: something after nothing is not "plus infinity percent", nor are euros after won. */

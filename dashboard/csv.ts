@@ -1,5 +1,6 @@
 /** The way to a table as a file. What totals tell is downloaded as it comes; for the archive one has to ask until it was read. */
-import { csvFile, type QueryMeta } from "./api.ts";
+import type { QueryMeta } from "./answers.ts";
+import { csvFile } from "./api.ts";
 import { el, setAttribute } from "./dom.ts";
 import { fill } from "./i18n/strings.ts";
 import { readingText } from "./progress.ts";

@@ -1,5 +1,6 @@
 /** How many were here at the same time, over the site's day, with the same day a week ago behind it. Asks for both days once. */
-import { type LiveAnswer, type LiveMinute, query } from "./api.ts";
+import type { LiveAnswer, LiveMinute } from "./answers.ts";
+import { query } from "./api.ts";
 import { daysAt, means, STEP_MINUTES } from "./day.ts";
 import { el, fillTable, setAttribute, setText } from "./dom.ts";
 import { numberOf } from "./format.ts";

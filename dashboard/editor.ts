@@ -1,5 +1,6 @@
 /** The dialogs in which goals and funnels are defined. What is saved is for everybody who looks at the site. */
-import { type Funnel, type FunnelStep, type Goal, type SiteSettings, saveSettings } from "./api.ts";
+import type { Funnel, FunnelStep, Goal, SiteSettings } from "./answers.ts";
+import { saveSettings } from "./api.ts";
 import { dialog } from "./dialog.ts";
 import { button, el, options, setText } from "./dom.ts";
 import type { Strings } from "./i18n/en.ts";

@@ -1,5 +1,5 @@
 /** What the numbers are narrowed to: conditions on dimensions, their form in the URL and in the API. Knows no page. */
-import type { Filter } from "./api.ts";
+import type { Filter } from "./answers.ts";
 
 export const OPERATORS = ["is", "is_not", "contains"] as const;
 export type Operator = (typeof OPERATORS)[number];

@@ -1,5 +1,5 @@
 /** All numbers, times and names as a person reads them, by Intl alone; knows no data source and no DOM. */
-import type { MetricValue } from "./api.ts";
+import type { MetricValue } from "./answers.ts";
 import type { Interval } from "./period.ts";
 
 export interface Formatter {

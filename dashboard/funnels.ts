@@ -1,5 +1,6 @@
 /** A funnel: how many visitors go through the steps in order, and where they leave. Defined in the page, kept on the server. */
-import { aboutSite, type Funnel, type FunnelStep, funnel, type SiteSettings } from "./api.ts";
+import type { Funnel, FunnelStep, SiteSettings } from "./answers.ts";
+import { aboutSite, funnel } from "./api.ts";
 import type { Body, PanelContext } from "./body.ts";
 import { button, el, options } from "./dom.ts";
 import type { View } from "./view.ts";
@@ -51,6 +52,8 @@ export function funnelsBody(first: View, actions: FunnelActions): Body {
       }
       const { format } = context.view;
       const answer = await funnel(context.question, chosen.steps, context.signal, context.progress);
+      // Another funnel may have been chosen meanwhile, and answered sooner.
+      if (select.value !== chosen.name) return { message: "" };
       const top = Math.max(1, answer.steps[0]?.visitors ?? 0);
       list.replaceChildren(
         ...answer.steps.map(({ label, visitors, conversion_rate, drop_off }, i) => {

@@ -1,5 +1,6 @@
 /** The goals that a site's owner named: events and pages, with how many visitors reached them. Kept on the server, for all who look. */
-import { aboutSite, type Goal, type MetricValue, type QueryAnswer, type SiteSettings } from "./api.ts";
+import type { Goal, MetricValue, QueryAnswer, SiteSettings } from "./answers.ts";
+import { aboutSite } from "./api.ts";
 import type { AskOptions, Body, Filled, PanelContext } from "./body.ts";
 import type { Tab } from "./breakdowns.ts";
 import { button, el } from "./dom.ts";

@@ -1,5 +1,5 @@
 /** The headline numbers as tiles, each compared with the period before; a tile chooses what the chart draws. */
-import type { MetricValue } from "./api.ts";
+import type { MetricValue } from "./answers.ts";
 import { relativeChange } from "./change.ts";
 import { button, el, setAttribute, setText, svg } from "./dom.ts";
 import { currencyOf, numberOf } from "./format.ts";

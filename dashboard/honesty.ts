@@ -1,5 +1,5 @@
 /** How far the numbers can be trusted: one line that is always there, and the details behind it. Asks nothing itself. */
-import type { LiveAnswer, QueryMeta } from "./api.ts";
+import type { LiveAnswer, QueryMeta } from "./answers.ts";
 import { el, setText } from "./dom.ts";
 import { fill } from "./i18n/strings.ts";
 import type { View } from "./view.ts";
@@ -38,12 +38,27 @@ export function honesty({ strings }: View): Honesty {
     details.style.left = `${Math.round(Math.max(12, Math.min(left, document.body.clientWidth - details.offsetWidth - 12)))}px`;
   });
 
+  /** What the recount says, for its sentences. */
+  function recounted({ reconciled }: LiveAnswer, { format }: View) {
+    return (
+      reconciled && {
+        differs: reconciled.windows > 0,
+        values: {
+          time: format.minute(reconciled.until),
+          difference: format.count(Math.abs(reconciled.difference)),
+          windows: format.count(reconciled.windows),
+        },
+      }
+    );
+  }
+
   function facts(
     answer: LiveAnswer,
     meta: QueryMeta | undefined,
-    { format }: View,
+    view: View,
   ): (readonly [string, string, string])[] {
-    const { reconciled, late, rejected, month_cost } = answer;
+    const { format } = view;
+    const { late, rejected, month_cost } = answer;
     const error = format.error(answer.error?.visitors);
     const found: (readonly [string, string, string])[] = [
       [
@@ -66,14 +81,9 @@ export function honesty({ strings }: View): Honesty {
       );
       found.push([strings.factRejected, reasons.join(", ") || strings.none, ""]);
     }
-    if (reconciled) {
-      const differs = reconciled.windows > 0;
-      const difference = format.count(Math.abs(reconciled.difference));
-      const values = {
-        time: format.minute(reconciled.until),
-        difference,
-        windows: format.count(reconciled.windows),
-      };
+    const second = recounted(answer, view);
+    if (second) {
+      const { differs, values } = second;
       found.push([
         strings.factRecount,
         fill(strings.recountedTo, values),
@@ -90,20 +100,15 @@ export function honesty({ strings }: View): Honesty {
     return found;
   }
 
-  function sayRecount({ reconciled, late = 0 }: LiveAnswer, { format }: View): void {
-    const parts: string[] = [];
-    const differs = reconciled !== undefined && reconciled.windows > 0;
-    if (reconciled) {
-      const values = {
-        time: format.minute(reconciled.until),
-        difference: format.count(Math.abs(reconciled.difference)),
-        windows: format.count(reconciled.windows),
-      };
-      parts.push(fill(differs ? strings.recountDiffers : strings.recounted, values));
-    }
-    if (late > 0) parts.push(fill(strings.late, { count: format.count(late) }));
+  function sayRecount(answer: LiveAnswer, view: View): void {
+    const { late = 0 } = answer;
+    const second = recounted(answer, view);
+    const parts = second
+      ? [fill(second.differs ? strings.recountDiffers : strings.recounted, second.values)]
+      : [];
+    if (late > 0) parts.push(fill(strings.late, { count: view.format.count(late) }));
     setText(recount, parts.join(" · "));
-    recount.classList.toggle("differs", differs);
+    recount.classList.toggle("differs", second?.differs ?? false);
   }
 
   return {

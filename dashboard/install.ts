@@ -1,5 +1,6 @@
 /** Why no event has come, as far as the server can tell: what arrived and was refused, and what to look at when nothing did. */
-import { ApiError, aboutSite, forgetSite, type SiteAbout } from "./api.ts";
+import type { SiteAbout } from "./answers.ts";
+import { ApiError, aboutSite, forgetSite } from "./api.ts";
 import { el } from "./dom.ts";
 import type { Strings } from "./i18n/en.ts";
 import { fill } from "./i18n/strings.ts";

@@ -1,5 +1,5 @@
 /** The live strip: who is here now, the last 30 minutes, the day so far, and what just happened. Knows no poll. */
-import type { LiveAnswer, LiveEvent, QueryMeta } from "./api.ts";
+import type { LiveAnswer, LiveEvent, QueryMeta } from "./answers.ts";
 import { dayLine } from "./dayline.ts";
 import { el, fillTable, setAttribute, setText } from "./dom.ts";
 import { honesty } from "./honesty.ts";

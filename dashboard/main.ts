@@ -1,6 +1,7 @@
 /** Wires the page: the URL's state, the live poll and the questions feed the parts. The only module that knows them all. */
 import { alertNotice } from "./alerts.ts";
-import { ApiError, csvAddress, type LiveAnswer, type Site, sites, useShareLink } from "./api.ts";
+import type { LiveAnswer, Site } from "./answers.ts";
+import { ApiError, csvAddress, sites, useShareLink } from "./api.ts";
 import { compareSelect } from "./compare.ts";
 import { button, el } from "./dom.ts";
 import { FILTER_KEY, filterBar } from "./filterbar.ts";

@@ -1,5 +1,6 @@
 /** Where visitors are, on a map: shades by visitors. The tab "Country" beside it is its table, and the way for the keyboard. */
-import { type WorldMap, world } from "./api.ts";
+import type { WorldMap } from "./answers.ts";
+import { world } from "./api.ts";
 import type { Body } from "./body.ts";
 import { type Tab, valueLabel } from "./breakdowns.ts";
 import { el, setAttribute, setText, svg } from "./dom.ts";

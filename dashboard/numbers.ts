@@ -1,5 +1,6 @@
 /** Headline and chart together: one report of one question, shown by metric. Knows neither panels nor the live poll. */
-import { ApiError, type Progress, type QueryMeta } from "./api.ts";
+import type { QueryMeta } from "./answers.ts";
+import { ApiError, type Progress } from "./api.ts";
 import { type ChartActions, chart } from "./chart.ts";
 import { el, setText } from "./dom.ts";
 import { headline, isMetric, type Metric } from "./headline.ts";

@@ -1,5 +1,5 @@
 /** Which of a site's alerts still hold. Pure. */
-import type { Alert } from "./api.ts";
+import type { Alert } from "./answers.ts";
 
 /** The last word on each rule, where it is that something is wrong. */
 export function ongoing(recent: readonly Alert[]): Alert[] {

@@ -1,13 +1,6 @@
 /** All panels of the page: they are asked together, and one alone when its tab changes. Knows nothing of the chart. */
-import {
-  ApiError,
-  aboutSite,
-  csvAddress,
-  forgetSite,
-  type QueryRequest,
-  query,
-  type SiteSettings,
-} from "./api.ts";
+import type { QueryRequest, SiteSettings } from "./answers.ts";
+import { ApiError, aboutSite, csvAddress, forgetSite, query } from "./api.ts";
 import type { AskOptions, PanelContext } from "./body.ts";
 import { PANELS } from "./breakdowns.ts";
 import { openDetails } from "./details.ts";

@@ -1,5 +1,6 @@
 /** Asks for the live answer over and over: every second while somebody looks, seldom while hidden, backing off while away. */
-import { ApiError, type LiveAnswer, liveClient } from "./api.ts";
+import type { LiveAnswer } from "./answers.ts";
+import { ApiError, liveClient } from "./api.ts";
 
 export interface PollEvents {
   /** Something changed. */

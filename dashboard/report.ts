@@ -1,12 +1,6 @@
 /** The headline and the chart of one period: which questions that takes, and their answers lined up. No DOM. */
-import {
-  type MetricValue,
-  type Progress,
-  type QueryAnswer,
-  type QueryMeta,
-  type QueryRequest,
-  query,
-} from "./api.ts";
+import type { MetricValue, QueryAnswer, QueryMeta, QueryRequest } from "./answers.ts";
+import { type Progress, query } from "./api.ts";
 import type { Series } from "./chart.ts";
 import { type Condition, filtersOf } from "./filters.ts";
 import { currencyOf, numberOf } from "./format.ts";

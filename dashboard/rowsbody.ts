@@ -1,5 +1,5 @@
 /** The body of a ranking: the first rows of one breakdown, with a bar for each share. */
-import type { QueryAnswer } from "./api.ts";
+import type { QueryAnswer } from "./answers.ts";
 import type { AskOptions, Body } from "./body.ts";
 import { type Tab, valueLabel } from "./breakdowns.ts";
 import { type Condition, isPicked } from "./filters.ts";

@@ -1,5 +1,6 @@
 /** Letting others look: share links with an end, the code that embeds the page elsewhere, and CSV of the chart. */
-import { aboutSite, addShareLink, removeShareLink, type ShareLink, shareLinks } from "./api.ts";
+import type { ShareLink } from "./answers.ts";
+import { aboutSite, addShareLink, removeShareLink, shareLinks } from "./api.ts";
 import { copyLine } from "./copy.ts";
 import { dialog } from "./dialog.ts";
 import { button, el, options, setText } from "./dom.ts";

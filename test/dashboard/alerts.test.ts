@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import type { Alert } from "../../dashboard/api.ts";
+import type { Alert } from "../../dashboard/answers.ts";
 import { ongoing } from "../../dashboard/ongoing.ts";
 
 const alert = (rule: string, at: number, state: Alert["state"]): Alert => ({

@@ -63,3 +63,36 @@ it("a funnel that nobody waits for any more is not asked for again", async () =>
   expect(funnels().filter((range) => range === "7d")).toHaveLength(3);
   expect(funnels().filter((range) => range === "day").length).toBeLessThan(3);
 });
+
+it("a funnel that was chosen stays, when the answer about the one before comes later", async () => {
+  const other = { name: "Sign up", steps: [{ page: "/pricing" }, { goal: "signup" }] };
+  fixture = await startFixture({ about: { funnels: [FUNNEL, other] } });
+  page = await browser.newPage({ viewport: { width: 1280, height: 900 }, locale: "en-US" });
+  await page.goto(fixture.url);
+  const panel = page.locator("[data-panel=goals]");
+  await panel.locator("[data-tab=funnels]").click();
+  await panel.locator(".funnel li").first().waitFor();
+  let held = 0;
+  let release = (): void => {};
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  await page.route("**/api/v2/funnel", async (route) => {
+    if (route.request().postData()?.includes("purchase")) {
+      held++;
+      await released;
+    }
+    await route.continue();
+  });
+  // The live numbers move, and all panels are asked for again.
+  fixture.data.visitors++;
+  await expect.poll(() => held).toBe(1);
+  await panel.locator(".funnels select").selectOption(other.name);
+  const steps = panel.locator(".funnel .text");
+  await expect.poll(() => steps.allTextContents()).toEqual(["/pricing", "signup"]);
+  const late = page.waitForResponse("**/api/v2/funnel");
+  release();
+  await (await late).finished();
+  await page.evaluate("new Promise((resolve) => setTimeout(resolve, 50))");
+  expect(await steps.allTextContents()).toEqual(["/pricing", "signup"]);
+});
