@@ -70,8 +70,9 @@ export function header(
       shown = current;
       const isLong = ids.length > LISTED_SITES;
       setText(name, current);
-      name.classList.toggle("visually-hidden", ids.length > 1);
-      select.hidden = ids.length < 2 || isLong;
+      const isOnly = ids.every((id) => id === current);
+      name.classList.toggle("visually-hidden", !isOnly);
+      select.hidden = isOnly || isLong;
       search.hidden = !isLong;
       (isLong ? list : select).replaceChildren(...options(ids));
       select.value = search.value = current;

@@ -109,8 +109,9 @@ const keys = shortcuts(strings, [
 
 // --- state --------------------------------------------------------------------------------------------------------
 
+/** Undefined for one that is not here: another's numbers in its place would be taken for its own. */
 const currentSite = (): Site | undefined =>
-  known.find(({ site_id }) => site_id === state.current.site) ?? known[0];
+  known.find(({ site_id }) => site_id === (state.current.site || site_id));
 
 const serverNow = (): number => (live ? Math.max(live.now, Date.now() - clockSkew) : Date.now());
 
@@ -170,21 +171,22 @@ function useSite(): void {
   refresh.stop();
   live = undefined;
   signature = "";
-  if (!site) {
-    strip.say(strings.noSites);
-    return;
-  }
-  view = { strings, format: formatter(locale, site.time_zone) };
+  top.sites(
+    known.map(({ site_id }) => site_id),
+    site?.site_id ?? state.current.site,
+  );
   numbers.clear();
   empty.node.hidden = report.hidden = true;
   report.classList.add("blank");
+  if (!site) {
+    const wanted = state.current.site;
+    strip.say(fill(strings.noSites, { site: wanted && ` ${wanted}` }));
+    return;
+  }
+  view = { strings, format: formatter(locale, site.time_zone) };
   // The headline's questions go out before all others.
   refresh.now();
   document.title = `${site.site_id} · Rivulet`;
-  top.sites(
-    known.map(({ site_id }) => site_id),
-    site.site_id,
-  );
   empty.show(site.site_id, location.origin);
   strip.use(site.site_id, site.time_zone, view);
   showState();

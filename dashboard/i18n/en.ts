@@ -88,7 +88,7 @@ export const en = {
   stale: "Stale",
   staleFor: "Stale for {age}",
   failed: "The server refused this: {message}",
-  noSites: "No site is registered on this server.",
+  noSites: "No site{site} is registered on this server.",
   refused401:
     "This page needs a link or key that works. Yours may have expired: ask whoever gave it to you for a new one.",
   refused403: "This link or key is for another site.",
@@ -243,9 +243,9 @@ export const en = {
   checkNothing: "No request for this site has reached this server yet.",
   checkUnknown: "Nothing has been counted for this site yet.",
   checkPasted:
-    "Open a page of your site, view its source, and look for the line above: inside head, published, not held back by a cache or a consent dialog.",
+    "Look for the line above in the source of a page: inside head, published, not held back by a cache or consent dialog.",
   checkPolicy:
-    "If your pages have a Content-Security-Policy, script-src and connect-src must allow {origin}. The browser's console says so when they do not.",
+    "If your pages have a Content-Security-Policy, script-src and connect-src must allow {origin}. If they do not, the browser's console says so.",
   checkLocal: "Pages on localhost count only with a script from localhost, or data-local in its tag.",
   checkBlocker:
     "Your own browser may hold it back: a blocker, Global Privacy Control or Do Not Track. Try another.",

@@ -90,7 +90,7 @@ export const ko: Strings = {
   stale: "멈춤",
   staleFor: "{age} 동안 응답 없음",
   failed: "서버가 요청을 거절했습니다: {message}",
-  noSites: "이 서버에 등록된 사이트가 없습니다.",
+  noSites: "이 서버에 등록된 사이트{site}가 없습니다.",
   refused401: "유효한 링크나 키가 필요한 화면입니다. 만료되었을 수 있으니 보내 준 사람에게 새로 요청하세요.",
   refused403: "이 링크나 키는 다른 사이트의 것입니다.",
   refused429: "요청이 너무 많습니다. 잠시 기다렸다가 다시 요청합니다.",
@@ -243,7 +243,7 @@ export const ko: Strings = {
   checkNothing: "이 사이트의 요청이 아직 서버에 오지 않았습니다.",
   checkUnknown: "이 사이트에서 아직 집계된 것이 없습니다.",
   checkPasted:
-    "사이트의 페이지를 열고 소스에서 위의 줄을 찾아보세요. head 안에 있고, 게시되었으며, 캐시나 동의 창에 막히지 않아야 합니다.",
+    "페이지 소스에서 위의 줄을 찾아보세요. head 안에 있고, 게시되었으며, 캐시나 동의 창에 막히지 않아야 합니다.",
   checkPolicy:
     "페이지에 Content-Security-Policy가 있다면 script-src와 connect-src에서 {origin}을 허용해야 합니다. 막히면 브라우저 콘솔에 나옵니다.",
   checkLocal: "localhost의 페이지는 스크립트도 localhost에 있거나 태그에 data-local이 있어야 셉니다.",
