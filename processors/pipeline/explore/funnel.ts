@@ -4,7 +4,7 @@ import { filteredDimensions } from "../query/filter.ts";
 import type { Bucket, Range } from "../query/range.ts";
 import { bucketNumber } from "./buckets.ts";
 import { columnOf, isEvent, passes } from "./conditions.ts";
-import { DIALECTS } from "./dialect.ts";
+import { DIALECTS, type Dialect } from "./dialect.ts";
 import type { FunnelQuestion, Step } from "./questions.ts";
 import { archivedRows, FOLD_ORDER, IDENTITY } from "./rows.ts";
 import { bound, joined, listed, name, type Sql, sql } from "./sql.ts";
@@ -32,7 +32,8 @@ export function funnelStatement(
   const events = sql`SELECT "visitor", ${lane} AS "lane", "name", "page", row_number() OVER (PARTITION BY "visitor" ORDER BY "at", ${FOLD_ORDER}) AS "nth" FROM "e" WHERE ${isEvent} AND (${filtered})`;
   // A bound value may stand in WHERE only, so each step is a selection of its own.
   const steps = question.steps.map(
-    (step, i) => sql`SELECT "visitor", "lane", "nth", ${i + 1} AS "step" FROM "n" WHERE ${isAt(step)}`,
+    (step, i) =>
+      sql`SELECT "visitor", "lane", "nth", ${i + 1} AS "step" FROM "n" WHERE ${isAt(step, dialect)}`,
   );
   // The earliest place of each step behind the earliest of the one before: whoever can reach a step reaches it so.
   const reached = question.steps.reduce<Sql>((inner, _, i) => {
@@ -45,14 +46,11 @@ export function funnelStatement(
   return sql`WITH "e" AS (${rows}), "n" AS (${events}), "m" AS (${joined(steps, sql` UNION ALL `)}) SELECT ${listed(counts)} FROM (${reached}) AS "reached"`;
 }
 
-function isAt(step: Step): Sql {
+function isAt(step: Step, dialect: Dialect): Sql {
   if (step.kind === "goal") return sql`"name" = ${bound(step.goal)}`;
   if (!step.pattern.includes("*")) return sql`"name" = 'pageview' AND "page" = ${bound(step.pattern)}`;
-  return sql`"name" = 'pageview' AND "page" LIKE ${bound(likeOf(step.pattern))} ESCAPE '!'`;
+  return sql`"name" = 'pageview' AND ${dialect.isLike(sql`"page"`, step.pattern)}`;
 }
-
-/** A star stands for any characters. */
-export const likeOf = (pattern: string): string => pattern.replace(/[!%_]/g, "!$&").replace(/\*+/g, "%");
 
 export interface FunnelStep {
   readonly label: string;

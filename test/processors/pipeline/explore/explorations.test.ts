@@ -13,6 +13,8 @@ const SITE = "shop.example";
 const MINUTE = 60_000;
 const DAY = 24 * 60 * MINUTE;
 const NOON = Date.UTC(2026, 10, 9, 12);
+/** A page as no site has one, but anybody may report it. */
+const LONG = `/${"a".repeat(500)}`;
 const ANYBODY = { grant: undefined, check: () => {} } as unknown as Reader;
 const RANGE = ["2026-11-09", "2026-11-22"];
 
@@ -61,6 +63,7 @@ let data: Archived;
 beforeAll(async () => {
   data = await archived(
     lines([
+      { who: "fay", at: NOON - 2 * DAY, what: [LONG, "/done"] },
       { who: "ada", at: NOON, what: ["/", "/blog/one", "/pricing", "signup"] },
       { who: "bob", at: NOON + 1, what: ["/", "/", "/blog/two", "/pricing"], country: "US" },
       { who: "cyd", at: NOON + 2, what: ["/pricing", "/blog/one", "/"] },
@@ -116,6 +119,15 @@ describe("a funnel", () => {
   it("takes a percent sign or an underscore as it stands", async () => {
     const { steps } = await funnel({ steps: [{ page: "/%*" }, { page: "/_bout*" }] });
     expect(steps.map(({ visitors }) => visitors)).toEqual([0, 0]);
+  });
+
+  it("take a star for any characters, as many stars as there are and however long the address", async () => {
+    const date_range = ["2026-11-07", "2026-11-07"];
+    const many = `/${"*a".repeat(40)}`;
+    const { steps } = await funnel({ date_range, steps: [{ page: `${many}*` }, { page: "/*d*o*n*e*" }] });
+    expect(steps.map(({ visitors }) => visitors)).toEqual([1, 1]);
+    const none = await funnel({ date_range, steps: [{ page: `${many}*b` }, { page: "/d.n*" }] });
+    expect(none.steps.map(({ visitors }) => visitors)).toEqual([0, 0]);
   });
 });
 
