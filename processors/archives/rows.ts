@@ -13,7 +13,7 @@ import { sortedOnce } from "./order.ts";
 import { parquetFiles } from "./parquetfiles.ts";
 
 /** DuckDB's own; what does not fit is sorted on the disk. */
-const MEMORY_LIMIT_MB = 512;
+const MEMORY_LIMIT_MB = 192;
 const THREADS = 2;
 
 /** One of `of` parts of a site's visitors, numbered from 0: a visitor's rows are all in one. What nobody sent is in the first. */
@@ -148,6 +148,9 @@ async function openDuckDb(directory: string, sharers = 1) {
     memory_limit: `${Math.ceil(MEMORY_LIMIT_MB / sharers)}MB`,
     temp_directory: spill,
     threads: String(Math.max(1, Math.floor(THREADS / sharers))),
+    // What was freed goes back to the system.
+    allocator_flush_threshold: "8MB",
+    allocator_bulk_deallocation_flush_threshold: "8MB",
   });
   const connection = await instance.connect();
   return {

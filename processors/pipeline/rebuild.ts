@@ -17,7 +17,7 @@ import { beginEdition, giveUpEdition, readEdition, switchEdition } from "./editi
 import { archiveFrom, hoursFrom, minuteExpiry, minutesFrom } from "./expiry.ts";
 import { hoursOfTotals } from "./import/totals.ts";
 import { noteRebuilt } from "./ledger.ts";
-import { type FoldedRows, type FoldOrder, foldRows } from "./rebuildfold.ts";
+import { type FoldedRows, type FoldOrder, foldInMemory } from "./rebuildfold.ts";
 import { copyItem, decodeItem, foldBase, hourOf, instantKey, partition } from "./rollups.ts";
 import { listSites } from "./sites.ts";
 
@@ -61,13 +61,13 @@ export interface RebuildDeps {
   readonly store: Store;
   readonly clock: Clock;
   readonly archive: ArchivedRows;
-  /** Folds the rows of the archive, `progress` being told how many so far. Default: in this thread. */
+  /** Folds the rows of the archive, `progress` being told how many so far. Default: in this thread, and in memory. */
   readonly fold?: (order: FoldOrder, progress: (rows: number) => void) => Promise<FoldedRows>;
 }
 
 /** Throws `not_found` for a site that was never registered, `unavailable` on an outage: run it again. */
 export async function rebuild(
-  { store, clock, archive, fold = (order, told) => foldRows(archive, order, told) }: RebuildDeps,
+  { store, clock, archive, fold = (order, told) => foldInMemory(archive, order, told) }: RebuildDeps,
   { site, from = 0, to = Number.POSITIVE_INFINITY, isTrial = false, archivedSince }: RebuildOrder,
   progress: (rows: number) => void = () => {},
 ): Promise<RebuildReport> {
@@ -81,7 +81,7 @@ export async function rebuild(
   const madeFrom = archivedFrom === 0 ? from : Math.max(from, archivedFrom + DAY_MS);
   const expired = { minute: minutesFrom(known, now), hour: hoursFrom(known, now) };
   const ends = await endsOf(store, after);
-  const folded = await fold(
+  using folded = await fold(
     {
       site: known,
       shards: await listShards(store),

@@ -5,9 +5,8 @@ import type { EpochMs } from "../model/time.ts";
 import { compareSequences } from "../streams/stream.ts";
 import type { LoggedShard } from "./commit.ts";
 import { isMinuteKept } from "./expiry.ts";
-import type { Windows } from "./rebuildfiles.ts";
 import { hourOf } from "./rollups.ts";
-import { addEncoded, RowFold } from "./rowfold.ts";
+import { RowFold, type Shelf } from "./rowfold.ts";
 import type { Site } from "./sites.ts";
 
 /** Which rows of a site are folded, and how. */
@@ -24,22 +23,52 @@ export interface FoldOrder {
   readonly since?: ReadonlyMap<string, EpochMs>;
 }
 
-/** The windows, and the event time of the earliest row; infinite where there is none. */
-export interface FoldedRows extends Windows {
+/** What was folded, beside the windows. */
+export interface Folded {
+  readonly rows: number;
+  /** Hours that the archive tells only in part, because it began later. */
+  readonly incomplete: ReadonlySet<EpochMs>;
+  /** Event time of the earliest row; infinite where there is none. */
   readonly earliest: EpochMs;
 }
 
-/** Folds all rows that `archive` reads. `progress` is told how many so far. Throws what the archive throws. */
+/** Encoded windows by start. */
+export type FoldedWindows = Pick<ReadonlyMap<EpochMs, Uint8Array>, "get" | "keys">;
+
+export interface FoldedLot extends Folded {
+  readonly hours: FoldedWindows;
+  readonly minutes: FoldedWindows;
+}
+
+/** The windows are there for as long as it is not disposed of. */
+export type FoldedRows = FoldedLot & Disposable;
+
+/** Folds all rows in memory. Throws what the archive throws. */
+export async function foldInMemory(
+  archive: ArchivedRows,
+  order: FoldOrder,
+  progress: (rows: number) => void,
+): Promise<FoldedRows> {
+  const windows = { hours: new Map<EpochMs, Uint8Array>(), minutes: new Map<EpochMs, Uint8Array>() };
+  return { ...(await foldRows(archive, order, windows, progress)), ...windows, [Symbol.dispose]() {} };
+}
+
+/**
+ * Folds all rows that `archive` reads, one of `lots` lots of visitors, into windows on shelves. `progress` is told how many
+ * so far. Throws what the archive throws.
+ */
 export async function foldRows(
   archive: ArchivedRows,
   { site, shards, ends, archivedFrom, now, since }: FoldOrder,
+  windows: { readonly hours: Shelf; readonly minutes: Shelf; readonly lots?: number },
   progress: (rows: number) => void,
-): Promise<FoldedRows> {
+): Promise<Folded> {
   const fold = new RowFold({
     shards,
     hourOf: (minute) => hourOf(site.timeZone, minute),
     hasMinutes: (minute) => isMinuteKept(site, minute, now),
     ...(since ? { since } : {}),
+    ...windows,
   });
   let earliest = Number.POSITIVE_INFINITY;
   for await (const rows of archive.read(site.id)) {
@@ -51,25 +80,28 @@ export async function foldRows(
     }
     progress(fold.rows);
   }
-  return { ...fold.finish(), rows: fold.rows, earliest };
+  return { incomplete: fold.finish(), rows: fold.rows, earliest };
 }
 
-/** Adds up what was folded of each lot of visitors. */
-export function addLots([first, ...others]: readonly [FoldedRows, ...FoldedRows[]]): FoldedRows {
-  const hours = new Map(first.hours);
-  const minutes = new Map(first.minutes);
-  const incomplete = new Set(first.incomplete);
-  for (const lot of others) {
-    for (const [start, bytes] of lot.hours) addEncoded(hours, start, Rollup.decode(bytes));
-    for (const [start, bytes] of lot.minutes) addEncoded(minutes, start, Rollup.decode(bytes));
-    for (const hour of lot.incomplete) incomplete.add(hour);
-  }
-  const all = [first, ...others];
-  return {
-    hours,
-    minutes,
-    incomplete,
-    rows: all.reduce((sum, { rows }) => sum + rows, 0),
-    earliest: Math.min(...all.map(({ earliest }) => earliest)),
-  };
-}
+/** What was folded of all lots of visitors, added up: windows when they are asked for. */
+export const addLots = (lots: readonly FoldedLot[]): FoldedLot => ({
+  rows: lots.reduce((sum, { rows }) => sum + rows, 0),
+  incomplete: new Set(lots.flatMap(({ incomplete }) => [...incomplete])),
+  earliest: Math.min(...lots.map(({ earliest }) => earliest)),
+  hours: sumOf(lots.map(({ hours }) => hours)),
+  minutes: sumOf(lots.map(({ minutes }) => minutes)),
+});
+
+const sumOf = (lots: readonly FoldedWindows[]): FoldedWindows => ({
+  keys: () => new Set(lots.flatMap((lot) => [...lot.keys()])).values(),
+  get(start) {
+    const [first, ...others] = lots.flatMap((lot) => lot.get(start) ?? []);
+    if (!first || others.length === 0) return first;
+    const sum = Rollup.decode(first);
+    for (const bytes of others) {
+      sum.merge(Rollup.decode(bytes));
+      sum.bound();
+    }
+    return sum.encode();
+  },
+});

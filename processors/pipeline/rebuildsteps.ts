@@ -195,17 +195,19 @@ export class RebuildSteps {
     for (const { key } of await objects.list(this.#keys.rows(lot)))
       for (const row of await objects.readRows(key, site)) rows.push(row);
     rows.sort(compareRows);
+    const windows = { hours: new Map<EpochMs, Uint8Array>(), minutes: new Map<EpochMs, Uint8Array>() };
     const fold = new RowFold({
       shards,
       hourOf: (minute) => hourOf(zone, minute),
       hasMinutes: (minute) => isMinuteKept(known, minute, now),
       since: await this.#since(),
+      ...windows,
     });
     rows.forEach((row, i) => {
       if (i === 0 || compareRows(rows[i - 1]!, row) !== 0) fold.add(row);
     });
-    const windows = fold.finish();
-    await objects.put(this.#keys.windows(lot), encodeWindows({ ...windows, rows: fold.rows }));
+    const incomplete = fold.finish();
+    await objects.put(this.#keys.windows(lot), encodeWindows({ ...windows, incomplete, rows: fold.rows }));
   }
 
   /** By shard, when the first row of all lots was received. */

@@ -18,6 +18,12 @@ import {
   type VisitorState,
 } from "./state.ts";
 
+/** Encoded windows by start: a Map, or what keeps them elsewhere than in memory. */
+export interface Shelf {
+  get(start: EpochMs): Uint8Array | undefined;
+  set(start: EpochMs, bytes: Uint8Array): unknown;
+}
+
 export interface RowFoldOptions {
   /** Shards with the shards that they continue, parents first; rows come shard by shard in this order. */
   readonly shards: readonly { readonly id: string; readonly parents: readonly string[] }[];
@@ -28,6 +34,11 @@ export interface RowFoldOptions {
   readonly since?: ReadonlyMap<string, EpochMs>;
   /** Rows between two times that what was counted is put together: bounds memory. */
   readonly rowsAtOnce?: number;
+  /** Of how many lots of visitors these rows are one. Default: of one. */
+  readonly lots?: number;
+  /** Where windows are kept meanwhile, empty to begin with. */
+  readonly hours: Shelf;
+  readonly minutes: Shelf;
 }
 
 interface Known {
@@ -45,19 +56,17 @@ interface ShardVisitors {
   since: EpochMs;
 }
 
-/** Some hundred megabytes at most; fewer rows make it slower, because windows are put together more often. */
-const ROWS_AT_ONCE = 100_000;
+/** Some tens of megabytes; fewer rows make it slower, because windows are put together more often. */
+const ROWS_AT_ONCE = 50_000;
 /** A visitor is forgotten some time after nobody can see them any more. */
 const FORGET_MS = VISITOR_TTL_MS + HOUR_MS;
-/** An import's visitors are remembered by number, at least so many. */
-const MAX_PAST = 2 * MAX_PAST_VISITORS;
+/** The first fold saw an import's visitors for so many batches; and by chance one of several lots has more of them than its share. */
+const pastOf = (lots: number): number => Math.ceil((MAX_PAST_VISITORS * (lots === 1 ? 1 : 1.2)) / lots) + 1;
 
 export class RowFold {
   readonly #options: RowFoldOptions;
   #partial = new PartialFold();
   #pending = 0;
-  readonly #hours = new Map<EpochMs, Uint8Array>();
-  readonly #minutes = new Map<EpochMs, Uint8Array>();
   /** By shard; what parents remember is looked up when a child asks. */
   readonly #visitors = new Map<string, ShardVisitors>();
   readonly #incomplete = new Set<EpochMs>();
@@ -118,7 +127,7 @@ export class RowFold {
     known.visitor.receivedAt = Math.max(known.visitor.receivedAt, row.received_at);
     visitors.delete(key);
     visitors.set(key, known);
-    if (this.rows % 1_000 === 0) forget(shard, row.received_at);
+    if (this.rows % 1_000 === 0) forget(shard, row.received_at, pastOf(this.#options.lots ?? 1));
     return known;
   }
 
@@ -152,32 +161,29 @@ export class RowFold {
 
   /** Adds what was counted since to the hours and minutes, which are kept encoded: they take a tenth of the room. */
   #gather(): void {
+    const { hours: keptHours, minutes: keptMinutes } = this.#options;
     this.#pending = 0;
     const hours = new Map<EpochMs, Rollup>();
     for (const [minute, rollup] of rollupsOf(this.#partial)) {
-      if (this.#options.hasMinutes(minute)) addEncoded(this.#minutes, minute, rollup);
+      if (this.#options.hasMinutes(minute)) addEncoded(keptMinutes, minute, rollup);
       const hour = this.#options.hourOf(minute);
       const known = hours.get(hour);
       if (known) known.merge(rollup);
       else hours.set(hour, rollup);
     }
-    for (const [hour, rollup] of hours) addEncoded(this.#hours, hour, rollup);
+    for (const [hour, rollup] of hours) addEncoded(keptHours, hour, rollup);
     this.#partial = new PartialFold();
   }
 
-  /** Hours and minutes, encoded; and the hours that the archive does not tell all of, because it began later. */
-  finish(): {
-    readonly hours: ReadonlyMap<EpochMs, Uint8Array>;
-    readonly minutes: ReadonlyMap<EpochMs, Uint8Array>;
-    readonly incomplete: ReadonlySet<EpochMs>;
-  } {
+  /** Puts the last windows on their shelves; answers the hours that the archive does not tell all of, because it began later. */
+  finish(): ReadonlySet<EpochMs> {
     this.#gather();
-    return { hours: this.#hours, minutes: this.#minutes, incomplete: this.#incomplete };
+    return this.#incomplete;
   }
 }
 
 /** Adds to a window that is kept encoded. */
-export function addEncoded(windows: Map<EpochMs, Uint8Array>, start: EpochMs, rollup: Rollup): void {
+export function addEncoded(windows: Shelf, start: EpochMs, rollup: Rollup): void {
   const known = windows.get(start);
   const sum = known ? Rollup.decode(known) : new Rollup();
   sum.merge(rollup);
@@ -185,13 +191,13 @@ export function addEncoded(windows: Map<EpochMs, Uint8Array>, start: EpochMs, ro
   windows.set(start, sum.encode());
 }
 
-function forget({ present, past }: ShardVisitors, now: EpochMs): void {
+function forget({ present, past }: ShardVisitors, now: EpochMs, mostPast: number): void {
   for (const [key, { visitor }] of present) {
     if (now - visitor.receivedAt <= FORGET_MS) break;
     present.delete(key);
   }
   for (const key of past.keys()) {
-    if (past.size <= MAX_PAST) break;
+    if (past.size <= mostPast) break;
     past.delete(key);
   }
 }

@@ -9,7 +9,7 @@ import { compact } from "../../../processors/pipeline/compact.ts";
 import { readEdition } from "../../../processors/pipeline/editions.ts";
 import { readRebuilt } from "../../../processors/pipeline/ledger.ts";
 import { type RebuildDeps, rebuild } from "../../../processors/pipeline/rebuild.ts";
-import { addLots, foldRows } from "../../../processors/pipeline/rebuildfold.ts";
+import { addLots, foldInMemory } from "../../../processors/pipeline/rebuildfold.ts";
 import { GRANULARITIES, partition, wholeRollup } from "../../../processors/pipeline/rollups.ts";
 import { RowFold } from "../../../processors/pipeline/rowfold.ts";
 import { registerSites } from "../../../processors/pipeline/sites.ts";
@@ -87,8 +87,8 @@ const inLots =
       },
     });
     const since = new Map([[SHARD.id, Math.min(...rows.map(({ received_at }) => received_at))]]);
-    const fold = (number: number) => foldRows(lot(number), { ...order, since }, progress);
-    return addLots([await fold(0), await fold(1), await fold(2)]);
+    const fold = (number: number) => foldInMemory(lot(number), { ...order, since }, progress);
+    return { ...addLots([await fold(0), await fold(1), await fold(2)]), [Symbol.dispose]() {} };
   };
 
 const differing = (a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>): string[] =>
@@ -314,9 +314,11 @@ describe("a rebuild", () => {
     await made.count(traffic(SEED, 400));
     const folded = (rowsAtOnce: number): unknown => {
       const hourOf = (minute: number): number => Math.floor(minute / HOUR) * HOUR;
-      const fold = new RowFold({ shards: [SHARD], hourOf, hasMinutes: () => true, rowsAtOnce });
+      const [hours, minutes] = [new Map<number, Uint8Array>(), new Map<number, Uint8Array>()];
+      const options = { shards: [SHARD], hourOf, hasMinutes: () => true, rowsAtOnce };
+      const fold = new RowFold({ ...options, hours, minutes });
       for (const row of made.rows) fold.add(row);
-      const { hours, minutes } = fold.finish();
+      fold.finish();
       return [hours, minutes].map((windows) =>
         [...windows].map(([start, bytes]) => `${start} ${Buffer.from(bytes).toString("hex")}`).sort(),
       );
