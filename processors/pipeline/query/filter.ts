@@ -61,21 +61,24 @@ function compile(filter: Filter): (value: string) => boolean {
       ? (value) => inner.every((test) => test(value))
       : (value) => inner.some((test) => test(value));
   }
-  const fold = (text: string): string => (filter.caseSensitive ? text : text.toLowerCase());
-  const wanted = filter.values.map(fold);
-  switch (filter.operator) {
-    case "is":
-      return (value) => wanted.includes(fold(value));
-    case "is_not":
-      return (value) => !wanted.includes(fold(value));
-    case "contains":
-      return (value) => wanted.some((text) => fold(value).includes(text));
-    case "contains_not":
-      return (value) => !wanted.some((text) => fold(value).includes(text));
-    default: {
-      const patterns = filter.values.map((text) => matcher(text, filter.caseSensitive));
-      const isNegated = filter.operator === "matches_not";
-      return (value) => patterns.some((matches) => matches(value)) !== isNegated;
-    }
-  }
+  const found = finder(filter);
+  return filter.operator.endsWith("_not") ? (value) => !found(value) : found;
 }
+
+/** Whether any value of the filter is found in a text, as its operator looks for them. */
+function finder({ operator, values, caseSensitive }: Test): (text: string) => boolean {
+  if (operator.startsWith("matches")) {
+    const patterns = values.map((pattern) => matcher(pattern, caseSensitive));
+    return (text) => patterns.some((matches) => matches(text));
+  }
+  const fold = (text: string): string => (caseSensitive ? text : text.toLowerCase());
+  const wanted = new Set(values.map(fold));
+  if (operator.startsWith("is")) return (text) => wanted.has(fold(text));
+  const parts = [...wanted];
+  return (text) => {
+    const folded = fold(text);
+    return parts.some((part) => folded.includes(part));
+  };
+}
+
+type Test = Extract<Filter, { kind: "test" }>;

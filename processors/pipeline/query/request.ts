@@ -97,6 +97,7 @@ export interface QueryRequest {
 
 const MAX_LIMIT = 10_000;
 const MAX_DIMENSIONS = 4;
+/** Each is held against every value of every table that is read. */
 const MAX_FILTER_VALUES = 1_000;
 const MAX_FILTER_DEPTH = 8;
 const MAX_PATTERN_CHARS = 200;
@@ -128,6 +129,8 @@ export function parseRequest(body: unknown): QueryRequest {
   const filters = list(raw.filters ?? [], "filters", 20).map((filter, i) =>
     parseFilter(filter, `filters[${i}]`, 0),
   );
+  const values = filters.reduce((sum, filter) => sum + valuesIn(filter), 0);
+  if (values > MAX_FILTER_VALUES) bad(`filters: at most ${MAX_FILTER_VALUES} values in all of them`);
   const include = parseInclude(raw.include);
   if (include.timeLabels && times.length === 0)
     bad("include.time_labels: needs a time dimension, whose labels it lists");
@@ -220,6 +223,12 @@ function parseBehaviour([operator, inner, ...more]: unknown[], field: string, de
     bad(`${field}[1]: ${String(operator)} takes filters on event: dimensions, and no other behaviour`);
   const done: Filter = { kind: "has_done", filter };
   return operator === "has_done" ? done : { kind: "not", filter: done };
+}
+
+function valuesIn(filter: Filter): number {
+  if (filter.kind === "test") return filter.values.length;
+  const inner = "filter" in filter ? [filter.filter] : filter.filters;
+  return inner.reduce((sum, one) => sum + valuesIn(one), 0);
 }
 
 function isAboutEvents(filter: Filter): boolean {

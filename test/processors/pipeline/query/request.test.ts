@@ -13,6 +13,9 @@ const good = { site_id: "shop", metrics: ["visitors"], date_range: "7d" };
 const nested = (depth: number): unknown =>
   depth === 0 ? ["is", "event:page", ["/"]] : ["not", nested(depth - 1)];
 
+/** A filter on so many pages. */
+const pages = (count: number) => ["is", "event:page", Array.from({ length: count }, (_, i) => `/${i}`)];
+
 describe("a request", () => {
   it.each<[string, unknown]>([
     ["body", []],
@@ -62,6 +65,15 @@ describe("a request", () => {
     expect(() => parseRequest(body)).toThrow(
       expect.objectContaining({ code: "bad_request", message: expect.stringContaining(field) }),
     );
+  });
+
+  it("takes a thousand values of filters and no more, however they are nested", () => {
+    const asked = (more: number) => ({
+      ...good,
+      filters: [["not", ["or", [pages(600), pages(400)]]], ...(more ? [pages(more)] : [])],
+    });
+    expect(() => parseRequest(asked(0))).not.toThrow();
+    expect(() => parseRequest(asked(1))).toThrow(/^filters: at most 1000 values/);
   });
 });
 
