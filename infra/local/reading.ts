@@ -107,11 +107,11 @@ export function readingFunctions({
       const { query } = request;
       return jsonResponse(200, await owner.removeShare(reader, query.get("site_id"), query.get("id")));
     }),
-    exportCsv: guarded(async ({ query }, reader) => {
+    exportCsv: guarded(async ({ query, signal }, reader) => {
       const repeated = [...query.keys()].find((name) => query.getAll(name).length > 1);
       if (repeated !== undefined)
         throw new ClickstreamError("bad_request", `${repeated.slice(0, 40)}: given more than once`);
-      const { disposition, lines } = await api.exportCsv(reader, Object.fromEntries(query));
+      const { disposition, lines } = await api.exportCsv(reader, Object.fromEntries(query), signal);
       return {
         status: 200,
         headers: {

@@ -38,11 +38,11 @@ export class QueryApi {
     return { sites: sites.filter(({ site_id }) => reader.mayRead(site_id)) };
   }
 
-  /** All rows of a query, whose parameters are those of an address. A series over time has no gaps. */
-  async exportCsv(reader: Reader, parameters: Parameters): Promise<CsvExport> {
+  /** All rows of a query, whose parameters are those of an address. A series over time has no gaps. Ends as `query` does when the signal aborts. */
+  async exportCsv(reader: Reader, parameters: Parameters, signal?: AbortSignal): Promise<CsvExport> {
     const body = bodyOf(parameters);
     checkSite(reader, body.site_id);
-    const answer = await this.#engine.queryAll(body);
+    const answer = await this.#engine.queryAll(body, signal);
     return { disposition: disposition(fileName(answer)), lines: csvLines(answer) };
   }
 }

@@ -122,11 +122,15 @@ export class Counting {
   }
 
   /** Distinct visitors of a range, unfiltered; undefined where no metric of the question is a share of them. */
-  async allVisitors(question: Question, range: Range): Promise<Counted["all"] | undefined> {
+  async allVisitors(
+    question: Question,
+    range: Range,
+    signal?: AbortSignal,
+  ): Promise<Counted["all"] | undefined> {
     const { request } = question;
     if (!request.metrics.some((metric) => SHARES.has(metric))) return undefined;
     const whole = { ...request, time: undefined, dimensions: [], breakdown: [], filters: [] };
-    const { all } = await this.fromRollups({ ...question, request: whole, time: undefined }, range);
+    const { all } = await this.fromRollups({ ...question, request: whole, time: undefined }, range, signal);
     // As it is now: later reads add to what was merged.
     return { visitors: all.visitors, isExact: all.isExact };
   }

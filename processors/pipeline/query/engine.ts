@@ -75,17 +75,20 @@ export class QueryEngine {
    * they are counted a few buckets at a time while they are read, so that years of many rows are never in memory
    * together; each bucket is as of then. Throws as `query` does.
    */
-  async queryAll(body: unknown): Promise<AllRows> {
+  async queryAll(body: unknown, signal?: AbortSignal): Promise<AllRows> {
     const request = { ...(await stored(parseRequest(body))), limit: Number.POSITIVE_INFINITY, offset: 0 };
     const plan = await this.#plan(request);
     const { site, range, question, isArchived } = plan;
     const query = echo(request, site, range.from < range.to ? range : plan.asked, plan.past);
     if (isArchived || plan.past || !question.time || !isInOrderOfTime(request))
-      return { query, portions: portionsOf([(await this.#answer(plan, true)).results]) };
-    const all = await this.#counting.allVisitors(question, range);
+      return { query, portions: portionsOf([(await this.#answer(plan, true, signal)).results]) };
+    const all = await this.#counting.allVisitors(question, range, signal);
     const count = async (buckets: readonly Bucket[]): Promise<ResultRow[]> => {
       const span = { from: buckets[0]!.from, to: buckets.at(-1)!.to };
-      const counted = { ...(await this.#counting.fromRollups(question, span)), ...(all ? { all } : {}) };
+      const counted = {
+        ...(await this.#counting.fromRollups(question, span, signal)),
+        ...(all ? { all } : {}),
+      };
       const isGapless = request.breakdown.length === 0;
       const rows = isGapless ? withoutGaps(counted.rows, counted.buckets, plan.now) : counted.rows;
       return pageOf(shown(rows, counted, question), request).map(({ row }) =>

@@ -82,3 +82,28 @@ it("break off, so that half a table is not taken for a whole one, and tell the o
   ]);
   expect((await fetch(`${running.url}/long`, { method: "HEAD" })).status).toBe(200);
 });
+
+it("tell the operator nothing when it was the client who left", async () => {
+  const before = running.log.length;
+  let isOver = false;
+  running.gateway.route("GET", "/waits", ({ signal }) => ({
+    status: 200,
+    body: "",
+    more: (async function* () {
+      yield "x".repeat(20_000);
+      await new Promise((_, fail) => signal.addEventListener("abort", () => fail(signal.reason))).finally(
+        () => {
+          isOver = true;
+        },
+      );
+    })(),
+  }));
+  const request = get(`${running.url}/waits`);
+  await new Promise<void>((resolve) =>
+    request.on("response", (response) => response.once("readable", resolve)),
+  );
+  request.on("error", () => {}).destroy();
+  await poll(() => isOver, { within: 5_000, what: "the end of the making" });
+  await (await fetch(`${running.url}/long`, { method: "HEAD" })).text();
+  expect(running.log.slice(before)).toEqual([]);
+});

@@ -61,3 +61,16 @@ it("what is refused is refused before the first row", async () => {
     code: "bad_request",
   });
 });
+
+it("what nobody waits for any more is not read to its end", async () => {
+  const engine = await visited();
+  const leaves = new AbortController();
+  const body = { ...ASKED, dimensions: ["time:hour", "event:page"] };
+  const portions = (await engine.queryAll(body, leaves.signal)).portions[Symbol.asyncIterator]();
+  expect((await portions.next()).done).toBe(false);
+  leaves.abort(new Error("gone"));
+  await expect(portions.next()).rejects.toThrow("gone");
+  await expect(engine.queryAll({ ...body, dimensions: ["event:page"] }, leaves.signal)).rejects.toThrow(
+    "gone",
+  );
+});
