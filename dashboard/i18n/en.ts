@@ -89,8 +89,7 @@ export const en = {
   staleFor: "Stale for {age}",
   failed: "The server refused this: {message}",
   noSites: "No site{site} is registered on this server.",
-  refused401:
-    "This page needs a link or key that works. Yours may have expired: ask whoever gave it to you for a new one.",
+  refused401: "This page needs a link or key that works. Ask whoever gave you yours for a new one.",
   refused403: "This link or key is for another site.",
   refused429: "Too many questions at once. Waiting a moment, then asking again.",
 
