@@ -1,5 +1,5 @@
 /** Choosing a date range: a button, a list with its shortcut keys, and two date fields. Knows no data. */
-import { button, el, setText } from "./dom.ts";
+import { button, el, setAttribute, setText } from "./dom.ts";
 import type { Strings } from "./i18n/en.ts";
 import { customDates, customTimes, RANGES, type Range, type RangeName } from "./period.ts";
 import type { View } from "./view.ts";
@@ -131,8 +131,7 @@ export function rangeMenu(
       back.disabled = !canStep.back;
       forth.disabled = !canStep.forth;
       for (const item of items) {
-        if (item.dataset.range === range) item.setAttribute("aria-current", "true");
-        else item.removeAttribute("aria-current");
+        setAttribute(item, "aria-current", item.dataset.range === range ? "true" : undefined);
       }
       if (dates) [from.value, to.value] = dates;
     },
