@@ -150,6 +150,7 @@ describe(`compaction (RIVULET_SEED=${SEED})`, () => {
     expect(await totals(engine(), from, to)).toEqual(
       expectedTotals(new Oracle(many, { sites: [SITE] }), from, to),
     );
+    expect(await compact({ store, clock })).toMatchObject({ commits: 25, more: true });
     expect(await compact({ store, clock })).toMatchObject({ commits: 15, more: false });
   });
 });
