@@ -46,13 +46,14 @@ export function encodeSnapshot(state: ShardState, base?: Base): Uint8Array<Array
   const earliest = state.watermark - HOUR_MS;
   const isKept = (visitor: VisitorState): boolean =>
     visitor.ordinal > (base?.ordinal ?? 0) && isRemembered(visitor, state.ordinal, earliest);
-  const batchIds = [...state.batchIds].filter(([, number]) => number > (base?.idOrdinal ?? 0));
-  const past = [...state.past.visitors].filter(([, { ordinal }]) => ordinal > (base?.pastOrdinal ?? 0));
+  const visitors = filtered(state.visitors, isKept);
+  const batchIds = filtered(state.batchIds, (number) => number > (base?.idOrdinal ?? 0));
+  const past = filtered(state.past.visitors, ({ ordinal }) => ordinal > (base?.pastOrdinal ?? 0));
   const writer = new ByteWriter(4096);
   const texts = new TextWriter();
   writer.byte(STATE_VERSION);
   writer.varint(base ? base.n + 1 : 0);
-  writer.varint(state.idOrdinal - batchIds.length);
+  writer.varint(state.idOrdinal - batchIds.size);
   writeChange(
     {
       n: state.n,
@@ -60,15 +61,24 @@ export function encodeSnapshot(state: ShardState, base?: Base): Uint8Array<Array
       ordinal: state.ordinal,
       watermark: state.watermark,
       counters: state.counters,
-      visitors: new Map([...state.visitors].filter(([, visitor]) => isKept(visitor))),
-      batchIds: batchIds.map(([hash]) => hash),
-      past: { ordinal: state.past.ordinal, visitors: new Map(past) },
+      visitors,
+      batchIds: [...batchIds.keys()],
+      past: { ordinal: state.past.ordinal, visitors: past },
     },
     writer,
     texts,
   );
   texts.encodeTo(writer);
   return writer.finish();
+}
+
+/** Not by an iterator, which would make an object for each of hundreds of thousands. */
+function filtered<K, V>(all: ReadonlyMap<K, V>, isKept: (value: V) => boolean): Map<K, V> {
+  const kept = new Map<K, V>();
+  all.forEach((value, key) => {
+    if (isKept(value)) kept.set(key, value);
+  });
+  return kept;
 }
 
 function readHead(bytes: Uint8Array): { reader: ByteReader; version: number; base: number | undefined } {
