@@ -18,6 +18,9 @@ import { parquetFiles } from "../../processors/archives/parquetfiles.ts";
 import { fileRows } from "../../processors/archives/rows.ts";
 import { ClickstreamError } from "../../processors/errors.ts";
 import type { CountedRow } from "../../processors/model/archive.ts";
+import type { EpochMs } from "../../processors/model/time.ts";
+import { hourOf } from "../../processors/pipeline/rollups.ts";
+import type { Site } from "../../processors/pipeline/sites.ts";
 
 /** One of the two: whose rows go, or those of which page. */
 export type Erased = { readonly visitor: string } | { readonly page: string };
@@ -28,6 +31,22 @@ const LOOK_EVERY_MS = 1_000;
 
 export const isErased = (row: Pick<CountedRow, "visitor" | "page">, erased: Erased): boolean =>
   "visitor" in erased ? row.visitor === erased.visitor : row.page === erased.page;
+
+/** When the earliest row of a site happened, and the hours that rows to be erased are of. */
+export async function traceOf(
+  archive: ArchivedRows,
+  { id, timeZone }: Pick<Site, "id" | "timeZone">,
+  erased: Erased,
+): Promise<{ readonly archivedSince: EpochMs; readonly hours: ReadonlySet<EpochMs> }> {
+  let archivedSince = Number.POSITIVE_INFINITY;
+  const hours = new Set<EpochMs>();
+  for await (const rows of archive.read(id))
+    for (const row of rows) {
+      archivedSince = Math.min(archivedSince, row.at);
+      if (isErased(row, erased)) hours.add(hourOf(timeZone, row.at));
+    }
+  return { archivedSince, hours };
+}
 
 /** The archive as it will be: without the rows, and visits that began with them begin with their next page. */
 export function withoutErased(archive: ArchivedRows, erased: Erased): ArchivedRows {

@@ -51,6 +51,8 @@ export function addRebuild(program: Command, log: (line: string) => void): void 
     .option("--data <directory>", "where the data are kept", "./data")
     .option("--dry-run", "only compare", false)
     .action(async (flags: RebuildFlags) => {
+      if (flags.from !== undefined && flags.to !== undefined && flags.from > flags.to)
+        throw new ClickstreamError("config", `--from ${flags.from} is after --to ${flags.to}`);
       await withData(flags.data, log, async (store, archive) => {
         const wanted = await activeSites(store);
         const sites = flags.site === undefined ? wanted : [await siteOf(store, flags.site)];
@@ -77,29 +79,27 @@ export function addRebuild(program: Command, log: (line: string) => void): void 
       await withData(flags.data, log, async (store, archive) => {
         const site = await siteOf(store, flags.site);
         const erased = await erasedBy(store, flags);
+        const { eraseRows, traceOf, withoutErased } = await import("./erase.ts");
         // Known before anything is gone: else hours that held nothing but it would seem older than the archive.
-        const archivedSince = await earliestRow(archive, site.id);
+        const { archivedSince, hours } = await traceOf(archive, site, erased);
+        if (hours.size === 0)
+          console.log(`${site.id}: nothing of it is archived. Is it written as there? Paths begin with "/".`);
+        const terms = { ...flags, archivedSince };
+        let report: RebuildReport;
         if (flags.dryRun) {
-          const { withoutErased } = await import("./erase.ts");
-          const rest = withoutErased(archive, erased);
-          print(site, await rebuildSite({ store, archive: rest }, site, { ...flags, archivedSince }));
-          return;
+          report = await rebuildSite({ store, archive: withoutErased(archive, erased) }, site, terms);
+        } else {
+          const gone = await eraseRows(archiveFolder(flags.data), site.id, erased);
+          console.log(`${site.id}: ${gone} rows taken out of the archive`);
+          // Also where none were: whoever ran it before may have died in between.
+          report = await rebuildSite(await inLots(flags.data, store, archive), site, terms);
         }
-        const { eraseRows } = await import("./erase.ts");
-        const gone = await eraseRows(archiveFolder(flags.data), site.id, erased);
-        console.log(`${site.id}: ${gone} rows taken out of the archive`);
-        print(
-          site,
-          await rebuildSite(await inLots(flags.data, store, archive), site, { ...flags, archivedSince }),
-        );
+        print(site, report);
+        const left = report.incomplete.filter((hour) => hours.has(hour));
+        if (left.length > 0)
+          console.log(`  still counted in hours that stay as they were: ${left.map(hourText).join(", ")}`);
       });
     });
-}
-
-async function earliestRow(archive: ArchivedRows, site: string): Promise<EpochMs> {
-  let earliest = Number.POSITIVE_INFINITY;
-  for await (const rows of archive.read(site)) for (const { at } of rows) earliest = Math.min(earliest, at);
-  return earliest;
 }
 
 /** `YYYY-MM-DD`, a day that exists. */
@@ -201,8 +201,10 @@ function print({ id }: Site, { rows, windows, changes, incomplete, isSwitched }:
   console.log(isSwitched ? "  switched: every answer is made of the result now" : "  nothing was changed");
 }
 
+const hourText = (at: EpochMs): string => `${new Date(at).toISOString().slice(0, 13)}Z`;
+
 function describeChange({ granularity, start, counts, dimensions }: WindowChange): string {
-  const when = new Date(start).toISOString().slice(0, granularity === "hour" ? 13 : 16);
+  const when = granularity === "hour" ? hourText(start) : `${new Date(start).toISOString().slice(0, 16)}Z`;
   const what = Object.entries(counts).map(([name, [live, rebuilt]]) => `${name} ${live} -> ${rebuilt}`);
-  return `${granularity} ${when}Z  ${[...what, ...(what.length === 0 ? [`tables: ${dimensions.join(", ")}`] : [])].join(", ")}`;
+  return `${granularity} ${when}  ${[...what, ...(what.length === 0 ? [`tables: ${dimensions.join(", ")}`] : [])].join(", ")}`;
 }

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { type Erased, eraseRows, withoutErased } from "../../../infra/local/erase.ts";
+import { type Erased, eraseRows, traceOf, withoutErased } from "../../../infra/local/erase.ts";
 import { fileArchive } from "../../../processors/archives/files.ts";
 import { parquetFiles } from "../../../processors/archives/parquetfiles.ts";
 import { fileRows } from "../../../processors/archives/rows.ts";
@@ -68,6 +68,16 @@ describe.each<{ what: string; erased: Erased; gone: number; left: (ArchiveRow | 
     await eraseRows(directory, "example.com", erased);
     expect(await countedIn(fileRows(directory), "other.example")).toEqual([counted(OTHER)]);
   });
+});
+
+it("is told in which hours of the site it is, and when the archive begins", async () => {
+  const archive = fileRows(await archived());
+  const site = { id: "example.com", timeZone: "UTC" };
+  expect(await traceOf(archive, site, { visitor: ANN })).toEqual({
+    archivedSince: ROWS[0]!.at,
+    hours: new Set([NOON, NOON + HOUR]),
+  });
+  expect((await traceOf(archive, site, { page: "people/ann" })).hours.size).toBe(0);
 });
 
 it("a file that held nothing else goes", async () => {
