@@ -10,6 +10,7 @@ import { hostOf } from "../../processors/pipeline/import/source.ts";
 import { type Mapping, parseMapping } from "../../processors/pipeline/import/table.ts";
 import { listSites, registerSites, type SiteSetting } from "../../processors/pipeline/sites.ts";
 import { site as siteFlag } from "./flags.ts";
+import { fileSlice } from "./importfile.ts";
 import type { ImportedTable } from "./importtotals.ts";
 import { patientStore } from "./patient.ts";
 import { openDirectory, openStore } from "./runtime.ts";
@@ -50,6 +51,8 @@ export function addImport(program: Command, log: (line: string) => void): void {
     .addOption(new Option("--store <dynamodb:table>", "the DynamoDB table that counts it"))
     .action(async (file: string, flags: ImportFlags) => {
       const mapping = flags.map === undefined ? undefined : await readMapping(flags.map);
+      // Before a site is registered for it.
+      await fileSlice(file, 1);
       await register(flags, log);
       const { runTotals } = await import("./importtotals.ts");
       const tables = await runTotals(file, {
@@ -101,7 +104,12 @@ async function readMapping(path: string): Promise<Mapping> {
   const text = await readFile(path, "utf8").catch((cause: unknown) => {
     throw new ClickstreamError("config", `--map ${path}: cannot be read`, { cause });
   });
-  return parseMapping(text);
+  try {
+    return parseMapping(text);
+  } catch (cause) {
+    if (!(cause instanceof ClickstreamError)) throw cause;
+    throw new ClickstreamError(cause.code, `--map ${path}: ${cause.message}`, { cause: cause.cause });
+  }
 }
 
 /** A site that is not counted yet is registered, as `start --site` does. */

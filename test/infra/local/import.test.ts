@@ -1,6 +1,7 @@
 /** The command `import` as people run it: into a stopped and a running server's data, killed and started again. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -208,4 +209,8 @@ it("says what it cannot import, and why", async () => {
   ]);
   expect(code).toBe(1);
   expect(output).toMatch(/^rivulet: .*pages\.csv: the columns visitors, pageviews are totals: those by day/m);
+  const fresh = file("fresh");
+  const missing = await runCommand(["import", "--data", fresh, "--site", "x.example", file("none.log")]);
+  expect(missing).toMatchObject({ code: 1, output: expect.stringMatching(/none\.log: cannot be read/) });
+  expect(existsSync(fresh), "no data, and no site, for a file that is not there").toBe(false);
 });
