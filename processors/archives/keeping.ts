@@ -1,15 +1,15 @@
 /**
  * Keeps the files of a local archive: journals become Parquet, small files become larger ones, single rows are taken out,
- * old hours go.
+ * old hours go, and what killed processes left.
  * Each file appears whole under its name or not at all. What is replaced goes after what replaces it is durable; dying in
  * between leaves rows twice, which readers drop.
  */
 import { randomBytes } from "node:crypto";
-import { readFile, rm, rmdir, stat } from "node:fs/promises";
+import { readdir, readFile, rm, rmdir, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { type EpochMs, HOUR_MS } from "../model/time.ts";
+import { DAY_MS, type EpochMs, HOUR_MS } from "../model/time.ts";
 import { readJournal } from "./journals.ts";
-import { byFolder, hourOfFolder, journalFolder, siteFolder, type Values } from "./layout.ts";
+import { byFolder, hourOfFolder, journalFolder, siteFolder, temporaryFolder, type Values } from "./layout.ts";
 import { withLock } from "./lock.ts";
 import { sortedOnce } from "./order.ts";
 import { decodeParquet, encodeParquet } from "./parquet.ts";
@@ -47,6 +47,7 @@ export async function keepFiles(order: KeepingOrder): Promise<KeepingReport> {
     const rolled = await rollJournals(order);
     if (!order.compact) return rolled;
     await deleteHours(order.directory, order.neededFrom ?? new Map());
+    await deleteAbandoned(order.directory, order.now ?? 0);
     const merged = await mergeFiles(order.directory, order.now ?? 0);
     return { files: rolled.files + merged.files, rows: rolled.rows + merged.rows };
   });
@@ -81,6 +82,18 @@ const exists = (path: string): Promise<boolean> =>
   );
 
 // ---- files
+
+/** What is made here is in place, or gone, within minutes; but for what a killed process left. */
+const ABANDONED_MS = DAY_MS;
+
+async function deleteAbandoned(directory: string, now: EpochMs): Promise<void> {
+  const folder = temporaryFolder(directory);
+  for (const name of await readdir(folder).catch(() => [])) {
+    const path = join(folder, name);
+    const left = await stat(path).catch(() => undefined); // put into its place meanwhile
+    if (left && now - left.mtimeMs > ABANDONED_MS) await rm(path, { recursive: true, force: true });
+  }
+}
 
 async function mergeFiles(directory: string, now: EpochMs): Promise<KeepingReport> {
   let files = 0;

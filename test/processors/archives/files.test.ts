@@ -1,4 +1,4 @@
-import { appendFile, readdir, readFile, utimes, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, readdir, readFile, utimes, writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type FileArchive, fileArchive } from "../../../processors/archives/files.ts";
@@ -23,7 +23,7 @@ import {
 import { archiveConformance, counted, countedIn, onceInOrder, row } from "../../conformance/archive.ts";
 import { temporaryDirectory } from "../../conformance/files.ts";
 import { type ManualClock, manualClock } from "../../kit/clock.ts";
-import { HOUR, NOON } from "../pipeline/lines.ts";
+import { DAY, HOUR, NOON } from "../pipeline/lines.ts";
 
 const stored = async (directory: string): Promise<ArchiveRow[]> => {
   const rows: ArchiveRow[] = [];
@@ -122,6 +122,18 @@ describe("a local archive", () => {
     expect(await archive.compact()).toEqual({ files: 1, rows: 3 });
     const [path = ""] = await parquetFiles(directory);
     expect((await decodeParquet(await readFile(path))).map(rowOf)).toEqual([row(1), row(2), row(3)]);
+  });
+
+  it("loses what a killed process left, a day later, and not what somebody works on", async () => {
+    for (const name of ["left", "worked-on"])
+      await mkdir(join(temporaryFolder(directory), name), { recursive: true });
+    await utimes(join(temporaryFolder(directory), "left"), NOON / 1000, NOON / 1000);
+    clock.advance(DAY);
+    await archive.compact();
+    expect(await readdir(temporaryFolder(directory))).toEqual(["left", "worked-on"]);
+    clock.advance(1);
+    await archive.compact();
+    expect(await readdir(temporaryFolder(directory))).toEqual(["worked-on"]);
   });
 
   it("loses the hours that a site keeps no longer, whole ones, and no other site's", async () => {
