@@ -136,3 +136,7 @@ export function partitionOf(at: EpochMs): { readonly dt: string; readonly hour: 
   const iso = new Date(at).toISOString();
   return { dt: iso.slice(0, 10), hour: iso.slice(11, 13) };
 }
+
+/** Folder of a site's rows in the bucket, escaped as the delivery stream's expression `@uri` does. */
+export const rowsOfSite = (site: string): string =>
+  `archive/site=${encodeURIComponent(site).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`)}/`;

@@ -1,10 +1,9 @@
 /** Deletes what the archive's bucket holds of hours that sites keep no longer. */
 import type { BucketObjects } from "../archives/objects.ts";
-import { partitionOf } from "../model/archive.ts";
+import { partitionOf, rowsOfSite } from "../model/archive.ts";
 import { type Clock, type EpochMs, HOUR_MS } from "../model/time.ts";
 import type { Store } from "../stores/store.ts";
 import { archiveNeededFrom } from "./expiry.ts";
-import { rowsOfSite } from "./rebuildfiles.ts";
 import { listSites } from "./sites.ts";
 
 export interface ArchiveExpiryDeps {

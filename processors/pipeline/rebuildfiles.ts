@@ -54,10 +54,6 @@ export const keysOfRun = (run: string) => {
   };
 };
 
-/** Folder of a site's rows, escaped as the delivery stream's expression `@uri` does. */
-export const rowsOfSite = (site: string): string =>
-  `archive/site=${encodeURIComponent(site).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`)}/`;
-
 export interface Order {
   readonly site: string;
   readonly from: LocalDate;

@@ -5,7 +5,7 @@
  */
 import type { ArchiveObjects } from "../archives/objects.ts";
 import { ClickstreamError } from "../errors.ts";
-import { type ArchiveRow, compareRows } from "../model/archive.ts";
+import { type ArchiveRow, compareRows, rowsOfSite } from "../model/archive.ts";
 import { Rollup } from "../model/rollup.ts";
 import { type Clock, DAY_MS, type EpochMs } from "../model/time.ts";
 import { addDays, dayStart, localDate } from "../model/zone.ts";
@@ -35,7 +35,6 @@ import {
   keysOfRun,
   type Plan,
   parseOrder,
-  rowsOfSite,
   type Windows,
 } from "./rebuildfiles.ts";
 import { copyItem, foldBase, hourOf, instantKey, partition } from "./rollups.ts";

@@ -8,8 +8,7 @@ import { partitionFolder, valuesOf } from "../../../processors/archives/layout.t
 import type { ArchiveObjects } from "../../../processors/archives/objects.ts";
 import { encodeParquet } from "../../../processors/archives/parquet.ts";
 import { fileRows } from "../../../processors/archives/rows.ts";
-import type { ArchiveRow } from "../../../processors/model/archive.ts";
-import { rowsOfSite } from "../../../processors/pipeline/rebuildfiles.ts";
+import { type ArchiveRow, rowsOfSite } from "../../../processors/model/archive.ts";
 import { counted, countedIn, row } from "../../conformance/archive.ts";
 import { type BucketDouble, bucketDouble } from "../../kit/objects.ts";
 import { NOON } from "../pipeline/lines.ts";

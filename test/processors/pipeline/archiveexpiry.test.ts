@@ -2,10 +2,9 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { bucketObjects } from "../../../processors/archives/bucket.ts";
 import type { BucketObjects } from "../../../processors/archives/objects.ts";
-import { partitionOf } from "../../../processors/model/archive.ts";
+import { partitionOf, rowsOfSite } from "../../../processors/model/archive.ts";
 import { deleteExpiredObjects } from "../../../processors/pipeline/archiveexpiry.ts";
 import { archiveFrom } from "../../../processors/pipeline/expiry.ts";
-import { rowsOfSite } from "../../../processors/pipeline/rebuildfiles.ts";
 import { keepSite, listSites, registerSites } from "../../../processors/pipeline/sites.ts";
 import { memoryStore } from "../../../processors/stores/memory.ts";
 import { manualClock } from "../../kit/clock.ts";
