@@ -40,6 +40,9 @@ const TIMEOUT_SECONDS = 24 * 3600;
 /** Sorters and folders at once: enough for months in minutes, and few of an account's thousand. */
 const MAX_CONCURRENCY = 20;
 
+/** More items than one execution may have, each an execution of its own. */
+const DISTRIBUTED = { Mode: "DISTRIBUTED", ExecutionType: "STANDARD" };
+
 /** `functionArn` is that of the function that does all steps. */
 export function rebuildWorkflow(functionArn: string): StateMachineDefinition {
   const task = (step: string, input: object, next: object): object => ({
@@ -78,7 +81,8 @@ export function rebuildWorkflow(functionArn: string): StateMachineDefinition {
   });
 
   return {
-    Comment: "Counts a site again from its archive, beside what is read; compares; and switches if asked",
+    Comment:
+      "Counts a site again from its archive, without what is to be erased, beside what is read; compares; and switches if asked",
     StartAt: "Begin",
     TimeoutSeconds: TIMEOUT_SECONDS,
     States: {
@@ -97,12 +101,7 @@ export function rebuildWorkflow(functionArn: string): StateMachineDefinition {
       "Let Firehose deliver": { Type: "Wait", Seconds: DELIVERY_SECONDS, Next: "Plan" },
       Plan: step("plan", {}, { ResultPath: "$.plan", Next: "Sort all" }),
       "Sort all": {
-        ...each(
-          "$.plan.portions",
-          { Mode: "DISTRIBUTED", ExecutionType: "STANDARD" },
-          "Sort",
-          item("sort", { "portion.$": "$.item" }),
-        ),
+        ...each("$.plan.portions", DISTRIBUTED, "Sort", item("sort", { "portion.$": "$.item" })),
         Label: "Sort",
         Next: "Fold all",
       },
@@ -129,10 +128,21 @@ export function rebuildWorkflow(functionArn: string): StateMachineDefinition {
               { Variable: "$.switch", IsPresent: true },
               { Variable: "$.switch", BooleanEquals: true },
             ],
-            Next: "Switch",
+            Next: "Are rows to be taken out?",
           },
         ],
         Default: "Keep what is",
+      },
+      "Are rows to be taken out?": {
+        Type: "Choice",
+        Choices: [{ Variable: "$.erase", IsPresent: true, Next: "Take all out" }],
+        Default: "Switch",
+      },
+      // First: whoever starts it again after a failure counts what is left, and nobody counts what is not there.
+      "Take all out": {
+        ...each("$.plan.portions", DISTRIBUTED, "Take out", item("takeOut", { "portion.$": "$.item" })),
+        Label: "TakeOut",
+        Next: "Switch",
       },
       Switch: step("end", { switch: true }, { Next: "Done" }),
       "Keep what is": step("end", { switch: false }, { Next: "Done" }),

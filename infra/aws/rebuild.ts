@@ -36,7 +36,8 @@ export class Rebuild extends Construct {
     });
     data.allowReadingAndWriting(this.handler);
     this.handler.allow(["s3:ListBucket"], bucket.bucketArn);
-    this.handler.allow(["s3:GetObject"], bucket.arnForObjects("archive/*"));
+    // Puts rows back without those that are to be erased.
+    this.handler.allow(["s3:GetObject", "s3:PutObject"], bucket.arnForObjects("archive/*"));
     this.handler.allow(["s3:GetObject", "s3:PutObject"], bucket.arnForObjects("rebuild/*"));
     // What is left of an execution holds pseudonyms, as the archive does.
     bucket.addLifecycleRule({ prefix: "rebuild/interim/", expiration: Duration.days(3) });
@@ -64,7 +65,7 @@ export class Rebuild extends Construct {
           retention: RetentionDays.ONE_MONTH,
           removalPolicy: RemovalPolicy.DESTROY,
         }),
-        // Inputs and answers name a site and days, and no visitor.
+        // Inputs and answers name a site and days, and of whom is to be erased a pseudonym whose rows are gone then.
         includeExecutionData: true,
         level: LogLevel.ALL,
       },

@@ -7,6 +7,7 @@ import { keyedHash, randomBytes, systemClock } from "../../processors/crypto.ts"
 import { ClickstreamError } from "../../processors/errors.ts";
 import type { EpochMs } from "../../processors/model/time.ts";
 import { dayStart } from "../../processors/model/zone.ts";
+import { type Erased, traceOf, withoutErased } from "../../processors/pipeline/erasure.ts";
 import {
   type RebuildDeps,
   type RebuildReport,
@@ -16,7 +17,6 @@ import {
 import { activeSites, listSites, type Site } from "../../processors/pipeline/sites.ts";
 import { Salts, storedId } from "../../processors/pipeline/visitor.ts";
 import type { Store } from "../../processors/stores/store.ts";
-import type { Erased } from "./erase.ts";
 import { makeRoomForYoung } from "./heap.ts";
 import { archiveFolder, openStore } from "./runtime.ts";
 
@@ -79,7 +79,7 @@ export function addRebuild(program: Command, log: (line: string) => void): void 
       await withData(flags.data, log, async (store, archive) => {
         const site = await siteOf(store, flags.site);
         const erased = await erasedBy(store, flags);
-        const { eraseRows, traceOf, withoutErased } = await import("./erase.ts");
+        const { eraseRows } = await import("./erase.ts");
         // Known before anything is gone: else hours that held nothing but it would seem older than the archive.
         const { archivedSince, hours } = await traceOf(archive, site, erased);
         if (hours.size === 0)

@@ -6,7 +6,7 @@ import { type RebuildStepDeps, RebuildSteps } from "../pipeline/rebuildsteps.ts"
 export type RebuildEvent = { readonly run: string } & (
   | { readonly step: "begin"; readonly input: unknown }
   | { readonly step: "arrived" | "plan" | "merge" }
-  | { readonly step: "sort"; readonly portion: number }
+  | { readonly step: "sort" | "takeOut"; readonly portion: number }
   | { readonly step: "fold"; readonly lot: number }
   | { readonly step: "put" | "compare"; readonly next: string }
   | { readonly step: "end"; readonly switch: boolean }
@@ -41,6 +41,8 @@ function answer(steps: RebuildSteps, event: RebuildEvent): Promise<unknown> {
       return steps.put(event.next);
     case "compare":
       return steps.compare(event.next);
+    case "takeOut":
+      return steps.takeOut(event.portion);
     case "end":
       return steps.end(event.switch);
     case "giveUp":

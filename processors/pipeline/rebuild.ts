@@ -94,15 +94,7 @@ export async function rebuild(
   const { hours, minutes } = folded;
   const earliest = Math.min(archivedSince ?? Number.POSITIVE_INFINITY, folded.earliest);
   const incomplete = new Set(folded.incomplete);
-  // Of what was counted before the archive began it tells nothing: nothing must not take the place of counts.
-  const begin = earliest === Number.POSITIVE_INFINITY ? earliest : hourOf(zone, earliest);
-  for await (const sk of keysOf(store, partition("hour", current))) {
-    const hour = Number(sk);
-    if (hour < begin) incomplete.add(hour);
-  }
-  for (const hour of await hoursOfTotals(store, site)) incomplete.add(hour);
-  // What came in the archive's first hour, but before it, is in no row either.
-  if (incomplete.size > 0 && [...incomplete].some((hour) => hour < begin)) incomplete.add(begin);
+  const begin = await addUntold(store, { current, site, zone, earliest }, incomplete);
   const isMadeAgain = (start: EpochMs): boolean =>
     start >= madeFrom && start < to && !incomplete.has(hourOf(zone, start)) && hourOf(zone, start) >= begin;
   const made: { readonly granularity: "minute" | "hour"; readonly start: EpochMs }[] = [];
@@ -152,6 +144,33 @@ export async function rebuild(
     incomplete: [...incomplete].filter((hour) => hour >= from && hour < to).sort((a, b) => a - b),
     isSwitched,
   };
+}
+
+/**
+ * Adds the hours of an edition that the archive does not tell all of, since it began later or the log that was imported
+ * is not in it: nothing must not take the place of counts. `earliest`: event time of its first row, infinite where there
+ * is none. Resolves with the start of its first hour.
+ */
+export async function addUntold(
+  store: Store,
+  {
+    current,
+    site,
+    zone,
+    earliest,
+  }: { readonly current: string; readonly site: string; readonly zone: string; readonly earliest: EpochMs },
+  incomplete: Set<EpochMs>,
+): Promise<EpochMs> {
+  const begin = earliest === Number.POSITIVE_INFINITY ? earliest : hourOf(zone, earliest);
+  for await (const sk of keysOf(store, partition("hour", current))) {
+    const hour = Number(sk);
+    if (hour >= begin) break;
+    incomplete.add(hour);
+  }
+  for (const hour of await hoursOfTotals(store, site)) incomplete.add(hour);
+  // What came in the archive's first hour, but before it, is in no row either.
+  if (incomplete.size > 0 && [...incomplete].some((hour) => hour < begin)) incomplete.add(begin);
+  return begin;
 }
 
 export const compactAll = async (store: Store, clock: Clock): Promise<void> => {

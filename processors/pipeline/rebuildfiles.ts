@@ -4,6 +4,7 @@ import type { EpochMs } from "../model/time.ts";
 import type { LocalDate } from "../model/zone.ts";
 import { ByteReader, ByteWriter } from "../sketches/bytes.ts";
 import type { LoggedShard } from "./commit.ts";
+import type { Erased, ErasureNotes } from "./erasure.ts";
 import type { Keep } from "./expiry.ts";
 
 /** What one execution was told, and found when it began: all later steps see the same. */
@@ -11,6 +12,8 @@ export interface Begun {
   readonly site: string;
   readonly zone: string;
   readonly keep?: Keep;
+  /** Whose rows are left out, and taken out of the archive if there is a switch. */
+  readonly erased?: Erased;
   /** Rows before this are archived no longer. */
   readonly archivedFrom: EpochMs;
   readonly from: EpochMs;
@@ -31,6 +34,21 @@ export interface Plan {
   readonly lots: number;
 }
 
+/** What was found of the rows of one portion while they were sorted. */
+export interface Sorted {
+  /** By shard, when the first of its rows was received. */
+  readonly since: Readonly<Record<string, EpochMs>>;
+  /** Event time of the earliest row; absent where there is none. */
+  readonly earliest?: EpochMs;
+}
+
+/** What goes of one lot of visitors, and how what stays of it changes. */
+export interface LotErasure extends ErasureNotes {
+  readonly rows: number;
+  /** That rows which go are of. */
+  readonly hours: readonly EpochMs[];
+}
+
 /** Windows as they were folded, encoded rollups by start. */
 export interface Windows {
   readonly rows: number;
@@ -46,7 +64,8 @@ export const keysOfRun = (run: string) => {
     begun: `${work}/begun.json`,
     plan: `${work}/plan.json`,
     rows: (lot: number): string => `${work}/rows/${lot}/`,
-    since: `${work}/since/`,
+    sorted: `${work}/sorted/`,
+    erasures: `${work}/erasures/`,
     windows: (lot: number): string => `${work}/windows/${lot}`,
     merged: `${work}/merged`,
     changes: `${work}/changes/`,
@@ -56,24 +75,41 @@ export const keysOfRun = (run: string) => {
 
 export interface Order {
   readonly site: string;
-  readonly from: LocalDate;
-  readonly to: LocalDate;
+  /** Default: all that the archive tells all of. */
+  readonly from?: LocalDate | undefined;
+  readonly to?: LocalDate | undefined;
+  readonly erased?: Erased | undefined;
 }
 
 /** What an execution was started with. Throws `bad_request`, which names the field. */
 export function parseOrder(input: unknown): Order {
-  const { site, from, to } = (input ?? {}) as Record<string, unknown>;
+  const { site, from, to, erase } = (input ?? {}) as Record<string, unknown>;
   if (typeof site !== "string" || site === "")
     throw new ClickstreamError("bad_request", "site: the id of a site");
-  const date = (field: string, value: unknown): LocalDate => {
-    const at = typeof value === "string" ? Date.parse(`${value}T00:00:00Z`) : Number.NaN;
-    if (Number.isNaN(at) || new Date(at).toISOString().slice(0, 10) !== value)
-      throw new ClickstreamError("bad_request", `${field}: a day such as 2026-11-01`);
-    return value as LocalDate;
-  };
-  const order = { site, from: date("from", from), to: date("to", to) };
-  if (order.from > order.to) throw new ClickstreamError("bad_request", "from: comes after to");
+  const order = { site, from: parseDate("from", from), to: parseDate("to", to), erased: parseErased(erase) };
+  if (order.from && order.to && order.from > order.to)
+    throw new ClickstreamError("bad_request", "from: comes after to");
   return order;
+}
+
+function parseDate(field: string, value: unknown): LocalDate | undefined {
+  if (value === undefined) return undefined;
+  const at = typeof value === "string" ? Date.parse(`${value}T00:00:00Z`) : Number.NaN;
+  if (Number.isNaN(at) || new Date(at).toISOString().slice(0, 10) !== value)
+    throw new ClickstreamError("bad_request", `${field}: a day such as 2026-11-01`);
+  return value as LocalDate;
+}
+
+function parseErased(value: unknown): Erased | undefined {
+  if (value === undefined) return undefined;
+  const { visitor, page, ...rest } = (value ?? {}) as Record<string, unknown>;
+  const isOne = (visitor === undefined) !== (page === undefined) && Object.keys(rest).length === 0;
+  if (isOne && typeof visitor === "string" && /^[0-9a-f]{16}$/.test(visitor)) return { visitor };
+  if (isOne && typeof page === "string" && page !== "") return { page };
+  throw new ClickstreamError(
+    "bad_request",
+    'erase: {"visitor": "the 16 hexadecimal digits of a row"} or {"page": "/a/path"}',
+  );
 }
 
 const VERSION = 1;

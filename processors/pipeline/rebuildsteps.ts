@@ -15,11 +15,12 @@ import { archiveStore } from "./archive.ts";
 import { committedTo, listShards } from "./commit.ts";
 import { markDerived } from "./derive.ts";
 import { giveUpEdition, readEdition, switchEdition } from "./editions.ts";
+import { Erasure } from "./erasure.ts";
 import { archiveFrom, isMinuteKept, minuteExpiry } from "./expiry.ts";
-import { hoursOfTotals } from "./import/totals.ts";
 import { noteRebuilt } from "./ledger.ts";
 import { inPortions } from "./portions.ts";
 import {
+  addUntold,
   beginRebuild,
   compactAll,
   compareWindow,
@@ -33,8 +34,10 @@ import {
   decodeWindows,
   encodeWindows,
   keysOfRun,
+  type LotErasure,
   type Plan,
   parseOrder,
+  type Sorted,
   type Windows,
 } from "./rebuildfiles.ts";
 import { copyItem, foldBase, hourOf, instantKey, partition } from "./rollups.ts";
@@ -64,6 +67,9 @@ export interface StoredReport extends Omit<RebuildReport, "incomplete"> {
   readonly from: EpochMs;
   readonly to: EpochMs;
   readonly incomplete: readonly EpochMs[];
+  /** Of an erasure: rows that were left out, and hours of theirs that stay as they were. */
+  readonly erased?: number;
+  readonly stillCounted?: readonly EpochMs[];
 }
 
 /** A million rows or less, as objects in memory some hundred megabytes. */
@@ -72,6 +78,8 @@ const PORTION_BYTES = 32 << 20;
 const MAX_PORTIONS = 500;
 const MAX_LOTS = 250;
 const AT_ONCE = 16;
+/** Of changes and hours, in an answer: what passes through the workflow is bounded. */
+const MAX_ANSWERED = 40;
 
 type Granularity = WindowChange["granularity"];
 interface Window {
@@ -94,7 +102,7 @@ export class RebuildSteps {
   /** Begins an edition. Throws `bad_request` or `not_found` for what cannot be done, both name the field or site. */
   async begin(input: unknown): Promise<void> {
     const { store, clock } = this.#deps;
-    const { site, from, to } = parseOrder(input);
+    const { site, from, to, erased } = parseOrder(input);
     if (await this.#json(this.#keys.begun)) return;
     const known = (await listSites(store)).find(({ id }) => id === site);
     if (!known) throw new ClickstreamError("not_found", `site "${site}" is not registered`);
@@ -106,10 +114,12 @@ export class RebuildSteps {
       site,
       zone,
       ...(keep ? { keep } : {}),
+      ...(erased ? { erased } : {}),
       archivedFrom,
       // As in `rebuild`: into the day after what is archived no longer, visits may have gone on.
-      from: Math.max(dayStart(zone, from), archivedFrom === 0 ? 0 : archivedFrom + DAY_MS),
-      to: dayStart(zone, addDays(to, 1)),
+      from: Math.max(from ? dayStart(zone, from) : 0, archivedFrom === 0 ? 0 : archivedFrom + DAY_MS),
+      // Clocks a minute ahead are taken at their word.
+      to: dayStart(zone, addDays(to ?? localDate(zone, now + DAY_MS), 1)),
       space,
       current: (await readEdition(store, site)).space,
       ends: Object.fromEntries(await endsOf(store, after)),
@@ -163,15 +173,16 @@ export class RebuildSteps {
   /** Divides the rows of a portion among the lots. */
   async sort(portion: number): Promise<void> {
     const { objects } = this.#deps;
-    const { site, ends, archivedFrom } = await this.#begun();
+    const begun = await this.#begun();
     const { portions, lots } = await this.#planned();
     const rowsOf: ArchiveRow[][] = Array.from({ length: lots }, () => []);
     const since: Record<string, EpochMs> = {};
+    let earliest = Number.POSITIVE_INFINITY;
     for (const key of portions[portion] ?? []) {
-      for (const row of await objects.readRows(key, site)) {
-        const end = ends[row.shard];
-        if (row.at < archivedFrom) continue;
-        if (row.site !== site || !end || compareSequences(row.sequence, end.to) > 0) continue;
+      for (const row of await objects.readRows(key, begun.site)) {
+        if (row.at < begun.archivedFrom || row.site !== begun.site) continue;
+        earliest = Math.min(earliest, row.at);
+        if (!isCounted(row, begun)) continue;
         rowsOf[lotOf(row, lots)]!.push(row);
         if (row.rejected === null)
           since[row.shard] = Math.min(since[row.shard] ?? row.received_at, row.received_at);
@@ -182,14 +193,19 @@ export class RebuildSteps {
       AT_ONCE,
       ({ rows, lot }) => objects.writeRows(`${this.#keys.rows(lot)}${portion}.parquet`, rows),
     );
-    await this.#write(`${this.#keys.since}${portion}.json`, since);
+    const sorted: Sorted = { since, ...(earliest === Number.POSITIVE_INFINITY ? {} : { earliest }) };
+    await this.#write(`${this.#keys.sorted}${portion}.json`, sorted);
   }
 
-  /** Folds the rows of a lot of visitors. */
+  /** Folds the rows of a lot of visitors, but for those that are to be erased. */
   async fold(lot: number): Promise<void> {
     const { objects } = this.#deps;
-    const { site, zone, keep, now, shards } = await this.#begun();
+    const { site, zone, keep, now, shards, erased } = await this.#begun();
     const known = { timeZone: zone, ...(keep ? { keep } : {}) };
+    const { since } = await this.#sorted();
+    const erasure = erased && new Erasure(erased);
+    const goneFrom = new Set<EpochMs>();
+    let gone = 0;
     const rows: ArchiveRow[] = [];
     for (const { key } of await objects.list(this.#keys.rows(lot)))
       for (const row of await objects.readRows(key, site)) rows.push(row);
@@ -199,36 +215,62 @@ export class RebuildSteps {
       shards,
       hourOf: (minute) => hourOf(zone, minute),
       hasMinutes: (minute) => isMinuteKept(known, minute, now),
-      since: await this.#since(),
+      since,
       ...windows,
     });
     rows.forEach((row, i) => {
-      if (i === 0 || compareRows(rows[i - 1]!, row) !== 0) fold.add(row);
+      if (i > 0 && compareRows(rows[i - 1]!, row) === 0) return;
+      const wanted = erasure ? erasure.next(row) : row;
+      if (wanted) fold.add(wanted);
+      else {
+        gone++;
+        goneFrom.add(hourOf(zone, row.at));
+      }
     });
     const incomplete = fold.finish();
+    if (erasure) {
+      const found: LotErasure = { ...erasure.notes, rows: gone, hours: [...goneFrom] };
+      await this.#write(`${this.#keys.erasures}${lot}.json`, found);
+    }
     await objects.put(this.#keys.windows(lot), encodeWindows({ ...windows, incomplete, rows: fold.rows }));
   }
 
-  /** By shard, when the first row of all lots was received. */
-  async #since(): Promise<Map<string, EpochMs>> {
+  /** What was found of the rows of all portions. */
+  async #sorted(): Promise<{ readonly since: ReadonlyMap<string, EpochMs>; readonly earliest: EpochMs }> {
     const since = new Map<string, EpochMs>();
-    await inPortions(await this.#deps.objects.list(this.#keys.since), AT_ONCE, async ({ key }) => {
-      for (const [shard, at] of Object.entries((await this.#json<Record<string, EpochMs>>(key)) ?? {}))
+    let earliest = Number.POSITIVE_INFINITY;
+    await this.#each<Sorted>(this.#keys.sorted, (sorted) => {
+      for (const [shard, at] of Object.entries(sorted.since))
         since.set(shard, Math.min(since.get(shard) ?? at, at));
+      earliest = Math.min(earliest, sorted.earliest ?? earliest);
     });
-    return since;
+    return { since, earliest };
+  }
+
+  /** What goes of all lots. */
+  async #erasures(): Promise<LotErasure> {
+    const all = { entries: [], fresh: [], hours: [], rows: 0 } as {
+      -readonly [Key in keyof LotErasure]: LotErasure[Key] extends readonly (infer One)[] ? One[] : number;
+    };
+    await this.#each<LotErasure>(this.#keys.erasures, ({ entries, fresh, hours, rows }) => {
+      for (const entry of entries) all.entries.push(entry);
+      for (const record of fresh) all.fresh.push(record);
+      for (const hour of hours) all.hours.push(hour);
+      all.rows += rows;
+    });
+    return all;
   }
 
   /** Adds up the lots, always in the same order. */
   async merge(): Promise<void> {
     const { objects, store } = this.#deps;
     const { lots } = await this.#planned();
-    const { site } = await this.#begun();
+    const begun = await this.#begun();
     const merged = {
       rows: 0,
       hours: new Map<EpochMs, Uint8Array>(),
       minutes: new Map<EpochMs, Uint8Array>(),
-      incomplete: await hoursOfTotals(store, site),
+      incomplete: new Set<EpochMs>(),
     };
     for (let lot = 0; lot < lots; lot++) {
       const { rows, hours, minutes, incomplete } = await this.#windows(this.#keys.windows(lot));
@@ -237,6 +279,7 @@ export class RebuildSteps {
       for (const [start, bytes] of minutes) addEncoded(merged.minutes, start, Rollup.decode(bytes));
       for (const hour of incomplete) merged.incomplete.add(hour);
     }
+    await addUntold(store, { ...begun, earliest: (await this.#sorted()).earliest }, merged.incomplete);
     await objects.put(this.#keys.merged, encodeWindows(merged));
   }
 
@@ -283,23 +326,55 @@ export class RebuildSteps {
     return progress;
   }
 
+  /**
+   * Takes the rows that are to be erased out of the objects of a portion. What the edition in hand does not count stays:
+   * it came later. An object that was deleted meanwhile is not made again.
+   */
+  async takeOut(portion: number): Promise<void> {
+    const { objects } = this.#deps;
+    const begun = await this.#begun();
+    const { site, erased } = begun;
+    if (!erased) throw new ClickstreamError("bad_request", "erase: nothing is to be taken out");
+    const { portions } = await this.#planned();
+    const erasure = new Erasure(erased, await this.#erasures());
+    for (const key of portions[portion] ?? []) {
+      const rows = await this.#archivedRows(key, site);
+      const left = rows.flatMap((row) => erasure.rewritten(row) ?? (isCounted(row, begun) ? [] : row));
+      if (left.length < rows.length || left.some((row, i) => row !== rows[i]))
+        await objects.writeRows(key, left);
+    }
+  }
+
+  /** None of an object that is there no longer. */
+  async #archivedRows(key: string, site: string): Promise<ArchiveRow[]> {
+    try {
+      return await this.#deps.objects.readRows(key, site);
+    } catch (error) {
+      if (error instanceof ClickstreamError && error.code === "not_found") return [];
+      throw error;
+    }
+  }
+
   /** Writes the report, and switches to what was made or gives it up. Throws `unavailable` if another rebuild took its place. */
   async end(isSwitch: boolean): Promise<Record<string, unknown>> {
-    const { store, clock, objects } = this.#deps;
-    const { site, from, to, space } = await this.#begun();
+    const { store, clock } = this.#deps;
+    const { site, from, to, space, erased } = await this.#begun();
     const { rows, incomplete } = await this.#windows(this.#keys.merged);
+    const gone = await this.#erasures();
     const changes: WindowChange[] = [];
     let windows = 0;
-    for (const { key } of await objects.list(this.#keys.changes)) {
-      const part = await this.#json<{ windows: number; changes: WindowChange[] }>(key);
-      windows += part?.windows ?? 0;
-      changes.push(...(part?.changes ?? []));
-    }
+    await this.#each<{ windows: number; changes: WindowChange[] }>(this.#keys.changes, (part) => {
+      windows += part.windows;
+      changes.push(...part.changes);
+    });
     changes.sort((a, b) => a.start - b.start || (a.granularity < b.granularity ? -1 : 1));
     const missing = [...incomplete].filter((hour) => hour >= from && hour < to).sort((a, b) => a - b);
+    const goneFrom = new Set(gone.hours);
+    const stillCounted = missing.filter((hour) => goneFrom.has(hour));
     const report: StoredReport = {
       ...{ site, from, to, rows, windows },
       ...{ changes, incomplete: missing, isSwitched: isSwitch },
+      ...(erased ? { erased: gone.rows, stillCounted } : {}),
     };
     if (isSwitch) {
       const minutes = changes.filter(({ granularity }) => granularity === "minute");
@@ -317,6 +392,8 @@ export class RebuildSteps {
     return {
       ...{ site, rows, windows, isSwitched: isSwitch },
       ...{ changes: changes.length, incomplete: missing.length, report: this.#keys.report },
+      firstChanges: changes.slice(0, MAX_ANSWERED),
+      ...(erased ? { erased: gone.rows, stillCounted: stillCounted.slice(0, MAX_ANSWERED) } : {}),
     };
   }
 
@@ -367,6 +444,16 @@ export class RebuildSteps {
     return found;
   }
 
+  /** What lies below a prefix, one after the other in the order of keys. */
+  async #each<T>(prefix: string, take: (value: T) => void): Promise<void> {
+    const values: (T | undefined)[] = [];
+    const keys = await this.#deps.objects.list(prefix);
+    await inPortions([...keys.entries()], AT_ONCE, async ([i, { key }]) => {
+      values[i] = await this.#json<T>(key);
+    });
+    for (const value of values) if (value !== undefined) take(value);
+  }
+
   async #json<T>(key: string): Promise<T | undefined> {
     const bytes = await this.#deps.objects.get(key);
     return bytes && (JSON.parse(new TextDecoder().decode(bytes)) as T);
@@ -375,6 +462,12 @@ export class RebuildSteps {
   async #write(key: string, value: unknown): Promise<void> {
     await this.#deps.objects.put(key, new TextEncoder().encode(JSON.stringify(value)));
   }
+}
+
+/** Whether the edition that is being made counts a row. */
+function isCounted({ site, shard, sequence }: ArchiveRow, begun: Begun): boolean {
+  const end = begun.ends[shard];
+  return site === begun.site && end !== undefined && compareSequences(sequence, end.to) <= 0;
 }
 
 /** The last digits of a pseudonym are as good as random. What belongs to no visitor needs no order. */

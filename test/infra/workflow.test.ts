@@ -2,17 +2,19 @@ import aslValidator from "asl-validator";
 import { StateMachine } from "aws-local-stepfunctions";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { rebuildWorkflow } from "../../infra/workflow.ts";
-import type { Archive } from "../../processors/archives/archive.ts";
+import type { Archive, ArchivedRows } from "../../processors/archives/archive.ts";
 import { archiveObjects } from "../../processors/archives/bucketrows.ts";
 import type { ArchiveObjects } from "../../processors/archives/objects.ts";
 import { keyedHash } from "../../processors/crypto.ts";
 import { ClickstreamError } from "../../processors/errors.ts";
 import { rebuildStep } from "../../processors/handlers/rebuildstep.ts";
-import { type ArchiveRow, partitionOf } from "../../processors/model/archive.ts";
+import { type ArchiveRow, compareRows, partitionOf } from "../../processors/model/archive.ts";
 import type { StreamLine } from "../../processors/model/streamfile.ts";
 import { ShardWorker } from "../../processors/pipeline/aggregate.ts";
 import { archiveStore } from "../../processors/pipeline/archive.ts";
 import { readEdition } from "../../processors/pipeline/editions.ts";
+import { type Erased, isErased, traceOf, withoutErased } from "../../processors/pipeline/erasure.ts";
+import { rebuild, type WindowChange } from "../../processors/pipeline/rebuild.ts";
 import { keysOfRun } from "../../processors/pipeline/rebuildfiles.ts";
 import type { StoredReport } from "../../processors/pipeline/rebuildsteps.ts";
 import { GRANULARITIES, partition, wholeRollup } from "../../processors/pipeline/rollups.ts";
@@ -113,8 +115,41 @@ async function currentOf({ store, site }: World): Promise<Map<string, string>> {
   return found;
 }
 
+async function pageviewsOf({ store, site }: World): Promise<number> {
+  const { space } = await readEdition(store, site);
+  let pageviews = 0;
+  for (const item of await store.list(partition("hour", space)))
+    pageviews += (await wholeRollup(store, "hour", space, item))?.totals.pageviews ?? 0;
+  return pageviews;
+}
+
+/** All rows in the bucket, object by object. */
+async function archivedOf({ site }: World): Promise<ArchiveRow[]> {
+  const found: ArchiveRow[] = [];
+  for (const { key } of await objects.list(`archive/site=${site}/`))
+    found.push(...(await objects.readRows(key, site)));
+  return found;
+}
+
+/** What one machine says would change. */
+async function changesWithout(
+  { clock, store, site, rows }: World,
+  erased: Erased,
+): Promise<readonly WindowChange[]> {
+  const sorted = rows.toSorted(compareRows);
+  const once = sorted.filter((row, i) => i === 0 || compareRows(sorted[i - 1]!, row) !== 0);
+  const archive: ArchivedRows = {
+    async *read() {
+      yield once;
+    },
+  };
+  const { archivedSince } = await traceOf(archive, { id: site, timeZone: "Asia/Kolkata" }, erased);
+  const order = { site, isTrial: true, archivedSince };
+  return (await rebuild({ store, clock, archive: withoutErased(archive, erased) }, order)).changes;
+}
+
 const TASKS = ["Begin", "Look whether all is archived", "Plan", "Sort", "Fold", "Merge", "Put", "Compare"];
-const ALL_TASKS = [...TASKS, "Switch", "Keep what is", "Give up"];
+const ALL_TASKS = [...TASKS, "Take out", "Switch", "Keep what is", "Give up"];
 const WAITS = ["Let the archive catch up", "Let Firehose deliver"];
 
 interface Run {
@@ -241,6 +276,69 @@ describe("the workflow of a rebuild", () => {
     expect(await currentOf(made)).toEqual(live);
   });
 
+  it("keeps hours of before the archive began, where no days are named", async () => {
+    const made = await world("younger.example");
+    const [first = 0] = made.rows.map(({ at }) => at).sort((a, b) => a - b);
+    await made.deliver(made.rows.filter(({ at }) => at >= first + 4 * HOUR));
+    const live = await currentOf(made);
+    const days = { from: undefined, to: undefined };
+    const answer = await execute(made, { run: "younger", input: { switch: true, ...days } });
+    expect(answer).toMatchObject({ isSwitched: true, incomplete: expect.any(Number) });
+    made.clock.advance(HOUR);
+    await compactAll(made.store, made.clock);
+    const rebuilt = await currentOf(made);
+    const early = [...live.keys()].filter((key) => Number(/ (\d+)$/.exec(key)?.[1]) < first + 4 * HOUR);
+    expect(early.length).toBeGreaterThan(50);
+    expect(early.filter((key) => live.get(key) !== rebuilt.get(key))).toEqual([]);
+  });
+
+  describe.each([
+    ["visitor", ({ visitor }: ArchiveRow) => ({ visitor: visitor! })],
+    ["page", ({ page }: ArchiveRow) => ({ page: page! })],
+  ] as const)("of an erased %s", (what, erasedIn) => {
+    it("only says what would change, unless a switch is asked for", async () => {
+      const made = await world(`trial-${what}.example`);
+      await made.deliver();
+      const [live, files] = [await currentOf(made), await archivedOf(made)];
+      const erase = erasedIn(made.rows.find(({ name }) => name === "pageview")!);
+      const answer = await execute(made, { run: `trial-${what}`, input: { erase } });
+      const report = await reportOf(`trial-${what}`);
+      expect(answer).toMatchObject({ isSwitched: false, changes: report.changes.length });
+      expect(report.changes).toEqual(await changesWithout(made, erase));
+      expect(report.changes.length).toBeGreaterThan(2);
+      expect(await currentOf(made)).toEqual(live);
+      expect(await archivedOf(made)).toEqual(files);
+    });
+
+    it("takes it out of every object, and counts what is left, even if a step fails at first", async () => {
+      const made = await world(`erase-${what}.example`);
+      await made.deliver();
+      const erase = erasedIn(made.rows.find(({ name }) => name === "pageview")!);
+      const expected = await changesWithout(made, erase);
+      const files = await archivedOf(made);
+      const after = (name: string, tries: number): void => {
+        if (name === "Take out" && tries === 0) throw failure("unavailable");
+      };
+      const answer = await execute(made, { run: `erase-${what}`, input: { erase, switch: true }, after });
+      const left = await archivedOf(made);
+      // Each row is there twice.
+      const erased = files.filter((row) => isErased(row, erase)).length / 2;
+      expect(erased).toBeGreaterThan(0);
+      expect(answer).toMatchObject({ isSwitched: true, erased, changes: expected.length, stillCounted: [] });
+      expect((answer as { firstChanges: unknown[] }).firstChanges).toEqual(expected.slice(0, 40));
+      expect(left).toHaveLength(files.length - 2 * erased);
+      expect(left.filter((row) => isErased(row, erase))).toEqual([]);
+      if ("page" in erase) expect(left.map((row) => row.visit_entry_page)).not.toContain(erase.page);
+      made.clock.advance(HOUR);
+      await compactAll(made.store, made.clock);
+      const views = left.filter(({ name }) => name === "pageview").length / 2;
+      expect(await pageviewsOf(made)).toBe(views);
+      // What the files hold now and what is counted are the same.
+      const again = await execute(made, { run: `again-${what}` });
+      expect(again).toMatchObject({ changes: 0 });
+    });
+  });
+
   it("waits until the archive's consumer has handed over what was counted", async () => {
     const made = await world("behind.example", false);
     let looks = 0;
@@ -269,7 +367,10 @@ describe("the workflow of a rebuild", () => {
   it.each([
     { field: "site", input: { site: "" } },
     { field: "from", input: { from: "2026-02-30" } },
-    { field: "to", input: { to: undefined } },
+    { field: "to", input: { to: "soon" } },
+    { field: "erase", input: { erase: { visitor: "ann@example.com" } } },
+    { field: "erase", input: { erase: {} } },
+    { field: "erase", input: { erase: { page: "/a", visitor: "00000000000000aa" } } },
     { field: "from", input: { from: "2026-04-01" } },
   ])("names the field $field of an order that it does not understand", async ({ field, input }) => {
     const deps = { store: memoryStore({ clock: manualClock(FROM) }), clock: manualClock(FROM), objects };

@@ -399,7 +399,8 @@ describe("the functions as they are deployed", () => {
     expect(may("aggregate", "dynamodb:Scan", table)).toBe(false);
     const [, rows] = bucketNamed("ArchiveRows");
     expect(may("rebuild", "s3:PutObject", `arn:aws:s3:::${rows}/rebuild/r-1/plan.json`)).toBe(true);
-    expect(may("rebuild", "s3:PutObject", `arn:aws:s3:::${rows}/archive/site=a/x.parquet`)).toBe(false);
+    expect(may("rebuild", "s3:PutObject", `arn:aws:s3:::${rows}/archive/site=a/x.parquet`)).toBe(true);
+    expect(may("rebuild", "s3:DeleteObject", `arn:aws:s3:::${rows}/archive/site=a/x.parquet`)).toBe(false);
     expect(may("expire", "s3:DeleteObject", `arn:aws:s3:::${rows}/rebuild/reports/r-1.json`)).toBe(false);
     expect(may("expire", "dynamodb:UpdateItem", table, "settings")).toBe(false);
     expect(may("canary", "dynamodb:GetItem", table)).toBe(false);

@@ -104,7 +104,11 @@ const JUSTIFIED: readonly (readonly [role: string, wildcard: RegExp, reason: str
   ["RivuletExpiryExpireRole", /^resource "\*" of xray:/, "X-Ray's write actions know no resources"],
   ["RivuletExpiryExpireRole", /Rows.*\/archive\/\*.* of s3:DeleteObject$/, "Firehose named the files"],
   ["RivuletRebuildStepsRole", /^resource "\*" of xray:/, "X-Ray's write actions know no resources"],
-  ["RivuletRebuildStepsRole", /Rows.*\/archive\/\*.* of s3:GetObject$/, "Firehose named the files"],
+  [
+    "RivuletRebuildStepsRole",
+    /Rows.*\/archive\/\*.* of s3:GetObject s3:PutObject$/,
+    "Firehose named the files",
+  ],
   [
     "RivuletRebuildStepsRole",
     /Rows.*\/rebuild\/\*.* of s3:GetObject s3:PutObject$/,

@@ -1,10 +1,11 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { type Erased, eraseRows, traceOf, withoutErased } from "../../../infra/local/erase.ts";
+import { eraseRows } from "../../../infra/local/erase.ts";
 import { fileArchive } from "../../../processors/archives/files.ts";
 import { parquetFiles } from "../../../processors/archives/parquetfiles.ts";
 import { fileRows } from "../../../processors/archives/rows.ts";
 import type { ArchiveRow } from "../../../processors/model/archive.ts";
+import { type Erased, traceOf, withoutErased } from "../../../processors/pipeline/erasure.ts";
 import { counted, countedIn, row } from "../../conformance/archive.ts";
 import { temporaryDirectory } from "../../conformance/files.ts";
 import { manualClock } from "../../kit/clock.ts";
@@ -14,9 +15,9 @@ const root = temporaryDirectory();
 const ANN = "00000000000000aa";
 const BEN = "00000000000000be";
 
-/** Ann enters at /people/ann and goes on; Ben is elsewhere; another site has a page of the same name. */
+/** Ann is new at /people/ann and goes on, each row from a record of its own; Ben is elsewhere; another site has a page of the same name. */
 const ROWS: ArchiveRow[] = [
-  row(1, { visitor: ANN, page: "/people/ann", visit_entry_page: "/people/ann" }),
+  row(1, { visitor: ANN, page: "/people/ann", visit_entry_page: "/people/ann", fresh: true }),
   row(2, { visitor: BEN, page: "/", visit_entry_page: "/" }),
   row(3, { visitor: ANN, page: "/a", visit_entry_page: "/people/ann", at: NOON + HOUR }),
   row(4, { visitor: ANN, page: "/b", visit_entry_page: "/people/ann", at: NOON + HOUR }),
@@ -37,9 +38,10 @@ async function archived(): Promise<string> {
   return directory;
 }
 
-const enteredAt = (one: ArchiveRow | undefined, page: string): ArchiveRow => ({
+const enteredAt = (one: ArchiveRow | undefined, page: string, fresh = false): ArchiveRow => ({
   ...one!,
   visit_entry_page: page,
+  fresh,
 });
 const [, ben, annAtA, annAtB, , reject] = ROWS;
 
@@ -49,11 +51,11 @@ describe.each<{ what: string; erased: Erased; gone: number; left: (ArchiveRow | 
     what: "a page",
     erased: { page: "/people/ann" },
     gone: 2,
-    left: [ben, enteredAt(annAtA, "/a"), enteredAt(annAtB, "/a"), reject],
+    left: [ben, enteredAt(annAtA, "/a", true), enteredAt(annAtB, "/a"), reject],
   },
   { what: "what is not there", erased: { page: "/nowhere" }, gone: 0, left: ROWS },
 ])("to take out $what", ({ erased, gone, left }) => {
-  it("leaves every other row, and visits that enter at their first page that stays", async () => {
+  it("leaves every other row, and visits that enter and visitors who are new with what stays first", async () => {
     const directory = await archived();
     expect(await countedIn(withoutErased(fileRows(directory), erased))).toEqual(left.map(counted));
     // To ask what would be left takes nothing out.
