@@ -246,7 +246,7 @@ const ROLES: readonly { readonly role: string; readonly may: string; readonly ac
     },
     {
       role: "RivuletRebuildStepsRole",
-      may: "read the archive, leave files beside it, and read and write items",
+      may: "read and replace the archive's objects, leave files beside them, and read and write items",
       actions: [
         "dynamodb:BatchGetItem",
         "dynamodb:BatchWriteItem",
@@ -254,7 +254,6 @@ const ROLES: readonly { readonly role: string; readonly may: string; readonly ac
         "dynamodb:GetItem",
         "dynamodb:Query",
         "dynamodb:UpdateItem",
-        "s3:GetObject",
         "s3:GetObject",
         "s3:ListBucket",
         "s3:PutObject",
