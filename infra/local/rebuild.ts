@@ -1,4 +1,4 @@
-/** The commands `rebuild` and `erase`, on the data of a running or a stopped server alike. Prints what changed, window by window. */
+/** The commands `rebuild` and `erase`, on the data of a running or a stopped server alike, or by a deployment's state machine. Prints what changed, window by window. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
@@ -14,6 +14,7 @@ import {
   rebuild,
   type WindowChange,
 } from "../../processors/pipeline/rebuild.ts";
+import type { RebuildAnswer } from "../../processors/pipeline/rebuildsteps.ts";
 import { activeSites, listSites, type Site } from "../../processors/pipeline/sites.ts";
 import { Salts, storedId } from "../../processors/pipeline/visitor.ts";
 import type { Store } from "../../processors/stores/store.ts";
@@ -25,6 +26,7 @@ interface RebuildFlags {
   readonly from?: string;
   readonly to?: string;
   readonly site?: string;
+  readonly stateMachine?: string;
   readonly dryRun: boolean;
 }
 interface EraseFlags {
@@ -33,6 +35,8 @@ interface EraseFlags {
   readonly visitor?: string;
   readonly visitorHash?: string;
   readonly page?: string;
+  readonly stateMachine?: string;
+  readonly store?: string;
   readonly dryRun: boolean;
 }
 
@@ -49,10 +53,16 @@ export function addRebuild(program: Command, log: (line: string) => void): void 
     .option("--to <date>", "last day", date)
     .option("--site <id>", "only this site (default: all)")
     .option("--data <directory>", "where the data are kept", "./data")
+    .addOption(onAws())
     .option("--dry-run", "only compare", false)
     .action(async (flags: RebuildFlags) => {
       if (flags.from !== undefined && flags.to !== undefined && flags.from > flags.to)
         throw new ClickstreamError("config", `--from ${flags.from} is after --to ${flags.to}`);
+      const { stateMachine, site: only } = flags;
+      if (stateMachine !== undefined) {
+        if (only === undefined) throw new ClickstreamError("config", "--state-machine: name one --site too");
+        return printAnswer(await runOnAws(stateMachine, { ...flags, site: only }));
+      }
       await withData(flags.data, log, async (store, archive) => {
         const wanted = await activeSites(store);
         const sites = flags.site === undefined ? wanted : [await siteOf(store, flags.site)];
@@ -74,16 +84,23 @@ export function addRebuild(program: Command, log: (line: string) => void): void 
       new Option("--page <path>", "a page instead, as /people/ann").conflicts(["visitor", "visitorHash"]),
     )
     .option("--data <directory>", "where the data are kept", "./data")
+    .addOption(onAws())
+    .addOption(
+      new Option("--store <dynamodb:table>", "with it and --visitor: whose salt makes the pseudonym"),
+    )
     .option("--dry-run", "only say what would change", false)
     .action(async (flags: EraseFlags) => {
+      if (flags.stateMachine !== undefined) {
+        const erase = await erasedOnAws(flags, log);
+        return printAnswer(await runOnAws(flags.stateMachine, { ...flags, erase }));
+      }
       await withData(flags.data, log, async (store, archive) => {
         const site = await siteOf(store, flags.site);
         const erased = await erasedBy(store, flags);
         const { eraseRows } = await import("./erase.ts");
         // Known before anything is gone: else hours that held nothing but it would seem older than the archive.
         const { archivedSince, hours } = await traceOf(archive, site, erased);
-        if (hours.size === 0)
-          console.log(`${site.id}: nothing of it is archived. Is it written as there? Paths begin with "/".`);
+        if (hours.size === 0) printNothing(site.id);
         const terms = { ...flags, archivedSince };
         let report: RebuildReport;
         if (flags.dryRun) {
@@ -95,11 +112,57 @@ export function addRebuild(program: Command, log: (line: string) => void): void 
           report = await rebuildSite(await inLots(flags.data, store, archive), site, terms);
         }
         print(site, report);
-        const left = report.incomplete.filter((hour) => hours.has(hour));
-        if (left.length > 0)
-          console.log(`  still counted in hours that stay as they were: ${left.map(hourText).join(", ")}`);
+        printStillCounted(report.incomplete.filter((hour) => hours.has(hour)));
       });
     });
+}
+
+const onAws = (): Option =>
+  new Option(
+    "--state-machine <arn>",
+    "on AWS instead: the deployment's output RebuildStateMachine",
+  ).conflicts("data");
+
+/** Has a deployment do it, and waits. */
+async function runOnAws(
+  stateMachine: string,
+  {
+    site,
+    from,
+    to,
+    erase,
+    dryRun,
+  }: {
+    readonly site: string;
+    readonly from?: string;
+    readonly to?: string;
+    readonly erase?: Erased;
+    readonly dryRun: boolean;
+  },
+): Promise<RebuildAnswer> {
+  const { runExecution } = await import("./execution.ts");
+  const order = { site, from, to, erase, switch: !dryRun };
+  return (await runExecution(stateMachine, order, (arn) =>
+    console.log(`started ${arn}: it takes 20 minutes and more, and goes on if this command is ended`),
+  )) as RebuildAnswer;
+}
+
+async function erasedOnAws(flags: EraseFlags, log: (line: string) => void): Promise<Erased> {
+  const { store: table, visitor } = flags;
+  if (visitor === undefined) return erasedBy(undefined, flags);
+  if (table === undefined)
+    throw new ClickstreamError(
+      "config",
+      "--visitor: name the deployment's --store dynamodb:TABLE too, whose salt makes the pseudonym; or give --visitor-hash",
+    );
+  const store = await openStore({ store: table, dataDirectory: "", log }, systemClock, {
+    mayCreateTable: false,
+  });
+  try {
+    return await erasedBy(store, flags);
+  } finally {
+    await store.close();
+  }
 }
 
 /** `YYYY-MM-DD`, a day that exists. */
@@ -147,14 +210,18 @@ async function siteOf(store: Store, id: string): Promise<Site> {
   return site;
 }
 
-async function erasedBy(store: Store, { site, visitor, visitorHash, page }: EraseFlags): Promise<Erased> {
+/** `store` is needed for a visitor's own id. */
+async function erasedBy(
+  store: Store | undefined,
+  { site, visitor, visitorHash, page }: EraseFlags,
+): Promise<Erased> {
   if (page !== undefined) return { page };
   if (visitorHash !== undefined) {
     if (!/^[0-9a-f]{16}$/.test(visitorHash))
       throw new ClickstreamError("config", `--visitor-hash ${visitorHash}: 16 hexadecimal digits`);
     return { visitor: visitorHash };
   }
-  if (visitor === undefined)
+  if (visitor === undefined || !store)
     throw new ClickstreamError("config", "name whom or what: --visitor, --visitor-hash or --page");
   const salts = new Salts({ store, clock: systemClock, randomBytes });
   await salts.load([]);
@@ -190,15 +257,50 @@ async function rebuildSite(
 const nextDay = (day: string): string =>
   new Date(Date.parse(`${day}T00:00:00Z`) + 86_400_000).toISOString().slice(0, 10);
 
-function print({ id }: Site, { rows, windows, changes, incomplete, isSwitched }: RebuildReport): void {
-  console.log(`${id}: ${rows} rows folded into ${windows} windows; ${changes.length} differ from before`);
-  for (const change of changes.slice(0, MAX_PRINTED)) console.log(`  ${describeChange(change)}`);
-  if (changes.length > MAX_PRINTED) console.log(`  and ${changes.length - MAX_PRINTED} more`);
-  if (incomplete.length > 0)
-    console.log(
-      `  ${incomplete.length} hours stay as they were: the archive began later than some of their visits`,
-    );
+/** What both kinds of rebuild say of themselves. */
+interface Printed extends Pick<RebuildReport, "rows" | "windows" | "isSwitched"> {
+  readonly changes: number;
+  /** The first of them. */
+  readonly firstChanges: readonly WindowChange[];
+  readonly incomplete: number;
+}
+
+const print = ({ id }: Pick<Site, "id">, report: RebuildReport): void =>
+  printCounts(id, {
+    ...report,
+    changes: report.changes.length,
+    firstChanges: report.changes.slice(0, MAX_PRINTED),
+    incomplete: report.incomplete.length,
+  });
+
+function printCounts(
+  site: string,
+  { rows, windows, changes, firstChanges, incomplete, isSwitched }: Printed,
+): void {
+  console.log(`${site}: ${rows} rows folded into ${windows} windows; ${changes} differ from before`);
+  for (const change of firstChanges) console.log(`  ${describeChange(change)}`);
+  if (changes > firstChanges.length) console.log(`  and ${changes - firstChanges.length} more`);
+  if (incomplete > 0)
+    console.log(`  ${incomplete} hours stay as they were: the archive began later than some of their visits`);
   console.log(isSwitched ? "  switched: every answer is made of the result now" : "  nothing was changed");
+}
+
+function printAnswer(answer: RebuildAnswer): void {
+  const { site, erased, stillCounted = [], isSwitched, report } = answer;
+  if (erased === 0) printNothing(site);
+  else if (erased !== undefined && isSwitched)
+    console.log(`${site}: ${erased} rows taken out of the archive`);
+  printCounts(site, answer);
+  printStillCounted(stillCounted);
+  console.log(`  all windows that differ: ${report} in the archive's bucket`);
+}
+
+const printNothing = (site: string): void =>
+  console.log(`${site}: nothing of it is archived. Is it written as there? Paths begin with "/".`);
+
+function printStillCounted(hours: readonly EpochMs[]): void {
+  if (hours.length > 0)
+    console.log(`  still counted in hours that stay as they were: ${hours.map(hourText).join(", ")}`);
 }
 
 const hourText = (at: EpochMs): string => `${new Date(at).toISOString().slice(0, 13)}Z`;

@@ -72,6 +72,17 @@ export interface StoredReport extends Omit<RebuildReport, "incomplete"> {
   readonly stillCounted?: readonly EpochMs[];
 }
 
+/** What the last step answers. */
+export interface RebuildAnswer
+  extends Pick<StoredReport, "site" | "rows" | "windows" | "isSwitched" | "erased" | "stillCounted"> {
+  readonly changes: number;
+  /** The first of them. */
+  readonly firstChanges: readonly WindowChange[];
+  readonly incomplete: number;
+  /** Key of the report that lists all. */
+  readonly report: string;
+}
+
 /** A million rows or less, as objects in memory some hundred megabytes. */
 const PORTION_BYTES = 32 << 20;
 /** The workflow passes their numbers on, and writes down a few events for each. */
@@ -356,7 +367,7 @@ export class RebuildSteps {
   }
 
   /** Writes the report, and switches to what was made or gives it up. Throws `unavailable` if another rebuild took its place. */
-  async end(isSwitch: boolean): Promise<Record<string, unknown>> {
+  async end(isSwitch: boolean): Promise<RebuildAnswer> {
     const { store, clock } = this.#deps;
     const { site, from, to, space, erased } = await this.#begun();
     const { rows, incomplete } = await this.#windows(this.#keys.merged);

@@ -1,6 +1,12 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { json } from "node:stream/consumers";
 import aslValidator from "asl-validator";
 import { StateMachine } from "aws-local-stepfunctions";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Command } from "commander";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { addRebuild } from "../../infra/local/rebuild.ts";
 import { rebuildWorkflow } from "../../infra/workflow.ts";
 import type { Archive, ArchivedRows } from "../../processors/archives/archive.ts";
 import { archiveObjects } from "../../processors/archives/bucketrows.ts";
@@ -121,6 +127,44 @@ async function pageviewsOf({ store, site }: World): Promise<number> {
   for (const item of await store.list(partition("hour", space)))
     pageviews += (await wholeRollup(store, "hour", space, item))?.totals.pageviews ?? 0;
   return pageviews;
+}
+
+/** Answers as Step Functions does, by its JSON protocol; executions are run by `run`. */
+async function stepFunctionsDouble(
+  run: (input: object, name: string) => Promise<unknown>,
+): Promise<{ readonly url: string; readonly arn: string } & AsyncDisposable> {
+  const arn = "arn:aws:states:eu-west-1:123456789012:stateMachine:Rebuild";
+  const ends = new Map<string, object>();
+  const answers: Record<string, (asked: Record<string, string>) => object> = {
+    StartExecution({ stateMachineArn = "", input = "" }) {
+      const executionArn = `${stateMachineArn.replace("stateMachine", "execution")}:run-${ends.size}`;
+      ends.set(executionArn, { status: "RUNNING" });
+      run(JSON.parse(input) as object, executionArn.split(":").at(-1)!).then(
+        (output) => ends.set(executionArn, { status: "SUCCEEDED", output: JSON.stringify(output) }),
+        ({ name, message }: Error) =>
+          ends.set(executionArn, {
+            ...{ status: "FAILED", error: name },
+            cause: JSON.stringify({ errorType: name, errorMessage: message, trace: [] }),
+          }),
+      );
+      return { executionArn, startDate: 0 };
+    },
+    DescribeExecution: ({ executionArn = "" }) => ({ executionArn, ...ends.get(executionArn) }),
+  };
+  const server = createServer(async (request, response) => {
+    const operation = String(request.headers["x-amz-target"]).split(".")[1]!;
+    response.setHeader("content-type", "application/x-amz-json-1.0");
+    response.end(JSON.stringify(answers[operation]!((await json(request)) as Record<string, string>)));
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  return {
+    arn,
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    async [Symbol.asyncDispose]() {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
 }
 
 /** All rows in the bucket, object by object. */
@@ -337,6 +381,46 @@ describe("the workflow of a rebuild", () => {
       const again = await execute(made, { run: `again-${what}` });
       expect(again).toMatchObject({ changes: 0 });
     });
+  });
+
+  it("is started by the command line, which waits for its end and says what it answers", async () => {
+    const made = await world("commanded.example", { events: 60 });
+    await made.deliver();
+    const { visitor } = made.rows.find(({ name }) => name === "pageview")!;
+    await using deployed = await stepFunctionsDouble((input, run) => execute(made, { run, input }));
+    const said: string[] = [];
+    const type = async (...words: string[]): Promise<string[]> => {
+      said.length = 0;
+      const program = new Command().exitOverride().configureOutput({ writeErr: () => {} });
+      addRebuild(program, () => {});
+      await program.parseAsync([...words, "--state-machine", deployed.arn], { from: "user" });
+      return [...said];
+    };
+    vi.spyOn(console, "log").mockImplementation((line: string) => void said.push(line));
+    vi.stubEnv("AWS_ENDPOINT_URL_SFN", deployed.url);
+    vi.stubEnv("AWS_ACCESS_KEY_ID", "key");
+    vi.stubEnv("AWS_SECRET_ACCESS_KEY", "secret");
+    try {
+      const trial = await type("rebuild", "--site", made.site, "--dry-run");
+      expect(trial[0]).toMatch(/^started arn:aws:states:.*:execution:/);
+      expect(trial[1]).toMatch(
+        /^commanded\.example: \d+ rows folded into \d+ windows; 0 differ from before$/,
+      );
+      expect(trial[2]).toBe("  nothing was changed");
+      const erased = await type("erase", "--site", made.site, "--visitor-hash", visitor!);
+      expect(erased[1]).toMatch(/^commanded\.example: [1-9]\d* rows taken out of the archive$/);
+      expect(erased.join("\n")).toMatch(/\n {2}minute .*visitors \d+ -> \d+.*\n {2}switched: /s);
+      expect((await archivedOf(made)).filter((row) => row.visitor === visitor)).toEqual([]);
+      expect(await type("erase", "--site", made.site, "--page", "/nowhere")).toContain(
+        'commanded.example: nothing of it is archived. Is it written as there? Paths begin with "/".',
+      );
+      await expect(type("rebuild", "--site", "typo.example")).rejects.toThrow(
+        /^the execution ended: FAILED, .*site "typo\.example" is not registered$/,
+      );
+    } finally {
+      vi.restoreAllMocks();
+      vi.unstubAllEnvs();
+    }
   });
 
   it("waits until the archive's consumer has handed over what was counted", async () => {
