@@ -140,7 +140,7 @@ async function runOnAws(
     readonly dryRun: boolean;
   },
 ): Promise<RebuildAnswer> {
-  const { runExecution } = await import("./execution.ts");
+  const { runExecution } = await import("../../processors/execution.ts");
   const order = { site, from, to, erase, switch: !dryRun };
   return (await runExecution(stateMachine, order, (arn) =>
     console.log(`started ${arn}: it takes 20 minutes and more, and goes on if this command is ended`),

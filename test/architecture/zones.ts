@@ -138,6 +138,12 @@ export const ZONES: readonly Zone[] = [
     packages: /^@aws-sdk\/client-lambda$/,
   },
   {
+    name: "Step Functions driver",
+    files: /^processors\/execution\.ts$/,
+    local: new RegExp(String.raw`^(processors/aws\.ts$|${INNER})`),
+    packages: /^(node:|@aws-sdk\/client-sfn$)/,
+  },
+  {
     name: "country driver",
     files: /^processors\/geo\//,
     local: new RegExp(`^(processors/geo/|${INNER})`),

@@ -1,8 +1,8 @@
-/** A rebuild on AWS as seen from here: starts the state machine of a deployment and waits for its end. Knows nothing of its steps. */
+/** Starts a state machine of AWS Step Functions and waits for its end. Knows nothing of its steps. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { DescribeExecutionCommand, SFNClient, StartExecutionCommand } from "@aws-sdk/client-sfn";
-import { awsError, httpHandler } from "../../processors/aws.ts";
-import { ClickstreamError } from "../../processors/errors.ts";
+import { awsError, httpHandler } from "./aws.ts";
+import { ClickstreamError } from "./errors.ts";
 
 /** Soon at first, because what cannot be done fails at once; then less and less often. */
 const LOOK_AFTER_MS = { first: 200, most: 5_000 };
@@ -11,7 +11,7 @@ const LOOK_AFTER_MS = { first: 200, most: 5_000 };
 const STATE_MACHINE = /^arn:aws[a-z-]*:states:([a-z0-9-]+):\d{12}:stateMachine:[\w-]+$/;
 
 /** Throws `config`, which names the flag. */
-export function regionOf(stateMachine: string): string {
+function regionOf(stateMachine: string): string {
   const region = STATE_MACHINE.exec(stateMachine)?.[1];
   if (region === undefined)
     throw new ClickstreamError(
