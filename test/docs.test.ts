@@ -1,11 +1,11 @@
 /** Holds the documents to the repository: links, anchors, paths, flags, reasons and examples are what they say. */
-import { execFileSync } from "node:child_process";
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join, normalize, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { REJECT_REASONS, VITALS } from "../processors/model/event.ts";
 import { DIMENSIONS, PLAIN_METRICS, TIME_DIMENSIONS } from "../processors/pipeline/query/request.ts";
+import { runHere } from "./kit/command.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const PAGES = globSync(["*.md", "docs/**/*.md"], { cwd: ROOT }).sort();
@@ -107,11 +107,9 @@ it("numbers decision records without gaps, and gives each the same parts", () =>
 });
 
 /** Options of a command, by its own help: `--name <value>`. */
-function flagsOf(command: string): string[] {
-  const help = execFileSync(process.execPath, [join(ROOT, "infra/local/cli.ts"), command, "--help"], {
-    encoding: "utf8",
-  });
-  return [...help.matchAll(/^ {2}(--\S+(?: <[^>]+>)?)/gm)].map(([, flag = ""]) => flag).sort();
+async function flagsOf(command: string): Promise<string[]> {
+  const { output } = await runHere([command, "--help"]);
+  return [...output.matchAll(/^ {2}(--\S+(?: <[^>]+>)?)/gm)].map(([, flag = ""]) => flag).sort();
 }
 
 it.each([
@@ -119,8 +117,8 @@ it.each([
   { page: "README.md", header: "| flag | default | meaning |", command: "demo" },
   { page: "docs/README.ko.md", header: "| 옵션 | 기본값 | 뜻 |", command: "start" },
   { page: "docs/replay.md", header: "| flag | default | meaning |", command: "replay" },
-])("$page lists the flags of `rivulet $command`", ({ page, header, command }) => {
-  expect(codes(firstCells(read(page), header)).sort()).toEqual(flagsOf(command));
+])("$page lists the flags of `rivulet $command`", async ({ page, header, command }) => {
+  expect(codes(firstCells(read(page), header)).sort()).toEqual(await flagsOf(command));
 });
 
 it("lists exactly the reasons for refusal that there are", () => {

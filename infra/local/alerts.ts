@@ -13,6 +13,7 @@ import {
   ruleOf,
 } from "../../processors/pipeline/alerts/rules.ts";
 import { checkCounted, type DataFlags, type Open, printList, withData } from "./data.ts";
+import type { Terminal } from "./terminal.ts";
 
 interface SiteFlags extends DataFlags {
   readonly site: string;
@@ -31,7 +32,7 @@ const amount = (text: string): number => {
   return value;
 };
 
-export function addAlerts(program: Command, open: Open): void {
+export function addAlerts(program: Command, terminal: Terminal, open: Open): void {
   const commands = program
     .command("alerts")
     .description("add, list and remove what a site's owner wants to be told of");
@@ -65,9 +66,9 @@ export function addAlerts(program: Command, open: Open): void {
         await addRule(store, made);
         return made;
       });
-      console.log(describeRule(rule));
+      terminal.print(describeRule(rule));
       if (!rule.webhook && !flags.store)
-        console.error("without --webhook it is posted nowhere: the dashboard shows it while it goes on");
+        terminal.warn("without --webhook it is posted nowhere: the dashboard shows it while it goes on");
     });
 
   withSite("list")
@@ -77,7 +78,7 @@ export function addAlerts(program: Command, open: Open): void {
         await checkCounted(store, site);
         return listRules(store, site);
       });
-      printList(rules.map(describeRule), `site "${site}" has no rule`);
+      printList(terminal, rules.map(describeRule), `site "${site}" has no rule`);
     });
 
   withSite("rm <id>")
@@ -85,7 +86,7 @@ export function addAlerts(program: Command, open: Open): void {
     .action(async (id: string, { site, ...flags }: SiteFlags) => {
       if (!(await open(flags, false, (store) => removeRule(store, site, id))))
         throw new ClickstreamError("config", `site "${site}" has no rule ${id}`);
-      console.log(`rule ${id} is gone`);
+      terminal.print(`rule ${id} is gone`);
     });
 
   withSite("test <id>")
@@ -113,7 +114,7 @@ export function addAlerts(program: Command, open: Open): void {
         },
         { webhook: rule.webhook },
       );
-      console.log(`it was taken at ${new URL(rule.webhook).host}`);
+      terminal.print(`it was taken at ${new URL(rule.webhook).host}`);
     });
 }
 

@@ -1,5 +1,5 @@
 /** The commands that are no server: replay, redrive, import, rebuild, what manage.ts adds, and the rest. */
-import type { Command } from "commander";
+import { type Command, CommanderError } from "commander";
 import { addCost } from "./cost/command.ts";
 import { speed } from "./flags.ts";
 import { addImport } from "./importcommand.ts";
@@ -10,10 +10,12 @@ import { replayFile } from "./replay.ts";
 import { openKinesis } from "./runtime.ts";
 import { addSimulate } from "./simulate/command.ts";
 import { addSnippet } from "./snippet.ts";
+import type { Terminal } from "./terminal.ts";
 import { addTrace } from "./trace.ts";
 
-/** Adds them all to `program`. `log` takes a line for the operator. */
-export function addCommands(program: Command, log: (line: string) => void): void {
+/** Adds them all to `program`. */
+export function addCommands(program: Command, terminal: Terminal): void {
+  const { print, log } = terminal;
   program
     .command("replay <file>")
     .description("send a recorded stream (NDJSON, one envelope a line) to a running server")
@@ -21,10 +23,10 @@ export function addCommands(program: Command, log: (line: string) => void): void
     .option("--url <url>", "the server", "http://127.0.0.1:8080")
     .action(async (file: string, flags: { speed: number; url: string }) => {
       const summary = await replayFile(file, { ...flags, log });
-      console.log(
+      print(
         `${summary.sent} batches sent, ${summary.refused} refused by the server, ${summary.skipped} lines skipped`,
       );
-      if (summary.skipped > 0 || summary.refused > 0) process.exitCode = 1;
+      if (summary.skipped > 0 || summary.refused > 0) throw new CommanderError(1, "rivulet.partly", "");
     });
 
   program
@@ -37,7 +39,7 @@ export function addCommands(program: Command, log: (line: string) => void): void
       const stream = await openKinesis(flags.stream);
       try {
         const { files, records } = await redrive(payloads, { stream, log });
-        console.log(
+        print(
           `${records} records of ${files} batches put into the stream; delete the objects once they are counted`,
         );
       } finally {
@@ -45,11 +47,11 @@ export function addCommands(program: Command, log: (line: string) => void): void
       }
     });
 
-  addImport(program, log);
-  addManagement(program, log);
-  addSnippet(program);
-  addRebuild(program, log);
-  addCost(program);
-  addSimulate(program);
-  addTrace(program);
+  addImport(program, terminal);
+  addManagement(program, terminal);
+  addSnippet(program, terminal);
+  addRebuild(program, terminal);
+  addCost(program, terminal);
+  addSimulate(program, terminal);
+  addTrace(program, terminal);
 }

@@ -7,6 +7,7 @@ import { ClickstreamError } from "../../processors/errors.ts";
 import { activeSites } from "../../processors/pipeline/sites.ts";
 import type { Store } from "../../processors/stores/store.ts";
 import { openDirectory, openStore } from "./runtime.ts";
+import type { Output } from "./terminal.ts";
 
 export interface DataFlags {
   readonly data: string;
@@ -43,9 +44,9 @@ export async function checkCounted(store: Store, site: string): Promise<void> {
 }
 
 /** What a command prints of a list: its lines, or on the other output that there are none, so that scripts read nothing. */
-export function printList(lines: readonly string[], none: string): void {
-  for (const line of lines) console.log(line);
-  if (lines.length === 0) console.error(none);
+export function printList({ print, warn }: Output, lines: readonly string[], none: string): void {
+  for (const line of lines) print(line);
+  if (lines.length === 0) warn(none);
 }
 
 /** The flags by which another command finds the same data, as they follow its own; none where they are the default. */

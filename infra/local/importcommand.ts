@@ -14,6 +14,7 @@ import { fileSlice } from "./importfile.ts";
 import type { ImportedTable } from "./importtotals.ts";
 import { patientStore } from "./patient.ts";
 import { openDirectory, openStore } from "./runtime.ts";
+import type { Terminal } from "./terminal.ts";
 
 interface ImportFlags {
   readonly site: SiteSetting & { readonly isZoned: boolean };
@@ -27,7 +28,7 @@ interface ImportFlags {
   readonly store?: string;
 }
 
-export function addImport(program: Command, log: (line: string) => void): void {
+export function addImport(program: Command, { print, log }: Terminal): void {
   program
     .command("import <file>")
     .description(
@@ -64,7 +65,7 @@ export function addImport(program: Command, log: (line: string) => void): void {
         log,
       });
       if (tables) {
-        console.log(totalsSummary(file, flags.site.id, tables));
+        print(totalsSummary(file, flags.site.id, tables));
         return;
       }
       const progress = showProgress();
@@ -87,7 +88,7 @@ export function addImport(program: Command, log: (line: string) => void): void {
           onProgress: ({ counts }) => progress.counted(counts.events),
         });
         progress.stop();
-        console.log(summaryOf(file, flags.site.id, result, (performance.now() - startedAt) / 1_000));
+        print(summaryOf(file, flags.site.id, result, (performance.now() - startedAt) / 1_000));
       } finally {
         progress.stop();
       }

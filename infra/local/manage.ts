@@ -15,6 +15,7 @@ import { addAlerts } from "./alerts.ts";
 import { checkCounted, type DataFlags, dataFlags, type Open, opener, printList, withData } from "./data.ts";
 import { days, keptDays, site } from "./flags.ts";
 import { shareUrl } from "./shareurl.ts";
+import type { Terminal } from "./terminal.ts";
 
 interface GrantFlags extends DataFlags {
   readonly site: string;
@@ -23,17 +24,17 @@ interface GrantFlags extends DataFlags {
 }
 
 /** Adds `sites`, `keys`, `share` and `alerts` to the program. A running server notices changes within five seconds. */
-export function addManagement(program: Command, log: (line: string) => void): void {
-  const open = opener(log);
-  addSites(program, open);
-  addGrants(program, open, "key");
-  addGrants(program, open, "share");
-  addAlerts(program, open);
+export function addManagement(program: Command, terminal: Terminal): void {
+  const open = opener(terminal.log);
+  addSites(program, terminal, open);
+  addGrants(program, terminal, open, "key");
+  addGrants(program, terminal, open, "share");
+  addAlerts(program, terminal, open);
 }
 
 // --- sites --------------------------------------------------------------------------------------------------------
 
-function addSites(program: Command, open: Open): void {
+function addSites(program: Command, terminal: Terminal, open: Open): void {
   const commands = program.command("sites").description("add, list and remove the sites that are counted");
   withKeep(withData(commands.command("add <id[@timezone]>")))
     .description("count a site; a running server begins within 5 seconds")
@@ -49,7 +50,7 @@ function addSites(program: Command, open: Open): void {
         if (isKeepAsked(flags)) await keepSite(store, systemClock, setting.id, keepOf(flags));
         return setting;
       });
-      console.log(`${wanted.id} is counted, with days of ${wanted.timeZone}`);
+      terminal.print(`${wanted.id} is counted, with days of ${wanted.timeZone}`);
     });
   withKeep(withData(commands.command("set <id>")))
     .description(
@@ -63,7 +64,7 @@ function addSites(program: Command, open: Open): void {
         );
       const changed = await open(flags, false, (store) => keepSite(store, systemClock, id, keepOf(flags)));
       if (!changed) throw new ClickstreamError("config", `site "${id}" is not registered`);
-      console.log(
+      terminal.print(
         `${id} keeps ${describeKeep(changed) || "hours and archive for ever"}; what is older is not shown from now on and deleted from an hour on`,
       );
     });
@@ -74,6 +75,7 @@ function addSites(program: Command, open: Open): void {
     .action(async (flags: DataFlags) => {
       const found = await open(flags, false, activeSites);
       printList(
+        terminal,
         found.map((site) =>
           [site.id, site.timeZone, describeKeep(site)].filter((part) => part !== "").join("\t"),
         ),
@@ -85,7 +87,7 @@ function addSites(program: Command, open: Open): void {
     .action(async (id: string, flags: DataFlags) => {
       const removed = await open(flags, false, (store) => removeSite(store, systemClock, id));
       if (!removed) throw new ClickstreamError("config", `site "${id}" is not registered`);
-      console.log(
+      terminal.print(
         `${id} is not counted any more: its events are refused as unknown_site. What was counted is kept; "rivulet sites add" brings it back.`,
       );
     });
@@ -122,7 +124,7 @@ const WORDS = {
   share: { command: "share", one: "share link", many: "links by which people see one site's dashboard" },
 } as const;
 
-function addGrants(program: Command, open: Open, kind: keyof typeof WORDS): void {
+function addGrants(program: Command, terminal: Terminal, open: Open, kind: keyof typeof WORDS): void {
   const { command, one, many } = WORDS[kind];
   const commands = program.command(command).description(`add, list and remove ${many}`);
   const withSite = (name: string): Command =>
@@ -150,8 +152,8 @@ function addGrants(program: Command, open: Open, kind: keyof typeof WORDS): void
         },
       );
     });
-    console.log(kind === "key" ? token : shareUrl(flags.url ?? "", grant.site, token));
-    console.error(
+    terminal.print(kind === "key" ? token : shareUrl(flags.url ?? "", grant.site, token));
+    terminal.warn(
       `${one} ${describe(grant)}. It is kept as a hash only, so copy it now; "rivulet ${command} rm ${grant.id} --site ${grant.site}${dataFlags(flags)}" takes it back.`,
     );
   });
@@ -164,6 +166,7 @@ function addGrants(program: Command, open: Open, kind: keyof typeof WORDS): void
         return listGrants({ store, clock: systemClock }, flags.site);
       });
       printList(
+        terminal,
         grants.filter((grant) => grant.kind === kind).map(describe),
         `site "${flags.site}" has no ${one}`,
       );
@@ -174,7 +177,7 @@ function addGrants(program: Command, open: Open, kind: keyof typeof WORDS): void
     .action(async (id: string, flags: GrantFlags) => {
       const removed = await open(flags, false, (store) => removeGrant(store, { id, kind, site: flags.site }));
       if (!removed) throw new ClickstreamError("config", `site "${flags.site}" has no ${one} ${id}`);
-      console.log(`${one} ${id} works no more`);
+      terminal.print(`${one} ${id} works no more`);
     });
 }
 

@@ -20,6 +20,7 @@ import { Salts, storedId } from "../../processors/pipeline/visitor.ts";
 import type { Store } from "../../processors/stores/store.ts";
 import { makeRoomForYoung } from "./heap.ts";
 import { archiveFolder, openStore } from "./runtime.ts";
+import type { Terminal } from "./terminal.ts";
 
 interface RebuildFlags {
   readonly data: string;
@@ -43,7 +44,8 @@ interface EraseFlags {
 /** Windows printed one by one; the rest is a number. */
 const MAX_PRINTED = 40;
 
-export function addRebuild(program: Command, log: (line: string) => void): void {
+export function addRebuild(program: Command, { print, log }: Terminal): void {
+  const say = (lines: readonly string[]): void => print(lines.join("\n"));
   program
     .command("rebuild")
     .description(
@@ -61,13 +63,13 @@ export function addRebuild(program: Command, log: (line: string) => void): void 
       const { stateMachine, site: only } = flags;
       if (stateMachine !== undefined) {
         if (only === undefined) throw new ClickstreamError("config", "--state-machine: name one --site too");
-        return printAnswer(await runOnAws(stateMachine, { ...flags, site: only }));
+        return say(answerLines(await runOnAws(stateMachine, { ...flags, site: only }, print)));
       }
       await withData(flags.data, log, async (store, archive) => {
         const wanted = await activeSites(store);
         const sites = flags.site === undefined ? wanted : [await siteOf(store, flags.site)];
         for (const site of sites) {
-          print(site, await rebuildSite(await inLots(flags.data, store, archive), site, flags));
+          say(reportLines(site, await rebuildSite(await inLots(flags.data, store, archive), site, flags)));
         }
       });
     });
@@ -92,7 +94,7 @@ export function addRebuild(program: Command, log: (line: string) => void): void 
     .action(async (flags: EraseFlags) => {
       if (flags.stateMachine !== undefined) {
         const erase = await erasedOnAws(flags, log);
-        return printAnswer(await runOnAws(flags.stateMachine, { ...flags, erase }));
+        return say(answerLines(await runOnAws(flags.stateMachine, { ...flags, erase }, print)));
       }
       await withData(flags.data, log, async (store, archive) => {
         const site = await siteOf(store, flags.site);
@@ -100,19 +102,19 @@ export function addRebuild(program: Command, log: (line: string) => void): void 
         const { eraseRows } = await import("./erase.ts");
         // Known before anything is gone: else hours that held nothing but it would seem older than the archive.
         const { archivedSince, hours } = await traceOf(archive, site, erased);
-        if (hours.size === 0) printNothing(site.id);
+        if (hours.size === 0) print(nothingLine(site.id));
         const terms = { ...flags, archivedSince };
         let report: RebuildReport;
         if (flags.dryRun) {
           report = await rebuildSite({ store, archive: withoutErased(archive, erased) }, site, terms);
         } else {
           const gone = await eraseRows(archiveFolder(flags.data), site.id, erased);
-          console.log(`${site.id}: ${gone} rows taken out of the archive`);
+          print(`${site.id}: ${gone} rows taken out of the archive`);
           // Also where none were: whoever ran it before may have died in between.
           report = await rebuildSite(await inLots(flags.data, store, archive), site, terms);
         }
-        print(site, report);
-        printStillCounted(report.incomplete.filter((hour) => hours.has(hour)));
+        const left = report.incomplete.filter((hour) => hours.has(hour));
+        say([...reportLines(site, report), ...stillCountedLines(left)]);
       });
     });
 }
@@ -139,11 +141,12 @@ async function runOnAws(
     readonly erase?: Erased;
     readonly dryRun: boolean;
   },
+  print: Terminal["print"],
 ): Promise<RebuildAnswer> {
   const { runExecution } = await import("../../processors/execution.ts");
   const order = { site, from, to, erase, switch: !dryRun };
   return (await runExecution(stateMachine, order, (arn) =>
-    console.log(`started ${arn}: it takes 20 minutes and more, and goes on if this command is ended`),
+    print(`started ${arn}: it takes 20 minutes and more, and goes on if this command is ended`),
   )) as RebuildAnswer;
 }
 
@@ -265,43 +268,46 @@ interface Printed extends Pick<RebuildReport, "rows" | "windows" | "isSwitched">
   readonly incomplete: number;
 }
 
-const print = ({ id }: Pick<Site, "id">, report: RebuildReport): void =>
-  printCounts(id, {
+const reportLines = ({ id }: Pick<Site, "id">, report: RebuildReport): string[] =>
+  countLines(id, {
     ...report,
     changes: report.changes.length,
     firstChanges: report.changes.slice(0, MAX_PRINTED),
     incomplete: report.incomplete.length,
   });
 
-function printCounts(
+const countLines = (
   site: string,
   { rows, windows, changes, firstChanges, incomplete, isSwitched }: Printed,
-): void {
-  console.log(`${site}: ${rows} rows folded into ${windows} windows; ${changes} differ from before`);
-  for (const change of firstChanges) console.log(`  ${describeChange(change)}`);
-  if (changes > firstChanges.length) console.log(`  and ${changes - firstChanges.length} more`);
-  if (incomplete > 0)
-    console.log(`  ${incomplete} hours stay as they were: the archive began later than some of their visits`);
-  console.log(isSwitched ? "  switched: every answer is made of the result now" : "  nothing was changed");
-}
+): string[] => [
+  `${site}: ${rows} rows folded into ${windows} windows; ${changes} differ from before`,
+  ...firstChanges.map((change) => `  ${describeChange(change)}`),
+  ...(changes > firstChanges.length ? [`  and ${changes - firstChanges.length} more`] : []),
+  ...(incomplete > 0
+    ? [`  ${incomplete} hours stay as they were: the archive began later than some of their visits`]
+    : []),
+  isSwitched ? "  switched: every answer is made of the result now" : "  nothing was changed",
+];
 
-function printAnswer(answer: RebuildAnswer): void {
+function answerLines(answer: RebuildAnswer): string[] {
   const { site, erased, stillCounted = [], isSwitched, report } = answer;
-  if (erased === 0) printNothing(site);
-  else if (erased !== undefined && isSwitched)
-    console.log(`${site}: ${erased} rows taken out of the archive`);
-  printCounts(site, answer);
-  printStillCounted(stillCounted);
-  console.log(`  all windows that differ: ${report} in the archive's bucket`);
+  const isTakenOut = erased !== undefined && erased > 0 && isSwitched;
+  return [
+    ...(erased === 0 ? [nothingLine(site)] : []),
+    ...(isTakenOut ? [`${site}: ${erased} rows taken out of the archive`] : []),
+    ...countLines(site, answer),
+    ...stillCountedLines(stillCounted),
+    `  all windows that differ: ${report} in the archive's bucket`,
+  ];
 }
 
-const printNothing = (site: string): void =>
-  console.log(`${site}: nothing of it is archived. Is it written as there? Paths begin with "/".`);
+const nothingLine = (site: string): string =>
+  `${site}: nothing of it is archived. Is it written as there? Paths begin with "/".`;
 
-function printStillCounted(hours: readonly EpochMs[]): void {
-  if (hours.length > 0)
-    console.log(`  still counted in hours that stay as they were: ${hours.map(hourText).join(", ")}`);
-}
+const stillCountedLines = (hours: readonly EpochMs[]): string[] =>
+  hours.length === 0
+    ? []
+    : [`  still counted in hours that stay as they were: ${hours.map(hourText).join(", ")}`];
 
 const hourText = (at: EpochMs): string => `${new Date(at).toISOString().slice(0, 13)}Z`;
 

@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { offerCollector } from "../../collector/build.ts";
 import { checkSiteId } from "../../processors/pipeline/sites.ts";
 import { ownPath, serverUrl } from "./flags.ts";
+import type { Output } from "./terminal.ts";
 
 export interface SnippetOptions {
   readonly site: string;
@@ -50,7 +51,7 @@ export async function snippets({
 const escaped = (text: string): string => text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
 
 /** Adds `snippet` to the program. */
-export function addSnippet(program: Command): void {
+export function addSnippet(program: Command, { print }: Output): void {
   program
     .command("snippet")
     .description("print what to paste into a site's pages")
@@ -60,11 +61,11 @@ export function addSnippet(program: Command): void {
     .option("--ingest-path <path>", "as given to start", ownPath)
     .action(async ({ url, ...flags }: SnippetOptions) => {
       const { tag, pinned, policy, pixel } = await snippets({ ...flags, url: url.replace(/\/+$/, "") });
-      console.log(`Inside <head> of every page:\n\n  ${tag}\n`);
-      console.log(
+      print(`Inside <head> of every page:\n\n  ${tag}\n`);
+      print(
         `Or pinned to this version, so that the browser runs no other; paste anew after an upgrade:\n\n  ${pinned}\n`,
       );
-      console.log(`If your pages have a Content-Security-Policy, it needs:\n\n  ${policy}\n`);
-      console.log(`For browsers without scripts, inside <body>:\n\n  ${pixel}`);
+      print(`If your pages have a Content-Security-Policy, it needs:\n\n  ${policy}\n`);
+      print(`For browsers without scripts, inside <body>:\n\n  ${pixel}`);
     });
 }

@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { ClickstreamError } from "../../processors/errors.ts";
 import { parseTraceHeader } from "../../processors/model/trace.ts";
 import { serverUrl } from "./flags.ts";
+import type { Output } from "./terminal.ts";
 import { type Span, type Trace, traceStore } from "./traces/store.ts";
 import { renderTrace } from "./traces/text.ts";
 
@@ -11,7 +12,7 @@ interface Flags {
   readonly aws: boolean;
 }
 
-export function addTrace(program: Command): void {
+export function addTrace(program: Command, { print }: Output): void {
   program
     .command("trace <id>")
     .description("print where a click spent its time; the event feed and X-Amzn-Trace-Id tell the id")
@@ -23,7 +24,7 @@ export function addTrace(program: Command): void {
     )
     .action(async (text: string, { url, aws }: Flags) => {
       const id = traceIdOf(text);
-      console.log(renderTrace(aws ? await ofXray(id) : await ofServer(id, url)));
+      print(renderTrace(aws ? await ofXray(id) : await ofServer(id, url)));
     });
 }
 

@@ -4,6 +4,7 @@ import { CreateStreamCommand, KinesisClient } from "@aws-sdk/client-kinesis";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { kinesisStream } from "../../processors/streams/kinesis.ts";
 import { type Double, localClient, startKinesalite } from "../conformance/doubles.ts";
+import { runHere } from "../kit/command.ts";
 import { lambdaEvent } from "../kit/lambda/event.ts";
 import { failureBody, failureKey, type GivenUp } from "../kit/lambda/failure.ts";
 import { runCommand } from "../kit/server.ts";
@@ -30,13 +31,12 @@ afterAll(async () => {
   await folder?.remove();
 });
 
-const redrive = (...args: string[]) =>
-  runCommand(["redrive", ...args], {
-    AWS_REGION: "us-east-1",
-    AWS_ACCESS_KEY_ID: "local",
-    AWS_SECRET_ACCESS_KEY: "local",
-    AWS_ENDPOINT_URL_KINESIS: kinesalite.endpoint,
-  });
+const environment = () => ({
+  AWS_REGION: "us-east-1",
+  AWS_ACCESS_KEY_ID: "local",
+  AWS_SECRET_ACCESS_KEY: "local",
+  AWS_ENDPOINT_URL_KINESIS: kinesalite.endpoint,
+});
 
 /** Saves a batch as Lambda does, below the folder; answers the object's path. */
 async function save(shard: string, sequence: number, texts: string[], payload: "object" | "text") {
@@ -71,7 +71,10 @@ describe("rivulet redrive", () => {
     await save("shardId-000000000001", 50, ["e"], "text");
     await save("shardId-000000000000", 10, ["c", "d"], "object");
     await save("shardId-000000000000", 2, ["a", "b 한"], "text");
-    const { code, output } = await redrive(folder.path, "--stream", "kinesis:clicks");
+    const { code, output } = await runCommand(
+      ["redrive", folder.path, "--stream", "kinesis:clicks"],
+      environment(),
+    );
     expect(code, output).toBe(0);
     expect(output).toContain("5 records of 3 batches put into the stream");
     expect(output).toMatch(
@@ -108,7 +111,7 @@ describe("rivulet redrive", () => {
       says: "no batch saved",
     },
   ])("refuses to go $name, and says why", async ({ args, says }) => {
-    const { code, output } = await redrive(...args());
+    const { code, output } = await runHere(["redrive", ...args()], environment());
     expect(code).toBe(1);
     expect(output).toContain(says);
     expect(output).not.toMatch(/^\s+at /m);

@@ -2,6 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { metrics, query } from "../kit/client.ts";
+import { runHere } from "../kit/command.ts";
 import { generate, type StreamLine } from "../kit/generate.ts";
 import { patience } from "../kit/patience.ts";
 import { poll, runCommand, type ServerProcess, startServer } from "../kit/server.ts";
@@ -37,11 +38,11 @@ describe("rivulet replay FILE --speed max --url URL", () => {
     });
     return metrics(server.url);
   };
-  const run = () => runCommand(["replay", file, "--speed", "max", "--url", server.url]);
+  const command = () => ["replay", file, "--speed", "max", "--url", server.url];
   const idOf = ({ envelope }: StreamLine): string => JSON.parse(atob(envelope.body64)).b;
 
   it("sends every batch, and each counts once", async () => {
-    const { code, output } = await run();
+    const { code, output } = await runCommand(command());
     expect(output.trim()).toBe(`${lines.length} batches sent, 0 refused by the server, 0 lines skipped`);
     expect(code).toBe(0);
     const samples = await settled();
@@ -59,7 +60,7 @@ describe("rivulet replay FILE --speed max --url URL", () => {
 
   it("counts nothing when the same file is sent again", async () => {
     const before = (await settled()).get("rivulet_events_total");
-    expect((await run()).code).toBe(0);
+    expect((await runHere(command())).code).toBe(0);
     const samples = await settled();
     expect(samples.get("rivulet_records_total")).toBe(2 * lines.length);
     expect(samples.get("rivulet_events_total")).toBe(before);
@@ -68,7 +69,7 @@ describe("rivulet replay FILE --speed max --url URL", () => {
   it("says which line is no record, goes on, and ends with code 1", async () => {
     const broken = join(data.path, "broken.ndjson");
     await writeFile(broken, `${"not json\n".repeat(12)}${JSON.stringify(lines[0])}\n`);
-    const { code, output } = await runCommand(["replay", broken, "--speed", "max", "--url", server.url]);
+    const { code, output } = await runHere(["replay", broken, "--speed", "max", "--url", server.url]);
     expect(output).toContain(`${broken}:1: `);
     expect(output.split("\n").filter((line) => line.includes("not JSON")).length).toBe(10);
     expect(output).toContain("1 batches sent, 0 refused by the server, 12 lines skipped");
@@ -83,7 +84,7 @@ describe("rivulet replay FILE --speed max --url URL", () => {
       message: "--url nonsense: not an address",
     },
   ])("refuses $name in one line", async ({ args, message }) => {
-    const { code, output } = await runCommand(["replay", ...args]);
+    const { code, output } = await runHere(["replay", ...args]);
     expect(output).toContain(message);
     expect(output.trim().split("\n").length).toBe(1);
     expect(code).toBe(1);

@@ -1,7 +1,8 @@
 /** A share link opens the dashboard of one site on a server that lets nobody else read. */
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type Browser, launchBrowser } from "../kit/browser.ts";
-import { runCommand, type ServerProcess, startServer } from "../kit/server.ts";
+import { runHere } from "../kit/command.ts";
+import { type ServerProcess, startServer } from "../kit/server.ts";
 import { temporary } from "./kit.ts";
 
 let data: Awaited<ReturnType<typeof temporary>>;
@@ -51,14 +52,12 @@ it("shows that site with every question it asks, and nothing without the link", 
 
 it("changes nothing by a share link or a reading key, and something by a key that may write", async () => {
   const make = async (...args: string[]): Promise<string> => {
-    const { output } = await runCommand([...args, "--site", "shop", "--data", data.path]);
+    const { output } = await runHere([...args, "--site", "shop", "--data", data.path]);
     return /rv[ks]_\w+/.exec(output)?.[0] ?? "";
   };
-  const [link, reading, writing] = await Promise.all([
-    make("share", "add"),
-    make("keys", "add"),
-    make("keys", "add", "--may-write"),
-  ]);
+  const link = await make("share", "add");
+  const reading = await make("keys", "add");
+  const writing = await make("keys", "add", "--may-write");
   const put = (token: string, type = "application/json") =>
     fetch(`${server.url}/api/v2/site`, {
       method: "PUT",

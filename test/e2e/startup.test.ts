@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { postLanes, query } from "../kit/client.ts";
+import { runHere } from "../kit/command.ts";
 import { patience } from "../kit/patience.ts";
 import { runCommand, type ServerProcess, startServer } from "../kit/server.ts";
 import { temporary } from "./kit.ts";
@@ -109,8 +110,12 @@ describe("npm start", () => {
 });
 
 describe("a start that cannot work says why in one line and ends", () => {
-  const refusedWith = async (args: readonly string[], message: RegExp): Promise<void> => {
-    const { code, output } = await runCommand(["start", "--data", join(data.path, "refused"), ...args]);
+  const refusedWith = async (
+    args: readonly string[],
+    message: RegExp,
+    run: (words: readonly string[]) => Promise<{ code: number | null; output: string }> = runCommand,
+  ): Promise<void> => {
+    const { code, output } = await run(["start", "--data", join(data.path, "refused"), ...args]);
     expect(output).toMatch(message);
     expect(output).not.toMatch(/^\s+at /m);
     expect(output.trim().split("\n").length).toBe(1);
@@ -125,7 +130,7 @@ describe("a start that cannot work says why in one line and ends", () => {
     other.close();
   });
   it("with an unknown time zone", () => refusedWith(["--site", "a@Mars/Base"], /Mars\/Base/));
-  it("with a site of no name", () => refusedWith(["--site", "@Asia/Seoul"], /site/));
+  it("with a site of no name", () => refusedWith(["--site", "@Asia/Seoul"], /site/, runHere));
   it("where data cannot be written", async () => {
     await writeFile(join(data.path, "file"), "");
     await refusedWith(["--data", join(data.path, "file", "below")], /--data .*cannot be made or written/);
@@ -133,8 +138,8 @@ describe("a start that cannot work says why in one line and ends", () => {
   it("on an address that this machine does not have", () =>
     refusedWith(["--host", "203.0.113.9", "--public"], /cannot listen on 203\.0\.113\.9/));
   it("with a stream or store of an unknown kind", async () => {
-    await refusedWith(["--stream", "kafka:events"], /kinesis:NAME/);
-    await refusedWith(["--store", "redis:x"], /dynamodb:TABLE/);
+    await refusedWith(["--stream", "kafka:events"], /kinesis:NAME/, runHere);
+    await refusedWith(["--store", "redis:x"], /dynamodb:TABLE/, runHere);
   });
 
   it("with an unknown flag, and names the one that was meant", async () => {
@@ -146,7 +151,7 @@ describe("a start that cannot work says why in one line and ends", () => {
     expect(code).toBe(1);
   });
   it("with a port that is none", async () => {
-    const { code, output } = await runCommand(["start", "--port", "http"]);
+    const { code, output } = await runHere(["start", "--port", "http"]);
     expect(output).toContain("a port is 0 to 65535");
     expect(code).toBe(1);
   });

@@ -7,6 +7,7 @@ import { StateMachine } from "aws-local-stepfunctions";
 import { Command } from "commander";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { addRebuild } from "../../infra/local/rebuild.ts";
+import { terminalOf } from "../../infra/local/terminal.ts";
 import { rebuildWorkflow } from "../../infra/workflow.ts";
 import type { Archive, ArchivedRows } from "../../processors/archives/archive.ts";
 import { archiveObjects } from "../../processors/archives/bucketrows.ts";
@@ -392,11 +393,13 @@ describe("the workflow of a rebuild", () => {
     const type = async (...words: string[]): Promise<string[]> => {
       said.length = 0;
       const program = new Command().exitOverride().configureOutput({ writeErr: () => {} });
-      addRebuild(program, () => {});
+      addRebuild(
+        program,
+        terminalOf({ print: (text) => void said.push(...text.split("\n")), warn: () => {} }),
+      );
       await program.parseAsync([...words, "--state-machine", deployed.arn], { from: "user" });
       return [...said];
     };
-    vi.spyOn(console, "log").mockImplementation((line: string) => void said.push(line));
     vi.stubEnv("AWS_ENDPOINT_URL_SFN", deployed.url);
     vi.stubEnv("AWS_ACCESS_KEY_ID", "key");
     vi.stubEnv("AWS_SECRET_ACCESS_KEY", "secret");
@@ -418,7 +421,6 @@ describe("the workflow of a rebuild", () => {
         /^the execution ended: FAILED, .*site "typo\.example" is not registered$/,
       );
     } finally {
-      vi.restoreAllMocks();
       vi.unstubAllEnvs();
     }
   });

@@ -5,6 +5,7 @@ import { parseStreamLine, type StreamLine } from "../../../processors/model/stre
 import { DAY_MS } from "../../../processors/model/time.ts";
 import { PRICED_AT } from "../../prices.ts";
 import { linesOf } from "../replay.ts";
+import type { Output } from "../terminal.ts";
 import { ASSUMED, type Assumptions, bill, renderBill } from "./bill.ts";
 
 interface Flags {
@@ -25,7 +26,7 @@ const atLeast =
     return value;
   };
 
-export function addCost(program: Command): void {
+export function addCost(program: Command, { print }: Output): void {
   program
     .command("cost [file]")
     .description(
@@ -66,12 +67,12 @@ export function addCost(program: Command): void {
         });
         const assumed: Assumptions = { ...ASSUMED, shards, dashboardHours, direct, tracing };
         const due = bill(usage, views, assumed);
-        console.log(
+        print(
           json
             ? JSON.stringify({ pricedAt: PRICED_AT, assumed, usage, ...due }, null, 2)
             : renderBill(due, assumed),
         );
-        if (!json) console.log(`Prices of us-east-1 as of ${PRICED_AT}, without taxes.`);
+        if (!json) print(`Prices of us-east-1 as of ${PRICED_AT}, without taxes.`);
       },
     );
 }

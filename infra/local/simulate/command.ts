@@ -1,6 +1,7 @@
 /** Adds `simulate` to the program: what a deployment would do under a load, from a site's first click to a million a second. */
 import { type Command, InvalidArgumentError } from "commander";
 import { MONTH_SECONDS, PRICES } from "../../prices.ts";
+import type { Output } from "../terminal.ts";
 import { MEASURED, type Report, simulate } from "./model.ts";
 
 interface Flags {
@@ -19,7 +20,7 @@ const positive = (text: string): number => {
   return value;
 };
 
-export function addSimulate(program: Command): void {
+export function addSimulate(program: Command, { print }: Output): void {
   program
     .command("simulate")
     .description("say how fresh, how busy and how dear a deployment would be under a load, by simulation")
@@ -37,7 +38,7 @@ export function addSimulate(program: Command): void {
           ...(splitAt === undefined ? {} : { splitAt: Math.min(Math.ceil(splitAt), 59) }),
         }),
       );
-      console.log(json ? JSON.stringify({ parameters: MEASURED, reports }, null, 2) : render(reports));
+      print(json ? JSON.stringify({ parameters: MEASURED, reports }, null, 2) : render(reports));
     });
 }
 

@@ -16,6 +16,7 @@ import { decodeParquet } from "../../../processors/archives/parquet.ts";
 import { parquetFiles } from "../../../processors/archives/parquetfiles.ts";
 import { temporary } from "../../e2e/kit.ts";
 import { query } from "../../kit/client.ts";
+import { runHere } from "../../kit/command.ts";
 import { mmdb } from "../../kit/mmdb.ts";
 import { Random } from "../../kit/random.ts";
 import { runCommand, type ServerProcess, startServer } from "../../kit/server.ts";
@@ -58,7 +59,7 @@ it(`counts once a log whose import is killed again and again (RIVULET_SEED=${SEE
   const whole = await runCommand(args);
   expect(whole).toMatchObject({ code: 0 });
   // The same log under another name, packed, for a site of its own: never killed.
-  const calm = await runCommand([
+  const calm = await runHere([
     "import",
     "--data",
     data.path,
@@ -67,7 +68,7 @@ it(`counts once a log whose import is killed again and again (RIVULET_SEED=${SEE
     file("packed.log.gz"),
   ]);
   expect(calm.output).toMatch(/bad {8}\d/);
-  const rebuilt = await runCommand(["rebuild", "--data", data.path, "--site", "killed.example", "--dry-run"]);
+  const rebuilt = await runHere(["rebuild", "--data", data.path, "--site", "killed.example", "--dry-run"]);
   expect(rebuilt.output).toMatch(/rows folded into \d+ windows; 0 differ from before/);
   server = await startServer({ data: data.path });
   expect(await numbers("killed.example")).toEqual(await numbers("calm.example"));
@@ -86,14 +87,14 @@ it("looks places up in a table that is given, and says what is wrong with one th
     const agent = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/142.0.0.0 Safari/537.36";
     await writeFile(log, `1.2.3.4 - - [10/Mar/2026:10:00:00 +0000] "GET /a HTTP/1.1" 200 1 "-" "${agent}"\n`);
     const args = ["import", "--data", stopped.path, "--site", "shop.example", "--places", places, log];
-    const refused = await runCommand(args);
+    const refused = await runHere(args);
     expect(refused).toMatchObject({
       code: 1,
       output: expect.stringMatching(/rivulet: --places .*cities\.mmdb: no table in MaxMind's format/),
     });
     const city = { country: { iso_code: "KR" }, city: { names: { en: "Busan" } } };
     await writeFile(places, mmdb("GeoLite2-City", { "1.2.3.0/24": city }));
-    expect(await runCommand(args)).toMatchObject({ code: 0 });
+    expect(await runHere(args)).toMatchObject({ code: 0 });
     const archive = join(stopped.path, "archive");
     const rows = [];
     for (const name of await closedJournals(archive))
@@ -127,14 +128,7 @@ it("adds to what a running server counts, and knows a file again that was packed
   })) as { results: { metrics: number[] }[]; meta: { source: string } };
   expect(meta.source).toBe("archive");
   expect(results[0]?.metrics).toEqual(before.slice(0, 1));
-  const again = await runCommand([
-    "import",
-    "--data",
-    data.path,
-    "--site",
-    "live.example",
-    file("b.log.zst"),
-  ]);
+  const again = await runHere(["import", "--data", data.path, "--site", "live.example", file("b.log.zst")]);
   expect(again.output).toContain("nothing is counted twice");
   expect(await numbers("live.example")).toEqual(before);
 }, 180_000);
@@ -155,7 +149,7 @@ it("reads Parquet", async () => {
   });
   await writeFile(file("events.parquet"), writer.getBytes());
   server ??= await startServer({ data: data.path });
-  const { output } = await runCommand([
+  const { output } = await runHere([
     "import",
     "--data",
     data.path,
@@ -181,7 +175,7 @@ it("counts the tables of an export of Plausible once, and says which rows and ta
   await writeFile(file("later.csv"), `${visitors}2026-03-02,1,2,0,1,3\n`);
   server ??= await startServer({ data: data.path });
   const into = ["import", "--data", data.path, "--site", "t.example"];
-  const { code, output } = await runCommand([...into, file("export.zip")]);
+  const { code, output } = await runHere([...into, file("export.zip")]);
   expect({ code, output }).toMatchObject({ code: 0 });
   expect(output).toContain(
     "property, value are not known here: leave them out of the export; the table is left out",
@@ -192,14 +186,14 @@ it("counts the tables of an export of Plausible once, and says which rows and ta
     '"line":3,"reason":"visits: not a',
   );
   expect(await numbers("t.example")).toEqual([90, 40]);
-  const later = await runCommand([...into, file("later.csv")]);
+  const later = await runHere([...into, file("later.csv")]);
   expect(later.output).toContain("1 of 2 rows, 1 days; 1 days counted before");
   expect(await numbers("t.example")).toEqual([92, 41]);
 }, 180_000);
 
 it("says what it cannot import, and why", async () => {
   await writeFile(file("pages.csv"), "page,visitors,pageviews\n/,3,5\n");
-  const { code, output } = await runCommand([
+  const { code, output } = await runHere([
     "import",
     "--data",
     data.path,
@@ -210,7 +204,7 @@ it("says what it cannot import, and why", async () => {
   expect(code).toBe(1);
   expect(output).toMatch(/^rivulet: .*pages\.csv: the columns visitors, pageviews are totals: those by day/m);
   const fresh = file("fresh");
-  const missing = await runCommand(["import", "--data", fresh, "--site", "x.example", file("none.log")]);
+  const missing = await runHere(["import", "--data", fresh, "--site", "x.example", file("none.log")]);
   expect(missing).toMatchObject({ code: 1, output: expect.stringMatching(/none\.log: cannot be read/) });
   expect(existsSync(fresh), "no data, and no site, for a file that is not there").toBe(false);
 });

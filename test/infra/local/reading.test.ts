@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { compileSchema } from "../../../infra/local/gateway/schema.ts";
 import type { Schema } from "../../../infra/openapi.ts";
 import { temporary } from "../../e2e/kit.ts";
+import { runHere } from "../../kit/command.ts";
 import { poll, runCommand, type ServerProcess, startServer } from "../../kit/server.ts";
 
 let data: Awaited<ReturnType<typeof temporary>>;
@@ -46,7 +47,7 @@ async function send(url: string, site: string): Promise<number> {
 
 /** Runs a command on the data and returns all that it printed. */
 async function rivulet(...args: string[]): Promise<string> {
-  const { code, output } = await runCommand([...args, "--data", data.path]);
+  const { code, output } = await runHere([...args, "--data", data.path]);
   if (code !== 0) throw new Error(output);
   return output;
 }
@@ -345,7 +346,7 @@ describe("a command that cannot work says why in one line", () => {
     [["sites", "add", "shop@Europe/Paris"], /already counted in that zone/],
     [["share", "add", "--site", "shop", "--url", "nowhere"], /--url nowhere/],
   ])("%j", async (args, message) => {
-    const { code, output } = await runCommand([...args, "--data", data.path]);
+    const { code, output } = await runHere([...args, "--data", data.path]);
     expect(output).toMatch(message);
     expect(output.trim().split("\n")).toHaveLength(1);
     expect(code).toBe(1);

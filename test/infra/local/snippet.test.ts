@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { expect, it } from "vitest";
 import { buildCollector } from "../../../collector/build.ts";
 import { snippets } from "../../../infra/local/snippet.ts";
+import { runHere } from "../../kit/command.ts";
 import { runCommand } from "../../kit/server.ts";
 
 it("prints the tag, the tag with the hash of the very file, the policy and the image", async () => {
@@ -40,7 +41,7 @@ it.each<[string, string, RegExp]>([
 it.each(["stats", "/api/x", "/v1/events", "/c/x.js", "/a b"])(
   "refuses %j as a path of one's own",
   async (path) => {
-    const { code, output } = await runCommand(["start", "--script-path", path]);
+    const { code, output } = await runHere(["start", "--script-path", path]);
     expect([code, output.includes("a path such as")]).toEqual([1, true]);
   },
 );
