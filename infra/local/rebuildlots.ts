@@ -1,25 +1,22 @@
-/** Folds an archive again on all processors: each thread takes a lot of the visitors, and the windows of all are added up. */
-import { randomBytes } from "node:crypto";
-import { rmSync } from "node:fs";
-import { mkdir, stat } from "node:fs/promises";
+/** Folds an archive again on all processors: each thread takes a lot of the visitors, and then a share of the windows of all lots to add up. */
+import { rm } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
-import { siteFolder, temporaryFolder } from "../../processors/archives/layout.ts";
-import { parquetFiles } from "../../processors/archives/parquetfiles.ts";
-import { firstReceived } from "../../processors/archives/rows.ts";
+import { asOutage, workFolder } from "../../processors/archives/rows.ts";
+import { surveyRows } from "../../processors/archives/survey.ts";
 import {
-  addLots,
   type Folded,
   type FoldedRows,
   type FoldOrder,
+  foldedOf,
 } from "../../processors/pipeline/rebuildfold.ts";
 import { keepRoomForYoung } from "./heap.ts";
 import type { ThreadAnswer, ThreadOrder } from "./rebuildthread.ts";
 import { windowFile } from "./windowfile.ts";
 
-/** A thread is worth its start for some 200,000 rows. */
-const LOT_BYTES = 4 << 20;
+/** A thread is worth its start for so many rows. */
+const ROWS_A_LOT = 200_000;
 /** What visitors and half-counted rows take is needed once a thread. */
 const MAX_LOTS = 4;
 
@@ -27,50 +24,56 @@ const MAX_LOTS = 4;
 export const foldInLots =
   (directory: string) =>
   async (order: FoldOrder, progress: (rows: number) => void): Promise<FoldedRows> => {
-    const of = Math.min(
-      availableParallelism(),
-      MAX_LOTS,
-      Math.max(1, await lotsOf(directory, order.site.id)),
-    );
-    const since = await firstReceived(directory, order.site.id, order.archivedFrom);
+    await using opened = new AsyncDisposableStack();
+    const folder = await workFolder(directory);
+    opened.defer(() => rm(folder, { recursive: true, force: true }));
+    const { id } = order.site;
+    const survey = await surveyRows(directory, id, folder, order.archivedFrom).catch((cause: unknown) => {
+      throw asOutage(directory, cause);
+    });
+    const wanted = Math.max(1, Math.ceil((survey.rows + survey.fresh.length) / ROWS_A_LOT));
+    const of = Math.min(availableParallelism(), MAX_LOTS, wanted);
+    const numbers = Array.from({ length: of }, (_, number) => number);
     // This thread waits from here on.
     keepRoomForYoung();
-    const folder = join(temporaryFolder(directory), `rebuild-${randomBytes(8).toString("hex")}`);
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-    using opened = new DisposableStack();
-    opened.defer(() => rmSync(folder, { recursive: true, force: true }));
-    const paths = Array.from({ length: of }, (_, number) => join(folder, `${number}.db`));
+    const lots = numbers.map((number) => join(folder, `lot-${number}.db`));
     const rows = new Array<number>(of).fill(0);
     const folded = await Promise.all(
-      paths.map((windows, number) =>
-        foldLot({ directory, lot: { number, of }, order: { ...order, since }, windows }, (count) => {
-          rows[number] = count;
-          progress(rows.reduce((sum, one) => sum + one, 0));
-        }),
+      numbers.map((number) =>
+        inThread<Folded>(
+          {
+            fold: {
+              ...{ directory, survey, folder, lot: { number, of } },
+              ...{ order: { ...order, since: survey.since }, windows: lots[number]! },
+            },
+          },
+          (count) => {
+            rows[number] = count;
+            progress(rows.reduce((sum, one) => sum + one, 0));
+          },
+        ),
       ),
     );
-    const lots = folded.map((lot, number) => ({ ...lot, ...opened.use(windowFile(paths[number]!)) }));
+    const sums = numbers.map((number) => join(folder, `sums-${number}.db`));
+    await Promise.all(
+      numbers.map((number) => inThread({ add: { lots, share: { number, of }, sums: sums[number]! } })),
+    );
+    const files = sums.map((path) => opened.use(windowFile(path)));
     const kept = opened.move();
-    return { ...addLots(lots), [Symbol.dispose]: () => kept.dispose() };
+    return { ...foldedOf(folded, files), [Symbol.asyncDispose]: () => kept.disposeAsync() };
   };
-
-async function lotsOf(directory: string, site: string): Promise<number> {
-  let bytes = 0;
-  for (const path of await parquetFiles(join(directory, siteFolder(site)))) bytes += (await stat(path)).size;
-  return Math.ceil(bytes / LOT_BYTES);
-}
 
 /** A checkout has sources; a package what was compiled from them. */
 const THREAD = new URL(`./rebuildthread.${import.meta.url.endsWith(".ts") ? "ts" : "js"}`, import.meta.url);
 
-function foldLot(order: ThreadOrder, progress: (rows: number) => void): Promise<Folded> {
+function inThread<T>(order: ThreadOrder, progress: (rows: number) => void = () => {}): Promise<T> {
   const thread = new Worker(THREAD, { workerData: order });
-  return new Promise<Folded>((done, fail) => {
+  return new Promise<T>((done, fail) => {
     thread.once("error", fail);
     thread.once("exit", (code) => fail(new Error(`a thread that folds the archive ended (${code})`)));
     thread.on("message", (answer: ThreadAnswer) => {
       if ("rows" in answer) progress(answer.rows);
-      else if ("folded" in answer) done(answer.folded);
+      else if ("done" in answer) done(answer.done as T);
       else fail(answer.error);
     });
   }).finally(() => thread.terminate());

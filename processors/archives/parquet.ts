@@ -109,8 +109,8 @@ function mapColumns(writer: ByteWriter, name: string, rows: readonly Entries[]):
   return [writeLeaf(writer, leaf("key", keys)), writeLeaf(writer, leaf("value", values))];
 }
 
-/** All rows of a file, in its order. Columns that it lacks are null. */
-export async function decodeParquet(bytes: Uint8Array): Promise<unknown[][]> {
+/** A file as hyparquet takes it. */
+export function openParquet(bytes: Uint8Array) {
   const file = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer;
   const metadata = parquetMetadata(file);
   // As an object a map would lose its order, and a key called __proto__.
@@ -119,11 +119,12 @@ export async function decodeParquet(bytes: Uint8Array): Promise<unknown[][]> {
       delete element.converted_type;
       delete element.logical_type;
     }
-  const objects = await parquetReadObjects({
-    file,
-    metadata,
-    compressors: { ZSTD: (input) => zstdDecompressSync(input) },
-  });
+  return { file, metadata, compressors: { ZSTD: (input: Uint8Array) => zstdDecompressSync(input) } };
+}
+
+/** All rows of a file, in its order. Columns that it lacks are null. */
+export async function decodeParquet(bytes: Uint8Array): Promise<unknown[][]> {
+  const objects = await parquetReadObjects(openParquet(bytes));
   return objects.map((object) => ARCHIVE_COLUMNS.map(({ name, type }) => decodeValue(type, object[name])));
 }
 
@@ -135,7 +136,13 @@ type EncodedMap = Readonly<
 function decodeValue(type: ColumnType, value: unknown): unknown {
   if (value === null || value === undefined) return null;
   if (type === "long") return Number(value);
-  if (type === "map")
-    return (Object.values(value as EncodedMap)[0] ?? []).map(({ key, value: text }) => [key, text]);
-  return value;
+  return type === "map" ? entriesOf(value) : value;
+}
+
+const NO_ENTRIES: Entries = [];
+
+/** The entries of a map as hyparquet reads it, in their order; none where there is none. */
+export function entriesOf(value: unknown): Entries {
+  const encoded = value ? Object.values(value as EncodedMap)[0] : undefined;
+  return encoded && encoded.length > 0 ? encoded.map(({ key, value: text }) => [key, text]) : NO_ENTRIES;
 }

@@ -102,11 +102,13 @@ async function readShare(
 export interface CompactDeps extends DeriveDeps {
   /** Days that this run changes are derived by a later one, because more is to come for them: of an import. */
   readonly leavesChanged?: boolean;
+  /** All days and months are derived by a later run. */
+  readonly leavesAll?: boolean;
 }
 
 /** Safe to run at any time, by several at once, and to abandon anywhere. Throws `unavailable` on an outage: run again. */
 export async function compact(deps: CompactDeps): Promise<CompactSummary> {
-  const { store, clock, leavesChanged = false } = deps;
+  const { store, clock, leavesChanged = false, leavesAll = false } = deps;
   const shards = await listShards(store);
   const cursors = await readCursors(store);
   const sites = new Map((await listSites(store)).map((site) => [site.id, site]));
@@ -131,7 +133,8 @@ export async function compact(deps: CompactDeps): Promise<CompactSummary> {
     for (const [shard, n] of through) isDone = isDone && (await advanceCursor(store, shard, n, editions));
   }
   // The next run, which comes at once, may change the same days again.
-  if (!isMore) ({ more: isMore } = await derive(deps, spaces, leavesChanged ? changed : undefined));
+  if (!isMore && !leavesAll)
+    ({ more: isMore } = await derive(deps, spaces, leavesChanged ? changed : undefined));
   await dropRetired(store, clock);
   const kept = Map.groupBy(spaces, ([, { id }]) => id);
   await deleteExpired(

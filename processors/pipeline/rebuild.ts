@@ -5,10 +5,11 @@
  */
 import type { ArchivedRows } from "../archives/archive.ts";
 import { ClickstreamError } from "../errors.ts";
-import { COUNTS } from "../model/measures.ts";
-import { Rollup } from "../model/rollup.ts";
+import { COUNTS, Measures } from "../model/measures.ts";
+import { type DeferredTable, isDeferred, Rollup, type Table } from "../model/rollup.ts";
 import { type Clock, DAY_MS, type EpochMs } from "../model/time.ts";
 import { localDate } from "../model/zone.ts";
+import { ByteWriter } from "../sketches/bytes.ts";
 import type { Store } from "../stores/store.ts";
 import { type CommitHeader, listShards, readCommits } from "./commit.ts";
 import { compact, readCursors, touchCursors } from "./compact.ts";
@@ -18,7 +19,7 @@ import { archiveFrom, hoursFrom, minuteExpiry, minutesFrom } from "./expiry.ts";
 import { hoursOfTotals } from "./import/totals.ts";
 import { noteRebuilt } from "./ledger.ts";
 import { type FoldedRows, type FoldOrder, foldInMemory } from "./rebuildfold.ts";
-import { copyItem, decodeItem, foldBase, hourOf, instantKey, partition } from "./rollups.ts";
+import { copyItem, decodeItem, foldBase, hourOf, instantKey, packedOf, partition } from "./rollups.ts";
 import { listSites } from "./sites.ts";
 
 export interface RebuildOrder {
@@ -81,7 +82,7 @@ export async function rebuild(
   const madeFrom = archivedFrom === 0 ? from : Math.max(from, archivedFrom + DAY_MS);
   const expired = { minute: minutesFrom(known, now), hour: hoursFrom(known, now) };
   const ends = await endsOf(store, after);
-  using folded = await fold(
+  await using folded = await fold(
     {
       site: known,
       shards: await listShards(store),
@@ -115,14 +116,14 @@ export async function rebuild(
       const bytes = windows.get(start);
       const key = { pk: partition(granularity, space), sk: instantKey(start) };
       const expiresAt = granularity === "minute" ? minuteExpiry(known, start) : undefined;
-      if (bytes) await foldBase(store, key, Rollup.decode(bytes), expiresAt);
+      if (bytes) await foldBase(store, key, bytes, expiresAt);
     }
   }
   // Days may have been derived while their hours were still being written.
   const dates = new Set<string>();
   for await (const sk of keysOf(store, partition("hour", space))) dates.add(localDate(zone, Number(sk)));
   await markDerived(store, space, dates);
-  await compactAll(store, clock);
+  await foldCommits(store, clock);
   const changes: WindowChange[] = [];
   for (const window of made) {
     const change = await compareWindow(store, clock, { current, space }, window);
@@ -133,6 +134,8 @@ export async function rebuild(
     .filter(({ granularity }) => granularity === "minute")
     .map(({ start }) => start);
   if (!isTrial && minutesChanged.length > 0) await noteRebuilt(store, clock, site, minutesChanged);
+  // Nobody asks for the days of what is given up.
+  if (!isTrial) await compactAll(store, clock);
   const isSwitched = !isTrial && (await switchEdition(store, clock, site, space));
   if (isTrial) await giveUpEdition(store, clock, site, space);
   else if (!isSwitched)
@@ -175,6 +178,11 @@ export async function addUntold(
 
 export const compactAll = async (store: Store, clock: Clock): Promise<void> => {
   for (let more = true; more; ) ({ more } = await compact({ store, clock }));
+};
+
+/** The same, but days and months, which take much longer. */
+const foldCommits = async (store: Store, clock: Clock): Promise<void> => {
+  for (let more = true; more; ) ({ more } = await compact({ store, clock, leavesAll: true }));
 };
 
 const KEYS_AT_ONCE = 200;
@@ -234,26 +242,35 @@ export async function compareWindow(
 ): Promise<WindowChange | undefined> {
   const sk = instantKey(start);
   for (let tries = 0; ; tries++) {
-    const [live, rebuilt] = (
-      await store.getMany([
-        { pk: partition(granularity, current), sk },
-        { pk: partition(granularity, space), sk },
-      ])
-    ).map((item) => item && decodeItem(item));
+    const [live, rebuilt] = await store.getMany([
+      { pk: partition(granularity, current), sk },
+      { pk: partition(granularity, space), sk },
+    ]);
     // The current edition gets a commit first: the other holds it a moment later.
-    const isEven = [...(rebuilt?.applied ?? [])].every(([shard, n]) => (live?.applied.get(shard) ?? n) === n);
+    const applied = live && decodeItem(live).applied;
+    const isEven = [...(rebuilt ? decodeItem(rebuilt).applied : [])].every(
+      ([shard, n]) => (applied?.get(shard) ?? n) === n,
+    );
     if (!isEven && tries < MAX_TRIES) {
-      await compactAll(store, clock);
+      await foldCommits(store, clock);
       continue;
     }
-    const [a, b] = [live?.rollup ?? new Rollup(), rebuilt?.rollup ?? new Rollup()];
-    if (areEqual(a.encode(), b.encode())) return undefined;
-    return { granularity, start, counts: countsOf(a, b), dimensions: dimensionsOf(a, b) };
+    if (live && rebuilt && areEqual(packedOf(live), packedOf(rebuilt))) return undefined;
+    const [a, b] = [live, rebuilt].map((item) => (item && decodeItem(item).rollup) ?? new Rollup()) as [
+      Rollup,
+      Rollup,
+    ];
+    const [counts, dimensions] = [countsOf(a, b), dimensionsOf(a, b)];
+    const isSame = Object.keys(counts).length === 0 && dimensions.length === 0 && areSame(a.totals, b.totals);
+    return isSame ? undefined : { granularity, start, counts, dimensions };
   }
 }
 
-const areEqual = (a: Uint8Array, b: Uint8Array): boolean =>
-  a.length === b.length && a.every((byte, i) => byte === b[i]);
+function areEqual(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
 
 function countsOf(live: Rollup, rebuilt: Rollup): WindowChange["counts"] {
   const counts: Record<string, readonly [number, number]> = {};
@@ -270,13 +287,43 @@ function countsOf(live: Rollup, rebuilt: Rollup): WindowChange["counts"] {
 }
 
 function dimensionsOf(live: Rollup, rebuilt: Rollup): string[] {
-  const only = (rollup: Rollup, dimension: string): string => {
-    const alone = new Rollup();
-    for (const [value, measures] of rollup.table(dimension) ?? [])
-      alone.row(dimension, value)?.merge(measures);
-    return alone.encode().toString();
-  };
   return [...new Set([...live.dimensions, ...rebuilt.dimensions])]
-    .filter((dimension) => only(live, dimension) !== only(rebuilt, dimension))
+    .filter((dimension) => !areSameTables(dimension, live, rebuilt))
     .sort();
+}
+
+/** Integers of all rows first: where they differ, nobody decodes a sketch. */
+function areSameTables(dimension: string, live: Rollup, rebuilt: Rollup): boolean {
+  const [a, b] = [countsIn(live.readTable(dimension)), countsIn(rebuilt.readTable(dimension))];
+  const nothing = new Measures();
+  const isEach = (same: (one: Measures, other: Measures) => boolean, one: Table, other: Table): boolean => {
+    for (const [value, row] of one) if (!same(row, other.get(value) ?? nothing)) return false;
+    for (const [value, row] of other) if (!one.has(value) && !same(row, nothing)) return false;
+    return true;
+  };
+  const haveSameCounts = (one: Measures, other: Measures): boolean =>
+    COUNTS.every((name) => one[name] === other[name]);
+  return (
+    isEach(haveSameCounts, a, b) &&
+    isEach(areSame, live.table(dimension) ?? new Map(), rebuilt.table(dimension) ?? new Map())
+  );
+}
+
+function countsIn(table: Table | DeferredTable | undefined): Table {
+  if (!isDeferred(table)) return table ?? new Map();
+  const counts: Table = new Map();
+  for (let row = 0; row < table.values.length; row++) {
+    const measures = new Measures();
+    table.addCounts(row, measures);
+    counts.set(table.values[row]!, measures);
+  }
+  return counts;
+}
+
+const areSame = (a: Measures, b: Measures): boolean => areEqual(bytesOf(a), bytesOf(b));
+
+function bytesOf(measures: Measures): Uint8Array {
+  const writer = new ByteWriter(64);
+  measures.encode(writer);
+  return writer.finish();
 }

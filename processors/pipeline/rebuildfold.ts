@@ -1,11 +1,12 @@
 /** The folding part of a rebuild: from a site's rows to its windows. Its order and its result are plain data, so that threads can share the work by lots of visitors. */
 import type { ArchivedRows } from "../archives/archive.ts";
+import type { CountedRow } from "../model/archive.ts";
 import { Rollup } from "../model/rollup.ts";
 import type { EpochMs } from "../model/time.ts";
 import { compareSequences } from "../streams/stream.ts";
 import type { LoggedShard } from "./commit.ts";
 import { isMinuteKept } from "./expiry.ts";
-import { hourOf } from "./rollups.ts";
+import { hourOf, packed } from "./rollups.ts";
 import { RowFold, type Shelf } from "./rowfold.ts";
 import type { Site } from "./sites.ts";
 
@@ -35,13 +36,14 @@ export interface Folded {
 /** Encoded windows by start. */
 export type FoldedWindows = Pick<ReadonlyMap<EpochMs, Uint8Array>, "get" | "keys">;
 
-export interface FoldedLot extends Folded {
+/** Windows of a lot of visitors, or of all. */
+export interface FoldedLot {
   readonly hours: FoldedWindows;
   readonly minutes: FoldedWindows;
 }
 
-/** The windows are there for as long as it is not disposed of. */
-export type FoldedRows = FoldedLot & Disposable;
+/** Windows as `packed` packs them, there for as long as this is not disposed of. */
+export type FoldedRows = Folded & FoldedLot & AsyncDisposable;
 
 /** Folds all rows in memory. Throws what the archive throws. */
 export async function foldInMemory(
@@ -49,16 +51,19 @@ export async function foldInMemory(
   order: FoldOrder,
   progress: (rows: number) => void,
 ): Promise<FoldedRows> {
-  const windows = { hours: new Map<EpochMs, Uint8Array>(), minutes: new Map<EpochMs, Uint8Array>() };
-  return { ...(await foldRows(archive, order, windows, progress)), ...windows, [Symbol.dispose]() {} };
+  const lot = { hours: new Map<EpochMs, Uint8Array>(), minutes: new Map<EpochMs, Uint8Array>() };
+  const folded = await foldRows(archive.read(order.site.id), order, lot, progress);
+  const sums = { hours: new Map<EpochMs, Uint8Array>(), minutes: new Map<EpochMs, Uint8Array>() };
+  addShare([lot], { number: 0, of: 1 }, sums);
+  return { ...folded, ...sums, async [Symbol.asyncDispose]() {} };
 }
 
 /**
- * Folds all rows that `archive` reads, one of `lots` lots of visitors, into windows on shelves. `progress` is told how many
- * so far. Throws what the archive throws.
+ * Folds rows, one of `lots` lots of visitors, into windows on shelves. They come in the order of the fold, each once.
+ * `progress` is told how many so far. Throws what reading them throws.
  */
 export async function foldRows(
-  archive: ArchivedRows,
+  portions: AsyncIterable<readonly CountedRow[]>,
   { site, shards, ends, archivedFrom, now, since }: FoldOrder,
   windows: { readonly hours: Shelf; readonly minutes: Shelf; readonly lots?: number },
   progress: (rows: number) => void,
@@ -71,7 +76,7 @@ export async function foldRows(
     ...windows,
   });
   let earliest = Number.POSITIVE_INFINITY;
-  for await (const rows of archive.read(site.id)) {
+  for await (const rows of portions) {
     for (const row of rows) {
       if (row.at < archivedFrom) continue;
       earliest = Math.min(earliest, row.at);
@@ -83,25 +88,42 @@ export async function foldRows(
   return { incomplete: fold.finish(), rows: fold.rows, earliest };
 }
 
-/** What was folded of all lots of visitors, added up: windows when they are asked for. */
-export const addLots = (lots: readonly FoldedLot[]): FoldedLot => ({
+/** Adds up the windows of all lots, always in the same order: every `of`th window, from the one with this `number` on. */
+export function addShare(
+  lots: readonly FoldedLot[],
+  { number, of }: { readonly number: number; readonly of: number },
+  sums: { readonly hours: Pick<Shelf, "set">; readonly minutes: Pick<Shelf, "set"> },
+): void {
+  for (const granularity of ["hours", "minutes"] as const) {
+    const windows = lots.map((lot) => lot[granularity]);
+    const starts = [...new Set(windows.flatMap((one) => [...one.keys()]))].sort((a, b) => a - b);
+    for (let i = number; i < starts.length; i += of) {
+      const sum = new Rollup();
+      for (const bytes of windows.flatMap((one) => one.get(starts[i]!) ?? [])) {
+        sum.merge(Rollup.decode(bytes));
+        sum.bound();
+      }
+      sums[granularity].set(starts[i]!, packed(sum));
+    }
+  }
+}
+
+/** What was folded of all lots, and who has the windows that they add up to. */
+export const foldedOf = (lots: readonly Folded[], shares: readonly FoldedLot[]): Folded & FoldedLot => ({
   rows: lots.reduce((sum, { rows }) => sum + rows, 0),
   incomplete: new Set(lots.flatMap(({ incomplete }) => [...incomplete])),
   earliest: Math.min(...lots.map(({ earliest }) => earliest)),
-  hours: sumOf(lots.map(({ hours }) => hours)),
-  minutes: sumOf(lots.map(({ minutes }) => minutes)),
+  hours: joined(shares.map(({ hours }) => hours)),
+  minutes: joined(shares.map(({ minutes }) => minutes)),
 });
 
-const sumOf = (lots: readonly FoldedWindows[]): FoldedWindows => ({
-  keys: () => new Set(lots.flatMap((lot) => [...lot.keys()])).values(),
+const joined = (shares: readonly FoldedWindows[]): FoldedWindows => ({
+  keys: () => new Set(shares.flatMap((share) => [...share.keys()])).values(),
   get(start) {
-    const [first, ...others] = lots.flatMap((lot) => lot.get(start) ?? []);
-    if (!first || others.length === 0) return first;
-    const sum = Rollup.decode(first);
-    for (const bytes of others) {
-      sum.merge(Rollup.decode(bytes));
-      sum.bound();
+    for (const share of shares) {
+      const bytes = share.get(start);
+      if (bytes) return bytes;
     }
-    return sum.encode();
+    return undefined;
   },
 });

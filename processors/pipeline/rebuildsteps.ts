@@ -40,7 +40,7 @@ import {
   type Sorted,
   type Windows,
 } from "./rebuildfiles.ts";
-import { copyItem, foldBase, hourOf, instantKey, partition } from "./rollups.ts";
+import { copyItem, foldBase, hourOf, instantKey, packed, partition } from "./rollups.ts";
 import { addEncoded, RowFold } from "./rowfold.ts";
 import { listSites } from "./sites.ts";
 
@@ -309,7 +309,7 @@ export class RebuildSteps {
       }
       const bytes = (granularity === "hour" ? merged.hours : merged.minutes).get(start);
       const expiresAt = granularity === "minute" ? minuteExpiry(known, start) : undefined;
-      if (bytes) await foldBase(store, key, Rollup.decode(bytes), expiresAt);
+      if (bytes) await foldBase(store, key, packed(Rollup.decode(bytes)), expiresAt);
     });
     if (!progress.isDone) return progress;
     // Days may have been derived while their hours were still being written.

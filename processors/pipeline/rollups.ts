@@ -48,9 +48,24 @@ export const partition = (kind: (typeof ROLLUP_PARTITIONS)[number], site: string
 /** Sort key of a minute or hour: 13 digits of epoch ms order like the time until the year 2286. */
 export const instantKey = (at: EpochMs): string => String(at).padStart(13, "0");
 
+/** A rollup as its item holds it. */
+export function packed(rollup: Rollup): Uint8Array<ArrayBuffer> {
+  const writer = new ByteWriter(4096);
+  rollup.encodeColumnsTo(writer);
+  return writer.finish();
+}
+
+/** The rollup of an item as `packed` packed it, or as an older version did; none where there is none. */
+export function packedOf({ value }: Item): Uint8Array {
+  const reader = new ByteReader(value);
+  readHead(reader);
+  return value.subarray(reader.position);
+}
+
+/** `rollup` may be packed already. */
 export function encodeItem(
   applied: Applied,
-  rollup: Rollup | undefined,
+  rollup: Rollup | Uint8Array | undefined,
   { isBased = false, apart }: { isBased?: boolean; apart?: readonly string[] } = {},
 ): Uint8Array<ArrayBuffer> {
   const writer = new ByteWriter(4096);
@@ -60,7 +75,8 @@ export function encodeItem(
     writer.varint(apart.length);
     for (const dimension of apart) writer.text(dimension);
   }
-  rollup?.encodeColumnsTo(writer);
+  if (rollup instanceof Uint8Array) writer.bytes(rollup);
+  else rollup?.encodeColumnsTo(writer);
   return writer.finish();
 }
 
@@ -224,23 +240,20 @@ export async function foldInto(
 }
 
 /**
- * Adds what a rebuild found for a window to the item of a new edition, beside the commits that are folded into it
+ * Adds what a rebuild found for a window, packed, to the item of a new edition, beside the commits that are folded into it
  * meanwhile; once, however often it is called.
  */
 export async function foldBase(
   store: Store,
   key: ItemKey,
-  base: Rollup,
+  base: Uint8Array,
   expiresAt?: EpochMs,
 ): Promise<boolean> {
   for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
     const item = await store.get(key);
     const known = item ? decodeItem(item) : undefined;
     if (known?.isBased) return false;
-    const rollup = known?.rollup ?? new Rollup();
-    rollup.merge(base);
-    rollup.bound();
-    const value = encodeItem(known?.applied ?? new Map(), rollup, { isBased: true });
+    const value = encodeItem(known?.applied ?? new Map(), withBase(known?.rollup, base), { isBased: true });
     if (await store.put({ ...key, value, ...(expiresAt ? { expiresAt } : {}) }, item?.version ?? 0))
       return true;
   }
@@ -248,6 +261,14 @@ export async function foldBase(
     "unavailable",
     `${key.pk} ${key.sk}: ${MAX_CONFLICTS} conflicting writes in a row`,
   );
+}
+
+/** In nearly all windows nothing was counted meanwhile. */
+function withBase(rollup: Rollup | undefined, base: Uint8Array): Rollup | Uint8Array {
+  if (!rollup) return base;
+  rollup.merge(Rollup.decode(base));
+  rollup.bound();
+  return rollup;
 }
 
 /**

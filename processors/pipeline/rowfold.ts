@@ -116,7 +116,7 @@ export class RowFold {
     const shard = this.#shard(row.shard);
     shard.since = Math.min(shard.since, row.received_at);
     const visitors = row.imported ? shard.past : shard.present;
-    const key = `${row.site}\u0000${row.visitor}`;
+    const key = row.visitor!;
     let known = visitors.get(key) ?? (row.fresh ? undefined : this.#inherited(row, key));
     // Nothing was remembered when the record came; of several rows of one record the first says so.
     if (row.fresh && known?.sequence !== row.sequence) known = undefined;

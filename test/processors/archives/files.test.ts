@@ -13,7 +13,8 @@ import {
 } from "../../../processors/archives/layout.ts";
 import { decodeParquet } from "../../../processors/archives/parquet.ts";
 import { parquetFiles } from "../../../processors/archives/parquetfiles.ts";
-import { fileRows, firstReceived } from "../../../processors/archives/rows.ts";
+import { fileRows, surveyedRows, workFolder } from "../../../processors/archives/rows.ts";
+import { surveyRows } from "../../../processors/archives/survey.ts";
 import {
   ARCHIVE_COLUMNS,
   type ArchiveRow,
@@ -201,10 +202,34 @@ describe("a local archive", () => {
     await archive.write(visitors.slice(0, 9));
     await archive.roll();
     await archive.write(visitors.slice(9));
-    const lots = await Promise.all([0, 1].map((number) => countedIn(fileRows(directory, { number, of: 2 }))));
+    const survey = await surveyRows(directory, "example.com", await workFolder(directory));
+    const inLot = (number: number) =>
+      countedIn({ read: () => surveyedRows(survey, root, { number, of: 2 }) });
+    const lots = [await inLot(0), await inLot(1)];
     expect(lots.map(({ length }) => length)).toEqual([9, 8]);
     expect(lots[0]).toContainEqual(counted(visitors.at(-1)));
     expect(lots.flat().sort(compareRows)).toEqual(visitors.map(counted));
+  });
+
+  it("is read as it was surveyed, also when its files are merged and deleted meanwhile", async () => {
+    await archive.write([row(1), row(3)]);
+    await archive.roll();
+    await archive.write([row(2)]);
+    await archive.roll();
+    const folder = await workFolder(directory);
+    const survey = await surveyRows(directory, "example.com", folder);
+    clock.advance(3 * HOUR);
+    await keepFiles({
+      directory,
+      journals: [],
+      compact: true,
+      now: clock.now(),
+      neededFrom: new Map([["example.com", NOON + DAY]]),
+    });
+    expect(await stored(directory)).toEqual([]);
+    expect(await countedIn({ read: () => surveyedRows(survey, folder) })).toEqual(
+      [row(1), row(2), row(3)].map(counted),
+    );
   });
 
   it("says when the first event of each shard was received, of those that are archived still", async () => {
@@ -215,7 +240,8 @@ describe("a local archive", () => {
     ]);
     await archive.roll();
     await archive.write([row(4, { received_at: NOON - 6, shard: "shard-1" }), row(5)]);
-    expect(await firstReceived(directory, "example.com", NOON)).toEqual(
+    const { since } = await surveyRows(directory, "example.com", await workFolder(directory), NOON);
+    expect(since).toEqual(
       new Map([
         ["shard-0", NOON - 5],
         ["shard-1", NOON - 6],

@@ -1,9 +1,10 @@
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { describe, expect, it } from "vitest";
 import { rowOf, valuesOf } from "../../../processors/archives/layout.ts";
-import { decodeParquet, encodeParquet } from "../../../processors/archives/parquet.ts";
+import { decodeParquet, encodeParquet, entriesOf } from "../../../processors/archives/parquet.ts";
+import { columnsIn, rowGroups } from "../../../processors/archives/parquetread.ts";
 import { ARCHIVE_COLUMNS, type ArchiveRow } from "../../../processors/model/archive.ts";
 import { row } from "../../conformance/archive.ts";
 import { temporaryDirectory } from "../../conformance/files.ts";
@@ -34,11 +35,44 @@ function randomRows(seed: number, count: number): ArchiveRow[] {
   );
 }
 
+/** The same rows as another writer has them: other pages and encodings. */
+async function rewrittenByDuckDb(bytes: Uint8Array): Promise<Uint8Array> {
+  const [from, to] = [join(root, "ours.parquet"), join(root, "theirs.parquet")];
+  await writeFile(from, bytes);
+  const instance = await DuckDBInstance.create(":memory:", { threads: "1" });
+  const connection = await instance.connect();
+  await connection.run(
+    `COPY (SELECT * FROM read_parquet('${from}')) TO '${to}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 2048)`,
+  );
+  connection.closeSync();
+  instance.closeSync();
+  return readFile(to);
+}
+
 describe(`a Parquet file of archive rows (RIVULET_SEED=${SEED})`, () => {
   it.each([1, 9, 700])("holds %i rows as they were, in however many row groups", async (count) => {
     const rows = randomRows(SEED, count);
     const bytes = encodeParquet(rows.map(valuesOf), 256);
     expect((await decodeParquet(bytes)).map(rowOf)).toEqual(rows);
+  });
+
+  it.each(["as this project writes it", "as DuckDB does"])("is read by column, %s", async (by) => {
+    const rows = [...randomRows(SEED + 2, 700), ...Array.from({ length: 9 }, (_, i) => row(i + 1))];
+    let bytes: Uint8Array = encodeParquet(rows.map(valuesOf), 256);
+    if (by === "as DuckDB does") bytes = await rewrittenByDuckDb(bytes);
+    const names = ARCHIVE_COLUMNS.map(({ name }) => name);
+    const read: Record<string, unknown>[] = [];
+    for (const group of rowGroups(bytes)) {
+      const columns = await columnsIn(group, names);
+      for (let i = 0; i < group.rows; i++) {
+        const values = ARCHIVE_COLUMNS.map(({ name, type }) => [
+          name,
+          type === "map" ? entriesOf(columns[name]![i]) : (columns[name]![i] ?? null),
+        ]);
+        read.push(Object.fromEntries(values));
+      }
+    }
+    expect(read).toEqual(rows);
   });
 
   it("is read alike by DuckDB", async () => {

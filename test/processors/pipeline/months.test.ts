@@ -7,6 +7,7 @@ import {
   decodeItem,
   foldBase,
   instantKey,
+  packed,
   partition,
   wholeRollup,
 } from "../../../processors/pipeline/rollups.ts";
@@ -90,7 +91,7 @@ describe("a month", () => {
     imported.totals.pageviews = 1;
     imported.row("event:page", "/old")!.pageviews = 1;
     const hour = START + 5 * DAY;
-    await foldBase(store, { pk: partition("hour", SITE), sk: instantKey(hour) }, imported);
+    await foldBase(store, { pk: partition("hour", SITE), sk: instantKey(hour) }, packed(imported));
     await markDerived(store, SITE, ["2026-02-06"]);
     expect(await monthOf(store)).toBeUndefined();
     const changed = await answers({ store, clock });
@@ -139,7 +140,7 @@ describe("a month", () => {
         const more = new Rollup();
         more.totals.pageviews = 10;
         more.row("event:page", "/")!.pageviews = 10;
-        await foldBase(store, { pk: partition("hour", SITE), sk: instantKey(START + DAY) }, more);
+        await foldBase(store, { pk: partition("hour", SITE), sk: instantKey(START + DAY) }, packed(more));
         await markDerived(store, SITE, ["2026-02-02"]);
         // Another one derives the day meanwhile, so that tables of two derivations lie side by side.
         await derive({ store, clock }, sites);

@@ -9,7 +9,7 @@ import { compact } from "../../../processors/pipeline/compact.ts";
 import { readEdition } from "../../../processors/pipeline/editions.ts";
 import { readRebuilt } from "../../../processors/pipeline/ledger.ts";
 import { type RebuildDeps, rebuild } from "../../../processors/pipeline/rebuild.ts";
-import { addLots, foldInMemory } from "../../../processors/pipeline/rebuildfold.ts";
+import { addShare, foldedOf, foldRows } from "../../../processors/pipeline/rebuildfold.ts";
 import { GRANULARITIES, partition, wholeRollup } from "../../../processors/pipeline/rollups.ts";
 import { RowFold } from "../../../processors/pipeline/rowfold.ts";
 import { registerSites } from "../../../processors/pipeline/sites.ts";
@@ -87,8 +87,16 @@ const inLots =
       },
     });
     const since = new Map([[SHARD.id, Math.min(...rows.map(({ received_at }) => received_at))]]);
-    const fold = (number: number) => foldInMemory(lot(number), { ...order, since }, progress);
-    return { ...addLots([await fold(0), await fold(1), await fold(2)]), [Symbol.dispose]() {} };
+    const windows = () => ({ hours: new Map<number, Uint8Array>(), minutes: new Map<number, Uint8Array>() });
+    const lots = [windows(), windows(), windows()];
+    const folded = await Promise.all(
+      lots.map((own, number) =>
+        foldRows(lot(number).read(SITE), { ...order, since }, { ...own, lots: 3 }, progress),
+      ),
+    );
+    const shares = [windows(), windows()];
+    for (const [number, own] of shares.entries()) addShare(lots, { number, of: 2 }, own);
+    return { ...foldedOf(folded, shares), async [Symbol.asyncDispose]() {} };
   };
 
 const differing = (a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>): string[] =>
