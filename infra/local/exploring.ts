@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import type { FileArchive } from "../../processors/archives/files.ts";
 import { siteFolder } from "../../processors/archives/layout.ts";
+import { RowColumns } from "../../processors/archives/rowcolumns.ts";
 import { duckdbExplorer } from "../../processors/explorers/duckdb.ts";
 import type { Explorer } from "../../processors/explorers/explorer.ts";
 import type { Clock, EpochMs } from "../../processors/model/time.ts";
@@ -50,7 +51,8 @@ export function watchedArchive(
     ...archive,
     write(rows) {
       // An import tells of the past; when it was received is no time of ours.
-      for (const { received_at: at, imported } of rows) if (!imported && at < waiting) waiting = at;
+      if (!(rows instanceof RowColumns && rows.areImported))
+        for (const { received_at: at, imported } of rows) if (!imported && at < waiting) waiting = at;
       return archive.write(rows);
     },
     roll,

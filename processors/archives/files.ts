@@ -10,12 +10,13 @@ import { join } from "node:path";
 import { ClickstreamError } from "../errors.ts";
 import type { ArchiveRow } from "../model/archive.ts";
 import type { Clock, EpochMs } from "../model/time.ts";
-import type { Archive } from "./archive.ts";
+import type { Archive, ManyRows } from "./archive.ts";
 import { closedJournals } from "./journals.ts";
 import { Keeper } from "./keeper.ts";
 import type { KeepingOrder, KeepingReport } from "./keeping.ts";
-import { byFolder, journalFolder, type Values, valuesOf } from "./layout.ts";
-import { encodeParquet } from "./parquet.ts";
+import { journalFolder, valuesOf } from "./layout.ts";
+import { encodeColumns } from "./parquet.ts";
+import { RowColumns } from "./rowcolumns.ts";
 import { writeWhole } from "./wholefile.ts";
 
 export interface FileArchiveOptions {
@@ -27,7 +28,7 @@ export interface FileArchiveOptions {
   readonly rollBytes?: number;
 }
 
-export interface FileArchive extends Archive {
+export interface FileArchive extends Archive, ManyRows {
   /** Whether a journal is old or long enough to be rolled. */
   isDue(): boolean;
   /** Turns all rows written so far into Parquet files. Safe to abandon anywhere: what is left is done next time. */
@@ -49,7 +50,7 @@ interface Journal {
 }
 
 interface Waiting {
-  readonly rows: readonly ArchiveRow[];
+  readonly rows: Iterable<ArchiveRow>;
   done(): void;
   fail(error: unknown): void;
 }
@@ -117,10 +118,17 @@ export async function fileArchive(options: FileArchiveOptions): Promise<FileArch
     for (const { done } of batch) done();
   };
 
-  const writeFiles = async (hours: ReadonlyMap<string, readonly Values[]>): Promise<void> => {
+  const writeFiles = async (
+    rows: RowColumns,
+    hours: ReadonlyMap<string, readonly number[]>,
+  ): Promise<void> => {
     const name = `${newName(clock.now())}.parquet`;
-    const written = [...hours].map(([folder, rows]) =>
-      writeWhole(directory, join(directory, folder, name), encodeParquet(rows)),
+    const written = [...hours].map(([folder, own]) =>
+      writeWhole(
+        directory,
+        join(directory, folder, name),
+        encodeColumns(own.length, (from, to) => rows.columns(own, from, to)),
+      ),
     );
     await Promise.all(written).catch((cause: unknown) => {
       throw new ClickstreamError("unavailable", `archive ${directory}: rows could not be written`, { cause });
@@ -155,11 +163,13 @@ export async function fileArchive(options: FileArchiveOptions): Promise<FileArch
   };
 
   return {
+    manyRows: () => new RowColumns(),
     write(rows) {
       if (rows.length === 0) return Promise.resolve();
       if (rows.length >= MANY_ROWS) {
-        const hours = byFolder(rows.map(valuesOf));
-        if (rows.length >= MANY_ROWS_AN_HOUR * hours.size) return writeFiles(hours);
+        const many = rows instanceof RowColumns ? rows : asColumns(rows);
+        const hours = many.byFolder();
+        if (rows.length >= MANY_ROWS_AN_HOUR * hours.size) return writeFiles(many, hours);
       }
       const written = new Promise<void>((done, fail) => {
         waiting.push({ rows, done, fail });
@@ -179,6 +189,12 @@ export async function fileArchive(options: FileArchiveOptions): Promise<FileArch
       await keeper.close();
     },
   };
+}
+
+function asColumns(rows: Iterable<ArchiveRow>): RowColumns {
+  const columns = new RowColumns();
+  for (const row of rows) columns.push(row);
+  return columns;
 }
 
 /** Rows as lines of JSON, in a buffer that is used again: texts that are joined first would be copied three times more. */

@@ -71,7 +71,7 @@ export function firehoseArchive(options: FirehoseArchiveOptions): Archive {
 }
 
 /** Rows as lines, as many in a record as it takes. */
-function* packed(rows: readonly ArchiveRow[]): Generator<Uint8Array> {
+function* packed(rows: Iterable<ArchiveRow>): Generator<Uint8Array> {
   let lines: string[] = [];
   let bytes = 0;
   for (const row of rows) {

@@ -40,7 +40,15 @@ const SCHEMA: SchemaElement[] = [
 ];
 
 /** One file with these rows, in this order. Throws a RangeError for a number that its column does not hold. */
-export function encodeParquet(rows: readonly Values[], rowGroup = ROW_GROUP): Uint8Array<ArrayBuffer> {
+export const encodeParquet = (rows: readonly Values[], rowGroup = ROW_GROUP): Uint8Array<ArrayBuffer> =>
+  encodeColumns(rows.length, (from, to) => byColumn(rows, from, to), rowGroup);
+
+/** The same for `length` rows of which `group` gives the columns from one to before another. */
+export function encodeColumns(
+  length: number,
+  group: (from: number, to: number) => readonly (readonly unknown[])[],
+  rowGroup = ROW_GROUP,
+): Uint8Array<ArrayBuffer> {
   const writer = new ByteWriter();
   const file = new ParquetWriter({
     writer,
@@ -48,12 +56,12 @@ export function encodeParquet(rows: readonly Values[], rowGroup = ROW_GROUP): Ui
     codec: "ZSTD",
     compressors: { ZSTD: zstdCompressSync },
   });
-  for (let from = 0; from < rows.length; from += rowGroup) {
-    const group = byColumn(rows, from, Math.min(rows.length, from + rowGroup));
-    const length = group[0]!.length;
+  for (let from = 0; from < length; from += rowGroup) {
+    const to = Math.min(length, from + rowGroup);
+    const own = group(from, to);
     const start = writer.offset;
     const columns = ARCHIVE_COLUMNS.flatMap(({ name, type, nullable }, at): ColumnChunk[] => {
-      const values = group[at]!;
+      const values = own[at]!;
       if (type === "map") return mapColumns(writer, name, values as Entries[]);
       const statistics = WITH_STATISTICS.has(name);
       return [writeLeaf(writer, { path: [name], type: TYPES[type], nullable, values, statistics })];
@@ -61,10 +69,10 @@ export function encodeParquet(rows: readonly Values[], rowGroup = ROW_GROUP): Ui
     file.row_groups.push({
       columns,
       total_byte_size: columns.reduce((sum, one) => sum + one.meta_data!.total_uncompressed_size, 0n),
-      num_rows: BigInt(length),
+      num_rows: BigInt(to - from),
       total_compressed_size: BigInt(writer.offset - start),
     });
-    file.num_rows += BigInt(length);
+    file.num_rows += BigInt(to - from);
   }
   void file.finish();
   return new Uint8Array(writer.getBuffer());

@@ -31,13 +31,14 @@ const ZSTD = { params: { [zlib.ZSTD_c_compressionLevel]: 1 } };
 export function writeLeaf(writer: ByteWriter, leaf: Leaf): ColumnChunk {
   const { path, type, nullable, values, goesOn } = leaf;
   const start = writer.offset;
-  const present = nullable ? values.filter((value) => value !== null) : values;
+  const isUniform = areSame(values);
+  const present = nullable ? presentOf(values, isUniform) : values;
   const levels = new ByteWriter(64);
   const repetitionBytes = goesOn ? writeRleBitPackedHybrid(levels, goesOn as number[], 1) : 0;
   const definitionBytes = nullable
     ? writeRleBitPackedHybrid(levels, definitionsOf(values, present.length), 1)
     : 0;
-  const numbered = numberedOf(type, present);
+  const numbered = numberedOf(type, present, isUniform);
   const dictionary = numbered && plain(type, numbered.values);
   const page = numbered ? indexes(numbered) : plain(type, present);
   const encoding: Encoding = numbered ? "RLE_DICTIONARY" : "PLAIN";
@@ -91,6 +92,18 @@ export function writeLeaf(writer: ByteWriter, leaf: Leaf): ColumnChunk {
   };
 }
 
+/** Most columns of most files: what is known of one value need not be found out of each. */
+function areSame(values: readonly unknown[]): boolean {
+  const [first] = values;
+  for (let i = 1; i < values.length; i++) if (values[i] !== first) return false;
+  return true;
+}
+
+function presentOf(values: readonly unknown[], areSame: boolean): readonly unknown[] {
+  if (areSame) return values[0] === null ? [] : values;
+  return values.includes(null) ? values.filter((value) => value !== null) : values;
+}
+
 /** One number a value: 1 where there is one. */
 function definitionsOf(values: readonly unknown[], present: number): Uint8Array {
   const definitions = new Uint8Array(values.length);
@@ -109,13 +122,11 @@ interface Numbered {
 const SAMPLE = 256;
 
 /** Of texts, unless most are different, and of numbers that are all the same; undefined where values stand by themselves. */
-function numberedOf(type: LeafType, values: readonly unknown[]): Numbered | undefined {
+function numberedOf(type: LeafType, values: readonly unknown[], areSame: boolean): Numbered | undefined {
   if (type === "BOOLEAN" || values.length === 0) return undefined;
+  if (areSame) return { values: [values[0]], numbers: new Uint32Array(values.length) };
+  if (type !== "BYTE_ARRAY") return undefined;
   const numbers = new Uint32Array(values.length);
-  if (type !== "BYTE_ARRAY") {
-    const [first] = values;
-    return values.every((value) => value === first) ? { values: [first], numbers } : undefined;
-  }
   const known = new Map<unknown, number>();
   let last: unknown;
   let number = 0;

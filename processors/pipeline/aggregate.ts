@@ -2,7 +2,7 @@
  * The consumer of one shard: decode, enrich, sessionize, fold, and one commit that holds all of it. Exactly once in
  * effect, because the commit is put-if-absent and is its own checkpoint; see docs/decisions/0002.
  */
-import type { Archive } from "../archives/archive.ts";
+import type { Archive, ManyRows, RowList } from "../archives/archive.ts";
 import { ClickstreamError } from "../errors.ts";
 import type { ArchiveRow } from "../model/archive.ts";
 import { type Clock, type EpochMs, MINUTE_MS } from "../model/time.ts";
@@ -25,7 +25,7 @@ export interface AggregateDeps extends FoldDeps {
   readonly randomBytes: (length: number) => Uint8Array;
   readonly tracer?: Tracer;
   /** Gets the rows of each commit before it is written: so rows may come twice and are never lost. */
-  readonly archive?: Archive | undefined;
+  readonly archive?: (Archive & Partial<ManyRows>) | undefined;
   /** The commits hold position and state alone: for a consumer whose only product is the archive. */
   readonly countsNothing?: boolean;
   /** Encoded bytes of one commit before it is split. Default: what fits an item of DynamoDB, 350,000. */
@@ -163,7 +163,8 @@ export class ShardWorker {
       const fresh = decoded.filter(({ record }) => compareSequences(record.sequence, state.to) > 0);
       if (fresh.length === 0) return;
       const chosen = fresh.slice(0, most);
-      const rows: ArchiveRow[] = [];
+      const isMany = chosen.some(({ imported }) => imported !== undefined);
+      const rows: RowList = (isMany && this.#deps.archive?.manyRows?.()) || [];
       const folded = trace.step("fold", () => this.#fold(state, chosen, sites, rows));
       // On their way while the commit is encoded. If it is too large, the same rows are written once more with fewer.
       const archived = rows.length > 0 ? this.#deps.archive?.write(rows) : undefined;
@@ -267,7 +268,7 @@ export class ShardWorker {
     state: ShardState,
     decoded: readonly Decoded[],
     sites: ReadonlyMap<string, Site>,
-    rows: ArchiveRow[],
+    rows: RowList,
   ): RecordFold {
     const archive = this.#deps.archive && {
       shard: this.#shard.id,

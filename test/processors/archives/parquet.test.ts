@@ -2,13 +2,20 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { describe, expect, it } from "vitest";
-import { rowOf, valuesOf } from "../../../processors/archives/layout.ts";
-import { decodeParquet, encodeParquet, entriesOf } from "../../../processors/archives/parquet.ts";
+import { byFolder, rowOf, valuesOf } from "../../../processors/archives/layout.ts";
+import {
+  decodeParquet,
+  encodeColumns,
+  encodeParquet,
+  entriesOf,
+} from "../../../processors/archives/parquet.ts";
 import { columnsIn, rowGroups } from "../../../processors/archives/parquetread.ts";
+import { RowColumns } from "../../../processors/archives/rowcolumns.ts";
 import { ARCHIVE_COLUMNS, type ArchiveRow } from "../../../processors/model/archive.ts";
 import { row } from "../../conformance/archive.ts";
 import { temporaryDirectory } from "../../conformance/files.ts";
 import { Random } from "../../kit/random.ts";
+import { HOUR, NOON } from "../pipeline/lines.ts";
 
 const SEED = Number(process.env.RIVULET_SEED ?? 20_261_129);
 const root = temporaryDirectory();
@@ -73,6 +80,20 @@ describe(`a Parquet file of archive rows (RIVULET_SEED=${SEED})`, () => {
       }
     }
     expect(read).toEqual(rows);
+  });
+
+  it("is the same file where the rows became columns one by one", () => {
+    const rows = randomRows(SEED + 2, 700).map((one, i) => ({ ...one, at: NOON + (i % 3) * HOUR }));
+    const columns = new RowColumns();
+    for (const one of rows) columns.push(one);
+    expect([...columns]).toEqual(rows);
+    const folders = columns.byFolder();
+    expect(folders.size).toBe(3);
+    for (const [folder, values] of byFolder(rows.map(valuesOf))) {
+      const own = folders.get(folder)!;
+      const bytes = encodeColumns(own.length, (from, to) => columns.columns(own, from, to), 100);
+      expect(bytes).toEqual(encodeParquet(values, 100));
+    }
   });
 
   it("is read alike by DuckDB", async () => {
