@@ -80,9 +80,9 @@ export class UltraLogLog {
       const registers = this.#densify();
       for (let i = 0; i < REGISTERS; i++) registers[i] = union(registers[i]!, other.#registers[i]!);
     } else if (this.#registers !== undefined) {
-      for (const coupon of other.#coupons) addToRegisters(this.#registers, coupon);
+      addAllTo(this.#registers, other.#coupons);
     } else if (other.#coupons.length <= 4) {
-      for (const coupon of other.#coupons) this.#addCoupon(coupon);
+      for (let i = 0; i < other.#coupons.length; i++) this.#addCoupon(other.#coupons[i]!);
     } else {
       this.#coupons = mergeSorted(this.#coupons, other.#coupons);
       if (this.#coupons.length > EXACT_LIMIT) this.#densify();
@@ -125,7 +125,8 @@ export class UltraLogLog {
    */
   tell(coupons: Set<number>, every = 1): number {
     let told = 0;
-    for (const coupon of this.#coupons) {
+    for (let i = 0; i < this.#coupons.length; i++) {
+      const coupon = this.#coupons[i]!;
       if ((coupon & (every - 1)) !== 0) continue;
       coupons.add(coupon);
       told++;
@@ -187,8 +188,9 @@ export class UltraLogLog {
     sketch.#coupons = names
       ? names.valuesOf(readNumbers(reader, count, names.size))
       : readAscending(reader, count, -TOP_BIT, Math.clz32(count));
-    for (const coupon of sketch.#coupons)
-      if (!isCoupon(coupon)) throw new RangeError(`UltraLogLog coupon ${coupon} cannot occur`);
+    for (let i = 0; i < sketch.#coupons.length; i++)
+      if (!isCoupon(sketch.#coupons[i]!))
+        throw new RangeError(`UltraLogLog coupon ${sketch.#coupons[i]} cannot occur`);
     return sketch;
   }
 
@@ -206,7 +208,7 @@ export class UltraLogLog {
   #densify(): Uint8Array {
     if (this.#registers === undefined) {
       this.#registers = new Uint8Array(REGISTERS);
-      for (const coupon of this.#coupons) addToRegisters(this.#registers, coupon);
+      addAllTo(this.#registers, this.#coupons);
       this.#coupons = [];
     }
     return this.#registers;
@@ -251,6 +253,11 @@ function addToRegisters(registers: Uint8Array, coupon: number): void {
     const hi = coupon ^ TOP_BIT;
     raise(registers, hi >>> (32 - PRECISION), Math.clz32(hi << PRECISION) + 1);
   }
+}
+
+// By index, here and above: an iterator makes an object for each coupon until the loop is optimised, a sixth of what merging made.
+function addAllTo(registers: Uint8Array, coupons: readonly number[]): void {
+  for (let i = 0; i < coupons.length; i++) addToRegisters(registers, coupons[i]!);
 }
 
 /** 1 for each byte that can be a register: below rank 1 there is nothing to remember, and no rank is over 53. */
