@@ -20,10 +20,19 @@ export interface CompactionOptions {
   readonly log: (line: string) => void;
   /** Days that still change are not derived. Default: they are. */
   readonly leavesChanged?: boolean | undefined;
+  /** Between two runs. Default: ten seconds. */
+  readonly everyMs?: number | undefined;
 }
 
 /** Starts at once and returns; `stop` resolves when nothing of it touches the store any more. */
-export function startCompaction({ store, clock, consumer, log, leavesChanged }: CompactionOptions): {
+export function startCompaction({
+  store,
+  clock,
+  consumer,
+  log,
+  leavesChanged,
+  everyMs = EVERY_MS,
+}: CompactionOptions): {
   stop(): Promise<void>;
 } {
   const stopping = new AbortController();
@@ -32,16 +41,16 @@ export function startCompaction({ store, clock, consumer, log, leavesChanged }: 
   const run = async (): Promise<void> => {
     let compacted = -1;
     while (!signal.aborted) {
-      await sleep(EVERY_MS, undefined, { signal }).catch(() => {});
+      await sleep(everyMs, undefined, { signal }).catch(() => {});
       if (signal.aborted) return;
       try {
         const commits = await consumer.commits();
-        const isDue = commits !== compacted || clock.now() % QUIET_EVERY_MS < EVERY_MS;
+        const isDue = commits !== compacted || clock.now() % QUIET_EVERY_MS < everyMs;
         const deps = { store: stoppable, clock, pause: turn, leavesChanged: leavesChanged === true };
         for (let more = isDue; more; ) ({ more } = await compact(deps));
         compacted = commits;
       } catch (error) {
-        if (!signal.aborted) log(`compaction: ${describe(error)}; again in ${EVERY_MS / 1000} s`);
+        if (!signal.aborted) log(`compaction: ${describe(error)}; again in ${everyMs / 1000} s`);
       }
     }
   };

@@ -37,9 +37,13 @@ const CHUNKS_AHEAD = { beside: 2, alone: 4 };
 const CHUNK_BYTES = { beside: 128 * 1024, alone: 1024 * 1024 };
 /** So that a chunk is one commit: what commits share, visits under way and rows of the same hour, is written less often. */
 const COMMIT_BYTES_ALONE = 700_000;
+/** Past visitors are in each commit already; a snapshot of them every ten commits was a tenth of counting. Whoever starts next reads this much, in a second. */
+const LOG_BYTES_ALONE = 32 << 20;
 /** With one shard all go there; with more, a chunk is spread over so many records. */
 const LANES = 8;
 const LOOK_MS = { beside: 10, alone: 100 };
+/** Compacting and recounting come in small portions: so the thread that counts need not wait for chunks, and little is left for the end. */
+const HOUSE_EVERY_MS = 3_000;
 /**
  * Of the thread that counts: what it makes for one chunk lives until its commit, and the more of that is young, the less
  * is moved. What grows old has no bound of its own: a server's visitors are in it too, and they must fit.
@@ -141,7 +145,13 @@ class Counter {
     await this.#house.disposeAsync();
     const url = new URL(`importcounter.${import.meta.url.split(".").at(-1)}`, import.meta.url);
     const worker = new Worker(url, {
-      workerData: { dataDirectory, sites: [], places, maxCommitBytes: COMMIT_BYTES_ALONE },
+      workerData: {
+        dataDirectory,
+        sites: [],
+        places,
+        maxCommitBytes: COMMIT_BYTES_ALONE,
+        maxLogBytes: LOG_BYTES_ALONE,
+      },
       resourceLimits: COUNTER_HEAP,
     });
     this.#worker = worker;
@@ -161,8 +171,17 @@ class Counter {
     });
     this.#house = new AsyncDisposableStack();
     const consumer = { commits: () => commitsIn(this.#store), counted: () => countedIn(this.#store) };
-    const house = { store: this.#store, stream: this.#stream, consumer, log, leavesChanged: true };
-    await keepHouse(house, this.#house);
+    await keepHouse(
+      {
+        store: this.#store,
+        stream: this.#stream,
+        consumer,
+        log,
+        leavesChanged: true,
+        everyMs: HOUSE_EVERY_MS,
+      },
+      this.#house,
+    );
   }
 
   /** Ends the thread, and then folds all that is counted into rollups, so that the next reader need not. */

@@ -17,6 +17,8 @@ export interface ReconciliationOptions {
   readonly clock: Clock;
   readonly consumer: Pick<Consumer, "counted">;
   readonly log: (line: string) => void;
+  /** Between two runs. Default: ten seconds. */
+  readonly everyMs?: number | undefined;
 }
 
 /** Starts when earlier findings are read; `stop` resolves when nothing of it touches store or stream any more. */
@@ -26,6 +28,7 @@ export async function startReconciliation({
   clock,
   consumer,
   log,
+  everyMs = EVERY_MS,
 }: ReconciliationOptions): Promise<{ readonly reconciler: Reconciler; stop(): Promise<void> }> {
   const stopping = new AbortController();
   const { signal } = stopping;
@@ -38,7 +41,7 @@ export async function startReconciliation({
     let doneAt = clock.now();
     let windows = reconciler.totals().windows;
     while (!signal.aborted) {
-      await sleep(EVERY_MS, undefined, { signal }).catch(() => {});
+      await sleep(everyMs, undefined, { signal }).catch(() => {});
       if (signal.aborted) return;
       try {
         await reconciler.run();
@@ -52,7 +55,7 @@ export async function startReconciliation({
         windows = found.windows;
       } catch (error) {
         if (signal.aborted) return;
-        log(`recount: ${describe(error)}; again in ${EVERY_MS / 1000} s`);
+        log(`recount: ${describe(error)}; again in ${everyMs / 1000} s`);
         if (clock.now() - doneAt > MAX_KEEP_MS)
           await consumer
             .counted()

@@ -60,6 +60,8 @@ export interface RuntimeOptions {
   readonly places?: string | undefined;
   /** Encoded bytes of one commit before it is split. Default: as on AWS. */
   readonly maxCommitBytes?: number | undefined;
+  /** Bytes of log between two snapshots of what is remembered. Default: as on AWS. */
+  readonly maxLogBytes?: number | undefined;
   readonly log: (line: string) => void;
 }
 
@@ -112,6 +114,7 @@ export type CountingOptions = Pick<
   | "keepsArchive"
   | "places"
   | "maxCommitBytes"
+  | "maxLogBytes"
   | "log"
 >;
 
@@ -167,6 +170,7 @@ async function openCounting(
     place: options.places === undefined ? undefined : await placeLookup(options.places),
     tracer: tracing.tracer,
     maxCommitBytes: options.maxCommitBytes,
+    maxLogBytes: options.maxLogBytes,
     ...lateness,
   };
   const consumer = new Consumer({
@@ -191,6 +195,7 @@ export async function keepHouse(
   deps: Pick<Parameters<typeof startReconciliation>[0], "store" | "stream" | "log"> & {
     readonly consumer: Pick<Consumer, "commits" | "counted">;
     readonly leavesChanged?: boolean;
+    readonly everyMs?: number;
   },
   opened: AsyncDisposableStack,
 ): Promise<Reconciler> {

@@ -30,6 +30,8 @@ export interface AggregateDeps extends FoldDeps {
   readonly countsNothing?: boolean;
   /** Encoded bytes of one commit before it is split. Default: what fits an item of DynamoDB, 350,000. */
   readonly maxCommitBytes?: number | undefined;
+  /** What a cold worker reads of the log at most: then a snapshot is due. Default 4 MiB. */
+  readonly maxLogBytes?: number | undefined;
 }
 
 export interface CommitSummary {
@@ -248,7 +250,8 @@ export class ShardWorker {
   }
 
   async #snapshotIfDue(state: ShardState): Promise<void> {
-    const isDue = this.#loggedBytes > MAX_LOG_BYTES || state.n - this.#snapshots.n >= MAX_LOG_COMMITS;
+    const { maxLogBytes = MAX_LOG_BYTES } = this.#deps;
+    const isDue = this.#loggedBytes > maxLogBytes || state.n - this.#snapshots.n >= MAX_LOG_COMMITS;
     if (!isDue) return;
     await this.#snapshots.write(state);
     this.#loggedBytes = 0;

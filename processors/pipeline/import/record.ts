@@ -67,6 +67,8 @@ export class Packer {
       known.rows.push(row);
       return known.kind;
     }
+    const stranger = senderProblem(row);
+    if (stranger) return stranger;
     const { bot, library } = this.#parseAgent(row.agent);
     const kind = bot && !(library && this.#settings.libraries) ? "bot" : "counted";
     this.#senders.set(key, { row, rows: [row], kind });
@@ -82,7 +84,7 @@ export class Packer {
     return (person * MAX_ROWS + this.#agents.of(agent)) * MAX_DAYS + day;
   }
 
-  #problemOf({ at, url, referrer, kind, extra, ip, visitor }: ImportRow, now: EpochMs): Reject | undefined {
+  #problemOf({ at, url, referrer, kind, extra }: ImportRow, now: EpochMs): Reject | undefined {
     if (!(at >= EARLIEST_MS))
       return { reason: "malformed", message: "time: before 2001-09-09, which windows cannot name" };
     if (at > now + MAX_SKEW_MS) return { reason: "from_future", message: "time: still to come" };
@@ -107,10 +109,7 @@ export class Packer {
       const more = decodeExtra(extra, kind.n, "event");
       if (isReject(more)) return more;
     }
-    const who = identifier(visitor, "visitor", LIMITS.idChars);
-    if (isReject(who)) return who;
-    const address = identifier(ip, "ip", 100);
-    return isReject(address) ? address : undefined;
+    return undefined;
   }
 
   /** The records of all rows since the last call; `id` names the chunk. Equal rows and id give equal records. */
@@ -150,13 +149,17 @@ export class Packer {
     const agents = new Numbered<string>();
     const kinds = new Numbered<ImportKind>();
     const posts = senders.map(({ row, rows }): ImportPost => {
-      const sorted = [...rows].sort((a, b) => a.at - b.at);
+      const sorted = byTime(rows);
       const at = sorted[0]!.at;
       const e: number[] = [];
-      const x: Record<string, ImportExtra> = {};
-      for (const [i, one] of sorted.entries()) {
-        e.push(one.at - at, urls.of(one.url), referrers.of(one.referrer), kinds.of(one.kind));
-        if (one.extra) x[i] = one.extra;
+      let x: Record<string, ImportExtra> | undefined;
+      for (let i = 0; i < sorted.length; i++) {
+        const { at: time, url, referrer, kind, extra } = sorted[i]!;
+        e.push(time - at, urls.of(url), referrers.of(referrer), kinds.of(kind));
+        if (extra) {
+          x ??= {};
+          x[i] = extra;
+        }
       }
       return {
         ip: row.ip,
@@ -167,7 +170,7 @@ export class Packer {
         ...(row.width && { w: row.width }),
         at,
         e,
-        ...(Object.keys(x).length > 0 && { x }),
+        ...(x && { x }),
       };
     });
     return {
@@ -182,6 +185,21 @@ export class Packer {
       posts,
     };
   }
+}
+
+/** Of what all rows of a sender share. */
+function senderProblem({ ip, visitor }: ImportRow): Reject | undefined {
+  const who = identifier(visitor, "visitor", LIMITS.idChars);
+  if (isReject(who)) return who;
+  const address = identifier(ip, "ip", 100);
+  return isReject(address) ? address : undefined;
+}
+
+/** Most files are in order. */
+function byTime(rows: readonly ImportRow[]): readonly ImportRow[] {
+  for (let i = 1; i < rows.length; i++)
+    if (rows[i]!.at < rows[i - 1]!.at) return rows.toSorted((a, b) => a.at - b.at);
+  return rows;
 }
 
 /** Checks speak of `kinds[0].p`; the file's owner knows it as the event. */
@@ -215,7 +233,7 @@ function halves(senders: readonly Sender[]): [Sender[], Sender[]] {
   const [only] = senders;
   if (senders.length === 1 && only) {
     const middle = Math.ceil(only.rows.length / 2);
-    const sorted = [...only.rows].sort((a, b) => a.at - b.at);
+    const sorted = byTime(only.rows);
     return [[{ ...only, rows: sorted.slice(0, middle) }], [{ ...only, rows: sorted.slice(middle) }]];
   }
   const middle = Math.ceil(senders.length / 2);
