@@ -6,7 +6,7 @@ import type { Shelf } from "../../processors/pipeline/rowfold.ts";
 
 const GRANULARITIES = ["hours", "minutes"] as const;
 /** Of SQLite's own. What was written last is asked for next, as rows come in the order of time mostly. */
-const CACHE_KIB = 16 * 1024;
+const CACHE_KIB = 4 * 1024;
 
 export type WindowFile = Readonly<Record<(typeof GRANULARITIES)[number], Shelf & FoldedWindows>> & Disposable;
 

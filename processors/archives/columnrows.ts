@@ -1,7 +1,6 @@
 /** Rows of a local archive's files: read by column and written out field by field, because a rebuild does it for every row. */
 import { readFile } from "node:fs/promises";
 import { type CountedRow, compareRows } from "../model/archive.ts";
-import { entriesOf } from "./parquet.ts";
 import { columnsIn, rowGroups } from "./parquetread.ts";
 
 /** Those of a counted row, but the site: a file's rows are of one. */
@@ -69,7 +68,7 @@ export async function readStretch(
   { path, group, shard }: Stretch,
   isWanted: (visitor: string | null) => boolean,
 ): Promise<CountedRow[]> {
-  const read = await columnsIn(rowGroups(await readFile(path))[group]!, COLUMNS);
+  const read = columnsIn(rowGroups(await readFile(path))[group]!, COLUMNS);
   const columns = read as unknown as Columns;
   const rows: CountedRow[] = [];
   let isInOrder = true;
@@ -113,7 +112,7 @@ const rowOf = (site: string, shard: string, columns: Columns, i: number): Counte
   visit_country: columns.visit_country[i] ?? null,
   visit_screen: columns.visit_screen[i] ?? null,
   visit_language: columns.visit_language[i] ?? null,
-  props: entriesOf(columns.props[i]),
+  props: columns.props[i]!,
   currency: columns.currency[i] ?? null,
   amount_minor: columns.amount_minor[i] ?? null,
   engaged_ms: columns.engaged_ms[i] ?? null,

@@ -144,13 +144,7 @@ type EncodedMap = Readonly<
 function decodeValue(type: ColumnType, value: unknown): unknown {
   if (value === null || value === undefined) return null;
   if (type === "long") return Number(value);
-  return type === "map" ? entriesOf(value) : value;
-}
-
-const NO_ENTRIES: Entries = [];
-
-/** The entries of a map as hyparquet reads it, in their order; none where there is none. */
-export function entriesOf(value: unknown): Entries {
-  const encoded = value ? Object.values(value as EncodedMap)[0] : undefined;
-  return encoded && encoded.length > 0 ? encoded.map(({ key, value: text }) => [key, text]) : NO_ENTRIES;
+  if (type === "map")
+    return (Object.values(value as EncodedMap)[0] ?? []).map(({ key, value: text }) => [key, text]);
+  return value;
 }

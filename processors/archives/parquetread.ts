@@ -7,14 +7,13 @@ import {
   type DecodedArray,
   type FileMetaData,
   type PageHeader,
-  parquetRead,
   parquetSchema,
 } from "hyparquet";
 import { parquetHeader } from "hyparquet/src/column.js";
 import { convertWithDictionary, DEFAULT_PARSERS } from "hyparquet/src/convert.js";
 import { decompressPage, readDataPage, readDataPageV2 } from "hyparquet/src/datapage.js";
 import { readPlain } from "hyparquet/src/plain.js";
-import { getTreePath } from "hyparquet/src/schema.js";
+import { getMaxDefinitionLevel, getTreePath } from "hyparquet/src/schema.js";
 import { openParquet } from "./parquet.ts";
 
 type File = ReturnType<typeof openParquet>;
@@ -40,36 +39,67 @@ export function rowGroups(bytes: Uint8Array): RowGroup[] {
 }
 
 /**
- * Values by column: longs as numbers, maps as hyparquet has them, undefined for a null or an empty map where a column holds
- * nothing else. Throws for a column that the file lacks.
+ * Values by column: longs as numbers, maps as entries in their order, and what is null as null, or as undefined in a column
+ * of nothing else. Throws for a column that the file lacks.
  */
-export async function columnsIn(
+export function columnsIn(
   group: RowGroup,
   names: readonly string[],
-): Promise<Readonly<Record<string, ArrayLike<unknown>>>> {
+): Readonly<Record<string, ArrayLike<unknown>>> {
   const found: Record<string, ArrayLike<unknown>> = {};
   for (const name of names) {
-    const [chunk] = group.columns.filter(({ meta_data }) => meta_data?.path_in_schema[0] === name);
-    if (!chunk) throw new RangeError(`parquet: no column ${name}`);
-    const isFlat = chunk.meta_data!.path_in_schema.length === 1;
-    found[name] =
-      isFlat || isEmpty(group, chunk) ? flatColumn(group, chunk) : await nestedColumn(group, name);
+    const leaves = group.columns.filter(({ meta_data }) => meta_data?.path_in_schema[0] === name);
+    const [first, second] = leaves.map((chunk) => leafOf(group, chunk));
+    if (!first) throw new RangeError(`parquet: no column ${name}`);
+    found[name] = second ? mapsOf(first, second) : valuesOf(first);
   }
   return found;
 }
 
-async function nestedColumn({ file, from, rows }: RowGroup, name: string): Promise<ArrayLike<unknown>> {
-  const values = new Array<unknown>(rows);
-  await parquetRead({
-    ...file,
-    columns: [name],
-    rowStart: from,
-    rowEnd: from + rows,
-    onChunk({ columnData, rowStart }) {
-      for (let i = 0; i < columnData.length; i++) values[rowStart - from + i] = columnData[i];
-    },
-  });
-  return values;
+/** A column as it is stored: the values that there are, and for each place, which of the levels above it are there. */
+interface Leaf {
+  readonly values: ArrayLike<unknown>;
+  /** Places in all; a list has one for each of its values, and one where it is empty. */
+  readonly places: number;
+  /** The level at which there is a value. */
+  readonly full: number;
+  /** By place. Empty where all are full. */
+  readonly levels: ArrayLike<number>;
+  /** By place of a list: 0 where a row begins. */
+  readonly repeats: ArrayLike<number>;
+}
+
+function valuesOf({ values, places, full, levels }: Leaf): ArrayLike<unknown> {
+  if (values.length === places) return values;
+  if (values.length === 0) return { length: places };
+  const withNulls = new Array<unknown>(places);
+  for (let i = 0, next = 0; i < places; i++) withNulls[i] = levels[i] === full ? values[next++] : null;
+  return withNulls;
+}
+
+type Entries = readonly (readonly [key: unknown, value: unknown])[];
+const NO_ENTRIES: Entries = [];
+
+function mapsOf(keys: Leaf, values: Leaf): ArrayLike<Entries> {
+  const maps: Entries[] = [];
+  let [nextKey, nextValue] = [0, 0];
+  let last = NO_ENTRIES;
+  for (let i = 0; i < keys.places; i++) {
+    const isFirst = keys.repeats[i] === 0;
+    if (isFirst) maps.push(NO_ENTRIES);
+    if (keys.levels.length > 0 && keys.levels[i] !== keys.full) continue;
+    const key = keys.values[nextKey++];
+    const isNull = values.levels.length > 0 && values.levels[i] !== values.full;
+    const value = isNull ? null : values.values[nextValue++];
+    // Rows that follow each other mostly say the same.
+    if (!isFirst) maps[maps.length - 1] = [...maps.at(-1)!, [key, value]];
+    else if (last[0]?.[0] === key && last[0]?.[1] === value) maps[maps.length - 1] = last;
+    else {
+      last = [[key, value]];
+      maps[maps.length - 1] = last;
+    }
+  }
+  return maps;
 }
 
 /** A page: what its header says, and its bytes. */
@@ -95,22 +125,25 @@ function* pagesOf({ file, rows }: RowGroup, { meta_data }: ColumnChunk): Generat
 const valuesIn = ({ data_page_header, data_page_header_v2 }: PageHeader): number =>
   data_page_header_v2?.num_values ?? data_page_header?.num_values ?? 0;
 
-const isAllNull = ({ data_page_header_v2: header }: PageHeader): boolean =>
-  header !== undefined && header.num_nulls === header.num_values;
-
-/** Whether no row has anything, as far as that is seen without decoding. */
-const isEmpty = (group: RowGroup, chunk: ColumnChunk): boolean =>
-  [...pagesOf(group, chunk)].every(({ header }) => valuesIn(header) === 0 || isAllNull(header));
-
-function flatColumn(group: RowGroup, chunk: ColumnChunk): ArrayLike<unknown> {
+function leafOf(group: RowGroup, chunk: ColumnChunk): Leaf {
   const decoder = decoderOf(group.file, chunk);
+  const full = getMaxDefinitionLevel(decoder.schemaPath);
   let dictionary: DecodedArray | undefined;
-  const pages: ArrayLike<unknown>[] = [];
+  const pages: Leaf[] = [];
   for (const page of pagesOf(group, chunk)) {
     if (page.header.dictionary_page_header) dictionary = dictionaryOf(page, decoder);
-    else if (valuesIn(page.header) > 0) pages.push(valuesOf(page, dictionary, decoder));
+    else if (valuesIn(page.header) > 0) pages.push({ full, ...decodedPage(page, dictionary, decoder) });
   }
-  return pages.length === 1 ? pages[0]! : pages.flatMap((page) => Array.from(page));
+  // What this project writes has one page.
+  if (pages.length === 1) return pages[0]!;
+  const places = pages.reduce((sum, page) => sum + page.places, 0);
+  return {
+    ...{ full, places, values: pages.flatMap(({ values }) => Array.from(values)) },
+    levels: pages.flatMap((page) =>
+      page.levels.length > 0 ? Array.from(page.levels) : new Array<number>(page.places).fill(full),
+    ),
+    repeats: pages.flatMap(({ repeats }) => Array.from(repeats)),
+  };
 }
 
 function decoderOf({ metadata, compressors }: File, { meta_data }: ColumnChunk): Decoder {
@@ -146,24 +179,22 @@ function dictionaryOf({ header, bytes }: Page, decoder: Decoder): DecodedArray {
   return asNumbers(convertWithDictionary(values, undefined, "PLAIN", decoder));
 }
 
-function valuesOf(
+function decodedPage(
   { header, bytes }: Page,
   dictionary: DecodedArray | undefined,
   decoder: Decoder,
-): ArrayLike<unknown> {
-  const count = valuesIn(header);
-  if (isAllNull(header)) return { length: count };
+): Omit<Leaf, "full"> {
   const { data_page_header: first, data_page_header_v2: second } = header;
+  const places = valuesIn(header);
+  const isFlat = decoder.pathInSchema.length === 1;
+  if (isFlat && second?.num_nulls === places) return { values: [], places, levels: [], repeats: [] };
   const { codec, compressors } = decoder;
-  const { dataPage, definitionLevels } = second
+  const { dataPage, definitionLevels, repetitionLevels } = second
     ? readDataPageV2(bytes, header, decoder)
     : readDataPage(decompressPage(bytes, header.uncompressed_page_size, codec, compressors), first!, decoder);
   const encoding = (second ?? first)!.encoding;
   const values = asNumbers(convertWithDictionary(dataPage, dictionary, encoding, decoder));
-  if (values.length === count) return values;
-  const withNulls = new Array<unknown>(count);
-  for (let i = 0, next = 0; i < count; i++) withNulls[i] = definitionLevels![i] ? values[next++] : null;
-  return withNulls;
+  return { values, places, levels: definitionLevels ?? [], repeats: repetitionLevels };
 }
 
 /** A bigint for each value would be garbage at once. */

@@ -48,7 +48,7 @@ export async function surveyRows(
   for (const path of await keptFiles(join(directory, siteFolder(site)), folder)) {
     for (const [group, rowGroup] of rowGroups(await readFile(path)).entries()) {
       rows += rowGroup.rows;
-      const columns = (await columnsIn(rowGroup, LOOKED_AT)) as unknown as LookedAt;
+      const columns = columnsIn(rowGroup, LOOKED_AT) as unknown as LookedAt;
       const first = new Map<string, Identity>();
       for (let i = 0; i < rowGroup.rows; i++) {
         const [shard, sequence, index] = [columns.shard[i]!, columns.sequence[i]!, columns.index[i]!];

@@ -86,7 +86,7 @@ export class RowFold {
     const known = this.#knownOf(row);
     const { visitor } = known;
     const before = visitor.sessions.length;
-    const touched = visitor.sessions.find(({ born }) => born === row.visit)?.window;
+    const touched = known.unknown > 0 ? homeOf(visitor, row) : undefined;
     foldEvent(eventOf(row), {
       partial: this.#partial,
       visitor,
@@ -99,8 +99,7 @@ export class RowFold {
       visit: row.visit ?? Number.NaN,
     });
     if (known.unknown > 0) {
-      const home = visitor.sessions.find(({ born }) => born === row.visit)?.window;
-      for (const window of [this.#windowOf(row.at), touched, home])
+      for (const window of [this.#windowOf(row.at), touched, homeOf(visitor, row)])
         if (window !== undefined) this.#incomplete.add(this.#options.hourOf(window));
       if (visitor.sessions.length > before) known.unknown--;
     }
@@ -182,6 +181,10 @@ export class RowFold {
   }
 }
 
+/** The window of a row's visit, as far as the visit is known. */
+const homeOf = ({ sessions }: VisitorState, { visit }: CountedRow): EpochMs | undefined =>
+  sessions.find(({ born }) => born === visit)?.window;
+
 /** Adds to a window that is kept encoded. */
 export function addEncoded(windows: Shelf, start: EpochMs, rollup: Rollup): void {
   const known = windows.get(start);
@@ -202,22 +205,22 @@ function forget({ present, past }: ShardVisitors, now: EpochMs, mostPast: number
   }
 }
 
-/** The event as it was when it was folded first. */
+/** The event as it was when it was folded first. One literal for nearly all rows: spreads would make four more objects of each. */
 function eventOf(row: CountedRow): ClickEvent {
-  const vitals: { [name in (typeof VITALS)[number]]?: number } = {};
-  for (const name of VITALS) if (row[name] !== null) vitals[name] = row[name];
-  return {
+  const event: { -readonly [Key in keyof ClickEvent]: ClickEvent[Key] } = {
     name: row.name ?? "",
     at: row.at,
-    url: { hostname: row.hostname ?? "", path: row.page ?? "", query: {} },
+    url: { hostname: row.hostname ?? "", path: row.page ?? "", query: NO_QUERY },
     referrer: "",
     props: row.props,
     interactive: row.interactive,
-    ...(row.currency === null || row.amount_minor === null
-      ? {}
-      : { revenue: { currency: row.currency, minor: row.amount_minor } }),
-    ...(row.engaged_ms === null ? {} : { engagedMs: row.engaged_ms }),
-    ...(row.scroll_depth === null ? {} : { scrollDepth: row.scroll_depth }),
-    ...(Object.keys(vitals).length === 0 ? {} : { vitals }),
   };
+  if (row.currency !== null && row.amount_minor !== null)
+    event.revenue = { currency: row.currency, minor: row.amount_minor };
+  if (row.engaged_ms !== null) event.engagedMs = row.engaged_ms;
+  if (row.scroll_depth !== null) event.scrollDepth = row.scroll_depth;
+  for (const name of VITALS) if (row[name] !== null) event.vitals = { ...event.vitals, [name]: row[name] };
+  return event;
 }
+
+const NO_QUERY = {};

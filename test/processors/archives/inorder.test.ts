@@ -20,20 +20,20 @@ async function all(portions: AsyncIterable<readonly CountedRow[]>): Promise<Coun
   return rows;
 }
 
-const rows = Array.from({ length: 3_000 }, (_, i) =>
-  counted(row(i + 1, { shard: `shard-${Math.floor(i / 2_000)}`, props: [["key", String(i)]] })),
+const rows = Array.from({ length: 1_500 }, (_, i) =>
+  counted(row(i + 1, { shard: `shard-${Math.floor(i / 1_000)}`, props: [["key", String(i)]] })),
 );
 
 it.each([
   ["that follow each other", 0, 100_000],
   ["with stragglers of all", 0.05, 100_000],
-  ["in no order, more of them than are held", 1, 100],
+  ["in no order, more of them than are held", 1, 400],
 ])(`gives the rows of runs %s in order, each once (RIVULET_SEED=${SEED})`, async (_, astray, maxHeld) => {
   const random = new Random(SEED);
   const runs: CountedRow[][] = Array.from({ length: 30 }, () => []);
   const held: CountedRow[] = [];
   for (const [i, one] of rows.entries()) {
-    runs[random.chance(astray) ? random.below(30) : Math.floor(i / 100)]!.push(one);
+    runs[random.chance(astray) ? random.below(30) : Math.floor(i / 50)]!.push(one);
     // Some twice, and some in a journal.
     if (random.chance(0.05)) runs[random.below(30)]!.push(one);
     if (random.chance(0.05)) held.push(one);
