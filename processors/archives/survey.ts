@@ -2,7 +2,7 @@
  * What a local archive holds of a site at one moment, and where in its files which rows lie. The files stay as they are
  * for as long as the survey is used, whatever a running server merges or deletes meanwhile.
  */
-import { copyFile, link, mkdir, readdir, readFile } from "node:fs/promises";
+import { copyFile, link, mkdir, readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { ClickstreamError } from "../errors.ts";
 import { type CountedRow, compareRows } from "../model/archive.ts";
@@ -15,39 +15,41 @@ import { sortedOnce } from "./order.ts";
 import { parquetFiles } from "./parquetfiles.ts";
 import { columnsIn, rowGroups } from "./parquetread.ts";
 
-/** Plain data, for threads. */
-export interface Survey {
+/** What there is to survey. Plain data, for threads, as all that follows. */
+export interface Kept {
   readonly site: string;
-  /** Of its files, each with its first row. */
-  readonly stretches: readonly (Stretch & { readonly first: Identity })[];
+  /** Its files under names of their own, and how long they are. */
+  readonly files: readonly { readonly path: string; readonly bytes: number }[];
   /** What only journals held, in the order of the fold. */
   readonly fresh: readonly CountedRow[];
-  /** Rows in files, and repeats of them. */
-  readonly rows: number;
-  /** By shard, when the first event that happened at `from` or later was received. */
+}
+
+/** What some of the files hold. */
+export interface Looked {
+  /** Each with its first row. */
+  readonly stretches: readonly (Stretch & { readonly first: Identity })[];
+  /** By shard, when the first event that happened at a time or later was received. */
   readonly since: ReadonlyMap<string, EpochMs>;
 }
 
-/** Looks at all rows of a site below `directory`. Names for its files are made in `folder`, which exists. Throws what the file system throws. */
-export async function surveyRows(
-  directory: string,
-  site: string,
-  folder: string,
-  from: EpochMs = 0,
-): Promise<Survey> {
-  const since = new Map<string, EpochMs>();
-  const see = (shard: string, at: EpochMs, receivedAt: EpochMs): void => {
-    if (at >= from) since.set(shard, Math.min(since.get(shard) ?? receivedAt, receivedAt));
-  };
+export interface Survey extends Looked {
+  readonly site: string;
+  readonly fresh: readonly CountedRow[];
+}
+
+/** Keeps what there is of a site below `directory`; its names for files are made in `folder`, which exists. Throws what the file system throws. */
+export async function keepRows(directory: string, site: string, folder: string): Promise<Kept> {
   // Journals first: one that is made into a file meanwhile is then read twice, not missed.
   const fresh = await journalRows(directory, site);
-  for (const { shard, at, received_at, rejected } of fresh)
-    if (rejected === null) see(shard, at, received_at);
+  return { site, files: await keptFiles(join(directory, siteFolder(site)), folder), fresh };
+}
+
+/** Looks at all rows of some files; `from`, of whose time `since` is. */
+export async function lookAt(files: Kept["files"], from: EpochMs): Promise<Looked> {
+  const since = new Earliest();
   const stretches: (Stretch & { readonly first: Identity })[] = [];
-  let rows = 0;
-  for (const path of await keptFiles(join(directory, siteFolder(site)), folder)) {
+  for (const { path } of files) {
     for (const [group, rowGroup] of rowGroups(await readFile(path)).entries()) {
-      rows += rowGroup.rows;
       const columns = columnsIn(rowGroup, LOOKED_AT) as unknown as LookedAt;
       const first = new Map<string, Identity>();
       for (let i = 0; i < rowGroup.rows; i++) {
@@ -58,12 +60,42 @@ export async function surveyRows(
           const own = { shard, sequence, index };
           if (!known || compareRows(own, known) < 0) first.set(shard, own);
         }
-        if ((columns.rejected[i] ?? null) === null) see(shard, columns.at[i]!, columns.received_at[i]!);
+        if ((columns.rejected[i] ?? null) === null && columns.at[i]! >= from)
+          since.see(shard, columns.received_at[i]!);
       }
       for (const [shard, identity] of first) stretches.push({ path, group, shard, first: identity });
     }
   }
-  return { site, stretches, fresh, rows, since };
+  return { stretches, since: since.times };
+}
+
+/** Puts together what was looked at part by part, and what journals held. */
+export function surveyOf({ site, fresh }: Kept, parts: readonly Looked[], from: EpochMs): Survey {
+  const since = new Earliest();
+  for (const { shard, at, received_at, rejected } of fresh)
+    if (rejected === null && at >= from) since.see(shard, received_at);
+  for (const part of parts) for (const [shard, at] of part.since) since.see(shard, at);
+  return { site, fresh, stretches: parts.flatMap(({ stretches }) => stretches), since: since.times };
+}
+
+class Earliest {
+  readonly times = new Map<string, EpochMs>();
+
+  see(shard: string, at: EpochMs): void {
+    const known = this.times.get(shard);
+    if (known === undefined || at < known) this.times.set(shard, at);
+  }
+}
+
+/** All of that in this thread. */
+export async function surveyRows(
+  directory: string,
+  site: string,
+  folder: string,
+  from: EpochMs = 0,
+): Promise<Survey> {
+  const kept = await keepRows(directory, site, folder);
+  return surveyOf(kept, [await lookAt(kept.files, from)], from);
 }
 
 const LOOKED_AT = ["shard", "sequence", "index", "at", "received_at", "rejected"] as const;
@@ -86,16 +118,16 @@ async function journalRows(directory: string, site: string): Promise<CountedRow[
 const MAX_TRIES = 20;
 
 /** A second name for every Parquet file of a site. */
-async function keptFiles(files: string, folder: string): Promise<string[]> {
+async function keptFiles(files: string, folder: string): Promise<Kept["files"]> {
   for (let tries = 0; tries < MAX_TRIES; tries++) {
     const own = join(folder, `files-${tries}`);
     await mkdir(own, { mode: 0o700 });
-    const kept: string[] = [];
+    const kept: { path: string; bytes: number }[] = [];
     try {
       for (const path of await parquetFiles(files)) {
         const name = join(own, `${kept.length}.parquet`);
         await keep(path, name);
-        kept.push(name);
+        kept.push({ path: name, bytes: (await stat(name)).size });
       }
       return kept;
     } catch (error) {
