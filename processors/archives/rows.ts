@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { ClickstreamError } from "../errors.ts";
 import type { CountedRow } from "../model/archive.ts";
 import type { ArchivedRows } from "./archive.ts";
-import { readStretch } from "./columnrows.ts";
 import { inOrder } from "./inorder.ts";
 import { temporaryFolder } from "./layout.ts";
+import { readStretch } from "./stretch.ts";
 import { type Survey, surveyRows } from "./survey.ts";
 
 /** One of `of` parts of a site's visitors, numbered from 0: a visitor's rows are all in one. What nobody sent is in the first. */

@@ -7,13 +7,13 @@ import { join } from "node:path";
 import { ClickstreamError } from "../errors.ts";
 import { type CountedRow, compareRows } from "../model/archive.ts";
 import type { EpochMs } from "../model/time.ts";
-import type { Stretch } from "./columnrows.ts";
 import type { Identity } from "./inorder.ts";
 import { readJournal } from "./journals.ts";
 import { journalFolder, placeOf, rowOf, siteFolder } from "./layout.ts";
 import { sortedOnce } from "./order.ts";
 import { parquetFiles } from "./parquetfiles.ts";
 import { columnsIn, rowGroups } from "./parquetread.ts";
+import type { Stretch } from "./stretch.ts";
 
 /** What there is to survey. Plain data, for threads, as all that follows. */
 export interface Kept {
