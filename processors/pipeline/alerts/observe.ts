@@ -1,5 +1,6 @@
 /** Holds a rule against a site's numbers as readers get them. Decides nothing about whom to tell, or when. */
-import { type EpochMs, HOUR_MS, MINUTE_MS, windowStart } from "../../model/time.ts";
+import { DAY_MS, type EpochMs, HOUR_MS, MINUTE_MS, windowStart } from "../../model/time.ts";
+import { hourEnd, hourStart, offsetMs } from "../../model/zone.ts";
 import type { QueryEngine } from "../query/engine.ts";
 import { expectation } from "./baseline.ts";
 import type { AlertMetric, AlertRule } from "./rules.ts";
@@ -16,16 +17,36 @@ export interface Finding {
   readonly since?: EpochMs;
 }
 
-const WEEK_MS = 7 * 24 * HOUR_MS;
+const WEEK_MS = 7 * DAY_MS;
 const WEEKS = 5;
 /** Below this, chance alone doubles numbers. */
 const LEAST_COUNT = 20;
 /** However steady a site is, less than this is no news. */
 const LEAST_RATIO = 1.5;
 
-/** Undefined when all is well, or when nothing can be said. Throws what the engine throws. */
+/** Kinds that find too little: what waits to be counted looks the same. */
+const OF_LITTLE: ReadonlySet<AlertRule["kind"]> = new Set(["drop", "below", "silence"]);
+/** What waits for less is in the last minute, and that alone is no finding. */
+const BEHIND_MS = MINUTE_MS;
+
+/**
+ * Undefined when all is well; "unknown" when too little was counted while clicks wait to be counted. `zone` is the
+ * site's. Throws what the engine throws.
+ */
 export async function observe(
   rule: AlertRule,
+  zone: string,
+  engine: Pick<QueryEngine, "query" | "live">,
+  now: EpochMs,
+): Promise<Finding | "unknown" | undefined> {
+  const finding = await find(rule, zone, engine, now);
+  const isBehind = async () => (await engine.live(rule.site)).lag_ms > BEHIND_MS;
+  return finding && OF_LITTLE.has(rule.kind) && (await isBehind()) ? "unknown" : finding;
+}
+
+async function find(
+  rule: AlertRule,
+  zone: string,
   engine: Pick<QueryEngine, "query" | "live">,
   now: EpochMs,
 ): Promise<Finding | undefined> {
@@ -67,7 +88,7 @@ export async function observe(
     case "spike":
     case "drop": {
       const value = await count(engine, site, metric, end - HOUR_MS, end);
-      const usual = expectation(await earlierWeeks(engine, site, metric, end));
+      const usual = expectation(await earlierWeeks(engine, { site, metric, zone, end }));
       if (!usual) return undefined;
       const { expected, spread } = usual;
       const isOdd =
@@ -81,6 +102,7 @@ export async function observe(
 
 const iso = (at: EpochMs): string => new Date(at).toISOString();
 
+/** 0 where a part of it is not kept. */
 async function count(
   engine: Pick<QueryEngine, "query">,
   site: string,
@@ -88,35 +110,41 @@ async function count(
   from: EpochMs,
   to: EpochMs,
 ): Promise<number> {
-  const { results } = await engine.query({
+  const { results, meta } = await engine.query({
     site_id: site,
     metrics: [metric],
     date_range: [iso(from), iso(to)],
   });
-  return Number(results[0]?.metrics[0] ?? 0);
+  return meta.kept_from === undefined ? Number(results[0]?.metrics[0] ?? 0) : 0;
 }
 
 /**
- * The same hour of the last weeks, out of hours in proportion, since minutes are not kept that long. A week whose day held
- * nothing was before the site, or an outage: it says nothing of what is usual.
+ * The same hour of the last weeks by the site's clock, out of its hours in proportion, since minutes are not kept that
+ * long. A week whose day held nothing, or is not kept whole, was before the site, or an outage: it says nothing of what is
+ * usual.
  */
 async function earlierWeeks(
   engine: Pick<QueryEngine, "query">,
-  site: string,
-  metric: AlertMetric,
-  end: EpochMs,
+  {
+    site,
+    metric,
+    zone,
+    end,
+  }: { readonly site: string; readonly metric: AlertMetric; readonly zone: string; readonly end: EpochMs },
 ): Promise<number[]> {
   const found: number[] = [];
   for (let week = 1; week <= WEEKS; week++) {
-    const to = end - week * WEEK_MS;
-    const hour = windowStart(to, HOUR_MS);
+    const at = end - week * WEEK_MS;
+    const to = at + offsetMs(zone, end) - offsetMs(zone, at);
+    const hour = hourStart(zone, to);
+    const next = hourEnd(zone, to);
     const [before, during, day] = await Promise.all([
-      count(engine, site, metric, hour - HOUR_MS, hour),
-      count(engine, site, metric, hour, hour + HOUR_MS),
-      count(engine, site, metric, hour - 23 * HOUR_MS, hour + HOUR_MS),
+      count(engine, site, metric, hourStart(zone, hour - 1), hour),
+      count(engine, site, metric, hour, next),
+      count(engine, site, metric, hourStart(zone, next - DAY_MS), next),
     ]);
     if (day === 0) continue;
-    const part = (to - hour) / HOUR_MS;
+    const part = (to - hour) / (next - hour);
     found.push((1 - part) * before + part * during);
   }
   return found;

@@ -93,7 +93,7 @@ function oneOf<T extends string>(values: readonly T[], value: string, field: str
 }
 
 function address(text: string): string {
-  if (!/^https?:\/\/[^\s/@]+(?:\/\S*)?$/.test(text) || text.length > 2_000)
+  if (!/^https?:\/\/[^\s/@]+(?:\/\S*)?$/.test(text) || text.length > 2_000 || !URL.canParse(text))
     throw wrong("webhook", `"${text.slice(0, 80)}" is no http(s) address without a password`);
   return text;
 }

@@ -40,30 +40,37 @@ const historyOf = (site: string): string => `alert/${site}`;
 const HISTORY_MS = 30 * DAY_MS;
 const PATIENCE_MS = DAY_MS;
 const MAX_SHOWN = 100;
+/** Longer than a receiver takes, and shorter than from one look to the next. */
+const DELIVERING_MS = 30_000;
 
-/** Looks at every rule of every site that is counted. Throws only when the store cannot be read. */
+/**
+ * Looks at every rule of every site that is counted. Throws when the store cannot be read, and after all of them where one
+ * met a bug: no rule may keep the others from being looked at.
+ */
 export async function watch(deps: WatchDeps): Promise<{ readonly rules: number; readonly told: number }> {
-  const sites = new Set((await activeSites(deps.store)).map(({ id }) => id));
-  const rules = (await listRules(deps.store)).filter(({ site }) => sites.has(site));
+  const zones = new Map((await activeSites(deps.store)).map(({ id, timeZone }) => [id, timeZone]));
+  const rules = (await listRules(deps.store)).filter(({ site }) => zones.has(site));
+  const bugs: unknown[] = [];
   let told = 0;
   for (const rule of rules) {
     try {
-      told += await step(rule, deps);
+      told += await step(rule, zones.get(rule.site)!, deps);
     } catch (error) {
-      if (!(error instanceof ClickstreamError)) throw error;
-      deps.log(`alert ${rule.id} of ${rule.site}: ${error.message}`);
+      if (!(error instanceof ClickstreamError)) bugs.push(error);
+      deps.log(`alert ${rule.id} of ${rule.site}: ${error instanceof Error ? error.message : error}`);
     }
   }
+  if (bugs.length > 0) throw bugs[0];
   return { rules: rules.length, told };
 }
 
-async function step(rule: AlertRule, deps: WatchDeps): Promise<number> {
+async function step(rule: AlertRule, zone: string, deps: WatchDeps): Promise<number> {
   const { store, clock, engine } = deps;
   const key = { pk: STATE_PK, sk: `${rule.site}\u0000${rule.id}` };
   const item = await store.get(key);
   const state = item ? (JSON.parse(new TextDecoder().decode(item.value)) as RuleState) : NEVER;
   const now = clock.now();
-  const finding = await observe(rule, engine, now);
+  const finding = await observe(rule, zone, engine, now);
   const next = decide(rule, state, finding, now, deps.url);
   const put = (value: RuleState, version: number): Promise<boolean> =>
     store.put({ ...key, value: new TextEncoder().encode(JSON.stringify(value)) }, version);
@@ -71,7 +78,7 @@ async function step(rule: AlertRule, deps: WatchDeps): Promise<number> {
   if (next !== state) {
     if (!(await put(next, version))) return 0; // another watch has decided
     version += 1;
-  }
+  } else if (now - (state.pending.at(-1)?.at ?? 0) < DELIVERING_MS) return 0; // another watch is telling it
   let told = 0;
   for (const alert of next.pending) {
     try {
@@ -93,10 +100,11 @@ async function step(rule: AlertRule, deps: WatchDeps): Promise<number> {
 function decide(
   rule: AlertRule,
   state: RuleState,
-  finding: Finding | undefined,
+  finding: Awaited<ReturnType<typeof observe>>,
   now: EpochMs,
   url: string,
 ): RuleState {
+  if (finding === "unknown") return state;
   const { firing, pending } = state;
   const tell = (kind: "firing" | "over", found: Finding, since: EpochMs): Alert[] => [
     ...pending,

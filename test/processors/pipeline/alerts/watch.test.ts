@@ -45,10 +45,19 @@ const weeks = (count: number): number[] =>
     hour(count, NOW + HOUR_MS / 2 - week * WEEK).concat(hour(count, NOW - HOUR_MS / 2 - week * WEEK)),
   );
 
-async function world(times: readonly number[], rule: RuleRequest, createdAt = 0) {
-  const { store, clock } = await replay(views(times.toSorted((a, b) => a - b)), { seed: 1 });
-  clock.advanceTo(NOW);
-  const engine = new QueryEngine({ store, clock, lagMs: async () => 0 });
+async function world(
+  times: readonly number[],
+  rule: RuleRequest,
+  createdAt = 0,
+  { timeZone = "UTC", now = NOW, lagMs = 0 } = {},
+) {
+  const { store, clock } = await replay(views(times.toSorted((a, b) => a - b)), {
+    seed: 1,
+    sites: [{ id: SITE, timeZone }],
+  });
+  clock.advanceTo(now);
+  const lag = { ms: lagMs };
+  const engine = new QueryEngine({ store, clock, lagMs: async () => lag.ms });
   await addRule(store, ruleOf(SITE, "rule1", createdAt, rule));
   const told: Alert[] = [];
   const logged: string[] = [];
@@ -57,11 +66,13 @@ async function world(times: readonly number[], rule: RuleRequest, createdAt = 0)
     async notify(alert: Alert) {
       if (away) throw new ClickstreamError("unavailable", "nobody there");
       told.push(alert);
+      await notifier.meanwhile();
     },
+    meanwhile: async (): Promise<unknown> => undefined,
   };
   const look = () =>
     watch({ store, clock, engine, notifier, url: "https://stats.example", log: (line) => logged.push(line) });
-  return { store, clock, told, logged, look, leave: (is: boolean) => (away = is) };
+  return { store, clock, told, logged, look, lag, notifier, leave: (is: boolean) => (away = is) };
 }
 
 describe("what is usual", () => {
@@ -119,6 +130,30 @@ describe("the watch", () => {
     const young = await world([...hour(100, NOW - WEEK), ...hour(10, NOW)], { kind: "drop" });
     await young.look();
     expect(young.told).toEqual([]);
+  });
+
+  it("knows what is usual where hours begin on the half hour", async () => {
+    const { told, logged, look } = await world([...weeks(40), ...hour(160, NOW)], { kind: "spike" }, 0, {
+      timeZone: "Asia/Kolkata",
+    });
+    await look();
+    expect(logged).toEqual([]);
+    expect(told[0]).toMatchObject({ value: 160, expected: 40 });
+  });
+
+  it("compares with the same time of day after clocks have changed", async () => {
+    // Half past nine in Berlin, the day after summer time ended: until then that was an hour earlier.
+    const now = Date.UTC(2026, 9, 26, 8, 30);
+    const earlier = [1, 2, 3].flatMap((week) => {
+      const end = now - week * WEEK - HOUR_MS / 2;
+      return [hour(60, end - HOUR_MS), hour(60, end), hour(240, end + HOUR_MS)].flat();
+    });
+    const { told, look } = await world([...earlier, ...hour(60, now)], { kind: "drop" }, 0, {
+      timeZone: "Europe/Berlin",
+      now,
+    });
+    await look();
+    expect(told).toEqual([]);
   });
 
   it("tells once, again after the hold-off, and the end", async () => {
@@ -188,6 +223,46 @@ describe("the watch", () => {
     await Promise.all([look(), look(), look()]);
     expect(told).toHaveLength(1);
   });
+
+  it("leaves an alert to the watch that is telling it", async () => {
+    const { told, look, notifier } = await world([NOW - 3 * HOUR_MS], { kind: "silence", minutes: 60 });
+    notifier.meanwhile = () => {
+      notifier.meanwhile = async () => undefined;
+      return look();
+    };
+    await look();
+    expect(told).toHaveLength(1);
+  });
+
+  it("says neither that there is silence nor that it is over while clicks wait to be counted", async () => {
+    const { told, look, lag, clock } = await world(
+      [NOW - 3 * HOUR_MS],
+      { kind: "silence", minutes: 60, holdOffMinutes: 1 },
+      0,
+      { lagMs: 5 * MINUTE_MS },
+    );
+    await look();
+    expect(told).toEqual([]);
+    lag.ms = 0;
+    await look();
+    lag.ms = 5 * MINUTE_MS;
+    clock.advance(2 * MINUTE_MS);
+    await look();
+    expect(told.map(({ state }) => state)).toEqual(["firing"]);
+  });
+
+  it("looks at every rule though one met a bug, and then throws it", async () => {
+    const { told, look, store, notifier } = await world([NOW - 3 * HOUR_MS], {
+      kind: "silence",
+      minutes: 60,
+    });
+    await addRule(store, ruleOf(SITE, "rule2", 0, { kind: "silence", minutes: 90 }));
+    notifier.meanwhile = async () => {
+      throw new TypeError("a bug");
+    };
+    await expect(look()).rejects.toThrow("a bug");
+    expect(told.map(({ rule }) => rule)).toEqual(["rule1", "rule2"]);
+  });
 });
 
 describe("a rule", () => {
@@ -199,6 +274,7 @@ describe("a rule", () => {
     ["minutes", { kind: "silence", minutes: 0 }],
     ["hold-off", { kind: "silence", holdOffMinutes: 0.5 }],
     ["webhook", { kind: "silence", webhook: "ftp://example.com" }],
+    ["webhook", { kind: "silence", webhook: "https://example.com:99999/" }],
     ["webhook", { kind: "silence", webhook: "https://user:secret@example.com/" }],
   ])("that cannot be is refused, and its %s is named", (field, rule) => {
     expect(() => ruleOf(SITE, "x", 0, rule)).toThrow(new RegExp(`^${field}: `));
