@@ -43,7 +43,9 @@ export class Completeness {
     const { allowedLatenessMs = ALLOWED_LATENESS_MS } = this.#deps;
     const open = newest.filter(({ isReplaced }) => !isReplaced);
     const watermark = open.length === 0 ? 0 : Math.min(...open.map((header) => header.watermark));
-    const delay = Math.max(0, ...open.map(({ committedAt, arrivedAt }) => committedAt - arrivedAt));
+    // What came late before the note was made is over: the note says what waited then.
+    const fresh = open.filter(({ committedAt }) => noted === undefined || committedAt >= noted.at);
+    const delay = Math.max(0, ...fresh.map(({ committedAt, arrivedAt }) => committedAt - arrivedAt));
     // When nothing waits, whatever arrives from now on belongs to now, or is late.
     const quiet = lagMs === 0 ? now - allowedLatenessMs : noted ? quietUntil(noted, allowedLatenessMs) : 0;
     const waiting = noted ? waitingMs(noted, newest, now) : 0;

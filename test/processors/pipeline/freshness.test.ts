@@ -90,6 +90,9 @@ describe("freshness", () => {
     await count();
     // Counted after six minutes: now it is the newest commit's own delay that shows.
     expect((await seen()).lagMs).toBe(6 * MINUTE_MS);
+    clock.advance(MINUTE_MS);
+    await note();
+    expect((await seen()).lagMs, "nothing waits, though nothing came since").toBe(0);
     await click();
     await count();
     expect((await seen()).lagMs, "without asking the stream again").toBe(0);
