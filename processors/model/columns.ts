@@ -5,6 +5,7 @@
  * the table.
  */
 import { ByteReader, type ByteWriter } from "../sketches/bytes.ts";
+import { NumberSet } from "../sketches/numberset.ts";
 import { Roster } from "../sketches/roster.ts";
 import { UltraLogLog } from "../sketches/ultraloglog.ts";
 import { COUNTS, type Measures, saturated } from "./measures.ts";
@@ -31,7 +32,7 @@ export function rosterOf(rows: Iterable<Measures>): Roster | undefined {
     sketches.push(visitors);
     uses += visitors.estimate();
   }
-  const told = new Set<number>();
+  const told = new NumberSet();
   const tell = (every: number): number => sketches.reduce((sum, one) => sum + one.tell(told, every), 0);
   const every = uses < MANY ? 1 : SAMPLED;
   if (tell(every) < ROSTER_PAYS * told.size || told.size === 0) return undefined;

@@ -66,18 +66,18 @@ export class Rollup {
 
   /** The row to add to, made if needed. Undefined when there are too many dimensions. */
   row(dimension: string, value: string): Measures | undefined {
+    const table = this.#tableToAddTo(dimension);
+    return table && rowIn(table, value);
+  }
+
+  #tableToAddTo(dimension: string): Table | undefined {
     let table = this.table(dimension);
     if (!table) {
       if (dimension.startsWith(PROPS_PREFIX) && this.#propsTables >= MAX_PROPS_TABLES) return undefined;
       table = new Map();
       this.#tables.set(dimension, table);
     }
-    let row = table.get(value);
-    if (!row) {
-      row = new Measures();
-      table.set(value, row);
-    }
-    return row;
+    return table;
   }
 
   reject(reason: RejectReason, count = 1): void {
@@ -99,13 +99,14 @@ export class Rollup {
 
   /** Adds one table, which is not changed. */
   mergeTable(dimension: string, other: Table | DeferredTable | undefined): void {
-    if (isDeferred(other)) {
-      for (let i = 0; i < other.values.length; i++) {
-        const row = this.row(dimension, other.values[i]!);
-        if (!row) return;
-        other.addRow(i, row);
-      }
-    } else for (const [value, measures] of other ?? []) this.row(dimension, value)?.merge(measures);
+    const size = isDeferred(other) ? other.values.length : (other?.size ?? 0);
+    const table = size > 0 ? this.#tableToAddTo(dimension) : undefined;
+    if (!table) return;
+    if (isDeferred(other)) for (let i = 0; i < size; i++) other.addRow(i, rowIn(table, other.values[i]!));
+    else
+      other?.forEach((measures, value) => {
+        rowIn(table, value).merge(measures);
+      });
   }
 
   /**
@@ -184,6 +185,15 @@ export class Rollup {
     }
     return rollup;
   }
+}
+
+function rowIn(table: Table, value: string): Measures {
+  let row = table.get(value);
+  if (!row) {
+    row = new Measures();
+    table.set(value, row);
+  }
+  return row;
 }
 
 /** A table whose integers are added up without looking at sketches: those are decoded where somebody asks for them. */

@@ -3,6 +3,7 @@
  * under a page, a source, a country and a dozen more. Knows values as ascending whole numbers of 32 bits and a little more.
  */
 import { ByteReader, type ByteWriter } from "./bytes.ts";
+import type { NumberSet } from "./numberset.ts";
 import { readAscending, writeAscending } from "./rice.ts";
 
 /** Where values begin. */
@@ -13,7 +14,6 @@ export class Roster {
   #values: readonly number[] | undefined;
   readonly #size: number;
   readonly #bytes: Uint8Array;
-  #numbers: Map<number, number> | undefined;
 
   private constructor(size: number, bytes: Uint8Array, values?: readonly number[]) {
     this.#size = size;
@@ -21,8 +21,8 @@ export class Roster {
     this.#values = values;
   }
 
-  static of(values: Iterable<number>): Roster {
-    const ascending = [...values].sort((a, b) => a - b);
+  static of(values: NumberSet): Roster {
+    const ascending = values.ascending();
     return new Roster(ascending.length, new Uint8Array(0), ascending);
   }
 
@@ -30,16 +30,28 @@ export class Roster {
     return this.#size;
   }
 
-  /** The numbers of values. RangeError for one that is not in it. */
+  /** The numbers of ascending values. RangeError for one that is not in it. */
   numbersOf(values: readonly number[]): number[] {
-    this.#numbers ??= new Map(this.#all().map((value, number) => [value, number]));
-    const numbers = this.#numbers;
-    return values.map((value) => {
-      const number = numbers.get(value);
-      if (number === undefined)
+    const all = this.#all();
+    const numbers = new Array<number>(values.length);
+    let from = 0;
+    for (let i = 0; i < values.length; i++) {
+      const value = values[i]!;
+      // Both ascend: the next is near where many are looked for, and found in a few steps where few are.
+      let step = 1;
+      while (from + step < all.length && all[from + step]! <= value) {
+        from += step;
+        step *= 2;
+      }
+      while (step >= 1) {
+        if (from + step < all.length && all[from + step]! <= value) from += step;
+        step = step >> 1;
+      }
+      if (all[from] !== value)
         throw new RangeError(`value ${value} is none of the ${this.#size} of the roster`);
-      return number;
-    });
+      numbers[i] = from;
+    }
+    return numbers;
   }
 
   /** RangeError for a number that nothing has. */

@@ -5,6 +5,7 @@
  */
 import { readCoded, writeCoded } from "./ans.ts";
 import type { ByteReader, ByteWriter } from "./bytes.ts";
+import type { NumberSet } from "./numberset.ts";
 import { gapBits, readAscending, writeAscending } from "./rice.ts";
 import type { Roster } from "./roster.ts";
 import { insertAt, lowerBound, trimmed } from "./sorted.ts";
@@ -123,7 +124,7 @@ export class UltraLogLog {
    * Adds the coupons of an exact sketch to a set, or of `every`, a power of two, about one; the same in each sketch. How
    * many.
    */
-  tell(coupons: Set<number>, every = 1): number {
+  tell(coupons: NumberSet, every = 1): number {
     let told = 0;
     for (let i = 0; i < this.#coupons.length; i++) {
       const coupon = this.#coupons[i]!;

@@ -2,6 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ByteReader, ByteWriter } from "../../../processors/sketches/bytes.ts";
+import { NumberSet } from "../../../processors/sketches/numberset.ts";
 import { gapBits, readAscending, writeAscending } from "../../../processors/sketches/rice.ts";
 import { Roster } from "../../../processors/sketches/roster.ts";
 import { UltraLogLog } from "../../../processors/sketches/ultraloglog.ts";
@@ -18,9 +19,15 @@ const plain = (sketch: UltraLogLog): string =>
   Buffer.from(written((to) => sketch.encode(to))).toString("hex");
 
 const rosterOf = (sketches: readonly UltraLogLog[]): Roster => {
-  const values = new Set<number>();
+  const values = new NumberSet();
   for (const sketch of sketches) sketch.tell(values);
   return Roster.of(values);
+};
+
+const numbers = (...values: number[]): NumberSet => {
+  const set = new NumberSet();
+  for (const value of values) set.add(value);
+  return set;
 };
 
 /** `count` sketches of people out of `crowd`; the later, the fewer. */
@@ -33,6 +40,18 @@ function crowd(seed: number, people: number, count: number): UltraLogLog[] {
     return sketch;
   });
 }
+
+it("a set of numbers holds each once, lowest first, zero and beyond 32 bits too", () => {
+  fc.assert(
+    fc.property(fc.array(fc.oneof(fc.integer(), fc.nat(300), fc.constant(2 ** 31 + 7))), (values) => {
+      const set = numbers(...values);
+      const once = [...new Set(values)].sort((a, b) => a - b);
+      expect(set.ascending()).toEqual(once);
+      expect(set.size).toBe(once.length);
+    }),
+    { seed: SEED },
+  );
+});
 
 describe("sketches named by a roster", () => {
   it.each([0, 1, 2, 117, 1_024, 1_500, 70_000])("are read as they were, of %i people", (people) => {
@@ -64,7 +83,7 @@ describe("sketches named by a roster", () => {
     const roster = rosterOf(crowd(SEED, 60, 1));
     const bytes = written((to) => sketch!.encodeNamed(to, roster));
     expect(() => UltraLogLog.decode(new ByteReader(bytes))).toThrow("version 3");
-    expect(() => UltraLogLog.decode(new ByteReader(bytes), Roster.of([5]))).toThrow(RangeError);
+    expect(() => UltraLogLog.decode(new ByteReader(bytes), Roster.of(numbers(5)))).toThrow(RangeError);
     for (let length = 0; length < bytes.length; length++)
       expect(() => UltraLogLog.decode(new ByteReader(bytes.subarray(0, length)), roster)).toThrow(RangeError);
     const stored = written((to) => roster.encode(to));
