@@ -12,11 +12,16 @@ class Runs {
   readonly values: unknown[] = [];
   readonly starts: number[] = [];
 
-  /** The values of these rows, which ascend. */
-  of(rows: readonly number[], from: number, to: number): unknown[] {
+  /** The values of these rows, which ascend. `uniform`: so many of one value, for columns that hold no other. */
+  of(
+    rows: readonly number[],
+    from: number,
+    to: number,
+    uniform: (value: unknown) => readonly unknown[],
+  ): readonly unknown[] {
     const { values, starts } = this;
+    if (values.length === 1) return uniform(values[0]);
     const found = new Array<unknown>(to - from);
-    if (values.length === 1) return found.fill(values[0]);
     let run = 0;
     for (let i = from; i < to; i++) {
       while (run + 1 < starts.length && starts[run + 1]! <= rows[i]!) run++;
@@ -83,8 +88,14 @@ export class RowColumns implements RowList {
   }
 
   /** Of `rows[from, to)`, by column: the value of each row. */
-  columns(rows: readonly number[], from = 0, to = rows.length): unknown[][] {
-    return this.#columns.map((runs) => runs.of(rows, from, to));
+  columns(rows: readonly number[], from = 0, to = rows.length): (readonly unknown[])[] {
+    const known = new Map<unknown, readonly unknown[]>();
+    const uniform = (value: unknown): readonly unknown[] => {
+      const values = known.get(value) ?? new Array<unknown>(to - from).fill(value);
+      known.set(value, values);
+      return values;
+    };
+    return this.#columns.map((runs) => runs.of(rows, from, to, uniform));
   }
 
   *[Symbol.iterator](): Generator<ArchiveRow> {
