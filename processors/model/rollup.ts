@@ -4,15 +4,22 @@
  */
 import { ByteReader, ByteWriter } from "../sketches/bytes.ts";
 import { Roster } from "../sketches/roster.ts";
+import {
+  boundTable,
+  leastVisited,
+  MAX_ROWS,
+  ROW_LIMITS,
+  type RowLimits,
+  restRows,
+  shareOf,
+} from "./bounds.ts";
 import { ColumnTable, rosterOf, writeColumns } from "./columns.ts";
 import { OTHER, PROPS_PREFIX } from "./dimensions.ts";
 import { REJECT_REASONS, type RejectReason } from "./event.ts";
-import { byKey, COUNTS, type Count, Measures } from "./measures.ts";
+import { Measures } from "./measures.ts";
 
 export type Table = Map<string, Measures>;
 
-/** Rows kept for one dimension; the least visited fall into "(other)". With it an hour of a busy site stays near 100 KB. */
-export const MAX_ROWS = 1_000;
 /** Property keys in one rollup. Later keys are dropped whole; totals and the other dimensions stay exact. */
 export const MAX_PROPS_TABLES = 44;
 
@@ -118,6 +125,63 @@ export class Rollup {
       const table = this.table(dimension);
       if (!table || table.size <= tolerated) continue;
       boundTable(table, maxRows, () => new Measures());
+    }
+  }
+
+  /**
+   * Bounds memory while a minute or hour is added up: rows go into "(other)" that would neither stay nor be put aside.
+   * Nothing happens before there are twice as many as that, so that it happens seldom.
+   */
+  trim({ rows, rest }: RowLimits = ROW_LIMITS): void {
+    const beyond = this.dimensions.map((dimension) => Math.max(0, this.table(dimension)!.size - rows));
+    if (beyond.reduce((sum, count) => sum + count, 0) > 2 * rest) this.bound(rows + shareOf(beyond, rest));
+  }
+
+  /**
+   * Takes the least visited rows of full tables out and answers them, undefined where there are none. Here they are added
+   * up in "(other)". The answer has an "(other)" too: rows that were too many for it, and are lost as such.
+   */
+  putAside({ rows, rest: most }: RowLimits = ROW_LIMITS): Rollup | undefined {
+    const full = this.dimensions.flatMap((dimension) => {
+      const table = this.table(dimension)!;
+      // Corrections of what was lost before.
+      boundTable(table, Number.POSITIVE_INFINITY, () => new Measures());
+      // Rows of nothing are not encoded, so they must not count here either.
+      if (table.size > rows) for (const [value, row] of table) if (row.isZero()) table.delete(value);
+      const fallen = leastVisited(table, rows);
+      return fallen.length === 0 ? [] : [{ dimension, table, fallen }];
+    });
+    const room = shareOf(
+      full.map(({ fallen }) => fallen.reduce((sum, [value]) => sum + restRows(value), 0)),
+      most,
+    );
+    const rest = new Rollup();
+    for (const { dimension, table, fallen } of full) {
+      const aside: Table = new Map();
+      const other = new Measures();
+      let lost = table.get(OTHER);
+      if (lost) other.merge(lost);
+      let left = room;
+      for (const [value, row] of fallen) {
+        table.delete(value);
+        other.merge(row);
+        left -= restRows(value);
+        if (left >= 0) aside.set(value, row);
+        else if (lost) lost.merge(row);
+        else lost = row;
+      }
+      if (lost) aside.set(OTHER, lost);
+      table.set(OTHER, other);
+      rest.#tables.set(dimension, aside);
+    }
+    return full.length > 0 ? rest : undefined;
+  }
+
+  /** Puts rows that were put aside back into the tables that they fell from. */
+  takeBack(rest: Rollup): void {
+    for (const dimension of rest.dimensions) {
+      this.table(dimension)?.delete(OTHER);
+      this.mergeTable(dimension, rest.readTable(dimension));
     }
   }
 
@@ -229,39 +293,6 @@ function wholeTable(deferred: DeferredTable): Table {
   }
   return table;
 }
-
-/** What a row of a table must be able to do to fall into "(other)". */
-interface Boundable<R> {
-  readonly counts: Readonly<Record<Count, number>>;
-  merge(other: R): void;
-}
-
-/** As `Rollup.bound`, for one table; `make` makes an empty row. */
-export function boundTable<R extends Boundable<R>>(
-  table: Map<string, R>,
-  maxRows: number,
-  make: () => R,
-): void {
-  const known = table.get(OTHER);
-  const other = known ?? make();
-  const give = (value: string, row: R): void => {
-    other.merge(row);
-    table.delete(value);
-  };
-  if (known) {
-    for (const [value, row] of [...table])
-      if (value !== OTHER && COUNTS.some((name) => row.counts[name] < 0)) give(value, row);
-  }
-  if (table.size <= maxRows) return;
-  const ranked = [...table]
-    .filter(([value]) => value !== OTHER)
-    .sort((a, b) => weight(b[1].counts) - weight(a[1].counts) || byKey(a, b));
-  for (const [value, row] of ranked.slice(maxRows - 1)) give(value, row);
-  table.set(OTHER, other);
-}
-
-const weight = (counts: Readonly<Record<Count, number>>): number =>
-  counts.visits + counts.events + counts.pageviews;
 
 /** Undecoded columns. */
 class Columns {

@@ -14,8 +14,9 @@ import {
 import { type DeriveDeps, derive, markDerived } from "./derive.ts";
 import { areSame, dropRetired, type Editions, readEditions, spacesOf } from "./editions.ts";
 import { deleteExpired, isMinuteKept, minuteExpiry } from "./expiry.ts";
+import { Bundle, foldInto } from "./folding.ts";
 import { atOnce, inPortions } from "./portions.ts";
-import { Bundle, foldInto, type Granularity, hourOf, instantKey, partition } from "./rollups.ts";
+import { type Granularity, hourOf, instantKey, partition } from "./rollups.ts";
 import { listSites, type Site } from "./sites.ts";
 import { newestSnapshot } from "./snapshots.ts";
 
@@ -217,7 +218,7 @@ async function foldInSpace(
   await inPortions([...windows.values()], step, async ({ granularity, start, bundles }) => {
     const key = { pk: partition(granularity, space), sk: instantKey(start) };
     const expiresAt = granularity === "minute" ? minuteExpiry(site, start) : undefined;
-    if (await foldInto(store, key, bundles, through, expiresAt, pause)) written++;
+    if (await foldInto(store, key, bundles, through, { now, expiresAt, pause })) written++;
   });
   await markDerived(store, space, days);
   for (const day of days) changed.add(day);

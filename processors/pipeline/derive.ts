@@ -3,15 +3,17 @@
  * day and its month are marked stale first, and readers use the hours until they are derived again.
  */
 import { ClickstreamError } from "../errors.ts";
+import { MAX_ROWS } from "../model/bounds.ts";
 import { writeTableApart } from "../model/columns.ts";
 import { PROPS_PREFIX } from "../model/dimensions.ts";
 import { MAX_EVENT_AGE_MS } from "../model/event.ts";
-import { type DeferredTable, MAX_PROPS_TABLES, MAX_ROWS, Rollup, type Table } from "../model/rollup.ts";
+import { type DeferredTable, MAX_PROPS_TABLES, Rollup, type Table } from "../model/rollup.ts";
 import { type Clock, DAY_MS, type EpochMs, MINUTE_MS, SECOND_MS } from "../model/time.ts";
 import { addDays, dayStart, type LocalDate, localDate, monthStart } from "../model/zone.ts";
 import { ByteWriter } from "../sketches/bytes.ts";
 import type { Item, ItemKey, Store } from "../stores/store.ts";
 import { hoursFrom } from "./expiry.ts";
+import { MAX_CONFLICTS } from "./folding.ts";
 import { atOnce, inPortions } from "./portions.ts";
 import {
   type Applied,
@@ -22,9 +24,7 @@ import {
   encodeTableItem,
   instantKey,
   isSameApplied,
-  MAX_CONFLICTS,
   partition,
-  ROWS_WHILE_MERGING,
   tableKey,
 } from "./rollups.ts";
 import type { Site } from "./sites.ts";
@@ -195,6 +195,9 @@ export async function derive(
   }
   return { written, more: isMore };
 }
+
+/** A month of rare values must not fill the memory before it is bounded; the more there is room for, the better the choice. */
+const ROWS_WHILE_MERGING = 20 * MAX_ROWS;
 
 /** What a period is derived from. */
 interface Part {

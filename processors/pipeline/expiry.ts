@@ -164,9 +164,11 @@ export async function deleteExpired(
     // The month that is not kept whole goes too: with it a range that begins in it is never answered.
     const months = { to: days.to.endsWith("-01") ? days.to.slice(0, 7) : `${days.to.slice(0, 7)}!` };
     for (const space of site.spaces) {
-      isMore = (await drop(store, partition("minute", space), minutes)) || isMore;
+      for (const kind of ["minute", "minute-rests"] as const)
+        isMore = (await drop(store, partition(kind, space), minutes)) || isMore;
       if (from === 0) continue;
-      isMore = (await drop(store, partition("hour", space), { to: instantKey(from) })) || isMore;
+      for (const kind of ["hour", "hour-rests"] as const)
+        isMore = (await drop(store, partition(kind, space), { to: instantKey(from) })) || isMore;
       for (const kind of ["day", "day-tables"] as const)
         isMore = (await drop(store, partition(kind, space), days)) || isMore;
       for (const kind of ["month", "month-tables"] as const)

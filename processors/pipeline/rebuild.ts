@@ -16,10 +16,11 @@ import { compact, readCursors, touchCursors } from "./compact.ts";
 import { markDerived } from "./derive.ts";
 import { beginEdition, giveUpEdition, readEdition, switchEdition } from "./editions.ts";
 import { archiveFrom, hoursFrom, minuteExpiry, minutesFrom } from "./expiry.ts";
+import { copyItem, foldBase } from "./folding.ts";
 import { hoursOfTotals } from "./import/totals.ts";
 import { noteRebuilt } from "./ledger.ts";
 import { type FoldedRows, type FoldOrder, foldInMemory } from "./rebuildfold.ts";
-import { copyItem, decodeItem, foldBase, hourOf, instantKey, packedOf, partition } from "./rollups.ts";
+import { decodeItem, hourOf, instantKey, packedOf, partition } from "./rollups.ts";
 import { listSites } from "./sites.ts";
 
 export interface RebuildOrder {
@@ -116,7 +117,7 @@ export async function rebuild(
       const bytes = windows.get(start);
       const key = { pk: partition(granularity, space), sk: instantKey(start) };
       const expiresAt = granularity === "minute" ? minuteExpiry(known, start) : undefined;
-      if (bytes) await foldBase(store, key, bytes, expiresAt);
+      if (bytes) await foldBase(store, key, bytes, { now, expiresAt });
     }
   }
   // Days may have been derived while their hours were still being written.

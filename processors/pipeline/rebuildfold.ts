@@ -6,7 +6,8 @@ import type { EpochMs } from "../model/time.ts";
 import { compareSequences } from "../streams/stream.ts";
 import type { LoggedShard } from "./commit.ts";
 import { isMinuteKept } from "./expiry.ts";
-import { hourOf, packed } from "./rollups.ts";
+import { packWindow } from "./folding.ts";
+import { hourOf } from "./rollups.ts";
 import { RowFold, type Shelf } from "./rowfold.ts";
 import type { Site } from "./sites.ts";
 
@@ -42,7 +43,7 @@ export interface FoldedLot {
   readonly minutes: FoldedWindows;
 }
 
-/** Windows as `packed` packs them, there for as long as this is not disposed of. */
+/** Windows as `packWindow` packs them, there for as long as this is not disposed of. */
 export type FoldedRows = Folded & FoldedLot & AsyncDisposable;
 
 /** Folds all rows in memory. Throws what the archive throws. */
@@ -101,9 +102,9 @@ export function addShare(
       const sum = new Rollup();
       for (const bytes of windows.flatMap((one) => one.get(starts[i]!) ?? [])) {
         sum.merge(Rollup.decode(bytes));
-        sum.bound();
+        sum.trim();
       }
-      sums[granularity].set(starts[i]!, packed(sum));
+      sums[granularity].set(starts[i]!, packWindow(sum));
     }
   }
 }

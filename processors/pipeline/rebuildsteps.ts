@@ -17,6 +17,7 @@ import { markDerived } from "./derive.ts";
 import { giveUpEdition, readEdition, switchEdition } from "./editions.ts";
 import { Erasure } from "./erasure.ts";
 import { archiveFrom, isMinuteKept, minuteExpiry } from "./expiry.ts";
+import { copyItem, foldBase, packWindow } from "./folding.ts";
 import { noteRebuilt } from "./ledger.ts";
 import { inPortions } from "./portions.ts";
 import {
@@ -40,7 +41,7 @@ import {
   type Sorted,
   type Windows,
 } from "./rebuildfiles.ts";
-import { copyItem, foldBase, hourOf, instantKey, packed, partition } from "./rollups.ts";
+import { hourOf, instantKey, partition } from "./rollups.ts";
 import { addEncoded, RowFold } from "./rowfold.ts";
 import { listSites } from "./sites.ts";
 
@@ -309,7 +310,8 @@ export class RebuildSteps {
       }
       const bytes = (granularity === "hour" ? merged.hours : merged.minutes).get(start);
       const expiresAt = granularity === "minute" ? minuteExpiry(known, start) : undefined;
-      if (bytes) await foldBase(store, key, packed(Rollup.decode(bytes)), expiresAt);
+      if (bytes)
+        await foldBase(store, key, packWindow(Rollup.decode(bytes)), { now: clock.now(), expiresAt });
     });
     if (!progress.isDone) return progress;
     // Days may have been derived while their hours were still being written.

@@ -190,7 +190,7 @@ export function addEncoded(windows: Shelf, start: EpochMs, rollup: Rollup): void
   const known = windows.get(start);
   const sum = known ? Rollup.decode(known) : new Rollup();
   sum.merge(rollup);
-  sum.bound();
+  sum.trim();
   windows.set(start, sum.encode());
 }
 

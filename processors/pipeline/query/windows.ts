@@ -2,11 +2,11 @@
  * What a reader keeps of the windows it has read: their totals, and the commits that came since. An item as it was read
  * and all commits beyond it are the truth for ever, so a warm reader needs no item again. Knows no store.
  */
+import { boundTable } from "../../model/bounds.ts";
 import { OTHER } from "../../model/dimensions.ts";
 import type { RejectReason } from "../../model/event.ts";
 import { Measures } from "../../model/measures.ts";
 import {
-  boundTable,
   type DeferredSketches,
   type DeferredTable,
   isDeferred,
@@ -17,7 +17,8 @@ import type { EpochMs } from "../../model/time.ts";
 import { dayStart, hourStart, localDate, monthStart } from "../../model/zone.ts";
 import type { Commit } from "../commit.ts";
 import type { Edition } from "../editions.ts";
-import type { Contribution as Delta, Granularity } from "../rollups.ts";
+import type { Contribution as Delta } from "../folding.ts";
+import type { Granularity } from "../rollups.ts";
 
 /** The newest commit of each shard that something read is known to hold. */
 export type Bound = ReadonlyMap<string, number>;

@@ -5,8 +5,8 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { describe, expect, it } from "vitest";
+import { MAX_ROWS } from "../../../processors/model/bounds.ts";
 import type { WireEvent } from "../../../processors/model/event.ts";
-import { MAX_ROWS } from "../../../processors/model/rollup.ts";
 import { compact } from "../../../processors/pipeline/compact.ts";
 import { Reconciler } from "../../../processors/pipeline/reconcile.ts";
 import { memoryStream } from "../../../processors/streams/memory.ts";

@@ -2,15 +2,9 @@
 import { describe, expect, it } from "vitest";
 import { Rollup } from "../../../processors/model/rollup.ts";
 import { derive, markDerived } from "../../../processors/pipeline/derive.ts";
+import { foldBase, packWindow } from "../../../processors/pipeline/folding.ts";
 import { QueryEngine } from "../../../processors/pipeline/query/engine.ts";
-import {
-  decodeItem,
-  foldBase,
-  instantKey,
-  packed,
-  partition,
-  wholeRollup,
-} from "../../../processors/pipeline/rollups.ts";
+import { decodeItem, instantKey, partition, wholeRollup } from "../../../processors/pipeline/rollups.ts";
 import { ByteWriter } from "../../../processors/sketches/bytes.ts";
 import { memoryStore } from "../../../processors/stores/memory.ts";
 import type { Store } from "../../../processors/stores/store.ts";
@@ -91,7 +85,9 @@ describe("a month", () => {
     imported.totals.pageviews = 1;
     imported.row("event:page", "/old")!.pageviews = 1;
     const hour = START + 5 * DAY;
-    await foldBase(store, { pk: partition("hour", SITE), sk: instantKey(hour) }, packed(imported));
+    await foldBase(store, { pk: partition("hour", SITE), sk: instantKey(hour) }, packWindow(imported), {
+      now: clock.now(),
+    });
     await markDerived(store, SITE, ["2026-02-06"]);
     expect(await monthOf(store)).toBeUndefined();
     const changed = await answers({ store, clock });
@@ -140,7 +136,14 @@ describe("a month", () => {
         const more = new Rollup();
         more.totals.pageviews = 10;
         more.row("event:page", "/")!.pageviews = 10;
-        await foldBase(store, { pk: partition("hour", SITE), sk: instantKey(START + DAY) }, packed(more));
+        await foldBase(
+          store,
+          { pk: partition("hour", SITE), sk: instantKey(START + DAY) },
+          packWindow(more),
+          {
+            now: clock.now(),
+          },
+        );
         await markDerived(store, SITE, ["2026-02-02"]);
         // Another one derives the day meanwhile, so that tables of two derivations lie side by side.
         await derive({ store, clock }, sites);
