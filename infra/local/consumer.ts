@@ -120,6 +120,9 @@ export class Consumer {
     this.#stopping.abort();
     for (const reader of this.#readers.values()) reader.wake();
     await Promise.all(this.#loops);
+    // What it would have saved the next start is in the log.
+    for (const [id, { worker }] of this.#readers)
+      await worker.rest().catch((error: unknown) => this.#options.log(`shard ${id}: ${describe(error)}`));
   }
 
   async #discover(): Promise<void> {

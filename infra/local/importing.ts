@@ -37,8 +37,8 @@ const CHUNKS_AHEAD = { beside: 2, alone: 4 };
 const CHUNK_BYTES = { beside: 128 * 1024, alone: 1024 * 1024 };
 /** So that a chunk is one commit: what commits share, visits under way and rows of the same hour, is written less often. */
 const COMMIT_BYTES_ALONE = 700_000;
-/** Past visitors are in each commit already; a snapshot of them every ten commits was a tenth of counting. Whoever starts next reads this much, in a second. */
-const LOG_BYTES_ALONE = 32 << 20;
+/** A snapshot for every ten commits was a tenth of counting. After a crash whoever starts next reads this much of the log, a second or two. */
+const LOG_BYTES_ALONE = 16 << 20;
 /** With one shard all go there; with more, a chunk is spread over so many records. */
 const LANES = 8;
 const LOOK_MS = { beside: 10, alone: 100 };

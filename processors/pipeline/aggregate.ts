@@ -60,6 +60,8 @@ const TRUST_MS = MINUTE_MS;
 /** What a cold worker reads of the log at most, in bytes and in commits: then a snapshot is due. */
 const MAX_LOG_BYTES = 4 << 20;
 const MAX_LOG_COMMITS = 1_000;
+/** Of the bytes between two snapshots: so much of the log is worth one when the work ends. */
+const REST_PARTS = 4;
 const MAX_LOST_PUTS = 20;
 
 export class ShardWorker {
@@ -97,6 +99,11 @@ export class ShardWorker {
   /** Commits in this shard's log so far. */
   async commits(): Promise<number> {
     return (await this.#current()).n;
+  }
+
+  /** Call after the last record: whoever starts next shall not read much of the log. */
+  async rest(): Promise<void> {
+    if (this.#state) await this.#snapshotIfDue(this.#state, this.#maxLogBytes / REST_PARTS);
   }
 
   /** Makes the next record see sites that were registered a moment ago. */
@@ -139,6 +146,10 @@ export class ShardWorker {
 
   get #maxBytes(): number {
     return this.#deps.maxCommitBytes ?? MAX_COMMIT_BYTES;
+  }
+
+  get #maxLogBytes(): number {
+    return this.#deps.maxLogBytes ?? MAX_LOG_BYTES;
   }
 
   /** How many records are likely to fill a commit. Folding too many costs twice, as the commit is too large then. */
@@ -249,8 +260,7 @@ export class ShardWorker {
       );
   }
 
-  async #snapshotIfDue(state: ShardState): Promise<void> {
-    const { maxLogBytes = MAX_LOG_BYTES } = this.#deps;
+  async #snapshotIfDue(state: ShardState, maxLogBytes = this.#maxLogBytes): Promise<void> {
     const isDue = this.#loggedBytes > maxLogBytes || state.n - this.#snapshots.n >= MAX_LOG_COMMITS;
     if (!isDue) return;
     await this.#snapshots.write(state);

@@ -203,6 +203,26 @@ describe("a worker that was idle", () => {
   });
 });
 
+describe("a worker that comes to rest", () => {
+  it("leaves a snapshot where much of the log has gathered, and none for a little", async () => {
+    const records = recordsOf(traffic(SEED, 40));
+    const before = await rig();
+    await before.worker().process(records);
+    const log = await before.store.list(`log/${SHARD.id}`);
+    const bytes = log.reduce((sum, { value }) => sum + value.length, 0);
+
+    const { store, worker } = await rig();
+    const one = worker(SHARD, store, undefined, { maxLogBytes: 2 * bytes });
+    await one.process(records.slice(0, 1));
+    await one.rest();
+    expect(await newestSnapshot(store, SHARD.id)).toBeUndefined();
+    await one.process(records);
+    expect(await newestSnapshot(store, SHARD.id)).toBeUndefined();
+    await one.rest();
+    expect(await newestSnapshot(store, SHARD.id)).toBe(await one.commits());
+  });
+});
+
 describe("a worker that begins cold", () => {
   it("writes the same bytes as one that remembers, from a snapshot, from the log, or from both", async () => {
     const lines = traffic(SEED + 1, 2_200, 30);

@@ -3,7 +3,7 @@ import { keyedHash } from "../../../processors/crypto.ts";
 import type { StreamLine } from "../../../processors/model/streamfile.ts";
 import { partitionKeyOf } from "../../../processors/model/streamfile.ts";
 import type { Clock } from "../../../processors/model/time.ts";
-import { ShardWorker } from "../../../processors/pipeline/aggregate.ts";
+import { type AggregateDeps, ShardWorker } from "../../../processors/pipeline/aggregate.ts";
 import { compact } from "../../../processors/pipeline/compact.ts";
 import { QueryEngine } from "../../../processors/pipeline/query/engine.ts";
 import { GRANULARITIES, partition, wholeRollup } from "../../../processors/pipeline/rollups.ts";
@@ -30,7 +30,12 @@ export interface Rig {
   readonly clock: ManualClock;
   readonly store: Store;
   /** `clock` where the worker's own differs from everybody's. */
-  worker(shard?: { id: string; parents: readonly string[] }, store?: Store, clock?: Clock): ShardWorker;
+  worker(
+    shard?: { id: string; parents: readonly string[] },
+    store?: Store,
+    clock?: Clock,
+    more?: Pick<AggregateDeps, "maxLogBytes">,
+  ): ShardWorker;
   engine(store?: Store): QueryEngine;
 }
 
@@ -55,8 +60,8 @@ export async function rig({ start = NOON, zone = "UTC" } = {}): Promise<Rig> {
   return {
     clock,
     store,
-    worker: (shard = SHARD, behind = store, own: Clock = clock) =>
-      new ShardWorker({ ...deps, clock: own, store: behind }, shard),
+    worker: (shard = SHARD, behind = store, own: Clock = clock, more = {}) =>
+      new ShardWorker({ ...deps, clock: own, store: behind, ...more }, shard),
     engine: (behind = store) => new QueryEngine({ store: behind, clock, lagMs: async () => 0 }),
   };
 }
