@@ -1,23 +1,18 @@
 /** The last half hour of a site, minute by minute, with its newest events: what people watch, asked every second. */
 import { Measures } from "../../model/measures.ts";
-import { type Clock, MINUTE_MS, windowStart } from "../../model/time.ts";
-import type { Store } from "../../stores/store.ts";
+import { MINUTE_MS, windowStart } from "../../model/time.ts";
 import { firstHour } from "../editions.ts";
 import { hoursFrom } from "../expiry.ts";
 import type { Site } from "../sites.ts";
 import { lateEvents, rejectsIn } from "./answer.ts";
 import type { Completeness } from "./completeness.ts";
 import { MergedTally, metricError } from "./metrics.ts";
-import { RollupReader } from "./reader.ts";
+import { type ReaderDeps, RollupReader } from "./reader.ts";
 import type { LiveResponse } from "./responses.ts";
 
-export interface LiveDeps {
-  readonly store: Store;
-  readonly clock: Clock;
+export interface LiveDeps extends ReaderDeps {
   /** The latest events name their traces: only where a reader may open them. */
   readonly tellsTraces?: boolean;
-  /** Lets others have their turn while years are read. Without it nobody has one: for a process that does nothing else. */
-  readonly pause?: () => Promise<unknown>;
 }
 
 const CURRENT_MINUTES = 5;

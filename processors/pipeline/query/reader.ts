@@ -16,6 +16,7 @@ import type { FeedEntry } from "../feed.ts";
 import { type Derived, decodeTableItem, type Granularity, tableKey } from "../rollups.ts";
 import type { Site } from "../sites.ts";
 import { type Cover, daysOf, hoursOf, planCover } from "./cover.ts";
+import { bad } from "./fields.ts";
 import { AT_ONCE, type ItemBase, isAhead, keyAt, newer, RollupItems } from "./items.ts";
 import type { Range } from "./range.ts";
 import { CommitTails, type NewestCommit } from "./tails.ts";
@@ -57,8 +58,26 @@ const MAX_BASE_BYTES = 48 << 20;
 const MAX_MERGED_BYTES = 160 << 20;
 /** Of one site: years of days, with the hours and minutes of eight days, twice over. */
 const MAX_WINDOWS = 30_000;
+/** Of all tables of one question, some 900 bytes each: a week of minutes full of made-up addresses has ten million. */
+const MAX_ROWS = 500_000;
 /** A day may turn stale while it is read; more often than this it does not. */
 const MAX_TRIES = 10;
+
+/** What filling tables takes beside them. */
+interface Filling {
+  readonly cursors: Bound;
+  readonly grow: (table: MergedTable, work: () => void) => void;
+  readonly signal: AbortSignal | undefined;
+}
+
+export interface ReaderDeps {
+  readonly store: Store;
+  readonly clock: Clock;
+  /** Lets others have their turn while years are read. Without it nobody has one: for a process that does nothing else. */
+  readonly pause?: () => Promise<unknown>;
+  /** Of all tables of one question; what has more is refused. Default MAX_ROWS. */
+  readonly maxRows?: number;
+}
 
 export class RollupReader {
   readonly #store: Store;
@@ -70,19 +89,22 @@ export class RollupReader {
   readonly #kept = new Map<string, KeptSite>();
   readonly #bases = new Weighed<KeptWindow, ItemBase>(MAX_BASE_BYTES);
   readonly #merged = new Weighed<string, MergedTable>(MAX_MERGED_BYTES);
+  readonly #maxRows: number;
   #reading: Promise<unknown> = Promise.resolve();
 
-  constructor(deps: { store: Store; clock: Clock; pause?: () => Promise<unknown> }) {
+  constructor(deps: ReaderDeps) {
     this.#store = deps.store;
     this.#clock = deps.clock;
     this.#pause = deps.pause ?? (async () => {});
+    this.#maxRows = deps.maxRows ?? MAX_ROWS;
     this.#items = new RollupItems(this.#store, this.#pause);
     this.#tails = new CommitTails(this.#store, this.#pause);
   }
 
   /**
    * The cells that cover `range` with windows no longer than `coarsest`, and the tables wanted. Throws `bad_request`
-   * when the range needs minutes that are kept no longer, and the signal's reason when it aborts meanwhile.
+   * when the range needs minutes that are kept no longer or the tables have too many rows, and the signal's reason when it
+   * aborts meanwhile.
    */
   read(
     site: Site,
@@ -140,11 +162,12 @@ export class RollupReader {
       const known = this.#merged.get(key);
       return known?.isOf(own) ? known : new MergedTable(table, own, keep);
     });
-    const isFilled = await this.#fill(kept, tables, cursors, signal);
+    const grow = this.#grower(tables);
+    const isFilled = await this.#fill(kept, tables, { cursors, grow, signal });
     const newest = isFilled && (await this.#readTails(cursors));
     if (!newest) return undefined;
     for (const [i, table] of tables.entries()) {
-      table.update();
+      grow(table, () => table.update());
       this.#merged.set(wanted[i]!.key, table, table.bytes);
     }
     return { cells: windows, tables, newest };
@@ -237,8 +260,7 @@ export class RollupReader {
   async #fill(
     kept: KeptSite,
     tables: readonly MergedTable[],
-    cursors: Bound,
-    signal: AbortSignal | undefined,
+    { cursors, grow, signal }: Filling,
   ): Promise<boolean> {
     const takers = new Map<KeptWindow, MergedTable[]>();
     for (const table of tables) {
@@ -250,7 +272,7 @@ export class RollupReader {
     }
     const give = (window: KeptWindow, { rollup, bound }: Base): void => {
       for (const taker of takers.get(window) ?? [])
-        taker.addBase(window, { table: rollup?.readTable(taker.name), bound });
+        grow(taker, () => taker.addBase(window, { table: rollup?.readTable(taker.name), bound }));
     };
     const unread: Record<Granularity, KeptWindow[]> = { minute: [], hour: [], day: [], month: [] };
     for (const window of takers.keys()) {
@@ -273,7 +295,7 @@ export class RollupReader {
         }
       }
       if (apart.length === 0) continue;
-      if (!(await this.#fillApart(kept, granularity as Derived, apart, takers, cursors, signal)))
+      if (!(await this.#fillApart(kept, granularity as Derived, apart, takers, { cursors, grow, signal })))
         return false;
     }
     return true;
@@ -285,8 +307,7 @@ export class RollupReader {
     granularity: Derived,
     bases: readonly (readonly [KeptWindow, ItemBase])[],
     takers: ReadonlyMap<KeptWindow, readonly MergedTable[]>,
-    cursors: Bound,
-    signal: AbortSignal | undefined,
+    { cursors, grow, signal }: Filling,
   ): Promise<boolean> {
     const wanted = bases.flatMap(([window, base]) =>
       (takers.get(window) ?? []).map((taker) => ({ window, base, taker })),
@@ -311,10 +332,24 @@ export class RollupReader {
           return false;
         }
         const bound = known ? newer(cursors, known.applied) : base.bound;
-        taker.addBase(window, { table: known?.table, bound });
+        grow(taker, () => taker.addBase(window, { table: known?.table, bound }));
       }
     }
     return true;
+  }
+
+  /** Lets a table grow; throws `bad_request` when all of them together have too many rows then. */
+  #grower(tables: readonly MergedTable[]): Filling["grow"] {
+    let rows = tables.reduce((sum, table) => sum + table.rows.size, 0);
+    return (table, work) => {
+      const before = table.rows.size;
+      work();
+      rows += table.rows.size - before;
+      if (rows > this.#maxRows)
+        bad(
+          `dimensions: these give more than ${this.#maxRows} rows, whatever the page; ask for longer buckets or a shorter date_range`,
+        );
+    };
   }
 
   #keepBase(window: KeptWindow, base: ItemBase): void {

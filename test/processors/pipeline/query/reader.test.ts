@@ -213,3 +213,16 @@ it("a question whose asker goes while it is read is given up, and what was read 
   const cold = new QueryEngine({ store, clock, lagMs: async () => 0 });
   expect((await engine.query(PAGES)).results).toEqual((await cold.query(PAGES)).results);
 });
+
+it("refuses tables of more rows than memory should hold, and answers what has fewer", async () => {
+  const { store, clock } = await history(["/a", "/b", "/c", "/d"]);
+  const engine = new QueryEngine({ store, clock, lagMs: async () => 0, maxRows: 3 });
+  const byDay = { ...PAGES, dimensions: ["time:day", "event:page"], pagination: { limit: 1 } };
+  const refused = /^dimensions: these give more than 3 rows/;
+  await expect(engine.query(byDay)).rejects.toThrow(refused);
+  await expect(engine.query({ ...byDay, dimensions: ["time:hour", "event:page"] })).rejects.toThrow(refused);
+  const some = { ...byDay, filters: [["is", "event:page", ["/a", "/b", "/c"]]] };
+  expect((await engine.query(some)).results).toHaveLength(1);
+  // The same when they are in memory already.
+  await expect(engine.query(byDay)).rejects.toThrow(refused);
+});
