@@ -116,8 +116,8 @@ export class OwnerApi {
 
   /** Makes a share link. The token is in no other answer. */
   async addShare(reader: Reader, body: unknown): Promise<ShareSummary & { token: string }> {
-    const { days, label } = body as { days?: unknown; label?: unknown };
     const site = await this.#writable(reader, siteOf(body));
+    const { days, label } = body as { days?: unknown; label?: unknown };
     if (!Number.isInteger(days) || (days as number) < 1 || (days as number) > MAX_SHARE_DAYS)
       throw new ClickstreamError("bad_request", `days: 1 to ${MAX_SHARE_DAYS}`);
     const isLabel = typeof label === "string" && label.length <= MAX_LABEL_CHARS && !/\p{Cc}/u.test(label);

@@ -52,6 +52,8 @@ export interface GatewayOptions {
   readonly allowedHosts?: readonly string[];
   /** For a whole request, headers and body, to arrive. Default 30 s. */
   readonly requestTimeoutMs?: number;
+  /** Without a byte either way before a connection is cut: of an answer that nobody reads on. Default 2 min. */
+  readonly idleMs?: number;
   /** For requests in flight when closing. Default 10 s. */
   readonly drainMs?: number;
 }
@@ -282,6 +284,8 @@ export function createGateway(options: GatewayOptions): Gateway {
     connectionsCheckingInterval: Math.min(5_000, requestTimeout),
     keepAliveTimeout: 65_000,
   });
+  // Longer than any answer takes to be found.
+  server.setTimeout(options.idleMs ?? 120_000);
   const accept = (request: IncomingMessage, response: ServerResponse): void => {
     serve(request, response).catch((error: unknown) => {
       logFault(error, "gateway", "", log);

@@ -62,6 +62,32 @@ it("are made no faster than they are read, and no further once nobody reads", as
   expect(made).toBeLessThan(LINES);
 });
 
+it("end when a client takes no more of them for long, and is still there", async () => {
+  const patient = await startGateway({ idleMs: 200 });
+  let isOver = false;
+  patient.gateway.route("GET", "/endless", () => ({
+    status: 200,
+    body: "",
+    more: (function* () {
+      try {
+        for (;;) yield "x".repeat(20_000);
+      } finally {
+        isOver = true;
+      }
+    })(),
+  }));
+  const request = get(`${patient.url}/endless`);
+  request.on("error", () => {});
+  await new Promise<void>((resolve) =>
+    request.on("response", (response) => {
+      response.on("error", () => {}).once("readable", resolve);
+    }),
+  );
+  await poll(() => isOver, { within: 5_000, what: "the end of the making" });
+  request.destroy();
+  await patient.gateway.close();
+});
+
 it("have no body for HEAD", async () => {
   const response = await fetch(`${running.url}/long`, { method: "HEAD" });
   expect(response.status).toBe(200);

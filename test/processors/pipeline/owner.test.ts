@@ -142,6 +142,10 @@ describe("share links made here", () => {
     await expect(owner.addShare(mine, { site_id: "shop", days })).rejects.toThrow(/^days/);
   });
 
+  it.each([null, 7, "shop", []])("are refused for a body that names no site: %j", async (body) => {
+    await expect(owner.addShare(mine, body)).rejects.toThrow(/^site_id: required/);
+  });
+
   it("are not more than a hundred", async () => {
     for (let i = 0; i < 100; i++) await owner.addShare(mine, { site_id: "shop", days: 1 });
     await expect(owner.addShare(mine, { site_id: "shop", days: 1 })).rejects.toThrow(/has 100 share links/);
