@@ -1,26 +1,30 @@
 /** Writes files that appear whole or not at all, and stay when the power fails. Knows nothing of what is in them. */
 import { randomBytes } from "node:crypto";
-import { mkdir, open, rename } from "node:fs/promises";
+import { closeSync, fsync, mkdirSync, openSync, renameSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { promisify } from "node:util";
 import { temporaryFolder } from "./layout.ts";
 
 /** Folders whose names this process has made durable in the folder above; begun anew when there are many. */
 const durable = new Set<string>();
 const MAX_DURABLE = 10_000;
 
+/** All that waits for the disk. The rest takes microseconds, and each hand-over to another thread would wait for what this one does meanwhile. */
+const synced = promisify(fsync);
+
 /** Writes a file below `directory`, readable by its owner only. Resolves when all its bytes and its name are on the disk. */
 export async function writeWhole(directory: string, path: string, bytes: Uint8Array): Promise<void> {
   const temporary = join(temporaryFolder(directory), randomBytes(8).toString("hex"));
-  await mkdir(temporaryFolder(directory), { recursive: true, mode: 0o700 });
-  const file = await open(temporary, "wx", 0o600);
+  mkdirSync(temporaryFolder(directory), { recursive: true, mode: 0o700 });
+  const file = openSync(temporary, "wx", 0o600);
   try {
-    await file.writeFile(bytes);
-    await file.sync();
+    for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at);
+    await synced(file);
   } finally {
-    await file.close();
+    closeSync(file);
   }
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  await rename(temporary, path);
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  renameSync(temporary, path);
   // The name is durable when its folder is, and the folder when those above it are.
   let entry = path;
   do {
@@ -35,6 +39,6 @@ export async function writeWhole(directory: string, path: string, bytes: Uint8Ar
 }
 
 async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, "r");
-  await folder.sync().finally(() => folder.close());
+  const folder = openSync(path, "r");
+  await synced(folder).finally(() => closeSync(folder));
 }
