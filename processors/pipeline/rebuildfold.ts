@@ -99,12 +99,14 @@ export function addShare(
     const windows = lots.map((lot) => lot[granularity]);
     const starts = [...new Set(windows.flatMap((one) => [...one.keys()]))].sort((a, b) => a - b);
     for (let i = number; i < starts.length; i += of) {
-      const sum = new Rollup();
+      let sum: Rollup | undefined;
       for (const bytes of windows.flatMap((one) => one.get(starts[i]!) ?? [])) {
-        sum.merge(Rollup.decode(bytes));
+        const one = Rollup.decode(bytes);
+        if (sum) sum.merge(one);
+        else sum = one;
         sum.trim();
       }
-      sums[granularity].set(starts[i]!, packWindow(sum));
+      sums[granularity].set(starts[i]!, packWindow(sum ?? new Rollup()));
     }
   }
 }

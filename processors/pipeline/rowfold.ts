@@ -163,12 +163,13 @@ export class RowFold {
     const { hours: keptHours, minutes: keptMinutes } = this.#options;
     this.#pending = 0;
     const hours = new Map<EpochMs, Rollup>();
-    for (const [minute, rollup] of rollupsOf(this.#partial)) {
-      if (this.#options.hasMinutes(minute)) addEncoded(keptMinutes, minute, rollup);
-      const hour = this.#options.hourOf(minute);
+    for (const [start, rollup] of rollupsOf(this.#partial)) {
+      const hour = this.#options.hourOf(start);
       const known = hours.get(hour);
+      const isMinute = this.#options.hasMinutes(start);
       if (known) known.merge(rollup);
-      else hours.set(hour, rollup);
+      else hours.set(hour, isMinute ? copyOf(rollup) : rollup);
+      if (isMinute) addEncoded(keptMinutes, start, rollup);
     }
     for (const [hour, rollup] of hours) addEncoded(keptHours, hour, rollup);
     this.#partial = new PartialFold();
@@ -185,11 +186,17 @@ export class RowFold {
 const homeOf = ({ sessions }: VisitorState, { visit }: CountedRow): EpochMs | undefined =>
   sessions.find(({ born }) => born === visit)?.window;
 
-/** Adds to a window that is kept encoded. */
+function copyOf(rollup: Rollup): Rollup {
+  const copy = new Rollup();
+  copy.merge(rollup);
+  return copy;
+}
+
+/** Adds to a window that is kept encoded. What is added must not be used any more. */
 export function addEncoded(windows: Shelf, start: EpochMs, rollup: Rollup): void {
   const known = windows.get(start);
-  const sum = known ? Rollup.decode(known) : new Rollup();
-  sum.merge(rollup);
+  const sum = known ? Rollup.decode(known) : rollup;
+  if (known) sum.merge(rollup);
   sum.trim();
   windows.set(start, sum.encode());
 }
