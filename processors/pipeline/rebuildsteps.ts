@@ -32,15 +32,14 @@ import {
 } from "./rebuild.ts";
 import {
   type Begun,
-  decodeWindows,
   encodeWindows,
-  keysOfRun,
   type LotErasure,
   type Plan,
   parseOrder,
   type Sorted,
-  type Windows,
 } from "./rebuildfiles.ts";
+import { LeftObjects } from "./rebuildleft.ts";
+import { eachWindow, isMadeAgain, type Progress } from "./rebuildwindows.ts";
 import { hourOf, instantKey, partition } from "./rollups.ts";
 import { addEncoded, RowFold } from "./rowfold.ts";
 import { listSites } from "./sites.ts";
@@ -53,13 +52,6 @@ export interface RebuildStepDeps {
   readonly hasTime: () => boolean;
   /** Bytes of Parquet that one call sorts or folds. Default: what fits the memory of one function. */
   readonly portionBytes?: number;
-}
-
-/** How far a step came that is called until it is done. */
-export interface Progress {
-  readonly isDone: boolean;
-  /** For the next call; "" to begin with. */
-  readonly next: string;
 }
 
 /** What lies in the bucket when it is over. */
@@ -93,29 +85,21 @@ const AT_ONCE = 16;
 /** Of changes and hours, in an answer: what passes through the workflow is bounded. */
 const MAX_ANSWERED = 40;
 
-type Granularity = WindowChange["granularity"];
-interface Window {
-  readonly granularity: Granularity;
-  readonly start: EpochMs;
-}
-
 export class RebuildSteps {
   readonly #deps: RebuildStepDeps;
-  readonly #run: string;
-  readonly #keys: ReturnType<typeof keysOfRun>;
+  readonly #left: LeftObjects;
 
   /** `run` names an execution; calls for the same one share what they left. */
   constructor(deps: RebuildStepDeps, run: string) {
     this.#deps = deps;
-    this.#run = run;
-    this.#keys = keysOfRun(run);
+    this.#left = new LeftObjects(deps.objects, run);
   }
 
   /** Begins an edition. Throws `bad_request` or `not_found` for what cannot be done, both name the field or site. */
   async begin(input: unknown): Promise<void> {
     const { store, clock } = this.#deps;
     const { site, from, to, erased } = parseOrder(input);
-    if (await this.#json(this.#keys.begun)) return;
+    if (await this.#left.json(this.#left.keys.begun)) return;
     const known = (await listSites(store)).find(({ id }) => id === site);
     if (!known) throw new ClickstreamError("not_found", `site "${site}" is not registered`);
     const { space, after } = await beginRebuild(store, clock, site);
@@ -138,12 +122,12 @@ export class RebuildSteps {
       shards: await listShards(store),
       now,
     };
-    await this.#write(this.#keys.begun, begun);
+    await this.#left.write(this.#left.keys.begun, begun);
   }
 
   /** Whether the archive's own consumer has handed over all rows that this rebuild will count. */
   async hasArrived(): Promise<boolean> {
-    const { ends, now } = await this.#begun();
+    const { ends, now } = await this.#left.begun();
     const archive = archiveStore(this.#deps.store);
     for (const [shard, { to, committedAt }] of Object.entries(ends)) {
       const archived = await committedTo(archive, shard);
@@ -156,12 +140,12 @@ export class RebuildSteps {
 
   /** Cuts the work. All objects of the site, because a visitor of the first day may have come long before it. */
   async plan(): Promise<{ readonly portions: readonly number[]; readonly lots: readonly number[] }> {
-    const plan = (await this.#json<Plan>(this.#keys.plan)) ?? (await this.#cut());
+    const plan = (await this.#left.json<Plan>(this.#left.keys.plan)) ?? (await this.#cut());
     return { portions: plan.portions.map((_, i) => i), lots: Array.from({ length: plan.lots }, (_, i) => i) };
   }
 
   async #cut(): Promise<Plan> {
-    const { site } = await this.#begun();
+    const { site } = await this.#left.begun();
     const { portionBytes = PORTION_BYTES } = this.#deps;
     const objects = await this.#deps.objects.list(rowsOfSite(site));
     const total = objects.reduce((sum, { bytes }) => sum + bytes, 0);
@@ -178,15 +162,15 @@ export class RebuildSteps {
     }
     const lots = Math.min(MAX_LOTS, Math.max(1, Math.ceil(total / portionBytes)));
     const plan = { portions, lots };
-    await this.#write(this.#keys.plan, plan);
+    await this.#left.write(this.#left.keys.plan, plan);
     return plan;
   }
 
   /** Divides the rows of a portion among the lots. */
   async sort(portion: number): Promise<void> {
     const { objects } = this.#deps;
-    const begun = await this.#begun();
-    const { portions, lots } = await this.#planned();
+    const begun = await this.#left.begun();
+    const { portions, lots } = await this.#left.plan();
     const rowsOf: ArchiveRow[][] = Array.from({ length: lots }, () => []);
     const since: Record<string, EpochMs> = {};
     let earliest = Number.POSITIVE_INFINITY;
@@ -203,23 +187,23 @@ export class RebuildSteps {
     await inPortions(
       rowsOf.map((rows, lot) => ({ rows, lot })).filter(({ rows }) => rows.length > 0),
       AT_ONCE,
-      ({ rows, lot }) => objects.writeRows(`${this.#keys.rows(lot)}${portion}.parquet`, rows),
+      ({ rows, lot }) => objects.writeRows(`${this.#left.keys.rows(lot)}${portion}.parquet`, rows),
     );
     const sorted: Sorted = { since, ...(earliest === Number.POSITIVE_INFINITY ? {} : { earliest }) };
-    await this.#write(`${this.#keys.sorted}${portion}.json`, sorted);
+    await this.#left.write(`${this.#left.keys.sorted}${portion}.json`, sorted);
   }
 
   /** Folds the rows of a lot of visitors, but for those that are to be erased. */
   async fold(lot: number): Promise<void> {
     const { objects } = this.#deps;
-    const { site, zone, keep, now, shards, erased } = await this.#begun();
+    const { site, zone, keep, now, shards, erased } = await this.#left.begun();
     const known = { timeZone: zone, ...(keep ? { keep } : {}) };
-    const { since } = await this.#sorted();
+    const { since } = await this.#left.sorted();
     const erasure = erased && new Erasure(erased);
     const goneFrom = new Set<EpochMs>();
     let gone = 0;
     const rows: ArchiveRow[] = [];
-    for (const { key } of await objects.list(this.#keys.rows(lot)))
+    for (const { key } of await objects.list(this.#left.keys.rows(lot)))
       for (const row of await objects.readRows(key, site)) rows.push(row);
     rows.sort(compareRows);
     const windows = { hours: new Map<EpochMs, Uint8Array>(), minutes: new Map<EpochMs, Uint8Array>() };
@@ -242,42 +226,19 @@ export class RebuildSteps {
     const incomplete = fold.finish();
     if (erasure) {
       const found: LotErasure = { ...erasure.notes, rows: gone, hours: [...goneFrom] };
-      await this.#write(`${this.#keys.erasures}${lot}.json`, found);
+      await this.#left.write(`${this.#left.keys.erasures}${lot}.json`, found);
     }
-    await objects.put(this.#keys.windows(lot), encodeWindows({ ...windows, incomplete, rows: fold.rows }));
-  }
-
-  /** What was found of the rows of all portions. */
-  async #sorted(): Promise<{ readonly since: ReadonlyMap<string, EpochMs>; readonly earliest: EpochMs }> {
-    const since = new Map<string, EpochMs>();
-    let earliest = Number.POSITIVE_INFINITY;
-    await this.#each<Sorted>(this.#keys.sorted, (sorted) => {
-      for (const [shard, at] of Object.entries(sorted.since))
-        since.set(shard, Math.min(since.get(shard) ?? at, at));
-      earliest = Math.min(earliest, sorted.earliest ?? earliest);
-    });
-    return { since, earliest };
-  }
-
-  /** What goes of all lots. */
-  async #erasures(): Promise<LotErasure> {
-    const all = { entries: [], fresh: [], hours: [], rows: 0 } as {
-      -readonly [Key in keyof LotErasure]: LotErasure[Key] extends readonly (infer One)[] ? One[] : number;
-    };
-    await this.#each<LotErasure>(this.#keys.erasures, ({ entries, fresh, hours, rows }) => {
-      for (const entry of entries) all.entries.push(entry);
-      for (const record of fresh) all.fresh.push(record);
-      for (const hour of hours) all.hours.push(hour);
-      all.rows += rows;
-    });
-    return all;
+    await objects.put(
+      this.#left.keys.windows(lot),
+      encodeWindows({ ...windows, incomplete, rows: fold.rows }),
+    );
   }
 
   /** Adds up the lots, always in the same order. */
   async merge(): Promise<void> {
     const { objects, store } = this.#deps;
-    const { lots } = await this.#planned();
-    const begun = await this.#begun();
+    const { lots } = await this.#left.plan();
+    const begun = await this.#left.begun();
     const merged = {
       rows: 0,
       hours: new Map<EpochMs, Uint8Array>(),
@@ -285,24 +246,24 @@ export class RebuildSteps {
       incomplete: new Set<EpochMs>(),
     };
     for (let lot = 0; lot < lots; lot++) {
-      const { rows, hours, minutes, incomplete } = await this.#windows(this.#keys.windows(lot));
+      const { rows, hours, minutes, incomplete } = await this.#left.windows(this.#left.keys.windows(lot));
       merged.rows += rows;
       for (const [start, bytes] of hours) addEncoded(merged.hours, start, Rollup.decode(bytes));
       for (const [start, bytes] of minutes) addEncoded(merged.minutes, start, Rollup.decode(bytes));
       for (const hour of incomplete) merged.incomplete.add(hour);
     }
-    await addUntold(store, { ...begun, earliest: (await this.#sorted()).earliest }, merged.incomplete);
-    await objects.put(this.#keys.merged, encodeWindows(merged));
+    await addUntold(store, { ...begun, earliest: (await this.#left.sorted()).earliest }, merged.incomplete);
+    await objects.put(this.#left.keys.merged, encodeWindows(merged));
   }
 
   /** Puts windows into the new edition: those of the archive, and copies of all that are not replaced. */
   async put(next: string): Promise<Progress> {
     const { store, clock } = this.#deps;
-    const begun = await this.#begun();
+    const begun = await this.#left.begun();
     const { current, space, zone, keep } = begun;
     const known = { timeZone: zone, ...(keep ? { keep } : {}) };
-    const merged = await this.#windows(this.#keys.merged);
-    const progress = await this.#eachWindow(begun, merged, next, async ({ granularity, start }) => {
+    const merged = await this.#left.windows(this.#left.keys.merged);
+    const progress = await eachWindow(this.#deps, begun, merged, next, async ({ granularity, start }) => {
       const key = { pk: partition(granularity, space), sk: instantKey(start) };
       if (!isMadeAgain(begun, merged, start)) {
         await copyItem(store, partition(granularity, current), key.pk, key.sk);
@@ -325,17 +286,17 @@ export class RebuildSteps {
   /** Compares the windows that were made again with those that are read. */
   async compare(next: string): Promise<Progress> {
     const { store, clock } = this.#deps;
-    const begun = await this.#begun();
-    const merged = await this.#windows(this.#keys.merged);
+    const begun = await this.#left.begun();
+    const merged = await this.#left.windows(this.#left.keys.merged);
     const changes: WindowChange[] = [];
     let windows = 0;
-    const progress = await this.#eachWindow(begun, merged, next, async (window) => {
+    const progress = await eachWindow(this.#deps, begun, merged, next, async (window) => {
       if (!isMadeAgain(begun, merged, window.start)) return;
       windows++;
       const change = await compareWindow(store, clock, begun, window);
       if (change) changes.push(change);
     });
-    await this.#write(`${this.#keys.changes}${next || "first"}.json`, { windows, changes });
+    await this.#left.write(`${this.#left.keys.changes}${next || "first"}.json`, { windows, changes });
     return progress;
   }
 
@@ -345,38 +306,28 @@ export class RebuildSteps {
    */
   async takeOut(portion: number): Promise<void> {
     const { objects } = this.#deps;
-    const begun = await this.#begun();
+    const begun = await this.#left.begun();
     const { site, erased } = begun;
     if (!erased) throw new ClickstreamError("bad_request", "erase: nothing is to be taken out");
-    const { portions } = await this.#planned();
-    const erasure = new Erasure(erased, await this.#erasures());
+    const { portions } = await this.#left.plan();
+    const erasure = new Erasure(erased, await this.#left.erasures());
     for (const key of portions[portion] ?? []) {
-      const rows = await this.#archivedRows(key, site);
+      const rows = await this.#left.archivedRows(key, site);
       const left = rows.flatMap((row) => erasure.rewritten(row) ?? (isCounted(row, begun) ? [] : row));
       if (left.length < rows.length || left.some((row, i) => row !== rows[i]))
         await objects.writeRows(key, left);
     }
   }
 
-  /** None of an object that is there no longer. */
-  async #archivedRows(key: string, site: string): Promise<ArchiveRow[]> {
-    try {
-      return await this.#deps.objects.readRows(key, site);
-    } catch (error) {
-      if (error instanceof ClickstreamError && error.code === "not_found") return [];
-      throw error;
-    }
-  }
-
   /** Writes the report, and switches to what was made or gives it up. Throws `unavailable` if another rebuild took its place. */
   async end(isSwitch: boolean): Promise<RebuildAnswer> {
     const { store, clock } = this.#deps;
-    const { site, from, to, space, erased } = await this.#begun();
-    const { rows, incomplete } = await this.#windows(this.#keys.merged);
-    const gone = await this.#erasures();
+    const { site, from, to, space, erased } = await this.#left.begun();
+    const { rows, incomplete } = await this.#left.windows(this.#left.keys.merged);
+    const gone = await this.#left.erasures();
     const changes: WindowChange[] = [];
     let windows = 0;
-    await this.#each<{ windows: number; changes: WindowChange[] }>(this.#keys.changes, (part) => {
+    await this.#left.each<{ windows: number; changes: WindowChange[] }>(this.#left.keys.changes, (part) => {
       windows += part.windows;
       changes.push(...part.changes);
     });
@@ -401,10 +352,10 @@ export class RebuildSteps {
       if (!(await switchEdition(store, clock, site, space)))
         throw new ClickstreamError("unavailable", `site ${site}: another rebuild began meanwhile`);
     } else await giveUpEdition(store, clock, site, space);
-    await this.#write(this.#keys.report, report);
+    await this.#left.write(this.#left.keys.report, report);
     return {
       ...{ site, rows, windows, isSwitched: isSwitch },
-      ...{ changes: changes.length, incomplete: missing.length, report: this.#keys.report },
+      ...{ changes: changes.length, incomplete: missing.length, report: this.#left.keys.report },
       firstChanges: changes.slice(0, MAX_ANSWERED),
       ...(erased ? { erased: gone.rows, stillCounted: stillCounted.slice(0, MAX_ANSWERED) } : {}),
     };
@@ -412,68 +363,9 @@ export class RebuildSteps {
 
   /** After a failure: nobody folds into what was begun any more, and the report says why. */
   async giveUp(failure: unknown): Promise<void> {
-    const begun = await this.#json<Begun>(this.#keys.begun);
+    const begun = await this.#left.json<Begun>(this.#left.keys.begun);
     if (begun) await giveUpEdition(this.#deps.store, this.#deps.clock, begun.site, begun.space);
-    await this.#write(this.#keys.report, { ...(begun && { site: begun.site }), failure });
-  }
-
-  /** Does something for each window of the site, a few at once, for as long as there is time. */
-  async #eachWindow(
-    { current }: Begun,
-    merged: Windows,
-    next: string,
-    work: (window: Window) => Promise<void>,
-  ): Promise<Progress> {
-    let some: Window[] = [];
-    const flush = async (): Promise<void> => {
-      await inPortions(some, AT_ONCE, work);
-      some = [];
-    };
-    for await (const window of windowsAfter(this.#deps.store, current, merged, next)) {
-      some.push(window);
-      if (some.length < AT_ONCE) continue;
-      await flush();
-      if (!this.#deps.hasTime())
-        return { isDone: false, next: `${window.granularity}-${instantKey(window.start)}` };
-    }
-    await flush();
-    return { isDone: true, next: "" };
-  }
-
-  async #begun(): Promise<Begun> {
-    return this.#needed(await this.#json<Begun>(this.#keys.begun), this.#keys.begun);
-  }
-
-  async #planned(): Promise<Plan> {
-    return this.#needed(await this.#json<Plan>(this.#keys.plan), this.#keys.plan);
-  }
-
-  async #windows(key: string): Promise<Windows> {
-    return decodeWindows(this.#needed(await this.#deps.objects.get(key), key));
-  }
-
-  #needed<T>(found: T | undefined, key: string): T {
-    if (found === undefined) throw new ClickstreamError("not_found", `rebuild ${this.#run}: ${key} is gone`);
-    return found;
-  }
-
-  /** What lies below a prefix, one after the other in the order of keys. */
-  async #each<T>(prefix: string, take: (value: T) => void): Promise<void> {
-    const values: (T | undefined)[] = [];
-    const keys = await this.#deps.objects.list(prefix);
-    await inPortions([...keys.entries()], AT_ONCE, async ([i, { key }]) => {
-      values[i] = await this.#json<T>(key);
-    });
-    for (const value of values) if (value !== undefined) take(value);
-  }
-
-  async #json<T>(key: string): Promise<T | undefined> {
-    const bytes = await this.#deps.objects.get(key);
-    return bytes && (JSON.parse(new TextDecoder().decode(bytes)) as T);
-  }
-
-  async #write(key: string, value: unknown): Promise<void> {
-    await this.#deps.objects.put(key, new TextEncoder().encode(JSON.stringify(value)));
+    await this.#left.write(this.#left.keys.report, { ...(begun && { site: begun.site }), failure });
   }
 }
 
@@ -486,32 +378,3 @@ function isCounted({ site, shard, sequence }: ArchiveRow, begun: Begun): boolean
 /** The last digits of a pseudonym are as good as random. What belongs to no visitor needs no order. */
 const lotOf = ({ visitor }: ArchiveRow, lots: number): number =>
   visitor === null ? 0 : Number.parseInt(visitor.slice(8, 16), 16) % lots;
-
-const isMadeAgain = ({ from, to, zone }: Begun, { incomplete }: Windows, start: EpochMs): boolean =>
-  start >= from && start < to && !incomplete.has(hourOf(zone, start));
-
-/** Windows that are read or were folded, each once, hours first, in the order of time, those after `after`. */
-async function* windowsAfter(
-  store: Store,
-  current: string,
-  merged: Windows,
-  after: string,
-): AsyncGenerator<Window> {
-  const [reached = "", sk = ""] = after.split("-");
-  for (const granularity of ["hour", "minute"] as const) {
-    if (reached === "minute" && granularity === "hour") continue;
-    const from = reached === granularity ? sk : "";
-    const folded = [...(granularity === "hour" ? merged.hours : merged.minutes).keys()]
-      .filter((start) => instantKey(start) > from)
-      .sort((a, b) => b - a);
-    for await (const key of keysOf(store, partition(granularity, current), from)) {
-      const live = Number(key);
-      for (let start = folded.at(-1); start !== undefined && start <= live; start = folded.at(-1)) {
-        folded.pop();
-        if (start < live) yield { granularity, start };
-      }
-      yield { granularity, start: live };
-    }
-    for (let start = folded.pop(); start !== undefined; start = folded.pop()) yield { granularity, start };
-  }
-}
