@@ -18,6 +18,13 @@ const SHARING = [
   "test/infra/{api,mapping}.test.ts",
   "test/kit/*.test.ts",
 ];
+/** The same of what talks to servers and browsers, which are processes of their own. */
+const OUTSIDE = [
+  "test/e2e/*.test.ts",
+  "test/dashboard/{access,archive,controls,login,page}.test.ts",
+  "test/collector/*.test.ts",
+  "test/infra/local/!(heap).test.ts",
+];
 /** Of templates: to load CDK takes longer than most of them. But for the one that sets the environment of a handler. */
 const TEMPLATES = ["test/infra/aws/!(import).test.ts"];
 
@@ -32,11 +39,16 @@ export default defineConfig({
     // Twice two cores: many tests wait for servers, browsers and clocks.
     maxWorkers: 4,
     projects: [
-      // In this order, which is that of their names: what waits for other processes first.
+      // In this order, which is that of their names: what waits for other processes before what only computes.
       { extends: true, test: { name: "aws", include: TEMPLATES, isolate: false } },
+      { extends: true, test: { name: "outside", include: OUTSIDE, isolate: false } },
       {
         extends: true,
-        test: { name: "processes", include: ["test/**/*.test.ts"], exclude: [...TEMPLATES, ...SHARING] },
+        test: {
+          name: "processes",
+          include: ["test/**/*.test.ts"],
+          exclude: [...TEMPLATES, ...OUTSIDE, ...SHARING],
+        },
       },
       { extends: true, test: { name: "sharing", include: SHARING, isolate: false } },
     ],

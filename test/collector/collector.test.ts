@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
 import { buildCollector } from "../../collector/build.ts";
 import { LIMITS, QUERY_KEYS } from "../../processors/model/event.ts";
 import { pageUrl } from "../../processors/pipeline/decode/url.ts";
-import { type Browser, type BrowserContext, launchBrowser, type Page } from "../kit/browser.ts";
+import { type Browser, type BrowserContext, closePages, type Page, sharedBrowser } from "../kit/browser.ts";
 import { page, type Receiver, startReceiver, TAG } from "./receiver.ts";
 
 const STUB =
@@ -16,13 +16,13 @@ let tab: Page;
 let problems: string[];
 
 beforeAll(async () => {
-  const [launched, { code }] = await Promise.all([launchBrowser(), buildCollector()]);
+  const [launched, { code }] = await Promise.all([sharedBrowser(), buildCollector()]);
   browser = launched;
   collector = code;
   receiver = await startReceiver({ collector });
 });
 afterAll(async () => {
-  await browser?.close();
+  await closePages(browser);
   await receiver?.close();
 });
 beforeEach(async () => {

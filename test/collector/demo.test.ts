@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { buildCollector } from "../../collector/build.ts";
 import { decodeRivulet } from "../../processors/pipeline/decode/rivulet.ts";
-import { type Browser, launchBrowser } from "../kit/browser.ts";
+import { type Browser, closePages, sharedBrowser } from "../kit/browser.ts";
 import { type Receiver, startReceiver } from "./receiver.ts";
 
 const SHOP = new URL("../../dashboard/demo/", import.meta.url);
@@ -12,7 +12,7 @@ let browser: Browser;
 let receiver: Receiver;
 
 beforeAll(async () => {
-  const [launched, { code }] = await Promise.all([launchBrowser(), buildCollector()]);
+  const [launched, { code }] = await Promise.all([sharedBrowser(), buildCollector()]);
   browser = launched;
   receiver = await startReceiver({
     collector: code,
@@ -24,7 +24,7 @@ beforeAll(async () => {
   });
 });
 afterAll(async () => {
-  await browser?.close();
+  await closePages(browser);
   await receiver?.close();
 });
 

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
 import { type Runtime, startRuntime } from "../../infra/local/runtime.ts";
 import { snippets } from "../../infra/local/snippet.ts";
-import { type Browser, type BrowserContext, launchBrowser, type Page } from "../kit/browser.ts";
+import { type Browser, type BrowserContext, closePages, type Page, sharedBrowser } from "../kit/browser.ts";
 import { query } from "../kit/client.ts";
 
 /** The whole way: a page on a site of its own, the collector in Chromium, the local gateway, and what the query counts. */
@@ -93,14 +93,14 @@ beforeAll(async () => {
       ingestPath: INGEST,
       log: () => {},
     }),
-    launchBrowser(),
+    sharedBrowser(),
   ]);
   site = startSite().listen(0, "127.0.0.1");
   await once(site, "listening");
   origin = `http://127.0.0.1:${(site.address() as AddressInfo).port}`;
 });
 afterAll(async () => {
-  await browser?.close();
+  await closePages(browser);
   site?.close();
   site?.closeAllConnections();
   await runtime?.close();

@@ -1,7 +1,7 @@
 import axe from "axe-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { buildCollector } from "../../collector/build.ts";
-import { type Browser, launchBrowser } from "../kit/browser.ts";
+import { type Browser, closePages, sharedBrowser } from "../kit/browser.ts";
 import { heavyPage } from "./heavy.ts";
 import { type Receiver, startReceiver, TAG } from "./receiver.ts";
 
@@ -10,12 +10,12 @@ import { type Receiver, startReceiver, TAG } from "./receiver.ts";
 let browser: Browser;
 let receiver: Receiver;
 beforeAll(async () => {
-  const [launched, { code }] = await Promise.all([launchBrowser(), buildCollector()]);
+  const [launched, { code }] = await Promise.all([sharedBrowser(), buildCollector()]);
   browser = launched;
   receiver = await startReceiver({ collector: code });
 });
 afterAll(async () => {
-  await browser?.close();
+  await closePages(browser);
   await receiver?.close();
 });
 

@@ -1,15 +1,15 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { buildCollector } from "../../collector/build.ts";
-import { type Browser, launchBrowser } from "../kit/browser.ts";
+import { type Browser, closePages, sharedBrowser } from "../kit/browser.ts";
 import { heavyPage } from "./heavy.ts";
 import { type Receiver, startReceiver } from "./receiver.ts";
 import { costOf } from "./trace.ts";
 
 let browser: Browser;
 beforeAll(async () => {
-  browser = await launchBrowser();
+  browser = await sharedBrowser();
 });
-afterAll(() => browser?.close());
+afterAll(() => closePages(browser));
 
 /** Everything a visitor does, on a phone: only there does a browser lay out before it tells the viewport's width. */
 const visit = async (receiver: Receiver, collector: string) => {

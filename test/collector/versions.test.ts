@@ -2,7 +2,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { buildCollector } from "../../collector/build.ts";
 import { decodeRivulet } from "../../processors/pipeline/decode/rivulet.ts";
-import { type Browser, launchBrowser } from "../kit/browser.ts";
+import { type Browser, closePages, sharedBrowser } from "../kit/browser.ts";
 import { page, type Receiver, startReceiver } from "./receiver.ts";
 
 /** Built files as they were released. Pages keep them for as long as caches and pinned tags do, so they are never edited. */
@@ -10,9 +10,9 @@ const RELEASED = new URL("../fixtures/collector/", import.meta.url);
 
 let browser: Browser;
 beforeAll(async () => {
-  browser = await launchBrowser();
+  browser = await sharedBrowser();
 });
-afterAll(() => browser?.close());
+afterAll(() => closePages(browser));
 
 const use = async (
   code: string,

@@ -1,7 +1,7 @@
 /** Whether everybody can use the page: axe in every view, all of it by keyboard, and where the focus goes. */
 import { createRequire } from "node:module";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { type Browser, type BrowserContext, launchBrowser, type Page } from "../kit/browser.ts";
+import { type Browser, type BrowserContext, closePages, type Page, sharedBrowser } from "../kit/browser.ts";
 import { type Fixture, startFixture } from "./fixture.ts";
 
 const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
@@ -12,7 +12,7 @@ let context: BrowserContext;
 let page: Page;
 beforeAll(async () => {
   [browser, fixture] = await Promise.all([
-    launchBrowser(),
+    sharedBrowser(),
     startFixture({
       rows: 60,
       error: 0.012,
@@ -35,7 +35,7 @@ beforeAll(async () => {
   await page.locator("[data-panel=vitals] tbody tr").first().waitFor();
 });
 afterAll(async () => {
-  await browser?.close();
+  await closePages(browser);
   await fixture?.close();
 });
 

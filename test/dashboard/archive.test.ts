@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
-import { type Browser, launchBrowser, type Page } from "../kit/browser.ts";
+import { type Browser, closePages, type Page, sharedBrowser } from "../kit/browser.ts";
 import { type Fixture, startFixture } from "./fixture.ts";
 import { recordTexts } from "./inpage.ts";
 
@@ -8,13 +8,13 @@ let fixture: Fixture;
 let page: Page;
 
 beforeAll(async () => {
-  browser = await launchBrowser();
+  browser = await sharedBrowser();
 });
 afterEach(async () => {
   await page.close();
   await fixture.close();
 });
-afterAll(() => browser.close());
+afterAll(() => closePages(browser));
 
 const FUNNEL = { name: "Buy", steps: [{ page: "/" }, { goal: "purchase" }] };
 

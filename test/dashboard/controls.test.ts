@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
-import { type Browser, launchBrowser, type Page } from "../kit/browser.ts";
+import { type Browser, closePages, type Page, sharedBrowser } from "../kit/browser.ts";
 import { patience } from "../kit/patience.ts";
 import { type Data, type Fixture, startFixture } from "./fixture.ts";
 import { SUM_LAYOUT_SHIFTS } from "./inpage.ts";
@@ -9,13 +9,13 @@ let fixture: Fixture;
 let page: Page;
 
 beforeAll(async () => {
-  browser = await launchBrowser();
+  browser = await sharedBrowser();
 });
 afterEach(async () => {
   await page.context().close();
   await fixture.close();
 });
-afterAll(() => browser.close());
+afterAll(() => closePages(browser));
 
 /** `prepare` runs before anything is asked. */
 async function visit(

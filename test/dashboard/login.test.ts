@@ -17,7 +17,7 @@ import { QueryEngine } from "../../processors/pipeline/query/engine.ts";
 import { registerSites } from "../../processors/pipeline/sites.ts";
 import { memoryStore } from "../../processors/stores/memory.ts";
 import { request } from "../infra/aws/requests.ts";
-import { type Browser, type BrowserContext, launchBrowser, type Page } from "../kit/browser.ts";
+import { type Browser, type BrowserContext, closePages, type Page, sharedBrowser } from "../kit/browser.ts";
 
 const clock = { now: () => Date.now() };
 const store = memoryStore({ clock });
@@ -114,10 +114,10 @@ beforeAll(async () => {
     response.writeHead(answer.statusCode, answer.headers as Record<string, string>);
     response.end(answer.body);
   });
-  browser = await launchBrowser();
+  browser = await sharedBrowser();
 });
 afterAll(async () => {
-  await browser?.close();
+  await closePages(browser);
   for (const one of [pool, site]) one?.server.closeAllConnections();
   for (const one of [pool, site]) one?.server.close();
 });

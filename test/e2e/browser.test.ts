@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Browser, launchBrowser, type Page } from "../kit/browser.ts";
+import { type Browser, closePages, type Page, sharedBrowser } from "../kit/browser.ts";
 import { query } from "../kit/client.ts";
 import { patience } from "../kit/patience.ts";
 import { type ServerProcess, startServer } from "../kit/server.ts";
@@ -17,11 +17,11 @@ beforeAll(async () => {
   data = await temporary("browser");
   [server, browser] = await Promise.all([
     startServer({ data: data.path, args: ["--site", "demo", "--site", TRACKED] }),
-    launchBrowser(),
+    sharedBrowser(),
   ]);
 });
 afterAll(async () => {
-  await browser?.close();
+  await closePages(browser);
   await server?.stop();
   await data?.remove();
 });

@@ -1,6 +1,6 @@
 /** A share link opens the dashboard of one site on a server that lets nobody else read. */
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type Browser, launchBrowser } from "../kit/browser.ts";
+import { type Browser, closePages, sharedBrowser } from "../kit/browser.ts";
 import { runHere } from "../kit/command.ts";
 import { type ServerProcess, startServer } from "../kit/server.ts";
 import { temporary } from "./kit.ts";
@@ -12,11 +12,11 @@ beforeAll(async () => {
   data = await temporary("share");
   [server, browser] = await Promise.all([
     startServer({ data: data.path, args: ["--require-key", "--site", "blog", "--site", "shop"] }),
-    launchBrowser(),
+    sharedBrowser(),
   ]);
 });
 afterAll(async () => {
-  await browser?.close();
+  await closePages(browser);
   await server?.stop();
   await data?.remove();
 });

@@ -36,6 +36,21 @@ export async function launchBrowser(): Promise<Browser> {
   });
 }
 
+let shared: Promise<Browser> | undefined;
+
+/** The browser that all test files of a process share; it starts with the first of them and ends with the process. */
+export async function sharedBrowser(): Promise<Browser> {
+  const running = await shared?.catch(() => undefined);
+  if (running?.isConnected()) return running;
+  shared = launchBrowser();
+  return await shared;
+}
+
+/** Closes every page of a shared browser, for the next file to find none. */
+export async function closePages(browser: Browser | undefined): Promise<void> {
+  await Promise.all((browser?.contexts() ?? []).map((context) => context.close()));
+}
+
 /** The same Chromium as a program, for what nobody may drive. */
 export async function browserCommand(): Promise<{ readonly path: string; readonly env: NodeJS.ProcessEnv }> {
   const home = await unpacked(await packageVersion());

@@ -20,6 +20,7 @@ async function synthesise(): Promise<void> {
     env: {
       PATH: `${join(root, "node_modules/.bin")}:/usr/bin:/bin`,
       HOME: outdir,
+      NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
       CDK_OUTDIR: outdir,
       CDK_CONTEXT_JSON: JSON.stringify(context),
       // The template is held to CloudFormation's rules where it is tested.

@@ -17,7 +17,7 @@ import { registerSites } from "../../../processors/pipeline/sites.ts";
 import { memoryStore } from "../../../processors/stores/memory.ts";
 import { memoryStream } from "../../../processors/streams/memory.ts";
 import type { FinishedSegment } from "../../../processors/tracing.ts";
-import { type Browser, launchBrowser } from "../../kit/browser.ts";
+import { type Browser, closePages, sharedBrowser } from "../../kit/browser.ts";
 
 const HEADER = '{"format":"json","version":1}\n';
 const hex = (number: number, length: number): string => number.toString(16).padStart(length, "0");
@@ -354,10 +354,10 @@ describe("behind the gateway", () => {
     addTraceRoutes(gateway, store);
     const { port } = await gateway.listen(0, "127.0.0.1");
     origin = `http://127.0.0.1:${port}`;
-    browser = await launchBrowser();
+    browser = await sharedBrowser();
   });
   afterAll(async () => {
-    await browser?.close();
+    await closePages(browser);
     await gateway.close();
   });
 
