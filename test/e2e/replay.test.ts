@@ -31,11 +31,12 @@ describe("rivulet replay FILE --speed max --url URL", () => {
     });
   });
   afterAll(() => server?.stop());
-  const settled = async () => {
-    await poll(async () => (await metrics(server.url)).get("rivulet_lag_seconds") === 0, {
-      within: 5_000,
-      what: "lag 0",
-    });
+  const settled = async (records: number) => {
+    const isSettled = async (): Promise<boolean> => {
+      const samples = await metrics(server.url);
+      return samples.get("rivulet_records_total") === records && samples.get("rivulet_lag_seconds") === 0;
+    };
+    await poll(isSettled, { within: 5_000, what: `${records} records, and no lag` });
     return metrics(server.url);
   };
   const command = () => ["replay", file, "--speed", "max", "--url", server.url];
@@ -45,7 +46,7 @@ describe("rivulet replay FILE --speed max --url URL", () => {
     const { code, output } = await runCommand(command());
     expect(output.trim()).toBe(`${lines.length} batches sent, 0 refused by the server, 0 lines skipped`);
     expect(code).toBe(0);
-    const samples = await settled();
+    const samples = await settled(lines.length);
     expect(samples.get("rivulet_records_total")).toBe(lines.length);
     expect(samples.get("rivulet_batches_total")).toBe(new Set(lines.map(idOf)).size);
     const { results } = await query(server.url, {
@@ -59,9 +60,9 @@ describe("rivulet replay FILE --speed max --url URL", () => {
   });
 
   it("counts nothing when the same file is sent again", async () => {
-    const before = (await settled()).get("rivulet_events_total");
+    const before = (await settled(lines.length)).get("rivulet_events_total");
     expect((await runHere(command())).code).toBe(0);
-    const samples = await settled();
+    const samples = await settled(2 * lines.length);
     expect(samples.get("rivulet_records_total")).toBe(2 * lines.length);
     expect(samples.get("rivulet_events_total")).toBe(before);
   });
