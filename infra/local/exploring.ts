@@ -27,23 +27,25 @@ export function watchedArchive(
   archive: FileArchive,
   { clock, lagMs }: { readonly clock: Clock; readonly lagMs: () => number },
 ): WatchedArchive {
-  /** Receipt of the oldest row that is in a journal only, and of the oldest that is on its way into a file. */
+  /** Receipt of the oldest row that is in a journal only. */
   let waiting = Number.POSITIVE_INFINITY;
-  let rolling = Number.POSITIVE_INFINITY;
+  /** And of the oldest that each round has on its way into a file: one may begin before another is over. */
+  const rolling = new Set<{ readonly oldest: EpochMs }>();
   let hasRolled = false;
   let asked: { readonly at: EpochMs; readonly rolled: Promise<unknown> } | undefined;
   const watched = async <T>(roll: () => Promise<T>): Promise<T> => {
-    rolling = Math.min(rolling, waiting);
+    const round = { oldest: waiting };
+    rolling.add(round);
     waiting = Number.POSITIVE_INFINITY;
     try {
       const report = await roll();
       hasRolled = true;
       return report;
     } catch (error) {
-      waiting = Math.min(waiting, rolling);
+      waiting = Math.min(waiting, round.oldest);
       throw error;
     } finally {
-      rolling = Number.POSITIVE_INFINITY;
+      rolling.delete(round);
     }
   };
   const roll = () => watched(() => archive.roll());
@@ -69,7 +71,8 @@ export function watchedArchive(
       }
       await asked.rolled;
     },
-    archivedUntil: () => (hasRolled ? Math.min(waiting, rolling, clock.now() - lagMs()) : 0),
+    archivedUntil: () =>
+      hasRolled ? Math.min(waiting, ...[...rolling].map(({ oldest }) => oldest), clock.now() - lagMs()) : 0,
   };
 }
 

@@ -105,4 +105,19 @@ describe("how far the local archive's files reach", () => {
     await expect(failed).rejects.toThrow("disk full");
     expect(archive.archivedUntil()).toBe(NOON);
   });
+
+  it("does not pass what a second round has still to do when the first is over, nor what it failed to do", async () => {
+    const { archive, clock, end } = watch();
+    await archive.write([row(NOON - 5)]);
+    const first = archive.roll();
+    await archive.write([row(NOON - 3)]);
+    const second = archive.compact();
+    clock.advance(60_000);
+    end();
+    await first;
+    expect(archive.archivedUntil()).toBe(NOON - 3);
+    end(new Error("disk full"));
+    await expect(second).rejects.toThrow("disk full");
+    expect(archive.archivedUntil()).toBe(NOON - 3);
+  });
 });
