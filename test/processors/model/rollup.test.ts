@@ -279,6 +279,21 @@ describe("a full table", () => {
     expect(sums(whole)).toEqual(expected);
   });
 
+  it("that is added up loses none of the rows that would be put aside, and no longer grows at twice as many", () => {
+    const limits = { rows: 10, rest: 20 };
+    const full = crowd(50);
+    full.trim(limits);
+    expect(full.table("event:page")?.size).toBe(50);
+    const [before, kept] = [crowd(51), crowd(51)];
+    kept.trim(limits);
+    expect(kept.table("event:page")?.size).toBe(30);
+    expect(sums(kept)).toEqual(sums(before));
+    const rest = kept.putAside(limits)?.table("event:page");
+    // Twenty rows, and what was lost.
+    expect(rest?.size).toBe(21);
+    expect(rest?.has(OTHER)).toBe(true);
+  });
+
   it("takes a correction of a row that it gave away to where that row went", () => {
     const full = crowd(40);
     full.bound(10);
