@@ -1,6 +1,6 @@
 /**
  * Folds an archive again on all processors: each thread looks at a share of the files, folds a lot of the visitors, and adds
- * up a share of the windows of all lots. They end with it, and what they held goes with them.
+ * up a share of the windows of all lots.
  */
 import { rm } from "node:fs/promises";
 import { availableParallelism } from "node:os";
@@ -30,7 +30,8 @@ export const foldInLots =
   async (order: FoldOrder, progress: (rows: number) => void): Promise<FoldedRows> => {
     await using opened = new AsyncDisposableStack();
     // Ended first, as they write into what is opened.
-    await using threads = new AsyncDisposableStack();
+    await using folding = new AsyncDisposableStack();
+    await using adding = new AsyncDisposableStack();
     const folder = await workFolder(directory);
     opened.defer(() => rm(folder, { recursive: true, force: true }));
     const kept = await keepRows(directory, order.site.id, folder).catch((cause: unknown) => {
@@ -40,11 +41,14 @@ export const foldInLots =
     const of = Math.min(availableParallelism(), MAX_LOTS, Math.max(1, Math.ceil(bytes / lotBytes)));
     // This thread waits from here on, or does all of it.
     keepRoomForYoung();
-    const hands: (typeof doPart)[] = of === 1 ? [doPart] : [];
-    while (hands.length < of) {
-      const thread = threads.use(new FoldThread());
-      hands.push((part, told) => thread.do(part, told));
-    }
+    const begin = (threads: AsyncDisposableStack): (typeof doPart)[] =>
+      of === 1
+        ? [doPart]
+        : Array.from({ length: of }, () => {
+            const thread = threads.use(new FoldThread());
+            return (part, told) => thread.do(part, told);
+          });
+    let hands = begin(folding);
     const inParts = <T>(part: (number: number) => PartOrder, told?: (rows: number, number: number) => void) =>
       Promise.all(
         hands.map((hand, number) => hand(part(number), (rows) => told?.(rows, number)) as Promise<T>),
@@ -68,6 +72,9 @@ export const foldInLots =
         progress(rows.reduce((sum, one) => sum + one, 0));
       },
     );
+    // What they held goes with them: it would be too much beside what adding up takes.
+    await folding.disposeAsync();
+    hands = begin(adding);
     const sums = lots.map((_, number) => join(folder, `sums-${number}.db`));
     await inParts((number) => ({ add: { lots, share: { number, of }, sums: sums[number]! } }));
     const files = sums.map((path) => opened.use(windowFile(path)));
