@@ -44,7 +44,7 @@ const SOURCES: Readonly<Record<CollectorFile, string>> = {
  * Found by `test/collector/letters.ts`; any other order works too.
  */
 export const LETTERS = {
-  "c.js": "taexupqwsPk_QlUIzgADYfNGyEnhcFVibjLJmvHWroSRdCTBZO$XMK",
+  "c.js": "taebupzwoETjViKxYBO$AfJLyPnUcrDdvQCsgXMh_lmSFqWkRHNGZI",
   "lite.js": "eiptsqIzomnKraBcykZblOfdjQYJhNPGTgwCXHMWEL$UVASDxR_uvF",
 } as const;
 

@@ -3,25 +3,28 @@ import { track } from "./events.ts";
 import { on } from "./guard.ts";
 import { scrub } from "./page.ts";
 
-const DOWNLOAD = /\.(pdf|zip|exe|dmg|apk|(doc|xls|ppt)x?|csv|mp[34])$/i;
+const DOWNLOAD = /\.((doc|xls|ppt)x?|pdf|zip|exe|dmg|apk|csv|mp[34])$/i;
+
+/** Asked for once: it stays with the document, and of all that a click on a link asks for it takes longest. */
+const ownHost = location.host;
 
 /** Tells when one of them is used. `data-props` of the element, a JSON object, adds properties. */
 export const watchClicks = (): unknown =>
   on("click auxclick submit", ({ type, target, button }: MouseEvent) => {
-    const isSubmit = type === "submit";
-    const element = isSubmit
-      ? target
-      : // A context menu is no visit, and every click inside a form would find the form.
-        button < 2 && (target as Element).closest("[data-event]:not(form),a[href]");
+    const isClick = type < "d"; // or a submit
+    const element = isClick
+      ? // A context menu is no visit, and every click inside a form would find the form.
+        button < 2 && (target as Element).closest("[data-event]:not(form),a[href]")
+      : target;
     if (!element) return;
     const { dataset, pathname, host } = element as HTMLAnchorElement;
     const name =
       dataset.event ||
-      (isSubmit
-        ? "form"
-        : DOWNLOAD.test(pathname)
+      (isClick
+        ? DOWNLOAD.test(pathname)
           ? "download"
-          : host && host !== location.host && "outbound"); // mailto: and the like have no host
+          : host && host !== ownHost && "outbound" // mailto: and the like have no host
+        : "form");
     if (name)
       track(name, {
         props: {

@@ -29,23 +29,30 @@ const observer = new ResizeObserver(() => {
 });
 
 const tick = (): void => {
-  // How far down the page is: known with the next frame.
-  observer.observe(document.documentElement);
   const now = performance.now();
   engagedMs += (isEngaged && Math.min(now - seenAt, IDLE_MS)) as number;
   seenAt = now;
   isEngaged = !document.hidden && document.hasFocus();
 };
 
+const look = (): void => {
+  tick();
+  // How far down the page is: known with the next frame.
+  observer.observe(document.documentElement);
+};
+
 /** Call once. */
 export const watchEngagement = (): void => {
+  // A click moves nothing by itself, and an observer costs more than all else of one: what it opens is measured when the
+  // pointer moves or the page scrolls there. Whether the page is in view is asked whenever it is told to report.
+  on("focus blur pointerdown", tick);
   // `load` comes with the page and each of its images: it may have grown.
-  on("focus blur pointermove pointerdown keydown scroll load visibilitychange", tick);
+  on("pointermove keydown scroll load", look);
 };
 
 /** A new page view begins. */
 export const resetEngagement = (): void => {
-  tick();
+  look();
   engagedMs = deepest = reported = 0;
 };
 

@@ -36,6 +36,7 @@ try {
   const loads: Cost[] = [];
   const requests: Cost[] = [];
   const clicks = { plain: [] as Cost[], marked: [] as Cost[], out: [] as Cost[] };
+  const moves: Cost[] = [];
   // Both take turns, and the first turn fills the caches.
   for (let i = 0; i <= LOADS; i++) {
     for (const [path, url, costs] of [
@@ -53,8 +54,14 @@ try {
   }
   for (let i = 0; i < CLICKS; i++) {
     const id = (["plain", "marked", "out"] as const)[i % 3]!;
-    // Down, up, click: all that the browser tells the collector of one.
-    clicks[id].push(await costOf(browser, tab, script, () => tab.click(`#${id}`)));
+    moves.push(await costOf(browser, tab, script, () => tab.hover(`#${id}`)));
+    // Down, focus, up, click, and the frame after it: all that the browser tells the collector of one.
+    const click = async () => {
+      await tab.mouse.down();
+      await tab.mouse.up();
+      await tab.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))");
+    };
+    clicks[id].push(await costOf(browser, tab, script, click));
   }
   report("load, until the page view is on its way", loads);
   report(
@@ -65,6 +72,7 @@ try {
   // Neighbours, because what else runs on the machine slows both.
   const ratios = loads.map(({ ms }, i) => ms / requests[i]!.ms);
   console.log(`a load costs ${median(ratios).toFixed(2)} times that one request`);
+  report("move of the pointer to what is clicked", moves);
   report("click on nothing in particular", clicks.plain);
   report("click on an element with data-event", clicks.marked);
   report("click on an outbound link", clicks.out);
