@@ -162,7 +162,7 @@ class Counter {
         else log(message.log);
       });
     });
-    // The one that keeps the archive's files has DuckDB do most of it.
+    // The one that keeps the archive's files holds few rows at a time.
     keepLaterThreadsSmall();
     worker.removeAllListeners("error");
     worker.on("error", (error) => log(`counting stopped: ${error.message}`));

@@ -88,7 +88,10 @@ export function addRebuild(program: Command, { print, log }: Terminal): void {
     .option("--data <directory>", "where the data are kept", "./data")
     .addOption(onAws())
     .addOption(
-      new Option("--store <dynamodb:table>", "with it and --visitor: whose salt makes the pseudonym"),
+      new Option(
+        "--store <dynamodb:table>",
+        "with it and --visitor: the table whose salt makes the pseudonym",
+      ),
     )
     .option("--dry-run", "only say what would change", false)
     .action(async (flags: EraseFlags) => {
