@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
-import { type Browser, closePages, type Page, sharedBrowser } from "../kit/browser.ts";
+import { type Browser, closeContext, closePages, type Page, sharedBrowser } from "../kit/browser.ts";
 import { type Fixture, startFixture } from "./fixture.ts";
 import { recordTexts } from "./inpage.ts";
 
@@ -11,7 +11,7 @@ beforeAll(async () => {
   browser = await sharedBrowser();
 });
 afterEach(async () => {
-  await page.close();
+  await closeContext(page.context());
   await fixture.close();
 });
 afterAll(() => closePages(browser));

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
-import { type Browser, closePages, type Page, sharedBrowser } from "../kit/browser.ts";
+import { type Browser, closeContext, closePages, type Page, sharedBrowser } from "../kit/browser.ts";
 import { patience } from "../kit/patience.ts";
 import { type Data, type Fixture, startFixture } from "./fixture.ts";
 import { SUM_LAYOUT_SHIFTS } from "./inpage.ts";
@@ -12,7 +12,7 @@ beforeAll(async () => {
   browser = await sharedBrowser();
 });
 afterEach(async () => {
-  await page.context().close();
+  await closeContext(page.context());
   await fixture.close();
 });
 afterAll(() => closePages(browser));

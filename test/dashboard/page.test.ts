@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { type Browser, closePages, type Page, sharedBrowser } from "../kit/browser.ts";
+import { type Browser, closeContext, closePages, type Page, sharedBrowser } from "../kit/browser.ts";
 import { patience } from "../kit/patience.ts";
 import { type Data, type Fixture, startFixture } from "./fixture.ts";
 import {
@@ -19,7 +19,7 @@ beforeAll(async () => {
   browser = await sharedBrowser();
 });
 afterEach(async () => {
-  await Promise.all(pages.splice(0).map((page) => page.context().close()));
+  await Promise.all(pages.splice(0).map((page) => closeContext(page.context())));
   await Promise.all(fixtures.splice(0).map((fixture) => fixture.close()));
 });
 afterAll(() => closePages(browser));

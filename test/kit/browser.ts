@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type Browser, chromium } from "playwright-core";
+import { type Browser, type BrowserContext, chromium } from "playwright-core";
 
 export type { Browser, BrowserContext, Page } from "playwright-core";
 
@@ -48,7 +48,13 @@ export async function sharedBrowser(): Promise<Browser> {
 
 /** Closes every page of a shared browser, for the next file to find none. */
 export async function closePages(browser: Browser | undefined): Promise<void> {
-  await Promise.all((browser?.contexts() ?? []).map((context) => context.close()));
+  await Promise.all((browser?.contexts() ?? []).map(closeContext));
+}
+
+/** Closes a context with its pages. A request that a test's route still answers then has nobody to fail. */
+export async function closeContext(context: BrowserContext): Promise<void> {
+  await Promise.all(context.pages().map((page) => page.unrouteAll({ behavior: "ignoreErrors" })));
+  await context.close();
 }
 
 /** The same Chromium as a program, for what nobody may drive. */
