@@ -1,4 +1,5 @@
 /** The commands `rebuild` and `erase`, on the data of a running or a stopped server alike, or by a deployment's state machine. Prints what changed, window by window. */
+
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
@@ -8,12 +9,8 @@ import { ClickstreamError } from "../../processors/errors.ts";
 import type { EpochMs } from "../../processors/model/time.ts";
 import { dayStart } from "../../processors/model/zone.ts";
 import { type Erased, traceOf, withoutErased } from "../../processors/pipeline/erasure.ts";
-import {
-  type RebuildDeps,
-  type RebuildReport,
-  rebuild,
-  type WindowChange,
-} from "../../processors/pipeline/rebuild.ts";
+import { type RebuildDeps, type RebuildReport, rebuild } from "../../processors/pipeline/rebuild.ts";
+import type { WindowChange } from "../../processors/pipeline/rebuildchange.ts";
 import type { RebuildAnswer } from "../../processors/pipeline/rebuildsteps.ts";
 import { activeSites, listSites, type Site } from "../../processors/pipeline/sites.ts";
 import { Salts, storedId } from "../../processors/pipeline/visitor.ts";

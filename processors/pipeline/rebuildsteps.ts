@@ -3,6 +3,7 @@
  * visitor only, so visitors are divided into lots that are folded side by side, and what they add up to is merged. Each
  * step may be called again, after it failed or succeeded, and changes nothing then. Knows nothing of the workflow.
  */
+
 import type { ArchiveObjects } from "../archives/objects.ts";
 import { ClickstreamError } from "../errors.ts";
 import { type ArchiveRow, compareRows, rowsOfSite } from "../model/archive.ts";
@@ -28,8 +29,8 @@ import {
   endsOf,
   keysOf,
   type RebuildReport,
-  type WindowChange,
 } from "./rebuild.ts";
+import type { WindowChange } from "./rebuildchange.ts";
 import {
   type Begun,
   encodeWindows,

@@ -2,7 +2,8 @@
 import type { EpochMs } from "../model/time.ts";
 import type { Store } from "../stores/store.ts";
 import { inPortions } from "./portions.ts";
-import { keysOf, type WindowChange } from "./rebuild.ts";
+import { keysOf } from "./rebuild.ts";
+import type { WindowChange } from "./rebuildchange.ts";
 import type { Begun, Windows } from "./rebuildfiles.ts";
 import { hourOf, instantKey, partition } from "./rollups.ts";
 

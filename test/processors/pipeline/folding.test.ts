@@ -112,6 +112,13 @@ describe("a rest", () => {
     return rollup;
   };
   const limits = { rows: 3, rest: 4 };
+  /** Two of them fall. */
+  const FALLING = [
+    ["/a", 5],
+    ["/b", 4],
+    ["/c", 3],
+    ["/d", 2],
+  ] as const;
   const table = async (store: Store): Promise<Record<string, number>> => {
     const rows = decodeItem((await store.get(HOUR_ITEM))!).rollup!.table("event:page")!;
     return Object.fromEntries([...rows].map(([value, { events }]) => [value, events]));
@@ -129,13 +136,7 @@ describe("a rest", () => {
 
   it("lets a row rise that fell before", async () => {
     const { store, count } = counting();
-    for (const [path, events] of [
-      ["/a", 5],
-      ["/b", 4],
-      ["/c", 3],
-      ["/d", 2],
-    ] as const)
-      await count(path, events);
+    for (const [path, events] of FALLING) await count(path, events);
     expect(await table(store)).toEqual({ "/a": 5, "/b": 4, [OTHER]: 5 });
     await count("/d", 3);
     expect(await table(store)).toEqual({ "/a": 5, "/d": 5, [OTHER]: 7 });
@@ -163,13 +164,7 @@ describe("a rest", () => {
 
   it("is over eight days after it was written: counts stay exact, and what fell before stays in (other)", async () => {
     const { clock, store, count } = counting();
-    for (const [path, events] of [
-      ["/a", 5],
-      ["/b", 4],
-      ["/c", 3],
-      ["/d", 2],
-    ] as const)
-      await count(path, events);
+    for (const [path, events] of FALLING) await count(path, events);
     clock.advance(8 * DAY - 1);
     expect(await store.list(RESTS)).toHaveLength(1);
     clock.advance(1);
