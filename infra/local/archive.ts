@@ -1,6 +1,7 @@
 /** Keeps the files of the local archive while the server runs: journals become Parquet each minute, small files larger ones each hour, and old hours go. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { FileArchive } from "../../processors/archives/files.ts";
+import { clearLeft } from "../../processors/archives/presence.ts";
 import { type Clock, type EpochMs, HOUR_MS } from "../../processors/model/time.ts";
 import { describe } from "./consumer.ts";
 
@@ -9,6 +10,8 @@ const AFTER_FAILURE_MS = 30_000;
 
 export interface ArchivingOptions {
   readonly archive: FileArchive;
+  /** Of the archive. */
+  readonly directory: string;
   readonly clock: Clock;
   /** By site, from when on rows are needed; absent: all are. */
   readonly neededFrom: () => Promise<ReadonlyMap<string, EpochMs>>;
@@ -16,7 +19,7 @@ export interface ArchivingOptions {
 }
 
 /** Starts at once and returns; `stop` resolves when nothing of it touches the files any more. What is not rolled then stays in the journal. */
-export function startArchiving({ archive, clock, neededFrom, log }: ArchivingOptions): {
+export function startArchiving({ archive, directory, clock, neededFrom, log }: ArchivingOptions): {
   stop(): Promise<void>;
 } {
   const stopping = new AbortController();
@@ -24,6 +27,7 @@ export function startArchiving({ archive, clock, neededFrom, log }: ArchivingOpt
   const run = async (): Promise<void> => {
     let compactedAt = clock.now();
     let waitMs = LOOK_EVERY_MS;
+    await clearLeft(directory).catch((error: unknown) => log(`archive: ${describe(error)}`));
     while (!signal.aborted) {
       await sleep(waitMs, undefined, { signal }).catch(() => {});
       if (signal.aborted) return;

@@ -189,6 +189,8 @@ async function withData(
   makeRoomForYoung();
   // What reads Parquet is loaded by those who need it.
   const { fileRows } = await import("../../processors/archives/rows.ts");
+  const { clearLeft } = await import("../../processors/archives/presence.ts");
+  await clearLeft(archiveFolder(data));
   const store = await openStore({ dataDirectory: data, log }, systemClock, { mayCreateTable: false });
   try {
     await work(store, fileRows(archiveFolder(data)));

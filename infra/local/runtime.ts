@@ -184,7 +184,8 @@ async function openCounting(
   await consumer.start();
   if (archive) {
     const neededFrom = async () => archiveNeededFrom(await listSites(store), clock.now());
-    const archiving = startArchiving({ archive, clock, neededFrom, log });
+    const directory = archiveFolder(options.dataDirectory);
+    const archiving = startArchiving({ archive, directory, clock, neededFrom, log });
     opened.defer(() => archiving.stop());
   }
   return { store, stream, consumer, archive, lateness, isShared: isLocal && !lock };

@@ -3,7 +3,6 @@
  * into Parquet files now and then, so that neither counting nor answering waits for it; many of an hour in such a file at
  * once, which takes less than writing them twice.
  */
-import { randomBytes } from "node:crypto";
 import { closeSync, fdatasyncSync, openSync, writeSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -11,7 +10,7 @@ import { ClickstreamError } from "../errors.ts";
 import type { ArchiveRow } from "../model/archive.ts";
 import type { Clock, EpochMs } from "../model/time.ts";
 import type { Archive, ManyRows } from "./archive.ts";
-import { closedJournals } from "./journals.ts";
+import { closedJournals, newName } from "./journals.ts";
 import { Keeper } from "./keeper.ts";
 import type { KeepingOrder, KeepingReport } from "./keeping.ts";
 import { journalFolder, valuesOf } from "./layout.ts";
@@ -72,12 +71,9 @@ export async function fileArchive(options: FileArchiveOptions): Promise<FileArch
   const keeper = new Keeper();
   const lines = new Lines();
 
-  const newName = (now: EpochMs): string =>
-    `${String(now).padStart(13, "0")}-${process.pid}-${randomBytes(4).toString("hex")}`;
-
   const openJournal = (): Journal => {
     const now = clock.now();
-    const name = `${newName(now)}.ndjson`;
+    const name = `${newName(directory, now)}.ndjson`;
     return { file: openSync(join(journalFolder(directory), name), "ax", 0o600), openedAt: now, bytes: 0 };
   };
 
@@ -122,7 +118,7 @@ export async function fileArchive(options: FileArchiveOptions): Promise<FileArch
     rows: RowColumns,
     hours: ReadonlyMap<string, readonly number[]>,
   ): Promise<void> => {
-    const name = `${newName(clock.now())}.parquet`;
+    const name = `${newName(directory, clock.now())}.parquet`;
     const written = [...hours].map(([folder, own]) =>
       writeWhole(
         directory,

@@ -1,17 +1,26 @@
 /** The journals of a local archive: rows in the order in which they came, one a line. */
-import { readdir, readFile } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import type { EpochMs } from "../model/time.ts";
+import { namesIn } from "./folder.ts";
 import { journalFolder, type Values } from "./layout.ts";
-import { isRunning } from "./lock.ts";
+import { isPresent, presentAs } from "./presence.ts";
 
-/** Journals that nobody writes to, if this process has closed its own: those of others are closed when they are gone. */
+/** What a new journal or file of this thread is called: when it began, whose it is, and what tells it apart. */
+export const newName = (directory: string, now: EpochMs): string =>
+  `${String(now).padStart(13, "0")}-${presentAs(directory)}-${randomBytes(4).toString("hex")}`;
+
+const ownerOf = (name: string): string => name.split("-")[1] ?? "";
+
+/** Journals that nobody writes to, if this thread has closed its own: those of others are closed when they are gone. */
 export async function closedJournals(directory: string): Promise<string[]> {
-  const names = (await readdir(journalFolder(directory))).filter((name) => name.endsWith(".ndjson")).sort();
+  const names = (await namesIn(journalFolder(directory))).filter((name) => name.endsWith(".ndjson"));
   return names.filter((name, i) => {
-    const owner = Number(name.split("-")[1]);
-    if (owner === process.pid) return true;
-    // A process has one journal open at a time, its newest.
-    const isNewest = !names.slice(i + 1).some((later) => Number(later.split("-")[1]) === owner);
-    return !isNewest || !isRunning(owner);
+    const owner = ownerOf(name);
+    if (owner === presentAs(directory)) return true;
+    // Each has one open at a time, its newest.
+    const isNewest = !names.slice(i + 1).some((later) => ownerOf(later) === owner);
+    return !isNewest || !isPresent(directory, owner);
   });
 }
 

@@ -4,16 +4,16 @@
  * Each file appears whole under its name or not at all. What is replaced goes after what replaces it is durable; dying in
  * between leaves rows twice, which readers drop.
  */
-import { randomBytes } from "node:crypto";
-import { readdir, readFile, rm, rmdir, stat } from "node:fs/promises";
+import { readFile, rm, rmdir, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { DAY_MS, type EpochMs, HOUR_MS } from "../model/time.ts";
-import { readJournal } from "./journals.ts";
-import { byFolder, hourOfFolder, journalFolder, siteFolder, temporaryFolder, type Values } from "./layout.ts";
+import { type EpochMs, HOUR_MS } from "../model/time.ts";
+import { newName, readJournal } from "./journals.ts";
+import { byFolder, hourOfFolder, journalFolder, siteFolder, type Values } from "./layout.ts";
 import { withLock } from "./lock.ts";
 import { sortedOnce } from "./order.ts";
 import { decodeParquet, encodeParquet } from "./parquet.ts";
 import { parquetFiles } from "./parquetfiles.ts";
+import { clearAbsent } from "./presence.ts";
 import { writeWhole } from "./wholefile.ts";
 
 export interface KeepingOrder {
@@ -44,10 +44,10 @@ const MANY_FILES = 30;
 /** Throws what the file system throws; calling again goes on where it ended. */
 export async function keepFiles(order: KeepingOrder): Promise<KeepingReport> {
   return withLock(order.directory, async () => {
+    await clearAbsent(order.directory);
     const rolled = await rollJournals(order);
     if (!order.compact) return rolled;
     await deleteHours(order.directory, order.neededFrom ?? new Map());
-    await deleteAbandoned(order.directory, order.now ?? 0);
     const merged = await mergeFiles(order.directory, order.now ?? 0);
     return { files: rolled.files + merged.files, rows: rolled.rows + merged.rows };
   });
@@ -83,18 +83,6 @@ const exists = (path: string): Promise<boolean> =>
 
 // ---- files
 
-/** What is made here is in place, or gone, within minutes; but for what a killed process left. */
-const ABANDONED_MS = DAY_MS;
-
-async function deleteAbandoned(directory: string, now: EpochMs): Promise<void> {
-  const folder = temporaryFolder(directory);
-  for (const name of await readdir(folder).catch(() => [])) {
-    const path = join(folder, name);
-    const left = await stat(path).catch(() => undefined); // put into its place meanwhile
-    if (left && now - left.mtimeMs > ABANDONED_MS) await rm(path, { recursive: true, force: true });
-  }
-}
-
 async function mergeFiles(directory: string, now: EpochMs): Promise<KeepingReport> {
   let files = 0;
   let rows = 0;
@@ -107,7 +95,7 @@ async function mergeFiles(directory: string, now: EpochMs): Promise<KeepingRepor
     const give = async (): Promise<void> => {
       if (merged.length > 1) {
         const sorted = sortedOnce(held);
-        const name = `${now}-${process.pid}-${randomBytes(4).toString("hex")}.parquet`;
+        const name = `${newName(directory, now)}.parquet`;
         await writeWhole(directory, join(folder, name), encodeParquet(sorted));
         for (const path of merged) await rm(path);
         files++;

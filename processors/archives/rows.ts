@@ -1,12 +1,10 @@
 /** Reads the rows of a local archive in the order of the fold, journals among them, within bounded memory. */
-import { randomBytes } from "node:crypto";
 import { mkdir, rm } from "node:fs/promises";
-import { join } from "node:path";
 import { ClickstreamError } from "../errors.ts";
 import type { CountedRow } from "../model/archive.ts";
 import type { ArchivedRows } from "./archive.ts";
 import { inOrder } from "./inorder.ts";
-import { temporaryFolder } from "./layout.ts";
+import { temporaryPath } from "./presence.ts";
 import { readStretch } from "./stretch.ts";
 import { type Survey, surveyRows } from "./survey.ts";
 
@@ -34,10 +32,10 @@ export function fileRows(directory: string): ArchivedRows {
   };
 }
 
-/** A folder for what a reader needs meanwhile. What a killed one left is deleted with the archive's other temporary files. */
+/** A folder for what a reader needs meanwhile. What a killed one left is deleted by whoever keeps the files next. */
 export async function workFolder(directory: string): Promise<string> {
-  const folder = join(temporaryFolder(directory), `read-${randomBytes(8).toString("hex")}`);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const folder = temporaryPath(directory);
+  await mkdir(folder, { mode: 0o700 });
   return folder;
 }
 
@@ -63,4 +61,6 @@ const isIn = ({ number, of }: Lot, visitor: string | null): boolean =>
 export const asOutage = (directory: string, cause: unknown): ClickstreamError =>
   cause instanceof ClickstreamError
     ? cause
-    : new ClickstreamError("unavailable", `archive ${directory}: files could not be read`, { cause });
+    : new ClickstreamError("unavailable", `archive ${directory}: files could not be read or written`, {
+        cause,
+      });

@@ -2,11 +2,12 @@
  * What a local archive holds of a site at one moment, and where in its files which rows lie. The files stay as they are
  * for as long as the survey is used, whatever a running server merges or deletes meanwhile.
  */
-import { copyFile, link, mkdir, readdir, readFile, stat } from "node:fs/promises";
+import { copyFile, link, mkdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { ClickstreamError } from "../errors.ts";
 import { type CountedRow, compareRows } from "../model/archive.ts";
 import type { EpochMs } from "../model/time.ts";
+import { namesIn } from "./folder.ts";
 import type { Identity } from "./inorder.ts";
 import { readJournal } from "./journals.ts";
 import { journalFolder, placeOf, rowOf, siteFolder } from "./layout.ts";
@@ -104,7 +105,7 @@ type LookedAt = { readonly [Name in (typeof LOOKED_AT)[number]]: ArrayLike<Count
 async function journalRows(directory: string, site: string): Promise<CountedRow[]> {
   const place = placeOf("site");
   const values = [];
-  for (const name of (await readdir(journalFolder(directory)).catch(() => [])).sort()) {
+  for (const name of await namesIn(journalFolder(directory))) {
     const rows = await readJournal(join(journalFolder(directory), name)).catch((error: unknown) => {
       // It became a file since it was listed.
       if (isGone(error)) return [];

@@ -1,9 +1,8 @@
 /** Writes files that appear whole or not at all, and stay when the power fails. Knows nothing of what is in them. */
-import { randomBytes } from "node:crypto";
-import { closeSync, fsync, mkdirSync, openSync, renameSync, writeSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { closeSync, fsync, mkdirSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import { dirname } from "node:path";
 import { promisify } from "node:util";
-import { temporaryFolder } from "./layout.ts";
+import { temporaryPath } from "./presence.ts";
 
 /** Folders whose names this process has made durable in the folder above; begun anew when there are many. */
 const durable = new Set<string>();
@@ -14,12 +13,15 @@ const synced = promisify(fsync);
 
 /** Writes a file below `directory`, readable by its owner only. Resolves when all its bytes and its name are on the disk. */
 export async function writeWhole(directory: string, path: string, bytes: Uint8Array): Promise<void> {
-  const temporary = join(temporaryFolder(directory), randomBytes(8).toString("hex"));
-  mkdirSync(temporaryFolder(directory), { recursive: true, mode: 0o700 });
+  const temporary = temporaryPath(directory);
   const file = openSync(temporary, "wx", 0o600);
   try {
     for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at);
     await synced(file);
+  } catch (error) {
+    // What does not fit on the disk must not stay there.
+    rmSync(temporary, { force: true });
+    throw error;
   } finally {
     closeSync(file);
   }

@@ -114,7 +114,7 @@ export const ZONES: readonly Zone[] = [
   {
     name: "archive drivers",
     files: /^processors\/archives\//,
-    local: new RegExp(String.raw`^(processors/archives/|processors/aws\.ts$|${INNER})`),
+    local: new RegExp(String.raw`^(processors/archives/|processors/(aws|filelock)\.ts$|${INNER})`),
     packages:
       /^(node:|hyparquet(-writer)?$|@duckdb\/node-api$|@aws-sdk\/client-(s3|firehose|athena)$|@smithy\/node-http-handler$)/,
   },

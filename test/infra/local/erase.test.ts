@@ -1,7 +1,9 @@
+import { link, mkdir, readdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { eraseRows } from "../../../infra/local/erase.ts";
 import { fileArchive } from "../../../processors/archives/files.ts";
+import { journalFolder, temporaryFolder } from "../../../processors/archives/layout.ts";
 import { parquetFiles } from "../../../processors/archives/parquetfiles.ts";
 import { fileRows } from "../../../processors/archives/rows.ts";
 import type { ArchiveRow } from "../../../processors/model/archive.ts";
@@ -89,4 +91,22 @@ it("a file that held nothing else goes", async () => {
   await archive.close();
   await eraseRows(directory, "example.com", { visitor: ANN });
   expect(await parquetFiles(directory)).toEqual([]);
+});
+
+it("takes away the second names of files that a reader left when it was killed", async () => {
+  const directory = await archived();
+  const left = join(temporaryFolder(directory), "0123456789abcdef.read");
+  await mkdir(left);
+  for (const [i, path] of (await parquetFiles(directory)).entries()) await link(path, join(left, String(i)));
+  await eraseRows(directory, "example.com", { visitor: ANN });
+  expect((await readdir(temporaryFolder(directory))).filter((name) => !name.includes(".lock"))).toEqual([]);
+});
+
+it("fails where journals cannot be listed, and takes nothing out", async () => {
+  const directory = await archived();
+  await rename(journalFolder(directory), join(directory, "elsewhere"));
+  await writeFile(journalFolder(directory), "no folder");
+  const failed = { code: "unavailable", cause: { code: "ENOTDIR" } };
+  await expect(eraseRows(directory, "example.com", { visitor: ANN })).rejects.toMatchObject(failed);
+  await expect(countedIn(fileRows(directory))).rejects.toMatchObject(failed);
 });
