@@ -1,19 +1,13 @@
 /** The reading half of the API over HTTP: who asks, how often, what. Knows no store and no sockets. */
-import { createHash } from "node:crypto";
 import { ClickstreamError } from "../../processors/errors.ts";
+import { etagOfAnswer } from "../../processors/etag.ts";
 import type { Clock } from "../../processors/model/time.ts";
 import { type AccessControl, type Reader, tokenOf } from "../../processors/pipeline/access.ts";
 import type { Explorations } from "../../processors/pipeline/explore/explorations.ts";
 import { StillRunning } from "../../processors/pipeline/explore/running.ts";
 import type { OwnerApi } from "../../processors/pipeline/owner.ts";
 import type { QueryApi } from "../../processors/pipeline/query/api.ts";
-import {
-  type Handler,
-  type HttpRequest,
-  type HttpResponse,
-  jsonResponse,
-  matchesEtag,
-} from "./gateway/http.ts";
+import { type Handler, type HttpRequest, type HttpResponse, jsonResponse } from "./gateway/http.ts";
 import { networkOf, type RateLimit, TokenBuckets } from "./gateway/rate.ts";
 
 export interface ReadingOptions {
@@ -73,15 +67,9 @@ export function readingFunctions({
     query: guarded(async ({ body, signal }, reader) =>
       jsonResponse(200, await api.query(reader, parseBody(body), signal)),
     ),
-    live: guarded(async ({ query, headers }, reader) => {
+    live: guarded(async ({ query }, reader) => {
       const answer = await api.live(reader, query.get("site_id"));
-      // Of what a viewer would see change; the time of asking is not part of it.
-      const { now: _, ...visible } = answer;
-      const etag = `"${createHash("sha256").update(JSON.stringify(visible)).digest("base64url").slice(0, 22)}"`;
-      const cached = { ETag: etag, "Cache-Control": "no-cache" };
-      return matchesEtag(headers["if-none-match"], etag)
-        ? { status: 304, headers: cached, body: "" }
-        : jsonResponse(200, answer, cached);
+      return jsonResponse(200, answer, { ETag: etagOfAnswer(answer), "Cache-Control": "no-cache" });
     }),
     funnel: explored((archive, reader, body) => archive.funnel(reader, body)),
     retention: explored((archive, reader, body) => archive.retention(reader, body)),

@@ -1,7 +1,7 @@
 /** The query API in API Gateway's proxy form: reads requests, and makes replies with a status per error code and an ETag per body. */
-import { createHash } from "node:crypto";
 import type { APIGatewayProxyEvent, APIGatewayProxyResult } from "aws-lambda";
 import { ClickstreamError, type ErrorCode, isOurFault } from "../errors.ts";
+import { etagOfAnswer, matchesEtag } from "../etag.ts";
 import { StillRunning } from "../pipeline/explore/running.ts";
 import type { CsvExport } from "../pipeline/query/api.ts";
 
@@ -40,18 +40,13 @@ export function checkWrite(event: APIGatewayProxyEvent): void {
 export const header = (event: APIGatewayProxyEvent, name: string): string | undefined =>
   Object.entries(event.headers ?? {}).find(([key]) => key.toLowerCase() === name)?.[1];
 
-/**
- * 200 with the value as JSON, or 304 without a body when `known` (If-None-Match) names the same content. The time of
- * the answer, `now`, is not content: with it no two answers would be the same.
- */
-export function answer(value: object, known = ""): APIGatewayProxyResult {
-  const body = JSON.stringify(value);
-  const content = JSON.stringify({ ...value, now: undefined });
-  const etag = `"${createHash("sha256").update(content).digest("base64url").slice(0, 22)}"`;
+/** 200 with the value as JSON, or 304 without a body when `known` (If-None-Match) names the same content. */
+export function answer(value: object, known?: string): APIGatewayProxyResult {
+  const etag = etagOfAnswer(value);
   const headers = { ...HEADERS, etag };
-  // A proxy that compresses turns a strong tag into a weak one; for a read-only answer the two mean the same.
-  const isKnown = known.split(",").some((tag) => tag.trim().replace(/^W\//, "") === etag);
-  return isKnown ? { statusCode: 304, headers, body: "" } : { statusCode: 200, headers, body };
+  return matchesEtag(known, etag)
+    ? { statusCode: 304, headers, body: "" }
+    : { statusCode: 200, headers, body: JSON.stringify(value) };
 }
 
 /** Lambda answers at most this, base64 or not; beyond, the service would say 502 without a word. */

@@ -1,7 +1,7 @@
 /** Serves files: one made in memory, or a directory. With ETag, the right type, and no way out of the directory. */
-import { createHash } from "node:crypto";
 import { readFile, realpath, stat } from "node:fs/promises";
 import { extname, resolve, sep } from "node:path";
+import { etagOf } from "../../../processors/etag.ts";
 import { type Handler, type HttpResponse, jsonResponse, notFoundPage } from "./http.ts";
 
 const TYPES: Readonly<Record<string, string>> = {
@@ -23,8 +23,6 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 
 const typeOf = (file: string): string => TYPES[extname(file).toLowerCase()] ?? "application/octet-stream";
-const etagOf = (bytes: string | Uint8Array): string =>
-  `"${createHash("sha256").update(bytes).digest("base64url").slice(0, 22)}"`;
 
 /** Always ask whether it changed: the ETag makes that cheap, and nobody sees yesterday's dashboard. */
 const REVALIDATE = "no-cache";

@@ -64,11 +64,3 @@ export const notFoundPage: HttpResponse = {
   headers: { "Content-Type": "text/html; charset=utf-8" },
   body: '<!doctype html><html lang="en"><meta charset="utf-8"><title>Not found</title><h1>Not found</h1><p><a href="/">To the dashboard</a></p></html>',
 };
-
-/** Whether an If-None-Match header names `etag`; weak and strong tags compare alike, as RFC 9110 asks here. */
-export function matchesEtag(ifNoneMatch: string | undefined, etag: string): boolean {
-  if (ifNoneMatch === undefined) return false;
-  if (ifNoneMatch.trim() === "*") return true;
-  const bare = (tag: string) => tag.trim().replace(/^W\//, "");
-  return ifNoneMatch.split(",").some((tag) => bare(tag) === bare(etag));
-}

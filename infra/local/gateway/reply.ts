@@ -1,8 +1,9 @@
 /** Writes a response: conditional requests, HEAD, security headers, and the end of connections that must not go on. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
+import { matchesEtag } from "../../../processors/etag.ts";
 import { discard } from "./body.ts";
-import { type HttpResponse, matchesEtag, secured } from "./http.ts";
+import { type HttpResponse, secured } from "./http.ts";
 
 export interface ReplyOptions {
   /** No further request on this connection. */
