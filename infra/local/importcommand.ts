@@ -5,13 +5,12 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { systemClock } from "../../processors/crypto.ts";
 import { ClickstreamError } from "../../processors/errors.ts";
 import { FORMATS, type ImportFormat } from "../../processors/pipeline/import/detect.ts";
-import type { ImportResult } from "../../processors/pipeline/import/importer.ts";
 import { hostOf } from "../../processors/pipeline/import/source.ts";
 import { type Mapping, parseMapping } from "../../processors/pipeline/import/table.ts";
 import { listSites, registerSites, type SiteSetting } from "../../processors/pipeline/sites.ts";
 import { site as siteFlag } from "./flags.ts";
 import { fileSlice } from "./importfile.ts";
-import type { ImportedTable } from "./importtotals.ts";
+import { summaryOf, totalsSummary } from "./importsummary.ts";
 import { patientStore } from "./patient.ts";
 import { openDirectory, openStore } from "./runtime.ts";
 import type { Terminal } from "./terminal.ts";
@@ -155,49 +154,4 @@ function showProgress(): {
     },
     stop: () => bar.stop(),
   };
-}
-
-const number = (value: number): string => value.toLocaleString("en");
-
-function totalsSummary(file: string, site: string, tables: readonly ImportedTable[]): string {
-  const isBad = tables.some(({ bad }) => bad.length > 0);
-  const width = Math.max(...tables.map(({ name }) => name.length));
-  const lines = tables.map(({ name, rows, counted, days, bad }) => {
-    const left = [
-      days.known > 0 ? `${number(days.known)} days counted before` : "",
-      days.taken > 0 ? `${number(days.taken)} days left alone, of which events are counted` : "",
-      days.open > 0 ? `${number(days.open)} days that are not over` : "",
-      bad.length > 0 ? `${number(bad.length)} bad rows` : "",
-    ].filter(Boolean);
-    const told = `${number(counted)} of ${number(rows)} rows, ${number(days.counted)} days`;
-    return `  ${name.padEnd(width)}  ${told}${left.length > 0 ? `; ${left.join(", ")}` : ""}`;
-  });
-  return [
-    `${file}: totals of ${site}`,
-    ...lines,
-    ...(isBad ? [`bad rows are named in ${file}.report.ndjson`] : []),
-  ].join("\n");
-}
-
-function summaryOf(
-  file: string,
-  site: string,
-  { entry, events, from }: ImportResult,
-  seconds: number,
-): string {
-  const { counts, lines } = entry;
-  const isOld = events === 0 && from === entry.position && from > 0;
-  const skipped = Object.entries(counts.skipped).map(([reason, count]) => `${number(count)} ${reason}`);
-  const rate =
-    events > 0 ? ` in ${seconds.toFixed(1)} s (${number(Math.round(events / seconds))} a second)` : "";
-  return [
-    isOld
-      ? `${file} has been imported into ${site} before: nothing is counted twice. What came of it then:`
-      : `${file}: ${number(events)} events of ${site}${rate}${from > 0 ? "; what was imported before is not counted again" : ""}`,
-    `  lines      ${number(lines)}`,
-    `  counted    ${number(counts.events - counts.bots)}`,
-    `  bots       ${number(counts.bots)}  (set apart: counted as rejects, not as visitors)`,
-    `  left out   ${skipped.length === 0 ? "0" : skipped.join(", ")}`,
-    `  bad        ${number(counts.bad)}${counts.bad > 0 ? `  (each with its line and reason in ${file}.report.ndjson)` : ""}`,
-  ].join("\n");
 }

@@ -73,7 +73,7 @@ export interface ImportResult {
   readonly entry: ImportEntry;
   /** False: stopped before the end; running again goes on. */
   readonly isFinished: boolean;
-  /** Events of this run. */
+  /** Events that this run counted; what robots sent is none. */
   readonly events: number;
   /** How far the file had been imported before. */
   readonly from: number;
@@ -97,7 +97,8 @@ export async function importFile(
   { site, lanes, chunkBytes = CHUNK_BYTES }: ImportSettings,
 ): Promise<ImportResult> {
   const { store, clock, report } = deps;
-  let kept = await findEntry(deps, source, site);
+  const entries = await entriesOf(store, site, source.head);
+  let kept = await findEntry(entries, source);
   if (kept && kept.entry.settings !== source.settings)
     throw new ClickstreamError(
       "config",
@@ -106,7 +107,7 @@ export async function importFile(
   const from = kept?.entry.position ?? 0;
   await report.begin(kept?.entry.reportBytes ?? 0);
   let counts = new Counting(kept?.entry.counts ?? NO_COUNTS);
-  const before = counts.events;
+  const before = counts.counted;
   let packer: Packer | undefined;
   let notedAt = clock.now();
   let tail = kept?.entry.tail;
@@ -119,9 +120,10 @@ export async function importFile(
   for await (const chunk of source.chunks(start)) {
     if (kept && deps.shouldStop?.()) {
       kept = await note(deps, site, source, kept, await report.flush());
-      return { entry: kept.entry, isFinished: false, events: counts.events - before, from };
+      return { entry: kept.entry, isFinished: false, events: counts.counted - before, from };
     }
     // Before anything is put, so that whoever goes on finds the number of lanes, and the end of a last chunk.
+    if (!kept) refuseShared(entries, source, chunk.digest);
     kept ??= await openEntry(deps, source, { site, lanes, chunkBytes, first: chunk.digest });
     if (chunk.atEnd && tail !== chunk.end) {
       tail = chunk.end;
@@ -155,16 +157,14 @@ export async function importFile(
   const length = await report.flush();
   if (!kept.entry.isDone || kept.entry.position !== from)
     kept = await note(deps, site, source, { ...kept, entry: { ...kept.entry, isDone: true } }, length);
-  return { entry: kept.entry, isFinished: true, events: counts.events - before, from };
+  return { entry: kept.entry, isFinished: true, events: counts.counted - before, from };
 }
 
 /** The import of this very file that went furthest, by the digest of what it has read. */
 async function findEntry(
-  { store }: ImportDeps,
+  entries: readonly KeptEntry[],
   source: ImportSource,
-  site: string,
 ): Promise<KeptEntry | undefined> {
-  const entries = await entriesOf(store, site, source.head);
   if (entries.length === 0) return undefined;
   const digests = await source.digestsAt(entries.map(({ entry }) => entry.position));
   const same = entries
@@ -186,6 +186,16 @@ async function findEntry(
     }
   }
   return undefined;
+}
+
+/** Throws `config` for a file that begins as one that was imported, and then ends sooner or goes on in another way. */
+function refuseShared(entries: readonly KeptEntry[], { name }: ImportSource, first: string): void {
+  const known = entries.find((one) => one.first === first)?.entry;
+  if (known && known.position > 0)
+    throw new ClickstreamError(
+      "config",
+      `${name} begins as ${known.name} did when it was imported, but is not the whole of it: what both hold would be counted twice`,
+    );
 }
 
 const chunkBytesOf = ({ chunkBytes = CHUNK_BYTES }: ImportEntry): number => chunkBytes;
@@ -267,6 +277,10 @@ class Counting {
     this.bad = bad;
     this.skipped = { ...skipped };
     this.rejects = { ...rejects };
+  }
+
+  get counted(): number {
+    return this.events - this.bots;
   }
 
   copy = (): Counting => new Counting(this);

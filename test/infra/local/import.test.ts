@@ -180,14 +180,14 @@ it("counts the tables of an export of Plausible once, and says which rows and ta
   expect(output).toContain(
     "property, value are not known here: leave them out of the export; the table is left out",
   );
-  expect(output).toMatch(/imported_visitors_\S+ +1 of 1 rows, 1 days$/m);
-  expect(output).toMatch(/imported_pages_\S+ +1 of 2 rows, 1 days; 1 bad rows$/m);
+  expect(output).toMatch(/imported_visitors_\S+ +1 of 1 row, 1 day$/m);
+  expect(output).toMatch(/imported_pages_\S+ +1 of 2 rows, 1 day; 1 bad row$/m);
   expect(await readFile(file("export.zip.report.ndjson"), "utf8")).toContain(
     '"line":3,"reason":"visits: not a',
   );
   await expect.poll(() => numbers("t.example")).toEqual([90, 40]);
   const later = await runHere([...into, file("later.csv")]);
-  expect(later.output).toContain("1 of 2 rows, 1 days; 1 days counted before");
+  expect(later.output).toContain("1 of 2 rows, 1 day; 1 day counted before");
   await expect.poll(() => numbers("t.example")).toEqual([92, 41]);
 }, 180_000);
 

@@ -220,6 +220,14 @@ describe(`an access log (RIVULET_SEED=${SEED})`, () => {
     expect((await query(["pageviews"]))[""]?.[0]).toBe(plainly(text).views);
   });
 
+  it("is refused when it holds no more than the beginning of one that was imported", async () => {
+    const lines = randomLog(new Random(SEED), 3).split("\n");
+    const { run } = await bench();
+    await run(`${lines[0]}\n`);
+    await run(lines.join("\n"));
+    await expect(run(`${lines[0]}\n`)).rejects.toMatchObject({ code: "config" });
+  });
+
   it("is exact however often and wherever it is broken off, and so is its report, and goes on in chunks as it began", async () => {
     const text = randomLog(new Random(SEED), 60);
     const expected = plainly(text);
