@@ -9,9 +9,9 @@ import {
   type AlertRule,
   addRule,
   listRules,
-  removeRule,
   ruleOf,
 } from "../../processors/pipeline/alerts/rules.ts";
+import { removeRule } from "../../processors/pipeline/alerts/watch.ts";
 import { checkCounted, type DataFlags, type Open, printList, withData } from "./data.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -84,7 +84,7 @@ export function addAlerts(program: Command, terminal: Terminal, open: Open): voi
   withSite("rm <id>")
     .description("be told no more")
     .action(async (id: string, { site, ...flags }: SiteFlags) => {
-      if (!(await open(flags, false, (store) => removeRule(store, site, id))))
+      if (!(await open(flags, false, (store) => removeRule({ store, clock: systemClock }, site, id))))
         throw new ClickstreamError("config", `site "${site}" has no rule ${id}`);
       terminal.print(`rule ${id} is gone`);
     });

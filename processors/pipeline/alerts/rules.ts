@@ -43,7 +43,7 @@ const DEFAULTS: Readonly<Record<AlertKind, { limit: number; minutes: number }>> 
 const MAX_RULES = 50;
 /** Minutes are kept for eight days; a day is as far as anybody wants to look back for a threshold. */
 const MAX_MINUTES = 24 * 60;
-const MAX_HOLD_OFF_MS = 7 * 24 * HOUR_MS;
+export const MAX_HOLD_OFF_MS = 7 * 24 * HOUR_MS;
 
 /** What an owner says of a rule; the rest has defaults. */
 export interface RuleRequest {
@@ -99,23 +99,15 @@ function address(text: string): string {
 }
 
 const PK = "alert-rule";
-const keyOf = (site: string, id: string) => ({ pk: PK, sk: `${site}\u0000${id}` });
+export const ruleKey = (site: string, id: string) => ({ pk: PK, sk: `${site}\u0000${id}` });
 
 /** Throws `config` when a site has too many. */
 export async function addRule(store: Store, rule: AlertRule): Promise<void> {
   if ((await listRules(store, rule.site)).length >= MAX_RULES)
     throw new ClickstreamError("config", `site ${rule.site} has ${MAX_RULES} rules, which is the most`);
   const value = new TextEncoder().encode(JSON.stringify(rule));
-  if (!(await store.put({ ...keyOf(rule.site, rule.id), value }, 0)))
+  if (!(await store.put({ ...ruleKey(rule.site, rule.id), value }, 0)))
     throw new ClickstreamError("config", `rule ${rule.id} exists`);
-}
-
-/** False when there is no such rule. */
-export async function removeRule(store: Store, site: string, id: string): Promise<boolean> {
-  const key = keyOf(site, id);
-  if (!(await store.get(key))) return false;
-  await store.delete([key]);
-  return true;
 }
 
 /** Of one site, or of all. */

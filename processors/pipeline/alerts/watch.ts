@@ -5,11 +5,11 @@
 import { ClickstreamError } from "../../errors.ts";
 import { type Clock, DAY_MS, type EpochMs } from "../../model/time.ts";
 import type { Alert, Notifier } from "../../notifiers/notifier.ts";
-import type { Store } from "../../stores/store.ts";
+import type { Item, Store } from "../../stores/store.ts";
 import type { QueryEngine } from "../query/engine.ts";
 import { activeSites } from "../sites.ts";
 import { type Finding, observe } from "./observe.ts";
-import { type AlertRule, listRules } from "./rules.ts";
+import { type AlertRule, listRules, MAX_HOLD_OFF_MS, ruleKey } from "./rules.ts";
 import { textOf } from "./text.ts";
 
 export interface WatchDeps {
@@ -33,7 +33,14 @@ interface RuleState {
   readonly pending: readonly Alert[];
 }
 
-const STATE_PK = "alert-state";
+const stateKey = ({ site, id }: Pick<AlertRule, "site" | "id">) => ({
+  pk: "alert-state",
+  sk: `${site}\u0000${id}`,
+});
+/** What goes on is noted again after each hold-off: a state that is older says nothing any more. */
+const STATE_MS = 2 * MAX_HOLD_OFF_MS;
+const stateOf = (item: Item | undefined): RuleState =>
+  item ? (JSON.parse(new TextDecoder().decode(item.value)) as RuleState) : NEVER;
 const NEVER: RuleState = { quietUntil: 0, pending: [] };
 const historyOf = (site: string): string => `alert/${site}`;
 /** How long an alert is shown, and how long a receiver that is away is tried. */
@@ -66,14 +73,17 @@ export async function watch(deps: WatchDeps): Promise<{ readonly rules: number; 
 
 async function step(rule: AlertRule, zone: string, deps: WatchDeps): Promise<number> {
   const { store, clock, engine } = deps;
-  const key = { pk: STATE_PK, sk: `${rule.site}\u0000${rule.id}` };
+  const key = stateKey(rule);
   const item = await store.get(key);
-  const state = item ? (JSON.parse(new TextDecoder().decode(item.value)) as RuleState) : NEVER;
+  const state = stateOf(item);
   const now = clock.now();
   const finding = await observe(rule, zone, engine, now);
   const next = decide(rule, state, finding, now, deps.url);
   const put = (value: RuleState, version: number): Promise<boolean> =>
-    store.put({ ...key, value: new TextEncoder().encode(JSON.stringify(value)) }, version);
+    store.put(
+      { ...key, value: new TextEncoder().encode(JSON.stringify(value)), expiresAt: now + STATE_MS },
+      version,
+    );
   let version = item?.version ?? 0;
   if (next !== state) {
     if (!(await put(next, version))) return 0; // another watch has decided
@@ -106,21 +116,13 @@ function decide(
 ): RuleState {
   if (finding === "unknown") return state;
   const { firing, pending } = state;
-  const tell = (kind: "firing" | "over", found: Finding, since: EpochMs): Alert[] => [
+  const query = new URLSearchParams({
+    site: rule.site,
+    range: rule.minutes <= 30 ? "realtime" : "day",
+  });
+  const tell = (kind: Alert["state"], found: Finding, since: EpochMs): Alert[] => [
     ...pending,
-    {
-      id: `${rule.id}-${since}-${kind}-${now}`,
-      rule: rule.id,
-      site: rule.site,
-      kind: rule.kind,
-      state: kind,
-      since,
-      at: now,
-      value: found.value,
-      expected: found.expected,
-      text: textOf(rule, kind, found, since, now),
-      url: `${url}/?${new URLSearchParams({ site: rule.site, period: rule.minutes <= 30 ? "realtime" : "day" })}`,
-    },
+    alertOf(rule, kind, found, { since, now, url: `${url}/?${query}` }),
   ];
   if (finding) {
     if (firing && now - firing.toldAt < rule.holdOffMs) return state;
@@ -135,8 +137,47 @@ function decide(
   if (!firing) return state;
   return {
     quietUntil: state.quietUntil,
-    pending: tell("over", { value: 0, expected: 0 }, firing.since),
+    pending: tell("over", NOTHING, firing.since),
   };
+}
+
+const NOTHING: Finding = { value: 0, expected: 0 };
+
+const alertOf = (
+  rule: AlertRule,
+  state: Alert["state"],
+  found: Finding,
+  { since, now, url }: { readonly since: EpochMs; readonly now: EpochMs; readonly url: string },
+): Alert => ({
+  id: `${rule.id}-${since}-${state}-${now}`,
+  rule: rule.id,
+  site: rule.site,
+  kind: rule.kind,
+  state,
+  since,
+  at: now,
+  value: found.value,
+  expected: found.expected,
+  text: textOf(rule, state, found, since, now),
+  url,
+});
+
+/**
+ * Removes a rule with what is remembered of it; what it found wrong is over then for whoever asks, and nobody is told.
+ * False when there is no such rule.
+ */
+export async function removeRule(
+  { store, clock }: Pick<WatchDeps, "store" | "clock">,
+  site: string,
+  id: string,
+): Promise<boolean> {
+  const rule = (await listRules(store, site)).find((known) => known.id === id);
+  if (!rule) return false;
+  const { firing } = stateOf(await store.get(stateKey(rule)));
+  await store.delete([ruleKey(site, id), stateKey(rule)]);
+  if (firing)
+    await remember(store, alertOf(rule, "over", NOTHING, { since: firing.since, now: clock.now(), url: "" }));
+  return true;
 }
 
 async function remember(store: Store, alert: Alert): Promise<void> {

@@ -106,6 +106,25 @@ describe("hours", () => {
     expect(await days(OTHER)).toMatchObject({ dates: { length: DAYS }, keptFrom: undefined });
   });
 
+  it("and minutes take along what was put aside of them, and leave what was put aside of others", async () => {
+    for (const granularity of ["minute", "hour"] as const)
+      for (const site of [SITE, OTHER])
+        for (const { sk } of await store.list(partition(granularity, site)))
+          await store.put(
+            { pk: partition(`${granularity}-rests`, site), sk: `${sk} rest`, value: new Uint8Array(1) },
+            0,
+          );
+    await keep({ minutes: 8, hours: 30 });
+    clock.advance(HOUR);
+    await compactAll(store, clock);
+    for (const granularity of ["minute", "hour"] as const) {
+      const rests = (await store.list(partition(`${granularity}-rests`, SITE))).map(({ sk }) => sk);
+      const left = (await store.list(partition(granularity, SITE))).map(({ sk }) => `${sk} rest`);
+      expect(rests).toEqual(left);
+    }
+    expect(await store.list(partition("hour-rests", OTHER))).toHaveLength(DAYS);
+  });
+
   it("go one day after the other", async () => {
     await keep({ hours: 30 });
     clock.advance(DAY);

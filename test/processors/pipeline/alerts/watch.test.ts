@@ -11,7 +11,7 @@ import {
   type RuleRequest,
   ruleOf,
 } from "../../../../processors/pipeline/alerts/rules.ts";
-import { recentAlerts, watch } from "../../../../processors/pipeline/alerts/watch.ts";
+import { recentAlerts, removeRule, watch } from "../../../../processors/pipeline/alerts/watch.ts";
 import { QueryEngine } from "../../../../processors/pipeline/query/engine.ts";
 import { replay } from "../../../kit/replay.ts";
 
@@ -108,7 +108,7 @@ describe("the watch", () => {
     expect(told[0]!.text).toBe(
       "shop.example: 400 page views in the last hour; 100 ± 10 are usual at this hour (median of 4 weeks), 4 times as many. Since 2026-11-23 12:30 UTC.",
     );
-    expect(told[0]!.url).toBe("https://stats.example/?site=shop.example&period=day");
+    expect(told[0]!.url).toBe("https://stats.example/?site=shop.example&range=day");
     expect(await recentAlerts(store, SITE)).toEqual(told);
   });
 
@@ -188,6 +188,18 @@ describe("the watch", () => {
     expect(told).toHaveLength(2);
     expect(told[1]!.since).toBe(told[0]!.since);
     expect(told[0]!.id).not.toBe(told[1]!.id);
+  });
+
+  it("is over when its rule is removed, without a word, and nothing is remembered of the rule", async () => {
+    const { told, look, store, clock } = await world(hour(60, NOW), { kind: "above", limit: 3, minutes: 5 });
+    await look();
+    clock.advance(MINUTE_MS);
+    expect(await removeRule({ store, clock }, SITE, "rule1")).toBe(true);
+    await look();
+    expect(told.map(({ state }) => state)).toEqual(["firing"]);
+    expect((await recentAlerts(store, SITE)).map(({ state }) => state)).toEqual(["over", "firing"]);
+    expect(await store.list("alert-state")).toEqual([]);
+    expect(await removeRule({ store, clock }, SITE, "rule1")).toBe(false);
   });
 
   it("says nothing of a silence that is older than its rule", async () => {
