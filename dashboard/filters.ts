@@ -16,15 +16,19 @@ const MAX_CONDITIONS = 10;
 const PARAMETER = "f";
 
 /** `f=is,visit:country,KR`; commas inside a part are percent-encoded. What cannot be read is left out. */
-export function parseConditions(query: URLSearchParams): Condition[] {
-  const conditions = query.getAll(PARAMETER).flatMap((text) => {
-    const [operator, dimension = "", ...values] = text.split(",").map(decoded);
-    const known = OPERATORS.find((one) => one === operator);
-    return known && /^(event|visit):./.test(dimension) && values.length > 0
-      ? [{ operator: known, dimension, values }]
-      : [];
-  });
-  return conditions.slice(0, MAX_CONDITIONS);
+export const parseConditions = (query: URLSearchParams): Condition[] =>
+  query
+    .getAll(PARAMETER)
+    .flatMap((text) => conditionOf(text) ?? [])
+    .slice(0, MAX_CONDITIONS);
+
+/** One of them; undefined for what cannot be read. */
+export function conditionOf(text: string): Condition | undefined {
+  const [first, dimension = "", ...values] = text.split(",").map(decoded);
+  const operator = OPERATORS.find((one) => one === first);
+  return operator && /^(event|visit):./.test(dimension) && values.length > 0
+    ? { operator, dimension, values }
+    : undefined;
 }
 
 /** Writes them into `query`, in place of what was there. */

@@ -1,9 +1,10 @@
 /** Wires the page: the URL's state, the live poll and the questions feed the parts. The only module that knows them all. */
+import { type State, unreadable } from "./address.ts";
 import { alertNotice } from "./alerts.ts";
 import type { LiveAnswer, Site } from "./answers.ts";
 import { ApiError, csvAddress, sites, useShareLink } from "./api.ts";
 import { compareSelect } from "./compare.ts";
-import { button, el } from "./dom.ts";
+import { button, el, setText } from "./dom.ts";
 import { FILTER_KEY, filterBar } from "./filterbar.ts";
 import { filtersOf, toggled } from "./filters.ts";
 import { formatter } from "./format.ts";
@@ -22,7 +23,7 @@ import { refusal } from "./refusal.ts";
 import { metricsOf } from "./report.ts";
 import { openShare } from "./share.ts";
 import { shortcuts } from "./shortcuts.ts";
-import { type State, urlState } from "./state.ts";
+import { urlState } from "./state.ts";
 import { themeButton } from "./theme.ts";
 import type { View } from "./view.ts";
 import { welcome } from "./welcome.ts";
@@ -63,6 +64,7 @@ const numbers = numbersArea(view, {
 });
 const filters = filterBar(strings, (wanted) => state.set({ filters: wanted }));
 const notice = alertNotice();
+const leftOut = el("p", { class: "alerts", role: "status" });
 const empty = welcome(strings);
 const menu = rangeMenu(strings, (range) => state.set({ range, interval: undefined }), step);
 const share = button("button share-button", strings.share, () => {
@@ -75,7 +77,7 @@ const help = button("button round", "?", () => keys.openHelp(), {
   title: strings.help,
 });
 const report = el("div", { class: "numbers" }, filters.node, ...numbers.nodes);
-const main = el("main", { id: "main" }, notice.node, strip.node, empty.node, report);
+const main = el("main", { id: "main" }, leftOut, notice.node, strip.node, empty.node, report);
 const light = presence(view, main);
 const top = header(
   strings,
@@ -154,6 +156,9 @@ function stateChanged(next: State, before: State): void {
 }
 
 function showState(): void {
+  const unknown = unreadable(location.search);
+  setText(leftOut, unknown.length > 0 ? fill(strings.leftOut, { what: unknown.join(", ") }) : "");
+  leftOut.hidden = unknown.length === 0;
   const { range, metric } = state.current;
   const zone = currentSite()?.time_zone ?? "UTC";
   const canGo = (by: -1 | 1): boolean => shifted(range, by, serverNow(), zone) !== undefined;

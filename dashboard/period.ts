@@ -43,18 +43,27 @@ const DAY = 24 * HOUR;
 const MINUTES_KEPT = 8 * DAY - HOUR;
 const DATE = /^\d{4}-\d{2}-\d{2}$/;
 const TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}$/;
+const END_OF_TIME = Date.UTC(2200, 0);
 
 /** Its two dates, both inclusive; undefined for what is not a range of dates. */
 export function customDates(range: Range): readonly [string, string] | undefined {
   const [from = "", to = ""] = range.split("..");
-  return DATE.test(from) && DATE.test(to) && from <= to ? [from, to] : undefined;
+  return DATE.test(from) && DATE.test(to) && isReal(from) && isReal(to) && from <= to
+    ? [from, to]
+    : undefined;
 }
 
 /** Its two times on the site's clock, the second excluded; undefined for what is not a range of times. */
 export function customTimes(range: Range): readonly [string, string] | undefined {
   const [from = "", to = ""] = range.split("..");
-  return TIME.test(from) && TIME.test(to) && from < to ? [from, to] : undefined;
+  return TIME.test(from) && TIME.test(to) && isReal(from) && isReal(to) && from < to ? [from, to] : undefined;
 }
+
+/** 30 February has the form of a date. Beyond the server's last year there is nothing, and too much of it to draw. */
+const isReal = (text: string): boolean => {
+  const wall = wallOf(text);
+  return wall < END_OF_TIME && new Date(wall).toISOString().startsWith(text);
+};
 
 export function isRange(text: string): text is Range {
   return (

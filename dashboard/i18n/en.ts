@@ -266,6 +266,7 @@ export const en = {
   copied: "Copied",
   welcomeCheck: "Checking every second.",
 
+  leftOut: "Not known, and left out: {what}",
   alert: "{what}: {value}, expected {expected}; since {time}",
   alert_spike: "Far more than usual",
   alert_drop: "Far less than usual",

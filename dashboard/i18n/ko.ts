@@ -266,6 +266,7 @@ export const ko: Strings = {
   copied: "복사됨",
   welcomeCheck: "매초 확인하고 있습니다.",
 
+  leftOut: "알 수 없어 제외함: {what}",
   alert: "{what}: {value}, 예상 {expected}; {time}부터",
   alert_spike: "평소보다 훨씬 많음",
   alert_drop: "평소보다 훨씬 적음",

@@ -36,13 +36,15 @@ const asked = (dimension: string) =>
   fixture.queries.filter(({ dimensions }) => (dimensions as string[] | undefined)?.[0] === dimension);
 
 it("time is walked through by arrows, buckets and zoom, all in the URL, and the back button undoes it", async () => {
-  await visit("?range=yesterday");
+  await visit("?range=yesterday&interval=fortnight");
   const range = () => textOf(".range > [aria-haspopup]");
   const plot = page.locator(".chart .plot");
   await plot.locator(".line").first().waitFor({ state: "attached" });
   await expect.poll(range).toBe("Yesterday");
+  expect(await textOf("p.alerts")).toBe("Not known, and left out: interval=fortnight");
   await page.keyboard.press("ArrowRight");
   await expect.poll(range).toBe("Today");
+  await expect.poll(() => page.locator("p.alerts").isHidden()).toBe(true);
   await expect.poll(() => page.locator(".step").last().isDisabled()).toBe(true);
   await page.locator(".step").first().click();
   await page.keyboard.press("ArrowLeft");
