@@ -211,8 +211,10 @@ function liveAnswer(answer: LiveAnswer): void {
   const changed = next !== signature;
   signature = next;
   alive();
-  // A range that ended before today cannot have changed, whatever happens now.
-  const isOver = numbers.period && numbers.period.end < answer.now;
+  // A range that ended before today cannot have changed, whatever happens now; but at midnight "today" is another one.
+  const site = currentSite();
+  const wanted = site && resolve(state.current.range, answer.now, site.time_zone);
+  const isOver = wanted && wanted.end < answer.now && wanted.start === numbers.period?.start;
   if (changed && !isEmpty && !isOver) refresh.soon();
 }
 

@@ -223,8 +223,9 @@ describe("live numbers", () => {
 });
 
 describe("a site without events", () => {
-  it("shows the line to paste and turns live at the first event, without reload", async () => {
-    const { fixture, page, problems } = await visit({ hasEvents: false });
+  it("shows the line to paste and turns live at the first event, without reload, though it comes on another day", async () => {
+    let now = Math.ceil(Date.now() / DAY) * DAY - 1_000;
+    const { fixture, page, problems } = await visit({ hasEvents: false, clock: () => now });
     await page.locator(".welcome h2").waitFor();
     await expect
       .poll(() => textOf(page, ".snippet code"))
@@ -239,6 +240,8 @@ describe("a site without events", () => {
     await expect
       .poll(() => textOf(page, ".snippet code"))
       .toContain(`, ingest: "https://api.example.net/live/v1/events" });`);
+    // Midnight has passed since the page asked for today.
+    now += 2_000;
     fixture.data.hasEvents = true;
     fixture.data.visitors = 1;
     await expect.poll(() => tile(page, "visitors").textContent(), { timeout: patience(2_500) }).toBe("100");
