@@ -3,6 +3,7 @@ import { DatabaseSync } from "node:sqlite";
 import { ClickstreamError } from "./errors.ts";
 
 export interface Lock {
+  /** May be called again. */
   release(): void;
 }
 
@@ -25,5 +26,5 @@ export function takeLock(path: string): Lock | undefined {
     throw new ClickstreamError("unavailable", `${path}: cannot be locked`, { cause });
   }
   const held = db;
-  return { release: () => held.close() };
+  return { release: () => void (held.isOpen && held.close()) };
 }

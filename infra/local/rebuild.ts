@@ -8,7 +8,7 @@ import { keyedHash, randomBytes, systemClock } from "../../processors/crypto.ts"
 import { ClickstreamError } from "../../processors/errors.ts";
 import type { EpochMs } from "../../processors/model/time.ts";
 import { dayStart } from "../../processors/model/zone.ts";
-import { type Erased, traceOf, withoutErased } from "../../processors/pipeline/erasure.ts";
+import type { Erased } from "../../processors/pipeline/erasure.ts";
 import { type RebuildDeps, type RebuildReport, rebuild } from "../../processors/pipeline/rebuild.ts";
 import type { WindowChange } from "../../processors/pipeline/rebuildchange.ts";
 import type { RebuildAnswer } from "../../processors/pipeline/rebuildsteps.ts";
@@ -99,22 +99,22 @@ export function addRebuild(program: Command, { print, log }: Terminal): void {
       await withData(flags.data, log, async (store, archive) => {
         const site = await siteOf(store, flags.site);
         const erased = await erasedBy(store, flags);
-        const { eraseRows } = await import("./erase.ts");
-        // Known before anything is gone: else hours that held nothing but it would seem older than the archive.
-        const { archivedSince, hours } = await traceOf(archive, site, erased);
-        if (hours.size === 0) print(nothingLine(site.id));
+        const { beginErasure } = await import("./erase.ts");
+        using erasure = await beginErasure(archiveFolder(flags.data), site, erased);
+        const { hours, archivedSince, left } = erasure;
+        if (hours.size === 0) return print(nothingLine(site.id));
+        // Else hours that held nothing but it would seem older than the archive.
         const terms = { ...flags, archivedSince };
         let report: RebuildReport;
         if (flags.dryRun) {
-          report = await rebuildSite({ store, archive: withoutErased(archive, erased) }, site, terms);
+          report = await rebuildSite({ store, archive: left }, site, terms);
         } else {
-          const gone = await eraseRows(archiveFolder(flags.data), site.id, erased);
-          print(`${site.id}: ${gone} rows taken out of the archive`);
-          // Also where none were: whoever ran it before may have died in between.
+          print(`${site.id}: ${rowsText(await erasure.takeOut())} taken out of the archive`);
           report = await rebuildSite(await inLots(flags.data, store, archive), site, terms);
+          await erasure.finish();
         }
-        const left = report.incomplete.filter((hour) => hours.has(hour));
-        say([...reportLines(site, report), ...stillCountedLines(left)]);
+        const stillCounted = report.incomplete.filter((hour) => hours.has(hour));
+        say([...reportLines(site, report), ...stillCountedLines(stillCounted)]);
       });
     });
 }
@@ -282,11 +282,13 @@ const countLines = (
   site: string,
   { rows, windows, changes, firstChanges, incomplete, isSwitched }: Printed,
 ): string[] => [
-  `${site}: ${rows} rows folded into ${windows} windows; ${changes} differ from before`,
+  `${site}: ${rowsText(rows)} folded into ${count(windows, "window")}; ${changes} ${changes === 1 ? "differs" : "differ"} from before`,
   ...firstChanges.map((change) => `  ${describeChange(change)}`),
   ...(changes > firstChanges.length ? [`  and ${changes - firstChanges.length} more`] : []),
   ...(incomplete > 0
-    ? [`  ${incomplete} hours stay as they were: the archive began later than some of their visits`]
+    ? [
+        `  ${incomplete === 1 ? "1 hour stays as it was" : `${incomplete} hours stay as they were`}: the archive began later than some of the visits`,
+      ]
     : []),
   isSwitched ? "  switched: every answer is made of the result now" : "  nothing was changed",
 ];
@@ -296,12 +298,15 @@ function answerLines(answer: RebuildAnswer): string[] {
   const isTakenOut = erased !== undefined && erased > 0 && isSwitched;
   return [
     ...(erased === 0 ? [nothingLine(site)] : []),
-    ...(isTakenOut ? [`${site}: ${erased} rows taken out of the archive`] : []),
+    ...(isTakenOut ? [`${site}: ${rowsText(erased)} taken out of the archive`] : []),
     ...countLines(site, answer),
     ...stillCountedLines(stillCounted),
     `  all windows that differ: ${report} in the archive's bucket`,
   ];
 }
+
+const count = (value: number, one: string): string => `${value} ${one}${value === 1 ? "" : "s"}`;
+const rowsText = (rows: number): string => count(rows, "row");
 
 const nothingLine = (site: string): string =>
   `${site}: nothing of it is archived. Is it written as there? Paths begin with "/".`;

@@ -19,6 +19,8 @@ export interface ErasureNotes {
   readonly fresh: readonly string[];
 }
 
+export const NO_NOTES: ErasureNotes = { entries: [], fresh: [] };
+
 const visitOf = ({ visitor, visit }: CountedRow): string => `${visitor} ${visit}`;
 const recordOf = ({ visitor, sequence }: CountedRow): string => `${visitor} ${sequence}`;
 
@@ -35,7 +37,7 @@ export class Erasure {
   readonly #orphans = new Set<string>();
 
   /** `notes`: what another has noted of the same visitors. */
-  constructor(erased: Erased, { entries, fresh }: ErasureNotes = { entries: [], fresh: [] }) {
+  constructor(erased: Erased, { entries, fresh }: ErasureNotes = NO_NOTES) {
     this.#erased = erased;
     this.#entries = new Map(entries);
     this.#fresh = new Set(fresh);
@@ -77,28 +79,45 @@ export class Erasure {
   }
 }
 
-/** The archive as it will be. */
-export function withoutErased(archive: ArchivedRows, erased: Erased): ArchivedRows {
+/** The archive as it will be. `notes`: of rows that are gone already. */
+export function withoutErased(archive: ArchivedRows, erased: Erased, notes = NO_NOTES): ArchivedRows {
   return {
     async *read(site) {
-      const erasure = new Erasure(erased);
+      const erasure = new Erasure(erased, notes);
       for await (const rows of archive.read(site)) yield rows.flatMap((row) => erasure.next(row) ?? []);
     },
   };
 }
 
-/** When the earliest row of a site happened, and the hours that rows to be erased are of. */
+/** What an erasure has to know of the rows that it takes out, before the first of them is gone. */
+export interface ErasureTrace {
+  /** When the earliest row of the site happened; infinite where there is none. */
+  readonly archivedSince: EpochMs;
+  /** Those that rows to be erased are of. */
+  readonly hours: ReadonlySet<EpochMs>;
+  readonly notes: ErasureNotes;
+}
+
+export const NO_TRACE: ErasureTrace = {
+  archivedSince: Number.POSITIVE_INFINITY,
+  hours: new Set(),
+  notes: NO_NOTES,
+};
+
+/** Looks for it in an archive. `before`: what was found when some of the rows were taken out, or all. */
 export async function traceOf(
   archive: ArchivedRows,
   { id, timeZone }: Pick<Site, "id" | "timeZone">,
   erased: Erased,
-): Promise<{ readonly archivedSince: EpochMs; readonly hours: ReadonlySet<EpochMs> }> {
-  let archivedSince = Number.POSITIVE_INFINITY;
-  const hours = new Set<EpochMs>();
+  before = NO_TRACE,
+): Promise<ErasureTrace> {
+  let { archivedSince } = before;
+  const hours = new Set(before.hours);
+  const erasure = new Erasure(erased, before.notes);
   for await (const rows of archive.read(id))
     for (const row of rows) {
       archivedSince = Math.min(archivedSince, row.at);
-      if (isErased(row, erased)) hours.add(hourOf(timeZone, row.at));
+      if (!erasure.next(row)) hours.add(hourOf(timeZone, row.at));
     }
-  return { archivedSince, hours };
+  return { archivedSince, hours, notes: erasure.notes };
 }

@@ -129,7 +129,10 @@ export async function rebuild(
   const isSwitched = !isTrial && (await switchEdition(store, clock, site, space));
   if (isTrial) await giveUpEdition(store, clock, site, space);
   else if (!isSwitched)
-    throw new ClickstreamError("unavailable", `site ${site}: another rebuild began meanwhile`);
+    throw new ClickstreamError(
+      "unavailable",
+      `site ${site}: another rebuild began meanwhile, and this one switched nothing: run it again when that is over`,
+    );
   return {
     rows: folded.rows,
     windows: made.length,

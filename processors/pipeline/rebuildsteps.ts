@@ -351,7 +351,10 @@ export class RebuildSteps {
           minutes.map(({ start }) => start),
         );
       if (!(await switchEdition(store, clock, site, space)))
-        throw new ClickstreamError("unavailable", `site ${site}: another rebuild began meanwhile`);
+        throw new ClickstreamError(
+          "unavailable",
+          `site ${site}: another rebuild began meanwhile, and this one switched nothing: run it again when that is over`,
+        );
     } else await giveUpEdition(store, clock, site, space);
     await this.#left.write(this.#left.keys.report, report);
     return {

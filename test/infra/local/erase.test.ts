@@ -1,7 +1,7 @@
-import { link, mkdir, readdir, rename, writeFile } from "node:fs/promises";
+import { link, mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { eraseRows } from "../../../infra/local/erase.ts";
+import { beginErasure } from "../../../infra/local/erase.ts";
 import { fileArchive } from "../../../processors/archives/files.ts";
 import { journalFolder, temporaryFolder } from "../../../processors/archives/layout.ts";
 import { parquetFiles } from "../../../processors/archives/parquetfiles.ts";
@@ -40,6 +40,15 @@ async function archived(): Promise<string> {
   return directory;
 }
 
+const SITE = { id: "example.com", timeZone: "UTC" };
+
+async function eraseRows(directory: string, erased: Erased): Promise<number> {
+  using erasure = await beginErasure(directory, SITE, erased);
+  const gone = await erasure.takeOut();
+  await erasure.finish();
+  return gone;
+}
+
 const enteredAt = (one: ArchiveRow | undefined, page: string, fresh = false): ArchiveRow => ({
   ...one!,
   visit_entry_page: page,
@@ -62,26 +71,25 @@ describe.each<{ what: string; erased: Erased; gone: number; left: (ArchiveRow | 
     expect(await countedIn(withoutErased(fileRows(directory), erased))).toEqual(left.map(counted));
     // To ask what would be left takes nothing out.
     expect(await countedIn(fileRows(directory))).toEqual(ROWS.map(counted));
-    expect(await eraseRows(directory, "example.com", erased)).toBe(gone);
+    expect(await eraseRows(directory, erased)).toBe(gone);
     expect(await countedIn(fileRows(directory))).toEqual(left.map(counted));
-    expect(await eraseRows(directory, "example.com", erased)).toBe(0);
+    expect(await eraseRows(directory, erased)).toBe(0);
   });
 
   it("touches no other site", async () => {
     const directory = await archived();
-    await eraseRows(directory, "example.com", erased);
+    await eraseRows(directory, erased);
     expect(await countedIn(fileRows(directory), "other.example")).toEqual([counted(OTHER)]);
   });
 });
 
 it("is told in which hours of the site it is, and when the archive begins", async () => {
   const archive = fileRows(await archived());
-  const site = { id: "example.com", timeZone: "UTC" };
-  expect(await traceOf(archive, site, { visitor: ANN })).toEqual({
+  expect(await traceOf(archive, SITE, { visitor: ANN })).toMatchObject({
     archivedSince: ROWS[0]!.at,
     hours: new Set([NOON, NOON + HOUR]),
   });
-  expect((await traceOf(archive, site, { page: "people/ann" })).hours.size).toBe(0);
+  expect((await traceOf(archive, SITE, { page: "people/ann" })).hours.size).toBe(0);
 });
 
 it("a file that held nothing else goes", async () => {
@@ -89,7 +97,7 @@ it("a file that held nothing else goes", async () => {
   const archive = await fileArchive({ directory, clock: manualClock(NOON) });
   await archive.write(ROWS.slice(0, 1));
   await archive.close();
-  await eraseRows(directory, "example.com", { visitor: ANN });
+  await eraseRows(directory, { visitor: ANN });
   expect(await parquetFiles(directory)).toEqual([]);
 });
 
@@ -98,7 +106,7 @@ it("takes away the second names of files that a reader left when it was killed",
   const left = join(temporaryFolder(directory), "0123456789abcdef.read");
   await mkdir(left);
   for (const [i, path] of (await parquetFiles(directory)).entries()) await link(path, join(left, String(i)));
-  await eraseRows(directory, "example.com", { visitor: ANN });
+  await eraseRows(directory, { visitor: ANN });
   expect((await readdir(temporaryFolder(directory))).filter((name) => !name.includes(".lock"))).toEqual([]);
 });
 
@@ -107,6 +115,35 @@ it("fails where journals cannot be listed, and takes nothing out", async () => {
   await rename(journalFolder(directory), join(directory, "elsewhere"));
   await writeFile(journalFolder(directory), "no folder");
   const failed = { code: "unavailable", cause: { code: "ENOTDIR" } };
-  await expect(eraseRows(directory, "example.com", { visitor: ANN })).rejects.toMatchObject(failed);
+  await expect(eraseRows(directory, { visitor: ANN })).rejects.toMatchObject(failed);
   await expect(countedIn(fileRows(directory))).rejects.toMatchObject(failed);
+});
+
+it("goes on where it was broken off, as if it never had been, and forgets what it wrote down", async () => {
+  const erased = { page: "/people/ann" };
+  const whole = await archived();
+  await eraseRows(whole, erased);
+  const directory = await archived();
+  using first = await beginErasure(directory, SITE, erased);
+  const [later = ""] = (await parquetFiles(directory)).filter((path) => path.includes("hour=13"));
+  const before = await readFile(later);
+  expect(await first.takeOut()).toBe(2);
+  // As if it had died before it came to this file, whose rows follow those that are gone.
+  await writeFile(later, before);
+  first[Symbol.dispose]();
+  using again = await beginErasure(directory, SITE, erased);
+  expect([again.archivedSince, again.hours]).toEqual([first.archivedSince, first.hours]);
+  expect(await countedIn(again.left)).toEqual(await countedIn(fileRows(whole)));
+  await again.takeOut();
+  expect(await countedIn(fileRows(directory))).toEqual(await countedIn(fileRows(whole)));
+  await again.finish();
+  expect(await readdir(join(directory, "erasing"))).toEqual([]);
+});
+
+it("is one at a time", async () => {
+  const directory = await archived();
+  using _ = await beginErasure(directory, SITE, { visitor: BEN });
+  await expect(beginErasure(directory, SITE, { visitor: ANN })).rejects.toMatchObject({
+    code: "unavailable",
+  });
 });
