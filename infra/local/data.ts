@@ -52,8 +52,12 @@ export function printList({ print, warn }: Output, lines: readonly string[], non
 /** The flags by which another command finds the same data, as they follow its own; none where they are the default. */
 export function dataFlags({ data, store }: DataFlags): string {
   if (store) return ` --store ${store}`;
-  return data === DEFAULT_DATA ? "" : ` --data ${data}`;
+  return data === DEFAULT_DATA ? "" : ` --data ${quoted(data)}`;
 }
+
+/** As a shell takes it. */
+const quoted = (text: string): string =>
+  /^[\w./~@:+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 
 const DEFAULT_DATA = "./data";
 

@@ -3,6 +3,7 @@ import { InvalidArgumentError } from "commander";
 import { MAX_LATENESS_MS } from "../../processors/env.ts";
 import { ClickstreamError } from "../../processors/errors.ts";
 import { DAY_MS } from "../../processors/model/time.ts";
+import { isLabel, MAX_LABEL_CHARS } from "../../processors/pipeline/access.ts";
 import type { SiteSetting } from "../../processors/pipeline/sites.ts";
 import { isOwnPath, OWN_PATH_RULE } from "../ownpath.ts";
 import type { RateLimit } from "./gateway/rate.ts";
@@ -82,6 +83,12 @@ export function days(text: string): number {
   if (!(value > 0 && value <= MAX_SHARE_DAYS))
     throw new InvalidArgumentError(`a number of days above 0, at most ${MAX_SHARE_DAYS}`);
   return value * DAY_MS;
+}
+
+/** What a key or a share link is called. */
+export function label(text: string): string {
+  if (!isLabel(text)) throw new InvalidArgumentError(`at most ${MAX_LABEL_CHARS} characters on one line`);
+  return text;
 }
 
 /** In whole days, infinitely many for ever; a year has 365. What a site may be given is the registry's business. */

@@ -13,7 +13,7 @@ import {
 } from "../../processors/pipeline/sites.ts";
 import { addAlerts } from "./alerts.ts";
 import { checkCounted, type DataFlags, dataFlags, type Open, opener, printList, withData } from "./data.ts";
-import { days, keptDays, site } from "./flags.ts";
+import { days, keptDays, label, site } from "./flags.ts";
 import { shareUrl } from "./shareurl.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -64,8 +64,11 @@ function addSites(program: Command, terminal: Terminal, open: Open): void {
         );
       const changed = await open(flags, false, (store) => keepSite(store, systemClock, id, keepOf(flags)));
       if (!changed) throw new ClickstreamError("config", `site "${id}" is not registered`);
+      const kept = describeKeep(changed);
       terminal.print(
-        `${id} keeps ${describeKeep(changed) || "hours and archive for ever"}; what is older is not shown from now on and deleted from an hour on`,
+        kept === ""
+          ? `${id} keeps hours and archive for ever`
+          : `${id} keeps ${kept}; what is older is not shown from now on and deleted from an hour on`,
       );
     });
   withData(commands.command("list"))
@@ -132,7 +135,7 @@ function addGrants(program: Command, terminal: Terminal, open: Open, kind: keyof
 
   const add = withSite("add")
     .description(`make a ${one}; it is shown once`)
-    .option("--label <text>", "what it is for");
+    .option("--label <text>", "what it is for", label);
   if (kind === "key") add.option("--may-write", "it may also change goals and funnels, and make share links");
   if (kind === "share")
     add

@@ -94,7 +94,7 @@ export function addRebuild(program: Command, { print, log }: Terminal): void {
     .action(async (flags: EraseFlags) => {
       if (flags.stateMachine !== undefined) {
         const erase = await erasedOnAws(flags, log);
-        return say(answerLines(await runOnAws(flags.stateMachine, { ...flags, erase }, print)));
+        return say(answerLines(await runOnAws(flags.stateMachine, { ...flags, erase }, print), erase));
       }
       await withData(flags.data, log, async (store, archive) => {
         const site = await siteOf(store, flags.site);
@@ -102,7 +102,7 @@ export function addRebuild(program: Command, { print, log }: Terminal): void {
         const { beginErasure } = await import("./erase.ts");
         using erasure = await beginErasure(archiveFolder(flags.data), site, erased);
         const { hours, archivedSince, left } = erasure;
-        if (hours.size === 0) return print(nothingLine(site.id));
+        if (hours.size === 0) return print(nothingLine(site.id, erased));
         // Else hours that held nothing but it would seem older than the archive.
         const terms = { ...flags, archivedSince };
         let report: RebuildReport;
@@ -220,13 +220,17 @@ async function erasedBy(
   store: Store | undefined,
   { site, visitor, visitorHash, page }: EraseFlags,
 ): Promise<Erased> {
-  if (page !== undefined) return { page };
+  if (page !== undefined) {
+    if (!page.startsWith("/"))
+      throw new ClickstreamError("config", `--page ${page}: a path of the site, which begins with "/"`);
+    return { page };
+  }
   if (visitorHash !== undefined) {
     if (!/^[0-9a-f]{16}$/.test(visitorHash))
       throw new ClickstreamError("config", `--visitor-hash ${visitorHash}: 16 hexadecimal digits`);
     return { visitor: visitorHash };
   }
-  if (visitor === undefined || !store)
+  if (!visitor || !store)
     throw new ClickstreamError("config", "name whom or what: --visitor, --visitor-hash or --page");
   const salts = new Salts({ store, clock: systemClock, randomBytes });
   await salts.load([]);
@@ -293,11 +297,11 @@ const countLines = (
   isSwitched ? "  switched: every answer is made of the result now" : "  nothing was changed",
 ];
 
-function answerLines(answer: RebuildAnswer): string[] {
+function answerLines(answer: RebuildAnswer, erase?: Erased): string[] {
   const { site, erased, stillCounted = [], isSwitched, report } = answer;
   const isTakenOut = erased !== undefined && erased > 0 && isSwitched;
   return [
-    ...(erased === 0 ? [nothingLine(site)] : []),
+    ...(erased === 0 && erase ? [nothingLine(site, erase)] : []),
     ...(isTakenOut ? [`${site}: ${rowsText(erased)} taken out of the archive`] : []),
     ...countLines(site, answer),
     ...stillCountedLines(stillCounted),
@@ -308,8 +312,8 @@ function answerLines(answer: RebuildAnswer): string[] {
 const count = (value: number, one: string): string => `${value} ${one}${value === 1 ? "" : "s"}`;
 const rowsText = (rows: number): string => count(rows, "row");
 
-const nothingLine = (site: string): string =>
-  `${site}: nothing of it is archived. Is it written as there? Paths begin with "/".`;
+const nothingLine = (site: string, erased: Erased): string =>
+  `${site}: nothing of it is archived. Is it written as ${"page" in erased ? 'there? Paths begin with "/".' : "your site sends it?"}`;
 
 const stillCountedLines = (hours: readonly EpochMs[]): string[] =>
   hours.length === 0

@@ -9,6 +9,11 @@ import type { Store } from "../stores/store.ts";
 /** A key is for a program and lives until it is removed; a share link is for people and expires; so does a session. */
 export type GrantKind = "key" | "share" | "session";
 
+/** Of what a grant is called: what is longer, or breaks lines, makes a list of them unreadable. */
+export const MAX_LABEL_CHARS = 100;
+export const isLabel = (text: unknown): text is string =>
+  typeof text === "string" && text.length <= MAX_LABEL_CHARS && !/\p{Cc}/u.test(text);
+
 export interface Grant {
   /** Names it in lists and logs; no secret. */
   readonly id: string;

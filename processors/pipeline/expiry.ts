@@ -78,7 +78,7 @@ export const minuteExpiry = ({ keep }: KeptSite, minute: EpochMs): EpochMs =>
 /** For people: what is not the default. */
 export function describeKeep({ keep }: KeptSite): string {
   const days = KEPT.filter((kind) => keep?.[kind] !== undefined);
-  return days.map((kind) => `${kind} ${keep?.[kind]} days`).join(", ");
+  return days.map((kind) => `${kind} ${keep?.[kind]} ${keep?.[kind] === 1 ? "day" : "days"}`).join(", ");
 }
 
 /** The setting after a change. Throws `config` naming the kind for days that cannot be. */

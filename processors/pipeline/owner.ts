@@ -4,7 +4,15 @@ import { PROPS_PREFIX } from "../model/dimensions.ts";
 import { LIMITS } from "../model/event.ts";
 import { DAY_MS, type EpochMs } from "../model/time.ts";
 import type { Alert } from "../notifiers/notifier.ts";
-import { createGrant, type GrantDeps, listGrants, type Reader, removeGrant } from "./access.ts";
+import {
+  createGrant,
+  type GrantDeps,
+  isLabel,
+  listGrants,
+  MAX_LABEL_CHARS,
+  type Reader,
+  removeGrant,
+} from "./access.ts";
 import { recentAlerts } from "./alerts/watch.ts";
 import { readEdition } from "./editions.ts";
 import { decodeItem, type Granularity, partition } from "./rollups.ts";
@@ -53,7 +61,6 @@ export interface OwnerDeps extends GrantDeps {
 
 const MAX_SHARE_DAYS = 3_660;
 const MAX_SHARES = 100;
-const MAX_LABEL_CHARS = 100;
 const MAX_UNKNOWN = 5;
 /** Rollups looked at for property keys: the newest hours, and minutes that no hour holds yet. */
 const LATEST: readonly (readonly [Granularity, number])[] = [
@@ -120,8 +127,7 @@ export class OwnerApi {
     const { days, label } = body as { days?: unknown; label?: unknown };
     if (!Number.isInteger(days) || (days as number) < 1 || (days as number) > MAX_SHARE_DAYS)
       throw new ClickstreamError("bad_request", `days: 1 to ${MAX_SHARE_DAYS}`);
-    const isLabel = typeof label === "string" && label.length <= MAX_LABEL_CHARS && !/\p{Cc}/u.test(label);
-    if (label !== undefined && !isLabel)
+    if (label !== undefined && !isLabel(label))
       throw new ClickstreamError("bad_request", `label: text of at most ${MAX_LABEL_CHARS} characters`);
     if ((await this.shares(reader, site)).shares.length >= MAX_SHARES)
       throw new ClickstreamError(
@@ -132,7 +138,7 @@ export class OwnerApi {
       kind: "share",
       site,
       lifeMs: (days as number) * DAY_MS,
-      ...(isLabel && label ? { label: label as string } : {}),
+      ...(label ? { label } : {}),
     });
     return { ...summary(grant), token };
   }

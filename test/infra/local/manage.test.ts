@@ -43,6 +43,12 @@ it("add, list and remove as on one machine", async () => {
   expect((await run("sites", "set", "shop", "--keep-hours", "forever", ...STORE)).output).toContain(
     "shop keeps archive 90 days;",
   );
+  expect((await run("sites", "set", "shop", "--keep-archive", "forever", ...STORE)).output).toBe(
+    "shop keeps hours and archive for ever\n",
+  );
+  // A list of keys has a line for each.
+  const twoLines = await run("keys", "add", "--site", "shop", "--label", "a\nb", ...STORE);
+  expect([twoLines.code, twoLines.output]).toEqual([1, expect.stringContaining("on one line")]);
   const { output } = await run("keys", "add", "--site", "shop", ...STORE);
   expect(output).toContain(`--site shop ${STORE.join(" ")}" takes it back`);
   const id = /rvk_([0-9a-f]{12})_/.exec(output)?.[1] ?? "";
