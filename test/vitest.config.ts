@@ -27,6 +27,8 @@ const OUTSIDE = [
 ];
 /** Of templates: to load CDK takes longer than most of them. But for the one that sets the environment of a handler. */
 const TEMPLATES = ["test/infra/aws/!(import).test.ts"];
+/** Of a package whose modules name each other as a bundler finds them, and Node does not. */
+const RESOLVED = ["test/processors/pipeline/explore/trino.test.ts"];
 
 export default defineConfig({
   test: {
@@ -35,6 +37,8 @@ export default defineConfig({
     testTimeout: 90_000,
     hookTimeout: 120_000,
     expect: { poll: { timeout: 20_000 } },
+    // By Node's own loader, as the product runs.
+    experimental: { viteModuleRunner: false },
     pool: "forks",
     // Twice two cores: many tests wait for servers, browsers and clocks.
     maxWorkers: 4,
@@ -47,10 +51,17 @@ export default defineConfig({
         test: {
           name: "processes",
           include: ["test/**/*.test.ts"],
-          exclude: [...TEMPLATES, ...OUTSIDE, ...SHARING],
+          exclude: [...TEMPLATES, ...OUTSIDE, ...RESOLVED, ...SHARING],
         },
       },
-      { extends: true, test: { name: "sharing", include: SHARING, isolate: false } },
+      {
+        extends: true,
+        test: { name: "resolved", include: RESOLVED, experimental: { viteModuleRunner: true } },
+      },
+      {
+        extends: true,
+        test: { name: "sharing", include: SHARING, exclude: RESOLVED, isolate: false },
+      },
     ],
     ...(report ? { reporters: ["default", "json"], outputFile: { json: report } } : {}),
   },

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { CANARY_SITE, ENV } from "../../../processors/env.ts";
 import { startWire } from "../../conformance/doubles.ts";
+import { coldStart } from "../../kit/lambda/coldstart.ts";
 import { type ServerProcess, startServer } from "../../kit/server.ts";
 
 const data = mkdtempSync(join(tmpdir(), "rivulet-canary-"));
@@ -22,7 +23,6 @@ async function canary(
   url: string,
   withinMs: number,
 ): Promise<{ run: () => Promise<{ visibleMs: number }>; log: string[] }> {
-  vi.resetModules();
   Object.assign(process.env, {
     [ENV.table]: "clicks",
     [ENV.url]: url,
@@ -31,7 +31,7 @@ async function canary(
   });
   const log: string[] = [];
   vi.spyOn(process.stdout, "write").mockImplementation((line) => log.push(String(line)) > 0);
-  const { handler } = await import("../../../processors/handlers/canary.ts");
+  const { handler } = await coldStart<typeof import("../../../processors/handlers/canary.ts")>("canary");
   return { run: () => handler().finally(() => vi.restoreAllMocks()), log };
 }
 

@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { ENV } from "../../../processors/env.ts";
+import { coldStart } from "../../kit/lambda/coldstart.ts";
 
 const MAPPING = "4c6f2a7e-3b1d-4f7e-9a53-5d0a6a1c2b3d";
 let server: Server;
@@ -31,11 +32,10 @@ afterAll(() => server.close());
 beforeEach(() => {
   calls = [];
   status = 202;
-  vi.resetModules();
 });
 
 const alarm = async (value: "OK" | "ALARM" | "INSUFFICIENT_DATA") => {
-  const { handler } = await import("../../../processors/handlers/thrift.ts");
+  const { handler } = await coldStart<typeof import("../../../processors/handlers/thrift.ts")>("thrift");
   return handler({ alarmData: { state: { value } } });
 };
 
