@@ -5,6 +5,7 @@ import { type ApiOptions, apiDocument, ingestMappings } from "../../../infra/api
 import { type RecordRequest, recordWriter } from "../../../infra/local/gateway/record.ts";
 import { compileTemplate } from "../../../infra/local/gateway/vtl.ts";
 import { type IngestMapping, MAX_BODY_BYTES, putRecordTemplate } from "../../../infra/mapping.ts";
+import { anyText } from "../../kit/texts.ts";
 import { NOW, options, text64 } from "./kit.ts";
 
 const local: ApiOptions = { ...options, ingestPath: "/stats/e" };
@@ -57,7 +58,7 @@ const text = fc.oneof(
     "$util",
     "1,2",
   ),
-  fc.string({ unit: "binary", maxLength: 40 }),
+  anyText({ maxLength: 40 }),
 );
 
 describe("a record that is made without rendering", () => {
