@@ -1,10 +1,18 @@
 /** How the tests run: real processes, a few at a time, and a machine-readable report where somebody asks for one. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 
 const root = new URL("..", import.meta.url).pathname;
 const report = process.env.RIVULET_TEST_REPORT;
 // Whatever is started is compiled once, and the code of all is read from here.
 process.env.NODE_COMPILE_CACHE ??= `${root}node_modules/.cache/rivulet-tests`;
+
+// What tests and the processes that they kill leave behind goes with the run.
+const temporary = mkdtempSync(join(tmpdir(), "rivulet-tests-"));
+process.env.TMPDIR = temporary;
+process.once("exit", () => rmSync(temporary, { recursive: true, force: true, maxRetries: 10 }));
 
 /**
  * Files that may share a process, which is warm then: of code without a clock, randomness, environment and state

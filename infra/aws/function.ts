@@ -1,5 +1,5 @@
 /** A Lambda function as we want every one of them: one bundle, one role, one log group that forgets, nothing implied. */
-import { mkdtempSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Duration, RemovalPolicy, Stack } from "aws-cdk-lib";
@@ -97,14 +97,17 @@ export class Handler extends Construct {
   }
 }
 
-const bundles = new Map<string, string>();
+/** Where this process keeps its bundles, once it has any. CDK copies each into its output when the function is made. */
+let home: string | undefined;
 
-/** The folder that holds a handler with all it needs; made once in a process. Throws esbuild's errors. */
+/** The folder that holds a handler with all it needs; made once in a process and gone with it. Throws esbuild's errors. */
 function bundled(handler: HandlerName): string {
-  const known = bundles.get(handler);
-  if (known) return known;
-  const folder = mkdtempSync(join(tmpdir(), `rivulet-${handler}-`));
-  bundleHandler(handler, folder);
-  bundles.set(handler, folder);
+  if (home === undefined) {
+    const made = mkdtempSync(join(tmpdir(), "rivulet-bundles-"));
+    process.once("exit", () => rmSync(made, { recursive: true, force: true }));
+    home = made;
+  }
+  const folder = join(home, handler);
+  if (!existsSync(folder)) bundleHandler(handler, folder);
   return folder;
 }

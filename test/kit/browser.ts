@@ -1,12 +1,14 @@
 /** A real Chromium for tests, out of an npm tarball: nothing to install or download, safe to ask for from several processes at once. */
 import { existsSync } from "node:fs";
-import { mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Browser, type BrowserContext, chromium } from "playwright-core";
 
 export type { Browser, BrowserContext, Page } from "playwright-core";
+
+/** Of what npm installs, so that it goes with it. */
+const CACHE = fileURLToPath(new URL("../../node_modules/.cache/rivulet-browser/", import.meta.url));
 
 /** The package's own list (single process, software GL) crashes on plain machines. */
 const ARGUMENTS = [
@@ -76,10 +78,11 @@ const agent = (version: string): string =>
 
 /** Unpacks into a private folder and renames it into place, because the package takes a half-written file for a finished one. */
 async function unpacked(version: string): Promise<string> {
-  const home = join(tmpdir(), `rivulet-chromium-${version}`);
+  const home = join(CACHE, `chromium-${version}`);
   if (existsSync(home)) return home;
   const before = { ...process.env };
-  const fresh = await mkdtemp(join(tmpdir(), "rivulet-chromium-"));
+  await mkdir(CACHE, { recursive: true });
+  const fresh = await mkdtemp(join(CACHE, "chromium-"));
   try {
     // The package reads both at import: where to unpack to, and whether to bring its own libraries along.
     process.env.TMPDIR = fresh;
