@@ -3,7 +3,7 @@ import { button, el, fillTable, options, setAttribute, setText } from "./dom.ts"
 import type { Metric } from "./headline.ts";
 import { fill } from "./i18n/strings.ts";
 import type { Frame } from "./path.ts";
-import type { Bucket, Interval } from "./period.ts";
+import { type Bucket, type Interval, offsetIfTwice, wallAt } from "./period.ts";
 import { plotter } from "./plot.ts";
 import { readable } from "./reading.ts";
 import { axisTicks, type Points } from "./scale.ts";
@@ -141,7 +141,7 @@ export function chart(view: View, actions: ChartActions): Chart {
     const { series, view } = shown;
     const past = series.past?.[i];
     return [
-      view.format.bucket(bucket.wall, series.interval),
+      view.format.bucket(bucket.wall, series.interval) + offsetIfTwice(bucket.start, view.format.timeZone),
       view.format.metric(series.metric, series.values[i]),
       series.past ? view.format.metric(series.metric, past) : undefined,
       series.values[i] !== undefined && i >= openFrom(series) ? strings.provisional : "",
@@ -182,7 +182,10 @@ export function chart(view: View, actions: ChartActions): Chart {
     choose(from, to) {
       const { buckets = [] } = shown?.series ?? {};
       const [first, last] = [buckets[from], buckets[to]];
-      if (first && last) actions.zoom(first.wall, buckets[to + 1]?.wall ?? last.wall + last.end - last.start);
+      if (!first || !last) return;
+      // Where the clock shows an hour twice, the first of them ends when it begins again.
+      const end = wallAt(last.end, shown!.view.format.timeZone);
+      actions.zoom(first.wall, end > last.wall ? end : last.wall + last.end - last.start);
     },
   });
 

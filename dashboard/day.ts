@@ -33,3 +33,15 @@ export function means(minutes: ReadonlyMap<number, number>, { start, end }: Peri
     return sum / ((to - from) / MINUTE);
   });
 }
+
+/** The points of the day before, each beside that of the same time today: where clocks change on one of the days, positions do not tell. */
+export function beside(
+  points: Points,
+  { today, before }: ReturnType<typeof daysAt>,
+  timeZone: string,
+): Points {
+  const step = STEP_MINUTES * MINUTE;
+  const timeOf = ({ start }: Period, i: number): number => wallAt(start + i * step, timeZone) % DAY;
+  const byTime = new Map(points.map((point, i) => [timeOf(before, i), point] as const).reverse());
+  return Array.from({ length: (today.end - today.start) / step }, (_, i) => byTime.get(timeOf(today, i)));
+}

@@ -1,12 +1,12 @@
 /** How many were here at the same time, over the site's day, with the same day a week ago behind it. Asks for both days once. */
 import type { LiveAnswer, LiveMinute } from "./answers.ts";
 import { query } from "./api.ts";
-import { daysAt, means, STEP_MINUTES } from "./day.ts";
+import { beside, daysAt, means, STEP_MINUTES } from "./day.ts";
 import { el, fillTable, setAttribute, setText } from "./dom.ts";
 import { numberOf } from "./format.ts";
 import { fill } from "./i18n/strings.ts";
 import type { Frame } from "./path.ts";
-import { epochAt, type Period, printIso, wallOf } from "./period.ts";
+import { offsetIfTwice, type Period, parseIso, printIso } from "./period.ts";
 import { plotter } from "./plot.ts";
 import { readable } from "./reading.ts";
 import { axisTicks, type Points } from "./scale.ts";
@@ -48,7 +48,10 @@ export function dayLine(first: View, failed: (error: unknown) => void): DayLine 
   const table = el("table", { class: "visually-hidden" });
   const node = el("div", { class: "day" }, el("h2", {}, title, readout, lastWeek), plot, table);
 
-  const timeOf = (i: number): string => view.format.minute(days.today.start + i * STEP_MINUTES * MINUTE);
+  const timeOf = (i: number): string => {
+    const at = days.today.start + i * STEP_MINUTES * MINUTE;
+    return view.format.minute(at) + offsetIfTwice(at, site.timeZone);
+  };
   const number = (value: number | undefined): string => (value === undefined ? "–" : view.format.rate(value));
 
   const reading = readable(plot, {
@@ -116,7 +119,7 @@ export function dayLine(first: View, failed: (error: unknown) => void): DayLine 
     );
     return new Map(
       answer.results.map(({ metrics: [value], dimensions: [label = ""] }) => [
-        epochAt(wallOf(label), timeZone),
+        parseIso(label, timeZone),
         numberOf(value) ?? 0,
       ]),
     );
@@ -139,7 +142,8 @@ export function dayLine(first: View, failed: (error: unknown) => void): DayLine 
       ]);
       if (turn.signal.aborted) return;
       today = new Map([...now, ...today]);
-      before = past.size > 0 ? means(past, days.before, days.before.end) : undefined;
+      before =
+        past.size > 0 ? beside(means(past, days.before, days.before.end), days, site.timeZone) : undefined;
       show(answer.now, answer.complete_until);
     } catch (error) {
       if (turn.signal.aborted) return;

@@ -116,10 +116,26 @@ export function wallAt(ms: number, timeZone: string): number {
   return Date.UTC(part.year!, part.month! - 1, part.day!, part.hour!, part.minute!, part.second!);
 }
 
-/** The moment at which the site's clock reads `wall`; within a skipped hour, the moment the gap ends. */
+/** The moment at which the site's clock reads `wall`: the first of two, and within a skipped hour as long after the gap began. */
 export function epochAt(wall: number, timeZone: string): number {
-  const guess = wall - (wallAt(wall, timeZone) - wall);
-  return wall - (wallAt(guess, timeZone) - guess);
+  const [before, after] = momentsBy(wall, timeZone);
+  return before === after || wallAt(after, timeZone) !== wall || wallAt(before, timeZone) === wall
+    ? before
+    : after;
+}
+
+/** By the offset of the day before, and by that of the day after. */
+const momentsBy = (wall: number, timeZone: string): readonly [number, number] => {
+  const moment = (near: number): number => wall - (wallAt(near, timeZone) - near);
+  return [moment(wall - DAY), moment(wall + DAY)];
+};
+
+/** The offset of a moment whose time the site's clock shows twice, as " UTC+02:00"; else "". */
+export function offsetIfTwice(ms: number, timeZone: string): string {
+  const wall = wallAt(ms, timeZone);
+  const [first, second] = momentsBy(wall, timeZone);
+  const isTwice = first < second && [first, second].every((at) => wallAt(at, timeZone) === wall);
+  return isTwice ? ` UTC${printIso(ms, timeZone).slice(19)}` : "";
 }
 
 /** Months keep the day of the month where the target has it, else its last day. */
@@ -139,7 +155,7 @@ const weekStart = (wall: number): number =>
 
 /** Epoch ms of an ISO date (midnight in the site's zone) or an ISO time with or without an offset. */
 export function parseIso(text: string, timeZone: string): number {
-  if (/(Z|[+-]\d\d:?\d\d)$/.test(text) && text.length > 10) return Date.parse(text);
+  if (/(Z|[+-]\d\d:?\d\d)$/.test(text) && text.length > 10) return Date.parse(text.replace(" ", "T"));
   return epochAt(wallOf(text), timeZone);
 }
 
@@ -271,13 +287,18 @@ export interface Bucket {
 export function buckets({ start, end }: Period, interval: Interval, timeZone: string): Bucket[] {
   const first = wallAt(start, timeZone);
   const last = wallAt(end - 1, timeZone);
-  const align =
-    interval === "month"
-      ? monthStart(first)
-      : interval === "week"
-        ? weekStart(first)
-        : first - (first % next(0, interval));
   const found: Bucket[] = [];
+  if (interval === "minute" || interval === "hour") {
+    // Not by the clock, which may show an hour twice, or not at all.
+    const length = next(0, interval);
+    for (let at = start - (first % length); at < end; at = found.at(-1)!.end) {
+      const wall = wallAt(at, timeZone);
+      found.push({ wall, start: at, end: at + length - (wall % length) });
+    }
+    return found;
+  }
+  const align =
+    interval === "month" ? monthStart(first) : interval === "week" ? weekStart(first) : first - (first % DAY);
   for (let wall = align; wall <= last; wall = next(wall, interval)) {
     found.push({ wall, start: epochAt(wall, timeZone), end: epochAt(next(wall, interval), timeZone) });
   }

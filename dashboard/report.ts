@@ -18,7 +18,7 @@ import {
   printIso,
   type Range,
   resolve,
-  wallOf,
+  wallAt,
 } from "./period.ts";
 import type { Points } from "./scale.ts";
 
@@ -139,7 +139,7 @@ export function reportLoader(): (
     const past = {
       numbers: totalsOf(totals, metrics),
       isFirst,
-      rows: series && rowsByWall(series, metrics),
+      rows: series && rowsByStart(series, metrics, timeZone),
       buckets: buckets(before.whole, interval, timeZone),
     };
     kept = { about, key, past };
@@ -163,13 +163,13 @@ export function reportLoader(): (
     }
 
     function reportOf(past: Past | undefined): Report {
-      const found = rowsByWall(rows, metrics);
-      const line = period ? buckets(period, interval, timeZone) : bucketsOfRows(found);
+      const found = rowsByStart(rows, metrics, timeZone);
+      const line = period ? buckets(period, interval, timeZone) : bucketsOfRows(found, timeZone);
       const completeUntil = rows.meta.complete_until ?? Number.POSITIVE_INFINITY;
       const numbers = totalsOf(total, metrics);
       const points = (metric: Metric): Points =>
-        line.map(({ wall, start }) =>
-          start > now ? undefined : valueAt(found, wall, metric, numbers.get(metric)),
+        line.map(({ start }) =>
+          start > now ? undefined : valueAt(found, start, metric, numbers.get(metric)),
         );
       return {
         numbers,
@@ -191,9 +191,8 @@ export function reportLoader(): (
             values: points(metric),
             past:
               before &&
-              line.map(
-                (_, i) =>
-                  past.buckets[i] && valueAt(before, past.buckets[i].wall, metric, numbers.get(metric)),
+              counterparts(line, past.buckets, interval).map(
+                (bucket) => bucket && valueAt(before, bucket.start, metric, numbers.get(metric)),
               ),
             completeUntil,
             error: rows.meta.error?.[metric] ?? 0,
@@ -210,21 +209,40 @@ const byName = (metrics: readonly Metric[], row: readonly MetricValue[]): Number
 const totalsOf = (answer: QueryAnswer, metrics: readonly Metric[]): Numbers =>
   byName(metrics, answer.results[0]?.metrics ?? []);
 
-/** Keyed by the reading of the site's clock, in which the labels are written. */
-function rowsByWall(answer: QueryAnswer, metrics: readonly Metric[]): ReadonlyMap<number, Numbers> {
+/** By the moments at which their buckets begin. */
+function rowsByStart(
+  answer: QueryAnswer,
+  metrics: readonly Metric[],
+  timeZone: string,
+): ReadonlyMap<number, Numbers> {
   return new Map(
-    answer.results.map(({ metrics: row, dimensions: [label = ""] }) => [wallOf(label), byName(metrics, row)]),
+    answer.results.map(({ metrics: row, dimensions: [label = ""] }) => [
+      parseIso(label, timeZone),
+      byName(metrics, row),
+    ]),
   );
+}
+
+/** The bucket of the time before that each is compared with: that of the same hour, also where clocks changed on one of the days. */
+function counterparts(
+  line: readonly Bucket[],
+  before: readonly Bucket[],
+  interval: Interval,
+): readonly (Bucket | undefined)[] {
+  if (interval !== "minute" && interval !== "hour") return line.map((_, i) => before[i]);
+  const into = (buckets: readonly Bucket[], { wall }: Bucket): number => wall - buckets[0]!.wall;
+  const found = new Map(before.toReversed().map((bucket) => [into(before, bucket), bucket]));
+  return line.map((bucket) => found.get(into(line, bucket)));
 }
 
 /** A window without a row counted none; an average over none has no value, and neither has one in another currency than the whole. */
 function valueAt(
   rows: ReadonlyMap<number, Numbers>,
-  wall: number,
+  start: number,
   metric: Metric,
   whole: MetricValue | undefined,
 ): number | undefined {
-  const value = rows.get(wall)?.get(metric);
+  const value = rows.get(start)?.get(metric);
   const n = numberOf(value);
   if (n === undefined) return COUNTED.has(metric) ? 0 : undefined;
   return currencyOf(value) === currencyOf(whole) ? n : undefined;
@@ -248,7 +266,11 @@ function answeredPeriod(answer: QueryAnswer, timeZone: string): Period | undefin
 }
 
 /** Where no edges are known, the rows themselves say which buckets exist. */
-function bucketsOfRows(rows: ReadonlyMap<number, unknown>): Bucket[] {
-  const walls = [...rows.keys()].sort((a, b) => a - b);
-  return walls.map((wall, i) => ({ wall, start: wall, end: walls[i + 1] ?? Number.POSITIVE_INFINITY }));
+function bucketsOfRows(rows: ReadonlyMap<number, unknown>, timeZone: string): Bucket[] {
+  const starts = [...rows.keys()].sort((a, b) => a - b);
+  return starts.map((start, i) => ({
+    wall: wallAt(start, timeZone),
+    start,
+    end: starts[i + 1] ?? Number.POSITIVE_INFINITY,
+  }));
 }

@@ -110,6 +110,23 @@ export function weekStart(date: LocalDate): LocalDate {
   return addDays(date, -weekday);
 }
 
+/** The instants at which clocks show a local time, written as if it were UTC, in order: two where they go back over it, none where they skip it. */
+function instantsAt(zone: string, local: number): EpochMs[] {
+  const found = [local - DAY_MS, local + DAY_MS].map((near) => local - offsetMs(zone, near));
+  return [...new Set(found)].filter((at) => at + offsetMs(zone, at) === local).sort((a, b) => a - b);
+}
+
+/**
+ * The instant of a local time, written as if it were UTC: the first where clocks show it twice, and where they skip it as
+ * long after the gap's beginning as it lies in the gap. https://tc39.es/proposal-temporal/docs/timezone.html#ambiguity-due-to-dst-or-other-time-zone-offset-changes
+ */
+export const instantAt = (zone: string, local: number): EpochMs =>
+  instantsAt(zone, local)[0] ?? local - offsetMs(zone, local - DAY_MS);
+
+/** Whether clocks show the time of that instant twice. */
+export const isShownTwice = (zone: string, at: EpochMs): boolean =>
+  zone !== "UTC" && instantsAt(zone, at + offsetMs(zone, at)).length > 1;
+
 /** First instant of a local day: midnight, or where the clocks skip it, the moment after. Throws RangeError for a bad date. */
 export function dayStart(zone: string, date: LocalDate): EpochMs {
   const key = `${zone} ${date}`;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { daysAt, means } from "../../dashboard/day.ts";
+import { beside, daysAt, means } from "../../dashboard/day.ts";
+import { wallAt } from "../../dashboard/period.ts";
 
 const at = (iso: string): number => Date.parse(iso);
 const MINUTE = 60_000;
@@ -33,6 +34,33 @@ describe("the two days", () => {
     expect(new Date(days.today.start)).toEqual(new Date(today));
     expect(days.today.end - days.today.start).toBe(hours * 60 * MINUTE);
     expect(new Date(days.before.start)).toEqual(new Date(before));
+  });
+});
+
+describe("the day before beside today", () => {
+  it.each([
+    { what: "are as long", now: "2026-06-20T12:00:00Z", length: 96, night: 9 },
+    { what: "differ as clocks went back today", now: "2026-10-25T12:00:00Z", length: 100, night: 9 },
+    { what: "differ as clocks went back a week ago", now: "2026-11-01T12:00:00Z", length: 96, night: 9 },
+    {
+      what: "differ as clocks went forward today",
+      now: "2026-03-29T12:00:00Z",
+      length: 92,
+      night: undefined,
+    },
+  ])("has each time of the clock beside the same one where they $what", ({ now, length, night }) => {
+    const zone = "Europe/Berlin";
+    const days = daysAt(at(now), zone);
+    // The number of quarters of an hour on the clock.
+    const quarters = Array.from({ length: (days.before.end - days.before.start) / (15 * MINUTE) }, (_, i) => {
+      const wall = wallAt(days.before.start + i * 15 * MINUTE, zone);
+      return (wall % (24 * 60 * MINUTE)) / (15 * MINUTE);
+    });
+    const points = beside(quarters, days, zone);
+    expect(points).toHaveLength(length);
+    expect(points.find((point) => point === 9)).toBe(night);
+    for (const [i, point] of points.entries())
+      expect(point).toBe((wallAt(days.today.start + i * 15 * MINUTE, zone) / (15 * MINUTE)) % 96);
   });
 });
 

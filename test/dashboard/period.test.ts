@@ -8,6 +8,7 @@ import {
   intervalOf,
   intervalsOf,
   isRange,
+  offsetIfTwice,
   parseIso,
   previous,
   printIso,
@@ -76,16 +77,35 @@ describe("a range", () => {
 describe("buckets", () => {
   it.each([
     { date: "2026-03-08", hours: 23 }, // New York springs forward
-    { date: "2026-11-01", hours: 24 }, // and falls back: the doubled hour is one bucket of two hours
+    { date: "2026-11-01", hours: 25 }, // and falls back
     { date: "2026-06-01", hours: 24 },
   ])("of $date in New York cover the day without a gap", ({ date, hours }) => {
     const zone = "America/New_York";
     const period = resolve(`${date}..${date}`, NOW, zone)!;
-    const found = buckets(period, "hour", zone).filter(({ start, end }) => end > start);
+    const found = buckets(period, "hour", zone);
     expect(found).toHaveLength(hours);
     expect(found[0]!.start).toBe(period.start);
     expect(found.at(-1)!.end).toBe(period.end);
     for (const [i, bucket] of found.slice(1).entries()) expect(bucket.start).toBe(found[i]!.end);
+  });
+
+  it("of the hour that Berlin's clock shows twice are two, told apart by the offset, and lead back to their labels", () => {
+    const zone = "Europe/Berlin";
+    const found = buckets(resolve("2026-10-25..2026-10-25", NOW, zone)!, "hour", zone);
+    const told = found.map(
+      ({ wall, start }) =>
+        `${wallAt(start, zone) === wall ? iso(start, zone).slice(11, 16) : "?"}${offsetIfTwice(start, zone)}`,
+    );
+    expect(told.slice(1, 5)).toEqual(["01:00", "02:00 UTC+02:00", "02:00 UTC+01:00", "03:00"]);
+    expect(found.slice(1, 5).map(({ start }) => start)).toEqual(
+      ["01:00:00", "02:00:00+02:00", "02:00:00+01:00", "03:00:00"].map((time) =>
+        parseIso(`2026-10-25 ${time}`, zone),
+      ),
+    );
+    expect(resolve("2026-10-25T02:00..2026-10-25T03:00", NOW, zone)).toEqual({
+      start: at("2026-10-25T02:00:00+02:00"),
+      end: at("2026-10-25T03:00:00+01:00"),
+    });
   });
 
   it("are few enough to read for every range", () => {

@@ -5,6 +5,8 @@ import {
   dayStart,
   hourEnd,
   hourStart,
+  instantAt,
+  isShownTwice,
   type LocalDate,
   localDate,
   monthStart,
@@ -21,7 +23,10 @@ export interface Range {
 }
 
 export interface Bucket extends Range {
-  /** As the Stats API writes it: `2026-01-31`, or `2026-01-31 13:00:00` in local time. */
+  /**
+   * As the Stats API writes it: `2026-01-31`, or `2026-01-31 13:00:00` in local time. Where clocks show that twice, the
+   * offset follows, as `2026-10-25 02:00:00+01:00`: else two buckets would have one name.
+   */
   readonly label: string;
 }
 
@@ -127,9 +132,7 @@ function instant(text: string, zone: string, field: string): EpochMs {
   const hasOffset = /(Z|[+-]\d\d:?\d\d)$/.test(iso);
   const at = Date.parse(hasOffset ? iso : `${iso}Z`);
   if (Number.isNaN(at)) return bad(`${field}: not an ISO date or time`);
-  if (hasOffset) return at;
-  const guess = at - offsetMs(zone, at);
-  return at - offsetMs(zone, guess);
+  return hasOffset ? at : instantAt(zone, at);
 }
 
 /** Plain `time` is by what a person would read in a chart of that length. */
@@ -200,8 +203,10 @@ export function cut(time: Exclude<TimeDimension, "time">, range: Range, zone: st
   return buckets;
 }
 
-const localLabel = (zone: string, at: EpochMs): string =>
-  new Date(at + offsetMs(zone, at)).toISOString().slice(0, 19).replace("T", " ");
+const localLabel = (zone: string, at: EpochMs): string => {
+  const text = new Date(at + offsetMs(zone, at)).toISOString().slice(0, 19).replace("T", " ");
+  return isShownTwice(zone, at) ? `${text}${isoLocal(zone, at).slice(19)}` : text;
+};
 
 /** ISO 8601 with the zone's offset, e.g. `2026-01-31T00:00:00+09:00`. */
 export function isoLocal(zone: string, at: EpochMs): string {

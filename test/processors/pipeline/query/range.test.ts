@@ -132,9 +132,30 @@ describe("a cut range", () => {
     expect(labels).toHaveLength(23);
   });
 
-  it("has two buckets of one name for the hour that clocks show twice", () => {
+  it("tells the two hours by their offsets that clocks show alike", () => {
     const labels = cut("time:hour", day("2026-11-01"), NEW_YORK).map(({ label }) => label);
-    expect(labels.filter((label) => label === "2026-11-01 01:00:00")).toHaveLength(2);
+    expect(labels.slice(0, 4)).toEqual([
+      "2026-11-01 00:00:00",
+      "2026-11-01 01:00:00-04:00",
+      "2026-11-01 01:00:00-05:00",
+      "2026-11-01 02:00:00",
+    ]);
+    expect(new Set(labels).size).toBe(25);
+    const minutes = cut("time:minute", day("2026-10-25", "Europe/Berlin"), "Europe/Berlin");
+    expect(new Set(minutes.map(({ label }) => label)).size).toBe(25 * 60);
+  });
+
+  it("begins with the first of two times that clocks show alike, and goes on after a time that they skip", () => {
+    const range = (from: string, to: string, zone: string) => {
+      const { from: start, to: end } = parseRange([from, to], zone, now, first);
+      return [isoLocal(zone, start), isoLocal(zone, end)];
+    };
+    expect(range("2026-10-25T02:00", "2026-10-25T03:00", "Europe/Berlin")).toEqual([
+      "2026-10-25T02:00:00+02:00",
+      "2026-10-25T03:00:00+01:00",
+    ]);
+    expect(range("2026-11-01T01:30", "2026-11-01T02:00", NEW_YORK)[0]).toBe("2026-11-01T01:30:00-04:00");
+    expect(range("2026-03-08T02:30", "2026-03-08T04:00", NEW_YORK)[0]).toBe("2026-03-08T03:30:00-04:00");
   });
 
   it("names weeks by their Monday and months by their first, also where the range begins amid them", () => {
