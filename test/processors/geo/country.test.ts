@@ -1,7 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { countryLookup } from "../../../processors/geo/country.ts";
+import { Random } from "../../kit/random.ts";
 import { COUNTRIES } from "../../kit/shop.ts";
+
+const SEED = Number(process.env.RIVULET_SEED ?? 20_261_130);
 
 const lookup = await countryLookup();
 
@@ -60,6 +63,30 @@ describe("countryLookup", () => {
       }),
       { numRuns: 1_000 },
     );
+  });
+
+  it("answers for neighbours what it answers for each alone, though it remembers networks", async () => {
+    const random = new Random(SEED);
+    const edges = [
+      "10.0.0",
+      "9.255.255",
+      "172.15.255",
+      "172.16.0",
+      "192.0.1",
+      "192.0.2",
+      "192.0.3",
+      "203.0.113",
+    ];
+    const networks = Array.from({ length: 40 }, () =>
+      [random.between(1, 223), random.below(256), random.below(256)].join("."),
+    );
+    // Each of these sees one address of a network.
+    const alone = await Promise.all([0, 1, 2].map(() => countryLookup()));
+    for (const network of [...networks, ...edges])
+      for (const [i, last] of [0, random.between(1, 254), 255].entries()) {
+        const ip = `${network}.${last}`;
+        expect({ ip, code: lookup(ip) }).toEqual({ ip, code: alone[i]!(ip) });
+      }
   });
 
   it("agrees with the addresses of the generated visitors", () => {
