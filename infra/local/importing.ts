@@ -2,10 +2,11 @@
  * Puts a file's records into the stream of a running or a stopped server, no faster than they are counted: so live events
  * wait for a few chunks at most, and memory stays small. Without a server it has them counted itself.
  */
-import { setTimeout as sleep } from "node:timers/promises";
+import { EventEmitter } from "node:events";
 import { Worker } from "node:worker_threads";
 import { systemClock } from "../../processors/crypto.ts";
 import { ClickstreamError } from "../../processors/errors.ts";
+import type { CommitPosition } from "../../processors/pipeline/aggregate.ts";
 import { committedTo, listShards, logEnd } from "../../processors/pipeline/commit.ts";
 import { compact } from "../../processors/pipeline/compact.ts";
 import { type ImportResult, importFile } from "../../processors/pipeline/import/importer.ts";
@@ -14,6 +15,7 @@ import type { ImportRecord } from "../../processors/pipeline/import/record.ts";
 import type { Store } from "../../processors/stores/store.ts";
 import { compareSequences, type Stream } from "../../processors/streams/stream.ts";
 import { keepLaterThreadsSmall, keepRoomForYoung, makeRoomForYoung } from "./heap.ts";
+import type { CounterMessage } from "./importcounter.ts";
 import { type FileSettings, fileReport, fileSource, writeSummary } from "./importfile.ts";
 import { lockCounting } from "./lock.ts";
 import { patiently, patientStore } from "./patient.ts";
@@ -32,11 +34,11 @@ export interface ImportingOptions extends FileSettings {
 }
 
 /** Chunks put and not counted yet. Beside live traffic, what waits is what a live event may have to wait for. */
-const CHUNKS_AHEAD = { beside: 2, alone: 4 };
+const CHUNKS_AHEAD = { beside: 2, alone: 2 };
 /** Beside live traffic a chunk is counted in a quarter of the time, during which nothing else is; alone, larger ones cost less an event. */
-const CHUNK_BYTES = { beside: 128 * 1024, alone: 1024 * 1024 };
+const CHUNK_BYTES = { beside: 128 * 1024, alone: 2560 * 1024 };
 /** So that a chunk is one commit: what commits share, visits under way and rows of the same hour, is written less often. */
-const COMMIT_BYTES_ALONE = 700_000;
+const COMMIT_BYTES_ALONE = 1_700_000;
 /** A snapshot for every ten commits was a tenth of counting. After a crash whoever starts next reads this much of the log, a second or two. */
 const LOG_BYTES_ALONE = 16 << 20;
 /** With one shard all go there; with more, a chunk is spread over so many records. */
@@ -49,6 +51,8 @@ const HOUSE_EVERY_MS = 3_000;
  * is moved. What grows old has no bound of its own: a server's visitors are in it too, and they must fit.
  */
 const COUNTER_HEAP = { maxYoungGenerationSizeMb: 48 };
+/** The thread that counts says how far it is. When it has said nothing for so long, the log tells whether somebody else counts. */
+const ASK_MS = 1_000;
 /** Whoever counts has died or been stopped when nothing moves for so long. */
 const STILL_MS = 3_000;
 
@@ -123,6 +127,9 @@ class Counter {
   readonly #store: Store;
   readonly #stream: Stream;
   #worker: Worker | undefined;
+  /** What the thread said last of each shard. */
+  readonly #told = new Map<string, CommitPosition>();
+  readonly #commits = new EventEmitter();
   #house = new AsyncDisposableStack();
 
   constructor(options: ImportingOptions, store: Store, stream: Stream) {
@@ -157,9 +164,13 @@ class Counter {
     this.#worker = worker;
     await new Promise<void>((resolve, reject) => {
       worker.once("error", (error) => reject(asOurs(error)));
-      worker.on("message", (message: "ready" | { readonly log: string }) => {
+      worker.on("message", (message: CounterMessage) => {
         if (message === "ready") resolve();
-        else log(message.log);
+        else if ("log" in message) log(message.log);
+        else {
+          this.#told.set(message.commit.shard, message.commit);
+          this.#commits.emit("commit");
+        }
       });
     });
     // The one that keeps the archive's files holds few rows at a time.
@@ -168,9 +179,10 @@ class Counter {
     worker.on("error", (error) => log(`counting stopped: ${error.message}`));
     worker.once("exit", () => {
       this.#worker = undefined;
+      this.#told.clear();
     });
     this.#house = new AsyncDisposableStack();
-    const consumer = { commits: () => commitsIn(this.#store), counted: () => countedIn(this.#store) };
+    const consumer = { commits: () => this.#commitCount(), counted: () => this.#counted() };
     await keepHouse(
       {
         store: this.#store,
@@ -184,6 +196,40 @@ class Counter {
     );
   }
 
+  /** The last sequence number counted, as the thread said; undefined before it has said anything. */
+  toldOf(shard: string): string | undefined {
+    return this.#told.get(shard)?.to;
+  }
+
+  /** Resolves when the thread says something, or after this time. */
+  saysMore(withinMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        this.#commits.off("commit", done);
+        resolve();
+      };
+      const timer = setTimeout(done, withinMs);
+      this.#commits.once("commit", done);
+    });
+  }
+
+  /** Commits so far, all shards together. */
+  async #commitCount(): Promise<number> {
+    let commits = 0;
+    for (const { id } of await listShards(this.#store))
+      commits += this.#told.get(id)?.n ?? (await logEnd(this.#store, id))?.n ?? 0;
+    return commits;
+  }
+
+  /** Last sequence number that is counted, by shard. */
+  async #counted(): Promise<Map<string, string>> {
+    const counted = new Map<string, string>();
+    for (const { id } of await listShards(this.#store))
+      counted.set(id, this.toldOf(id) ?? (await committedTo(this.#store, id)));
+    return counted;
+  }
+
   /** Ends the thread, and then folds all that is counted into rollups, so that the next reader need not. */
   async close(): Promise<void> {
     await this.#house.disposeAsync();
@@ -194,20 +240,6 @@ class Counter {
     await gone;
     while ((await compact({ store: this.#store, clock: systemClock })).more);
   }
-}
-
-/** Commits so far, all shards together. */
-async function commitsIn(store: Store): Promise<number> {
-  let commits = 0;
-  for (const { id } of await listShards(store)) commits += (await logEnd(store, id))?.n ?? 0;
-  return commits;
-}
-
-/** Last sequence number that is counted, by shard. */
-async function countedIn(store: Store): Promise<Map<string, string>> {
-  const counted = new Map<string, string>();
-  for (const { id } of await listShards(store)) counted.set(id, await committedTo(store, id));
-  return counted;
 }
 
 /** What is put and not counted yet. */
@@ -240,18 +272,22 @@ class Ahead {
     while (this.#chunks.length > most) {
       const shards = new Set(this.#chunks.flatMap((chunk) => [...chunk.keys()]));
       const counted = new Map<string, string>();
-      for (const shard of shards) counted.set(shard, await committedTo(this.#store, shard));
+      const stillMs = performance.now() - movedAt;
+      for (const shard of shards) {
+        const told = stillMs < ASK_MS ? this.#counter.toldOf(shard) : undefined;
+        counted.set(shard, told ?? (await committedTo(this.#store, shard)));
+      }
       const left = this.#chunks.filter((chunk) =>
         [...chunk].some(([shard, sequence]) => compareSequences(sequence, counted.get(shard) ?? "") > 0),
       );
       if (left.length < this.#chunks.length) movedAt = performance.now();
       this.#chunks = left;
       if (left.length <= most) return;
-      if (performance.now() - movedAt > STILL_MS) {
+      if (stillMs > STILL_MS) {
         await this.#counter.countIfNobodyDoes();
         movedAt = performance.now();
       }
-      await sleep(this.#counter.isAlone ? LOOK_MS.alone : LOOK_MS.beside);
+      await this.#counter.saysMore(this.#counter.isAlone ? LOOK_MS.alone : LOOK_MS.beside);
     }
   }
 }

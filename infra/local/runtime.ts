@@ -8,6 +8,7 @@ import { countryLookup } from "../../processors/geo/country.ts";
 import { placeLookup } from "../../processors/geo/places.ts";
 import { webhookNotifier } from "../../processors/notifiers/webhook.ts";
 import { AccessControl, type GrantDeps } from "../../processors/pipeline/access.ts";
+import type { AggregateDeps } from "../../processors/pipeline/aggregate.ts";
 import { archiveNeededFrom } from "../../processors/pipeline/expiry.ts";
 import { Explorations } from "../../processors/pipeline/explore/explorations.ts";
 import { QueryEngine } from "../../processors/pipeline/query/engine.ts";
@@ -62,6 +63,8 @@ export interface RuntimeOptions {
   readonly maxCommitBytes?: number | undefined;
   /** Bytes of log between two snapshots of what is remembered. Default: as on AWS. */
   readonly maxLogBytes?: number | undefined;
+  /** Told of each commit as soon as it is durable. */
+  readonly onCommit?: AggregateDeps["onCommit"];
   readonly log: (line: string) => void;
 }
 
@@ -115,6 +118,7 @@ export type CountingOptions = Pick<
   | "places"
   | "maxCommitBytes"
   | "maxLogBytes"
+  | "onCommit"
   | "log"
 >;
 
@@ -171,6 +175,7 @@ async function openCounting(
     tracer: tracing.tracer,
     maxCommitBytes: options.maxCommitBytes,
     maxLogBytes: options.maxLogBytes,
+    onCommit: options.onCommit,
     ...lateness,
   };
   const consumer = new Consumer({

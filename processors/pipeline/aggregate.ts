@@ -32,6 +32,15 @@ export interface AggregateDeps extends FoldDeps {
   readonly maxCommitBytes?: number | undefined;
   /** What a cold worker reads of the log at most: then a snapshot is due. Default 4 MiB. */
   readonly maxLogBytes?: number | undefined;
+  /** Told of each commit as soon as it is durable. */
+  readonly onCommit?: ((commit: CommitPosition) => void) | undefined;
+}
+
+/** Where a shard's log has come to: its newest commit, and the last sequence number in it. */
+export interface CommitPosition {
+  readonly shard: string;
+  readonly n: number;
+  readonly to: string;
 }
 
 export interface CommitSummary {
@@ -52,6 +61,8 @@ export interface CommitSummary {
 const MAX_COMMIT_BYTES = 350_000;
 /** Share of it that a commit is planned for: records differ, and one that turns out too large has to be folded again. */
 const LIKELY_SHARE = 0.88;
+/** Room for a commit, as a share of what the one before took for as many records: growing copies all of it. */
+const ROOM = 1.1;
 /**
  * A worker that has not written for this long asks for the newest commit before it trusts its memory. Commits are
  * kept for at least LOG_GRACE_MS, so a slot that it believes free cannot be one that was cleaned up.
@@ -182,7 +193,8 @@ export class ShardWorker {
       // On their way while the commit is encoded. If it is too large, the same rows are written once more with fewer.
       const archived = rows.length > 0 ? this.#deps.archive?.write(rows) : undefined;
       archived?.catch(() => {});
-      const bytes = folded.encode(this.#deps.clock.now(), this.#deps.countsNothing);
+      const likelyBytes = Math.ceil(ROOM * this.#bytesPerRecord * chosen.length) || undefined;
+      const bytes = folded.encode(this.#deps.clock.now(), this.#deps.countsNothing, likelyBytes);
       this.#bytesPerRecord = bytes.length / chosen.length;
       if (bytes.length > this.#maxBytes && chosen.length > 1) {
         most = Math.ceil(chosen.length / 2);
@@ -205,6 +217,7 @@ export class ShardWorker {
       if (!isWithin(LOG_GRACE_MS / 2, this.#trustedAt, writtenAt)) await this.#assertNewest(folded.change.n);
       this.#trustedAt = writtenAt;
       state.apply(folded.change);
+      this.#deps.onCommit?.({ shard: this.#shard.id, n: state.n, to: state.to });
       this.#loggedBytes += bytes.length;
       summary.commits++;
       summary.records += chosen.length;

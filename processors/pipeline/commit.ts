@@ -53,12 +53,14 @@ const logKey = (shard: string): string => `log/${shard}`;
 /** Sort key of what belongs to commit n. */
 export const slot = (n: number): string => String(n).padStart(12, "0");
 
+/** `likelyBytes`: how much room to begin with. */
 export function encodeCommit(
   header: Omit<CommitHeader, "shard" | "n" | "to" | "watermark">,
   partials: ReadonlyMap<string, PartialFold>,
   change: StateChange,
+  likelyBytes = 4096,
 ): Uint8Array<ArrayBuffer> {
-  const writer = new ByteWriter(4096);
+  const writer = new ByteWriter(likelyBytes);
   const texts = new TextWriter();
   writer.byte(STATE_VERSION);
   writer.varint(change.n);

@@ -380,12 +380,13 @@ export class RecordFold {
     };
   }
 
-  /** The commit; without what was counted where somebody else counts. */
-  encode(committedAt: EpochMs, countsNothing = false): Uint8Array {
+  /** The commit; without what was counted where somebody else counts. `likelyBytes`: how long it will be, about. */
+  encode(committedAt: EpochMs, countsNothing = false, likelyBytes?: number): Uint8Array {
     return encodeCommit(
       { from: this.#base.to, committedAt, arrivedAt: this.#arrivedAt },
       countsNothing ? new Map() : this.#partials,
       this.change,
+      likelyBytes,
     );
   }
 }

@@ -49,8 +49,8 @@ export class TextReader {
   readonly #listed: Uint8Array;
   #texts: string[] | undefined;
   #lists: Lists | undefined;
-  /** Those that were asked for. */
-  readonly #made = new Map<number, readonly string[]>();
+  /** Those that were asked for, by number. */
+  readonly #made: (readonly string[] | undefined)[] = [];
 
   /** `hasLists`: whether there were lists when it was written. */
   constructor(reader: ByteReader, hasLists: boolean) {
@@ -75,12 +75,12 @@ export class TextReader {
 
   /** A list, the same object for the same number. RangeError for a number that no list has. */
   listOf(number: number): readonly string[] {
-    let list = this.#made.get(number);
-    if (!list) {
-      const { starts, numbers } = this.#numbered(number);
-      list = Array.from(numbers.subarray(starts[number], starts[number + 1]), (text) => this.textOf(text));
-      this.#made.set(number, list);
-    }
+    const known = this.#made[number];
+    if (known) return known;
+    const { starts, numbers } = this.#numbered(number);
+    const list: string[] = [];
+    for (let at = starts[number]!; at < starts[number + 1]!; at++) list.push(this.textOf(numbers[at]!));
+    this.#made[number] = list;
     return list;
   }
 

@@ -43,8 +43,11 @@ export function unpack(packed: Uint8Array): Uint8Array {
   }
 }
 
-/** Room for the output. Node's own is 16 KB, which a value of 100 bytes would keep from being freed for as long as it lives. */
-const chunkOf = (bytes: number): number => Math.min(Math.max(bytes, MIN_CHUNK_BYTES), MAX_CHUNK_BYTES);
+/**
+ * Room for the output. Node's own is 16 KB, which a value of 100 bytes would keep from being freed for as long as it lives.
+ * A byte more than it takes, because node:zlib makes room for as much again when the last byte is taken.
+ */
+const chunkOf = (bytes: number): number => Math.min(Math.max(bytes + 1, MIN_CHUNK_BYTES), MAX_CHUNK_BYTES);
 
 /** What the header of a zstd frame says its content takes; MAX_CHUNK_BYTES where it is silent (RFC 8878, 3.1.1.1). */
 function contentSize(frame: Uint8Array): number {
