@@ -21,10 +21,13 @@ process.once("exit", () => rmSync(temporary, { recursive: true, force: true, max
 const SHARING = [
   "test/processors/{model,pipeline,sketches}/**/!(flood).test.ts",
   "test/processors/{archives,explorers,geo,imports,notifiers}/**/*.test.ts",
-  "test/dashboard/{alerts,change,day,format,gate,period,rating,scale}.test.ts",
+  "test/dashboard/{address,alerts,change,day,format,gate,period,rating,scale}.test.ts",
   "test/infra/{gateway,local/cost,local/simulate}/**/*.test.ts",
-  "test/infra/{api,mapping}.test.ts",
-  "test/kit/*.test.ts",
+  "test/infra/{api,mapping,workflow}.test.ts",
+  "test/kit/{*,faults/*,lambda/mapping}.test.ts",
+  "test/processors/{stores,streams}/*.test.ts",
+  "test/{protocol,bench}/*.test.ts",
+  "test/{architecture,docs}.test.ts",
 ];
 /** The same of what talks to servers and browsers, which are processes of their own. */
 const OUTSIDE = [
@@ -44,12 +47,15 @@ export default defineConfig({
     // Generous, because a machine that is busy with other work is no fault of the product.
     testTimeout: 90_000,
     hookTimeout: 120_000,
-    expect: { poll: { timeout: 20_000 } },
+    // To look more often takes the time from what is waited for.
+    expect: { poll: { timeout: 20_000, interval: 100 } },
     // By Node's own loader, as the product runs.
     experimental: { viteModuleRunner: false },
     pool: "forks",
-    // Twice two cores: many tests wait for servers, browsers and clocks.
-    maxWorkers: 4,
+    // One more than two cores: some tests wait for servers, browsers and clocks.
+    maxWorkers: 3,
+    // Tests make much that lives for a moment: fewer and larger collections of it.
+    execArgv: ["--min-semi-space-size=16", "--max-semi-space-size=32"],
     projects: [
       // In this order, which is that of their names: what waits for other processes before what only computes.
       { extends: true, test: { name: "aws", include: TEMPLATES, isolate: false } },

@@ -16,7 +16,7 @@ import { makeLoad } from "./load.ts";
 const SITE = "example.com";
 const STREAM = "clicks";
 const SEED = Number(process.env.RIVULET_SEED ?? 13);
-const load = makeLoad({ site: SITE, seed: SEED, batches: 200, now: Date.now(), connections: 4 });
+const load = makeLoad({ site: SITE, seed: SEED, batches: 120, now: Date.now(), connections: 4 });
 
 let kinesalite: Double;
 let dynalite: Double;

@@ -4,7 +4,7 @@ import { type ServerProcess, startServer } from "../kit/server.ts";
 import { temporary } from "./kit.ts";
 
 const SEED = Number(process.env.RIVULET_SEED ?? 11);
-const ROUNDS = 4;
+const ROUNDS = 2;
 const sites = Array.from({ length: ROUNDS }, (_, round) => `round-${round}`);
 
 let data: Awaited<ReturnType<typeof temporary>>;

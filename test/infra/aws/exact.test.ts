@@ -308,11 +308,11 @@ describe(`counts through the cloud's shape (RIVULET_SEED=${SEED})`, () => {
 
   it("are restored exactly from the payloads in S3 when batches were given up", async () => {
     cloud.disturb("aggregate", async () => awsFailure(400, "AccessDeniedException"));
-    const lost = await send(3);
+    const lost = await send(2);
     await drain();
     cloud.disturb("aggregate", undefined);
     // Not tried even once: the mapping was off for half a day.
-    lost.push(...(await send(3)));
+    lost.push(...(await send(2)));
     olderMs = 13 * 60 * MINUTE;
     await drain();
     olderMs = 0;
