@@ -16,6 +16,7 @@ import type { KeepingOrder, KeepingReport } from "./keeping.ts";
 import { journalFolder, valuesOf } from "./layout.ts";
 import { encodeColumns } from "./parquet.ts";
 import { RowColumns } from "./rowcolumns.ts";
+import type { Range } from "./runs.ts";
 import { writeWhole } from "./wholefile.ts";
 
 export interface FileArchiveOptions {
@@ -116,15 +117,11 @@ export async function fileArchive(options: FileArchiveOptions): Promise<FileArch
 
   const writeFiles = async (
     rows: RowColumns,
-    hours: ReadonlyMap<string, readonly number[]>,
+    hours: ReadonlyMap<string, readonly Range[]>,
   ): Promise<void> => {
     const name = `${newName(directory, clock.now())}.parquet`;
     const written = [...hours].map(([folder, own]) =>
-      writeWhole(
-        directory,
-        join(directory, folder, name),
-        encodeColumns(own.length, (from, to) => rows.columns(own, from, to)),
-      ),
+      writeWhole(directory, join(directory, folder, name), encodeColumns(rows.columns(own))),
     );
     await Promise.all(written).catch((cause: unknown) => {
       throw new ClickstreamError("unavailable", `archive ${directory}: rows could not be written`, { cause });

@@ -1,13 +1,24 @@
 /** Parquet files of archive rows: typed columns, compressed with zstd, in row groups that a reader can take one at a time. */
-import { zstdCompressSync, zstdDecompressSync } from "node:zlib";
-import { type ColumnChunk, parquetMetadata, parquetReadObjects, type SchemaElement } from "hyparquet";
-import { ByteWriter, ParquetWriter } from "hyparquet-writer";
+import { zstdDecompressSync } from "node:zlib";
+import {
+  type ColumnChunk,
+  parquetMetadata,
+  parquetReadObjects,
+  type RowGroup,
+  type SchemaElement,
+} from "hyparquet";
+import { ByteWriter } from "hyparquet-writer";
 import { ARCHIVE_COLUMNS, type ColumnType } from "../model/archive.ts";
 import type { Values } from "./layout.ts";
 import { type Leaf, type LeafType, writeLeaf } from "./parquetcolumn.ts";
+import { beginFile, endFile } from "./parquetheaders.ts";
+import { Runs } from "./runs.ts";
 
 /** Small enough to be held for each of many files at once. */
 const ROW_GROUP = 20_000;
+
+/** Of a file of some thousand rows. */
+const FIRST_FILE_BYTES = 128 << 10;
 
 /**
  * Lowest and highest values help a reader to skip a file only where it asks for a span of them, and cost time to find.
@@ -41,80 +52,77 @@ const SCHEMA: SchemaElement[] = [
 
 /** One file with these rows, in this order. Throws a RangeError for a number that its column does not hold. */
 export const encodeParquet = (rows: readonly Values[], rowGroup = ROW_GROUP): Uint8Array<ArrayBuffer> =>
-  encodeColumns(rows.length, (from, to) => byColumn(rows, from, to), rowGroup);
+  encodeColumns(asColumns(rows), rowGroup);
 
-/** The same for `length` rows of which `group` gives the columns from one to before another. */
-export function encodeColumns(
-  length: number,
-  group: (from: number, to: number) => readonly (readonly unknown[])[],
-  rowGroup = ROW_GROUP,
-): Uint8Array<ArrayBuffer> {
-  const writer = new ByteWriter();
-  const file = new ParquetWriter({
-    writer,
-    schema: SCHEMA,
-    codec: "ZSTD",
-    compressors: { ZSTD: zstdCompressSync },
-  });
+/** The same of rows that are columns already, those of ARCHIVE_COLUMNS. */
+export function encodeColumns(all: readonly Runs[], rowGroup = ROW_GROUP): Uint8Array<ArrayBuffer> {
+  const writer = new ByteWriter(FIRST_FILE_BYTES);
+  const scratch = new ByteWriter(FIRST_FILE_BYTES);
+  const groups: RowGroup[] = [];
+  beginFile(writer);
+  const { length } = all[0]!;
   for (let from = 0; from < length; from += rowGroup) {
     const to = Math.min(length, from + rowGroup);
-    const own = group(from, to);
+    const own = to - from === length ? all : all.map((runs) => runs.select([{ from, to }]));
     const start = writer.offset;
     const columns = ARCHIVE_COLUMNS.flatMap(({ name, type, nullable }, at): ColumnChunk[] => {
-      const values = own[at]!;
-      if (type === "map") return mapColumns(writer, name, values as Entries[]);
+      const column = own[at]!;
+      if (type === "map")
+        return mapLeaves(name, column as Runs<Entries>).map((leaf) => writeLeaf(writer, scratch, leaf));
       const statistics = WITH_STATISTICS.has(name);
-      return [writeLeaf(writer, { path: [name], type: TYPES[type], nullable, values, statistics })];
+      return [writeLeaf(writer, scratch, { path: [name], type: TYPES[type], nullable, column, statistics })];
     });
-    file.row_groups.push({
+    groups.push({
       columns,
       total_byte_size: columns.reduce((sum, one) => sum + one.meta_data!.total_uncompressed_size, 0n),
       num_rows: BigInt(to - from),
       total_compressed_size: BigInt(writer.offset - start),
     });
-    file.num_rows += BigInt(to - from);
   }
-  void file.finish();
-  return new Uint8Array(writer.getBuffer());
+  endFile(writer, SCHEMA, groups);
+  return writer.getBytes();
 }
 
 /** Row by row, because the values of a row lie together in memory. */
-function byColumn(rows: readonly Values[], from: number, to: number): unknown[][] {
-  const columns = ARCHIVE_COLUMNS.map(() => new Array<unknown>(to - from));
-  for (let i = from; i < to; i++) {
-    const row = rows[i]!;
-    for (let at = 0; at < columns.length; at++) columns[at]![i - from] = row[at] ?? null;
-  }
+function asColumns(rows: readonly Values[]): Runs[] {
+  const columns = ARCHIVE_COLUMNS.map(() => new Runs());
+  for (const row of rows) for (let at = 0; at < columns.length; at++) columns[at]!.append(row[at] ?? null);
   return columns;
 }
 
 type Entries = readonly (readonly [key: string, value: string])[];
 
 /** Keys and values of a map, each a column of its own in which a row has as many values as its map has entries. */
-function mapColumns(writer: ByteWriter, name: string, rows: readonly Entries[]): ColumnChunk[] {
-  const keys: (string | null)[] = [];
-  const values: (string | null)[] = [];
-  const goesOn: number[] = [];
-  for (const entries of rows) {
+function mapLeaves(name: string, maps: Runs<Entries>): Leaf[] {
+  const keys = new Runs<string | null>();
+  const values = new Runs<string | null>();
+  const goesOn = new Runs<number>();
+  for (let run = 0, row = 0; run < maps.values.length; run++) {
+    const entries = maps.values[run]!;
+    const rows = maps.end(run) - row;
+    row += rows;
     if (entries.length === 0) {
-      keys.push(null);
-      values.push(null);
-      goesOn.push(0);
+      keys.append(null, rows);
+      values.append(null, rows);
+      goesOn.append(0, rows);
+      continue;
     }
-    for (let i = 0; i < entries.length; i++) {
-      keys.push(entries[i]![0]);
-      values.push(entries[i]![1]);
-      goesOn.push(i === 0 ? 0 : 1);
-    }
+    for (let left = rows; left > 0; left--)
+      for (let i = 0; i < entries.length; i++) {
+        keys.append(entries[i]![0]);
+        values.append(entries[i]![1]);
+        goesOn.append(i === 0 ? 0 : 1);
+      }
   }
-  const leaf = (column: string, own: Leaf["values"]): Leaf => ({
-    path: [name, "key_value", column],
+  const leaf = (field: string, column: Runs): Leaf => ({
+    path: [name, "key_value", field],
     type: "BYTE_ARRAY",
     nullable: true,
-    values: own,
+    column,
     goesOn,
+    rows: maps.length,
   });
-  return [writeLeaf(writer, leaf("key", keys)), writeLeaf(writer, leaf("value", values))];
+  return [leaf("key", keys), leaf("value", values)];
 }
 
 /** A file as hyparquet takes it. */

@@ -4,9 +4,10 @@
  */
 import { constants as zlib, zstdCompressSync } from "node:zlib";
 import type { ColumnChunk, Encoding, Statistics } from "hyparquet";
-import { ByteWriter } from "hyparquet-writer";
-import { writePageHeader } from "hyparquet-writer/src/datapage.js";
-import { writeRleBitPackedHybrid } from "hyparquet-writer/src/encoding.js";
+import type { ByteWriter } from "hyparquet-writer";
+import { writeDataHeader, writeDictionaryHeader } from "./parquetheaders.ts";
+import { writeHybrid } from "./parquethybrid.ts";
+import { Runs } from "./runs.ts";
 
 export type LeafType = "BYTE_ARRAY" | "INT32" | "INT64" | "BOOLEAN" | "DOUBLE";
 
@@ -15,9 +16,11 @@ export interface Leaf {
   readonly type: LeafType;
   /** Values may be null: in a list, where it is empty. */
   readonly nullable: boolean;
-  readonly values: readonly unknown[];
+  readonly column: Runs;
   /** Of a list, for each value: 1 where it goes on with the row of the one before, 0 where it begins one. */
-  readonly goesOn?: readonly number[];
+  readonly goesOn?: Runs<number>;
+  /** Where a row may have many values. */
+  readonly rows?: number;
   /** Says the lowest and highest value; of numbers only. */
   readonly statistics?: boolean;
 }
@@ -25,96 +28,121 @@ export interface Leaf {
 /** Below this a page is as short without compression, and beginning to compress takes longer than all else. */
 const MIN_COMPRESSED_BYTES = 128;
 /** What is left after texts became numbers shrinks as much at the lowest level. */
-const ZSTD = { params: { [zlib.ZSTD_c_compressionLevel]: 1 } };
+const ZSTD_LEVEL = { [zlib.ZSTD_c_compressionLevel]: 1 };
 
-/** Appends a column's pages, and answers what the footer says of them. Throws a RangeError for a value that the leaf's type does not hold. */
-export function writeLeaf(writer: ByteWriter, leaf: Leaf): ColumnChunk {
-  const { path, type, nullable, values, goesOn } = leaf;
-  const start = writer.offset;
-  const isUniform = areSame(values);
-  const present = nullable ? presentOf(values, isUniform) : values;
-  const levels = new ByteWriter(64);
-  const repetitionBytes = goesOn ? writeRleBitPackedHybrid(levels, goesOn as number[], 1) : 0;
-  const definitionBytes = nullable
-    ? writeRleBitPackedHybrid(levels, definitionsOf(values, present.length), 1)
-    : 0;
-  const numbered = numberedOf(type, present, isUniform);
-  const dictionary = numbered && plain(type, numbered.values);
-  const page = numbered ? indexes(numbered) : plain(type, present);
-  const encoding: Encoding = numbered ? "RLE_DICTIONARY" : "PLAIN";
-  const isCompressed = Math.max(page.length, dictionary?.length ?? 0) >= MIN_COMPRESSED_BYTES;
-  const packed = (bytes: Uint8Array): Uint8Array => (isCompressed ? zstdCompressSync(bytes, ZSTD) : bytes);
-  let unpackedBytes = page.length + levels.offset;
+/**
+ * Appends a column's pages to a file, and answers what the footer says of them. What `scratch` holds is written over.
+ * Throws a RangeError for a value that the leaf's type does not hold.
+ */
+export function writeLeaf(file: ByteWriter, scratch: ByteWriter, leaf: Leaf): ColumnChunk {
+  const { path, type, nullable, column, goesOn, rows = column.length } = leaf;
+  const start = file.offset;
+  const present = nullable ? withoutNulls(column) : column;
+  const dictionary = dictionaryOf(type, present);
+  const encoding: Encoding = dictionary ? "RLE_DICTIONARY" : type === "BOOLEAN" ? "RLE" : "PLAIN";
+  scratch.index = scratch.offset = 0;
+  const repetitionBytes = goesOn ? writeHybrid(scratch, goesOn, goesOn.values, 1) : 0;
+  const definitionBytes = nullable ? writeDefinitions(scratch, column, present) : 0;
+  const levelBytes = scratch.index;
+  if (dictionary) writeIndexes(scratch, present, dictionary);
+  else if (type === "BOOLEAN") writeBooleans(scratch, present as Runs<boolean>);
+  else writePlain(scratch, type, present);
+  const pageEnd = scratch.index;
+  if (dictionary) writePlain(scratch, type, dictionary.values);
+  const bytes = new Uint8Array(scratch.buffer, 0, scratch.index);
+  let unpackedBytes = bytes.length;
+  const isCompressed = pageEnd - levelBytes >= MIN_COMPRESSED_BYTES;
+  // Of a page it is said whether it is compressed, of a dictionary's by the column's codec.
+  const codec = isCompressed || bytes.length - pageEnd >= MIN_COMPRESSED_BYTES ? "ZSTD" : "UNCOMPRESSED";
   if (dictionary) {
-    const stored = packed(dictionary);
-    writePageHeader(writer, {
-      type: "DICTIONARY_PAGE",
-      uncompressed_page_size: dictionary.length,
-      compressed_page_size: stored.length,
-      dictionary_page_header: { num_values: numbered.values.length, encoding: "PLAIN" },
-    });
-    unpackedBytes += writer.offset - start + dictionary.length;
-    writer.appendBytes(stored);
+    const unpacked = bytes.subarray(pageEnd);
+    const stored = codec === "ZSTD" ? compressed(unpacked) : unpacked;
+    writeDictionaryHeader(
+      file,
+      { unpacked: unpacked.length, stored: stored.length },
+      dictionary.values.length,
+    );
+    unpackedBytes += file.offset - start;
+    file.appendBytes(stored);
   }
-  const pageStart = writer.offset;
-  const stored = packed(page);
-  writePageHeader(writer, {
-    type: "DATA_PAGE_V2",
-    uncompressed_page_size: levels.offset + page.length,
-    compressed_page_size: levels.offset + stored.length,
-    data_page_header_v2: {
-      num_values: values.length,
-      num_nulls: values.length - present.length,
-      num_rows: values.length - (goesOn?.reduce((sum, one) => sum + one, 0) ?? 0),
-      encoding,
-      definition_levels_byte_length: definitionBytes,
-      repetition_levels_byte_length: repetitionBytes,
-      is_compressed: isCompressed,
-    },
+  const pageStart = file.offset;
+  const unpacked = bytes.subarray(levelBytes, pageEnd);
+  const stored = isCompressed ? compressed(unpacked) : unpacked;
+  writeDataHeader(file, {
+    unpacked: pageEnd,
+    stored: levelBytes + stored.length,
+    values: column.length,
+    nulls: column.length - present.length,
+    rows,
+    encoding,
+    definitions: definitionBytes,
+    repetitions: repetitionBytes,
+    isCompressed,
   });
-  unpackedBytes += writer.offset - pageStart;
-  writer.appendBytes(levels.getBytes());
-  writer.appendBytes(stored);
+  unpackedBytes += file.offset - pageStart;
+  file.appendBytes(bytes.subarray(0, levelBytes));
+  file.appendBytes(stored);
   return {
     meta_data: {
       type,
-      encodings: numbered ? ["PLAIN", encoding] : [encoding],
+      encodings: dictionary ? ["PLAIN", encoding] : [encoding],
       path_in_schema: path,
-      codec: isCompressed ? "ZSTD" : "UNCOMPRESSED",
-      num_values: BigInt(values.length),
-      total_compressed_size: BigInt(writer.offset - start),
+      codec,
+      num_values: BigInt(column.length),
+      total_compressed_size: BigInt(file.offset - start),
       total_uncompressed_size: BigInt(unpackedBytes),
       data_page_offset: BigInt(pageStart),
       ...(dictionary && { dictionary_page_offset: BigInt(start) }),
-      ...(leaf.statistics && { statistics: spanOf(present as number[]) }),
+      ...(leaf.statistics && { statistics: spanOf(present.values as number[]) }),
     },
-    file_offset: BigInt(start),
+    file_offset: 0n,
   };
 }
 
-/** Most columns of most files: what is known of one value need not be found out of each. */
-function areSame(values: readonly unknown[]): boolean {
-  const [first] = values;
-  for (let i = 1; i < values.length; i++) if (values[i] !== first) return false;
-  return true;
+function compressed(bytes: Uint8Array): Uint8Array {
+  if (bytes.length < MIN_COMPRESSED_BYTES) return storedFrame(bytes);
+  // What comes out has room in one piece.
+  return zstdCompressSync(bytes, { params: ZSTD_LEVEL, chunkSize: bytes.length });
 }
 
-function presentOf(values: readonly unknown[], areSame: boolean): readonly unknown[] {
-  if (areSame) return values[0] === null ? [] : values;
-  return values.includes(null) ? values.filter((value) => value !== null) : values;
+/** Fewer than 256 bytes as they are, in a frame of zstd with one block (RFC 8878, 3.1.1). */
+function storedFrame(bytes: Uint8Array): Uint8Array {
+  const { length } = bytes;
+  const header = [0x28, 0xb5, 0x2f, 0xfd, ONE_SEGMENT, length, (length << 3) | LAST_BLOCK, length >> 5, 0];
+  const frame = new Uint8Array(header.length + length);
+  frame.set(header);
+  frame.set(bytes, header.length);
+  return frame;
 }
 
-/** One number a value: 1 where there is one. */
-function definitionsOf(values: readonly unknown[], present: number): Uint8Array {
-  const definitions = new Uint8Array(values.length);
-  if (present === values.length) definitions.fill(1);
-  else if (present > 0) for (let i = 0; i < values.length; i++) definitions[i] = values[i] === null ? 0 : 1;
-  return definitions;
+const ONE_SEGMENT = 0x20;
+const LAST_BLOCK = 1;
+
+function withoutNulls(column: Runs): Runs {
+  if (!column.values.includes(null)) return column;
+  const present = new Runs();
+  for (let run = 0, row = 0; run < column.values.length; run++) {
+    const value = column.values[run];
+    if (value !== null) present.append(value, column.end(run) - row);
+    row = column.end(run);
+  }
+  return present;
 }
 
-/** Different values in the order of their coming, and the number of each value among them. */
-interface Numbered {
-  readonly values: readonly unknown[];
+/** For each value, 1 where there is one. */
+function writeDefinitions(page: ByteWriter, column: Runs, present: Runs): number {
+  const definitions = new Runs<number>();
+  if (present.length === column.length) definitions.append(1, column.length);
+  else if (present.length === 0) definitions.append(0, column.length);
+  else
+    for (let run = 0; run < column.values.length; run++)
+      definitions.append(column.values[run] === null ? 0 : 1, column.end(run) - definitions.length);
+  return writeHybrid(page, definitions, definitions.values, 1);
+}
+
+/** Different values in the order of their coming, and the number of each run's value among them. */
+interface Dictionary {
+  readonly values: Runs;
   readonly numbers: Uint32Array;
 }
 
@@ -122,79 +150,99 @@ interface Numbered {
 const SAMPLE = 256;
 
 /** Of texts, unless most are different, and of numbers that are all the same; undefined where values stand by themselves. */
-function numberedOf(type: LeafType, values: readonly unknown[], areSame: boolean): Numbered | undefined {
-  if (type === "BOOLEAN" || values.length === 0) return undefined;
-  if (areSame) return { values: [values[0]], numbers: new Uint32Array(values.length) };
-  if (type !== "BYTE_ARRAY") return undefined;
-  const numbers = new Uint32Array(values.length);
+function dictionaryOf(type: LeafType, column: Runs): Dictionary | undefined {
+  if (type === "BOOLEAN" || column.length === 0) return undefined;
+  if (type !== "BYTE_ARRAY" && !column.isUniform) return undefined;
+  const values = new Runs();
+  const numbers = new Uint32Array(column.values.length);
   const known = new Map<unknown, number>();
-  let last: unknown;
-  let number = 0;
-  for (let i = 0; i < values.length; i++) {
-    const value = values[i];
-    // Rows of a visitor follow each other.
-    if (value !== last || i === 0) {
-      last = value;
-      number = known.get(value) ?? known.size;
-      if (number === known.size) known.set(value, number);
+  let isSampled = false;
+  for (let run = 0; run < numbers.length; run++) {
+    const value = column.values[run];
+    let number = known.get(value);
+    if (number === undefined) {
+      number = known.size;
+      known.set(value, number);
+      values.append(value);
     }
-    numbers[i] = number;
-    if (i === SAMPLE && known.size > 0.8 * SAMPLE) return undefined;
+    numbers[run] = number;
+    if (isSampled || column.end(run) <= SAMPLE) continue;
+    if (known.size > 0.8 * SAMPLE) return undefined;
+    isSampled = true;
   }
-  return { values: [...known.keys()], numbers };
+  return { values, numbers };
 }
 
-/** A page of numbers of values: how many bits each takes, and the numbers. */
-function indexes({ values, numbers }: Numbered): Uint8Array {
-  const page = new ByteWriter(4096);
-  const bits = values.length === 1 ? 0 : 32 - Math.clz32(values.length - 1);
+/** How many bits a number takes, and the numbers. */
+function writeIndexes(page: ByteWriter, column: Runs, { values, numbers }: Dictionary): void {
+  const bits = 32 - Math.clz32(values.length - 1);
   page.appendUint8(bits);
-  writeRleBitPackedHybrid(page, numbers, bits);
-  return page.getBytes();
+  writeHybrid(page, column, numbers, bits);
 }
 
-const spanOf = (values: readonly number[]): Statistics => {
-  const [min_value, max_value] = values.reduce(
-    ([low, high], value) => [Math.min(low, value), Math.max(high, value)],
-    [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY],
-  );
-  return values.length === 0 ? {} : { min_value: BigInt(min_value), max_value: BigInt(max_value) };
-};
+/** As numbers of one bit, behind the length of these in bytes. */
+function writeBooleans(page: ByteWriter, column: Runs<boolean>): void {
+  const start = page.index;
+  page.appendUint32(0);
+  const length = writeHybrid(page, column, column.values.map(Number), 1);
+  page.view.setUint32(start, length, true);
+}
+
+function spanOf(values: readonly number[]): Statistics {
+  if (values.length === 0) return {};
+  let [low, high] = [values[0]!, values[0]!];
+  for (let i = 1; i < values.length; i++) {
+    const value = values[i]!;
+    if (value < low) low = value;
+    else if (value > high) high = value;
+  }
+  return { min_value: BigInt(low), max_value: BigInt(high) };
+}
 
 /** Values one after the other, as the format's encoding PLAIN has them. */
-function plain(type: LeafType, values: readonly unknown[]): Uint8Array {
-  if (type === "BYTE_ARRAY") return plainTexts(values as readonly string[]);
-  if (type === "BOOLEAN") {
-    const bits = new Uint8Array(Math.ceil(values.length / 8));
-    for (let i = 0; i < values.length; i++) if (values[i]) bits[i >> 3]! |= 1 << (i & 7);
-    return bits;
+function writePlain(page: ByteWriter, type: LeafType, column: Runs): void {
+  if (type === "BYTE_ARRAY") {
+    writePlainTexts(page, column as Runs<string>);
+    return;
   }
-  const bytes = new Uint8Array(values.length * (type === "INT32" ? 4 : 8));
-  const view = new DataView(bytes.buffer);
-  for (let i = 0; i < values.length; i++) {
-    const value = values[i] as number;
-    if (type === "DOUBLE") view.setFloat64(i * 8, value, true);
-    else if (!Number.isSafeInteger(value) || (type === "INT32" && value !== (value | 0)))
+  const { values } = column as Runs<number>;
+  const size = type === "INT32" ? 4 : 8;
+  page.ensure(size * column.length);
+  const { view } = page;
+  let at = page.index;
+  for (let run = 0, row = 0; run < values.length; run++) {
+    const value = values[run]!;
+    if (type !== "DOUBLE" && (!Number.isSafeInteger(value) || (type === "INT32" && value !== (value | 0))))
       throw new RangeError(`parquet: ${value} is no ${type}`);
-    else if (type === "INT32") view.setInt32(i * 4, value, true);
-    else {
-      // Two's complement: what of it lies below 2^32, and the rest.
-      view.setUint32(i * 8, value >>> 0, true);
-      view.setInt32(i * 8 + 4, Math.floor(value / 2 ** 32), true);
-    }
+    // Two's complement of 64 bits: what of it lies below 2^32, and the rest.
+    const low = value >>> 0;
+    const high = Math.floor(value / 2 ** 32);
+    for (const end = column.end(run); row < end; row++, at += size)
+      if (type === "DOUBLE") view.setFloat64(at, value, true);
+      else {
+        view.setUint32(at, low, true);
+        if (type === "INT64") view.setInt32(at + 4, high, true);
+      }
   }
-  return bytes;
+  page.offset = page.index = at;
 }
 
 /** Each behind its length in bytes of UTF-8; half a surrogate pair as U+FFFD. */
-function plainTexts(texts: readonly string[]): Uint8Array {
+function writePlainTexts(page: ByteWriter, column: Runs<string>): void {
   // A unit of UTF-16 takes three bytes of UTF-8 at most.
-  const bytes = Buffer.allocUnsafe(texts.reduce((sum, text) => sum + 4 + 3 * text.length, 0));
-  let at = 0;
-  for (const text of texts) {
-    const length = bytes.write(text, at + 4);
-    bytes.writeUInt32LE(length, at);
-    at += 4 + length;
+  let most = 0;
+  for (let run = 0, row = 0; run < column.values.length; run++) {
+    most += (column.end(run) - row) * (4 + 3 * column.values[run]!.length);
+    row = column.end(run);
   }
-  return bytes.subarray(0, at);
+  page.ensure(most);
+  const bytes = Buffer.from(page.buffer);
+  let at = page.index;
+  for (let run = 0, row = 0; run < column.values.length; run++)
+    for (; row < column.end(run); row++) {
+      const length = bytes.write(column.values[run]!, at + 4);
+      bytes.writeUInt32LE(length, at);
+      at += 4 + length;
+    }
+  page.offset = page.index = at;
 }

@@ -6,7 +6,13 @@ import { byFolder, rowOf, valuesOf } from "../../../processors/archives/layout.t
 import { decodeParquet, encodeColumns, encodeParquet } from "../../../processors/archives/parquet.ts";
 import { columnsIn, rowGroups } from "../../../processors/archives/parquetread.ts";
 import { RowColumns } from "../../../processors/archives/rowcolumns.ts";
-import { ARCHIVE_COLUMNS, type ArchiveRow } from "../../../processors/model/archive.ts";
+import { Runs } from "../../../processors/archives/runs.ts";
+import {
+  ARCHIVE_COLUMNS,
+  type ArchiveRow,
+  type Column,
+  type ColumnType,
+} from "../../../processors/model/archive.ts";
 import { row } from "../../conformance/archive.ts";
 import { temporaryDirectory } from "../../conformance/files.ts";
 import { Random } from "../../kit/random.ts";
@@ -35,6 +41,32 @@ function randomRows(seed: number, count: number): ArchiveRow[] {
       props: Array.from({ length: random.below(3) }, (_, n) => [`key ${n}`, `"${random.below(9)}"\u0001`]),
     }),
   );
+}
+
+const VALUES: Readonly<Record<ColumnType, readonly unknown[]>> = {
+  text: ["", "a", "é한😀", "x".repeat(200)],
+  int: [0, -1, 2 ** 31 - 1, -(2 ** 31)],
+  long: [0, -1, 2 ** 32, 2 ** 53 - 1, 1 - 2 ** 53],
+  bool: [true, false],
+  double: [0, -0, 0.5, -1e300],
+  map: [
+    [],
+    [["key", "value"]],
+    [
+      ["a", ""],
+      ["b", "한"],
+    ],
+  ],
+};
+
+/** Runs of one length each: of all rows, of one, or as chance has it. */
+function randomRuns(random: Random, { type, nullable }: Column, count: number): Runs {
+  const values = nullable ? [null, ...VALUES[type]] : VALUES[type];
+  const most = random.pick([1, 3, 20, count]);
+  const runs = new Runs();
+  while (runs.length < count)
+    runs.append(random.pick(values), Math.min(random.between(1, most), count - runs.length));
+  return runs;
 }
 
 /** The same rows as another writer has them: other pages and encodings. */
@@ -75,16 +107,34 @@ describe(`a Parquet file of archive rows (RIVULET_SEED=${SEED})`, () => {
   });
 
   it("is the same file where the rows became columns one by one", () => {
-    const rows = randomRows(SEED + 2, 700).map((one, i) => ({ ...one, at: NOON + (i % 3) * HOUR }));
+    const rows = randomRows(SEED + 2, 700).map((one, i) => ({
+      ...one,
+      site: i % 50 < 20 ? "example.com" : "example.org",
+      at: NOON + (Math.floor(i / 7) % 3) * HOUR,
+    }));
     const columns = new RowColumns();
     for (const one of rows) columns.push(one);
     expect([...columns]).toEqual(rows);
     const folders = columns.byFolder();
-    expect(folders.size).toBe(3);
+    expect(folders.size).toBe(6);
     for (const [folder, values] of byFolder(rows.map(valuesOf))) {
       const own = folders.get(folder)!;
-      const bytes = encodeColumns(own.length, (from, to) => columns.columns(own, from, to), 100);
+      const bytes = encodeColumns(columns.columns(own), 100);
       expect(bytes).toEqual(encodeParquet(values, 100));
+    }
+  });
+
+  it("holds a column of runs as the same column row by row, of one value, changing each row, with nulls and empty", async () => {
+    for (let seed = SEED; seed < SEED + 12; seed++) {
+      const random = new Random(seed);
+      const count = random.pick([1, 7, 8, 9, 63, 300]);
+      const columns = ARCHIVE_COLUMNS.map((column) => randomRuns(random, column, count));
+      const rows = Array.from({ length: count }, () => [] as unknown[]);
+      for (const column of columns) for (const [i, value] of [...column].entries()) rows[i]!.push(value);
+      const rowGroup = random.pick([count, 100]);
+      const bytes = encodeColumns(columns, rowGroup);
+      expect(bytes, `seed ${seed}`).toEqual(encodeParquet(rows, rowGroup));
+      expect(await decodeParquet(bytes), `seed ${seed}`).toEqual(rows);
     }
   });
 
