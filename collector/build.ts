@@ -53,12 +53,23 @@ const TARGET = "es2021";
 /** A browser that cannot read an optional chunk goes without it; nothing needs to be rewritten for it. */
 const CHUNK_TARGET = "es2022";
 
-/** Takes up to a second; callers keep the result. */
-export async function buildCollector(file: CollectorFile = "c.js"): Promise<BuiltCollector> {
-  return await named(
-    await compressed(file),
-    file in LETTERS ? LETTERS[file as keyof typeof LETTERS] : undefined,
-  );
+const built = new Map<CollectorFile, Promise<BuiltCollector>>();
+
+/** Takes up to a second, once in a process; what failed is tried again. */
+export function buildCollector(file: CollectorFile = "c.js"): Promise<BuiltCollector> {
+  const known = built.get(file) ?? make(file);
+  built.set(file, known);
+  return known;
+}
+
+async function make(file: CollectorFile): Promise<BuiltCollector> {
+  try {
+    const letters = file in LETTERS ? LETTERS[file as keyof typeof LETTERS] : undefined;
+    return await named(await compressed(file), letters);
+  } catch (error) {
+    built.delete(file);
+    throw error;
+  }
 }
 
 /** Everything but short names. */

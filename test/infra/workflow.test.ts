@@ -61,7 +61,7 @@ interface World {
 }
 
 /** Two shards, counted, and archived by a consumer of its own. */
-async function world(site: string, { isArchived = true, events = 250 } = {}): Promise<World> {
+async function world(site: string, { isArchived = true, events = 120 } = {}): Promise<World> {
   const clock = manualClock(FROM);
   const store = memoryStore({ clock });
   await registerSites(store, clock, [{ id: site, timeZone: "Asia/Kolkata" }]);
@@ -266,7 +266,7 @@ describe("the workflow of a rebuild", () => {
   });
 
   it(`gives the same bytes where nothing was erased, and switches (RIVULET_SEED=${SEED})`, async () => {
-    const made = await world(SITE);
+    const made = await world(SITE, { events: 250 });
     await made.deliver();
     const live = await currentOf(made);
     expect(live.size).toBeGreaterThan(150);
@@ -323,7 +323,7 @@ describe("the workflow of a rebuild", () => {
   });
 
   it("keeps hours of before the archive began, where no days are named", async () => {
-    const made = await world("younger.example", { events: 120 });
+    const made = await world("younger.example");
     const [first = 0] = made.rows.map(({ at }) => at).sort((a, b) => a - b);
     await made.deliver(made.rows.filter(({ at }) => at >= first + 4 * HOUR));
     const live = await currentOf(made);
