@@ -33,6 +33,13 @@ const HOUSEKEEPING_MS = 10_000;
 const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 10_000;
 
+/** How far a shard is counted. */
+interface Standing {
+  readonly counters: Counters;
+  readonly sequence: string;
+  readonly commits: number;
+}
+
 interface Reader {
   readonly worker: ShardWorker;
   /** Since when something has been waiting to be counted; undefined when all is. */
@@ -45,7 +52,8 @@ interface Reader {
 export class Consumer {
   readonly #options: ConsumerOptions;
   readonly #readers = new Map<string, Reader>();
-  readonly #finished = new Set<string>();
+  /** Closed shards that were read to their end. Their workers are gone, with all that these remember of visitors. */
+  readonly #finished = new Map<string, Standing>();
   readonly #loops: Promise<void>[] = [];
   readonly #stopping = new AbortController();
 
@@ -62,9 +70,7 @@ export class Consumer {
   /** Says that a record was put. */
   wake(): void {
     const now = this.#options.clock.now();
-    for (const [id, reader] of this.#readers) {
-      // Nothing more comes there, and nobody would say that it is counted.
-      if (this.#finished.has(id)) continue;
+    for (const reader of this.#readers.values()) {
       reader.announced++;
       reader.pendingSince ??= now;
       reader.wake();
@@ -85,8 +91,7 @@ export class Consumer {
   /** Running totals of all shards, and how many commits hold them. */
   async counters(): Promise<Counters> {
     const total = newCounters();
-    for (const { worker } of this.#readers.values()) {
-      const counters = await worker.counters();
+    for (const { counters } of (await this.#standings()).values()) {
       total.records += counters.records;
       total.batches += counters.batches;
       total.events += counters.events;
@@ -99,15 +104,18 @@ export class Consumer {
 
   /** Last sequence number that is counted, by shard. */
   async counted(): Promise<Map<string, string>> {
-    const counted = new Map<string, string>();
-    for (const [id, { worker }] of this.#readers) counted.set(id, await worker.lastSequence());
-    return counted;
+    return new Map([...(await this.#standings())].map(([id, { sequence }]) => [id, sequence]));
   }
 
   async commits(): Promise<number> {
-    let commits = 0;
-    for (const { worker } of this.#readers.values()) commits += await worker.commits();
-    return commits;
+    return [...(await this.#standings()).values()].reduce((sum, { commits }) => sum + commits, 0);
+  }
+
+  async #standings(): Promise<Map<string, Standing>> {
+    const standings = new Map(this.#finished);
+    // All at once: one that finishes meanwhile must not be missed.
+    for (const [id, { worker }] of [...this.#readers]) standings.set(id, await standingOf(worker));
+    return standings;
   }
 
   /** Makes workers see sites that were registered a moment ago. */
@@ -129,7 +137,7 @@ export class Consumer {
     const shards = await this.#options.stream.shards();
     const ids = new Set(shards.map(({ id }) => id));
     for (const shard of shards) {
-      if (this.#readers.has(shard.id)) continue;
+      if (this.#readers.has(shard.id) || this.#finished.has(shard.id)) continue;
       const waits = shard.parents.some((parent) => ids.has(parent) && !this.#finished.has(parent));
       if (!waits) this.#loops.push(this.#read(shard));
     }
@@ -164,8 +172,7 @@ export class Consumer {
           reader.pendingSince = caughtUp && announced === reader.announced ? undefined : clock.now();
           if (caughtUp && tookMs > 0) await this.#rest(undefined, Math.min(tookMs, MAX_GATHER_MS));
         } else if (atEnd) {
-          this.#finished.add(id);
-          reader.pendingSince = undefined;
+          await this.#finish(id, worker);
           return await this.#discover();
         } else if (caughtUp && announced === reader.announced) {
           reader.pendingSince = undefined;
@@ -180,6 +187,13 @@ export class Consumer {
         retryMs = Math.min(retryMs * 2, LAST_RETRY_MS);
       }
     }
+  }
+
+  async #finish(id: string, worker: ShardWorker): Promise<void> {
+    const standing = await standingOf(worker);
+    await worker.rest();
+    this.#finished.set(id, standing);
+    this.#readers.delete(id);
   }
 
   /** Waits for an announcement, the time, or the end; answers whether it was an announcement. */
@@ -206,6 +220,12 @@ export class Consumer {
     }
   }
 }
+
+const standingOf = async (worker: ShardWorker): Promise<Standing> => ({
+  counters: await worker.counters(),
+  sequence: await worker.lastSequence(),
+  commits: await worker.commits(),
+});
 
 const timer = (ms: number, signal: AbortSignal): Promise<unknown> => timeout(ms, undefined, { signal });
 

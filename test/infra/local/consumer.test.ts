@@ -89,16 +89,21 @@ describe("the consumer", () => {
     await consumer.close();
   });
 
-  it("does not say that a shard which was read to its end is behind", async () => {
+  it("says of a shard which was read to its end what was counted, and not that it is behind", async () => {
     const { clock, consumer, put, stream } = await started(0);
-    stream.split("shardId-000000000000");
-    for (const events of [1, 2]) {
+    const parent = "shardId-000000000000";
+    for (const events of [1, 2, 3]) {
+      if (events === 2) stream.split(parent);
       await put();
       const isCounted = async () => (await consumer.counters()).events === events;
       await poll(isCounted, { within: 5_000, what: `event ${events}` });
       clock.advance(60_000);
       await poll(() => consumer.lagMs() === 0, { within: 5_000, what: "nothing that waits", every: 1 });
     }
+    expect([...(await consumer.counted()).keys()].sort()).toEqual(
+      (await stream.shards()).map(({ id }) => id),
+    );
+    expect((await consumer.counted()).get(parent)).not.toBe("");
     await consumer.close();
   });
 });
