@@ -3,15 +3,12 @@ import { InvalidArgumentError } from "commander";
 import { MAX_LATENESS_MS } from "../../processors/env.ts";
 import { ClickstreamError } from "../../processors/errors.ts";
 import { DAY_MS } from "../../processors/model/time.ts";
-import { isLabel, MAX_LABEL_CHARS } from "../../processors/pipeline/access.ts";
+import { isLabel, MAX_LABEL_CHARS, MAX_SHARE_DAYS } from "../../processors/pipeline/access.ts";
 import type { SiteSetting } from "../../processors/pipeline/sites.ts";
 import { isOwnPath, OWN_PATH_RULE } from "../ownpath.ts";
 import type { RateLimit } from "./gateway/rate.ts";
 
 const UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000 };
-
-/** A link that lives for ever is a key. */
-const MAX_SHARE_DAYS = 3_650;
 
 export function port(text: string): number {
   const value = Number(text);

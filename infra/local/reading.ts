@@ -43,6 +43,7 @@ export function readingFunctions({
         const more = buckets?.take(`key ${reader.grant.id}`) ?? 0;
         if (more > 0) return tooMany(more);
       }
+      checkParameters(request);
       try {
         return await answer(request, reader);
       } catch (error) {
@@ -96,9 +97,6 @@ export function readingFunctions({
       return jsonResponse(200, await owner.removeShare(reader, query.get("site_id"), query.get("id")));
     }),
     exportCsv: guarded(async ({ query, signal }, reader) => {
-      const repeated = [...query.keys()].find((name) => query.getAll(name).length > 1);
-      if (repeated !== undefined)
-        throw new ClickstreamError("bad_request", `${repeated.slice(0, 40)}: given more than once`);
       const { disposition, lines } = await api.exportCsv(reader, Object.fromEntries(query), signal);
       return {
         status: 200,
@@ -112,6 +110,13 @@ export function readingFunctions({
       };
     }),
   };
+}
+
+/** Of two values neither may be taken for what was meant. */
+function checkParameters({ query }: HttpRequest): void {
+  const repeated = [...query.keys()].find((name) => query.getAll(name).length > 1);
+  if (repeated !== undefined)
+    throw new ClickstreamError("bad_request", `${repeated.slice(0, 40)}: given more than once`);
 }
 
 const tooMany = (waitMs: number): HttpResponse =>

@@ -5,7 +5,7 @@ import { type AccessControl, type Reader, tokenOf } from "../pipeline/access.ts"
 import type { Explorations } from "../pipeline/explore/explorations.ts";
 import type { OwnerApi } from "../pipeline/owner.ts";
 import type { QueryApi } from "../pipeline/query/api.ts";
-import { answer, checkWrite, csvAnswer, header, jsonBody } from "./http.ts";
+import { answer, checkParameters, checkWrite, csvAnswer, header, jsonBody } from "./http.ts";
 import { type SessionDeps, sessionToken, signIn, signOut } from "./session.ts";
 
 /** What owners define; all other requests only ask, whatever their method. */
@@ -42,6 +42,7 @@ export async function route(
   const parameters = event.queryStringParameters ?? {};
   const token = tokenOf(header(event, "authorization"), parameters.share, sessions && sessionToken(event));
   const reader = await access.reader(token);
+  checkParameters(event);
   if (event.httpMethod !== "GET" && WRITTEN.has(event.path)) checkWrite(event);
   const reply = (value: object): APIGatewayProxyResult => answer(value, header(event, "if-none-match"));
   const explore = (ask: (archive: Explorations, body: unknown) => Promise<object>): Promise<object> => {

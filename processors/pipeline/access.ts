@@ -9,6 +9,9 @@ import type { Store } from "../stores/store.ts";
 /** A key is for a program and lives until it is removed; a share link is for people and expires; so does a session. */
 export type GrantKind = "key" | "share" | "session";
 
+/** A link that lives for longer is a key. */
+export const MAX_SHARE_DAYS = 3_660;
+
 /** Of what a grant is called: what is longer, or breaks lines, makes a list of them unreadable. */
 export const MAX_LABEL_CHARS = 100;
 export const isLabel = (text: unknown): text is string =>

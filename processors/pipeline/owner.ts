@@ -10,6 +10,7 @@ import {
   isLabel,
   listGrants,
   MAX_LABEL_CHARS,
+  MAX_SHARE_DAYS,
   type Reader,
   removeGrant,
 } from "./access.ts";
@@ -59,7 +60,6 @@ export interface OwnerDeps extends GrantDeps {
   readonly hasArchive: boolean;
 }
 
-const MAX_SHARE_DAYS = 3_660;
 const MAX_SHARES = 100;
 const MAX_UNKNOWN = 5;
 /** Rollups looked at for property keys: the newest hours, and minutes that no hour holds yet. */

@@ -1,7 +1,7 @@
 import type { APIGatewayProxyEvent } from "aws-lambda";
 import { describe, expect, it } from "vitest";
 import { ClickstreamError, type ErrorCode } from "../../../processors/errors.ts";
-import { answer, header, jsonBody, refusal } from "../../../processors/handlers/http.ts";
+import { answer, checkParameters, header, jsonBody, refusal } from "../../../processors/handlers/http.ts";
 import { StillRunning } from "../../../processors/pipeline/explore/running.ts";
 
 const event = (over: Partial<APIGatewayProxyEvent>): APIGatewayProxyEvent =>
@@ -97,6 +97,15 @@ describe("a request", () => {
     expect(() => jsonBody(event({ body }))).toThrow(
       expect.objectContaining({ code: "bad_request", message: expect.stringContaining("body") }),
     );
+  });
+
+  it("is refused with a parameter that is given twice", () => {
+    const twice = event({ multiValueQueryStringParameters: { share: ["a"], site_id: ["a", "b"] } });
+    expect(() => checkParameters(twice)).toThrow("site_id: given more than once");
+    expect(() =>
+      checkParameters(event({ multiValueQueryStringParameters: { site_id: ["a"] } })),
+    ).not.toThrow();
+    expect(() => checkParameters(event({ multiValueQueryStringParameters: null }))).not.toThrow();
   });
 
   it("has headers whatever their case, and may have none", () => {
