@@ -24,6 +24,8 @@ const FROM = Date.UTC(2026, 2, 10, 9);
 const lines = [
   ...generate({ seed: SEED, from: FROM, to: FROM + 3_600_000, events: 600, sites: [SITE], duplicates: 0.05 }),
 ].map((line, i) => ({ ...line, envelope: { ...line.envelope, id: `request-${i}` } }));
+/** All of the traffic, and no minutes of nothing beyond. */
+const HOURS = [FROM, FROM + 2 * 3_600_000].map((at) => new Date(at).toISOString());
 
 let folder: string;
 beforeEach(async () => {
@@ -87,17 +89,17 @@ async function setUp(
   };
   const totals = async () => {
     const engine = new QueryEngine({ store, clock });
-    const ask = (dimensions: string[]) =>
+    const ask = (dimensions: string[], date_range: unknown = "all") =>
       engine.query({
         site_id: SITE,
-        date_range: "all",
+        date_range,
         metrics: ["visitors", "visits", "pageviews", "events"],
         dimensions,
       });
     return {
       all: (await ask([])).results,
       pages: (await ask(["event:page"])).results,
-      minutes: (await ask(["time:minute"])).results,
+      minutes: (await ask(["time:minute"], HOURS)).results,
     };
   };
   return { clock, stream, mapping, put, drain, totals };

@@ -241,8 +241,8 @@ describe(`random schedules (RIVULET_SEED=${SEED})`, () => {
 
   // DynamoDB's double takes a second for each: the campaign plays those.
   it.each([
-    { kind: "memory", schedules: 80 },
-    { kind: "sqlite", schedules: 30 },
+    { kind: "memory", schedules: 50 },
+    { kind: "sqlite", schedules: 20 },
   ] as const)("$schedules over $kind hold every law", async ({ kind, schedules }) => {
     expect(await play(await startStores(kind), schedules)).toBeUndefined();
   });
