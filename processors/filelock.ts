@@ -19,7 +19,8 @@ export function takeLock(path: string): Lock | undefined {
   let db: DatabaseSync | undefined;
   try {
     db = new DatabaseSync(path, { timeout: 0 });
-    db.exec("BEGIN EXCLUSIVE");
+    // Without a journal beside it: a full disk must not keep anybody from making room.
+    db.exec("PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");
   } catch (cause) {
     db?.close();
     if ((cause as { errcode?: number }).errcode === SQLITE_BUSY) return undefined;
