@@ -2,10 +2,10 @@
 import { EXIT_PAGE } from "../../model/dimensions.ts";
 import { ENTRY_METRICS, tableDimension } from "./answerable.ts";
 import { holds, predicate, tableOf } from "./filter.ts";
+import { MergedRow, type MergedTable, TOTALS } from "./merged.ts";
 import { MergedTally, type Tally } from "./metrics.ts";
 import type { Bucket } from "./range.ts";
 import type { QueryRequest } from "./request.ts";
-import { MergedRow, type MergedTable, TOTALS } from "./windows.ts";
 
 export interface Row {
   /** Index of the bucket among all buckets of the range. */

@@ -8,11 +8,11 @@ import { tableDimension } from "./answerable.ts";
 import type { ArchiveAnswer, ArchivedRow, QueryArchive } from "./archive.ts";
 import { breakDown, keeps, tablesOf, withoutGaps } from "./breakdown.ts";
 import { filteredDimensions, filtersOfVisits, isGoal } from "./filter.ts";
+import { TOTALS } from "./merged.ts";
 import { MergedTally } from "./metrics.ts";
 import { type Bucket, cut, type Range } from "./range.ts";
 import type { RollupReader, Wanted } from "./reader.ts";
 import type { Metric, QueryRequest } from "./request.ts";
-import { TOTALS } from "./windows.ts";
 
 /** Metrics that divide by all visitors. */
 const SHARES: ReadonlySet<Metric> = new Set(["percentage", "conversion_rate"]);

@@ -18,10 +18,11 @@ import type { Site } from "../sites.ts";
 import { type Cover, daysOf, hoursOf, planCover } from "./cover.ts";
 import { bad } from "./fields.ts";
 import { AT_ONCE, type ItemBase, isAhead, keyAt, newer, RollupItems } from "./items.ts";
+import { MergedTable } from "./merged.ts";
 import type { Range } from "./range.ts";
 import { CommitTails, type NewestCommit } from "./tails.ts";
 import { Weighed } from "./weighed.ts";
-import { type Base, type Bound, KeptSite, KeptWindow, MergedTable } from "./windows.ts";
+import { type Base, type Bound, KeptSite, KeptWindow } from "./windows.ts";
 
 /** One window of the cover, with everything in it that was committed. */
 export interface Cell {

@@ -5,10 +5,11 @@ import { OTHER } from "../../../../processors/model/dimensions.ts";
 import { Measures } from "../../../../processors/model/measures.ts";
 import { Rollup } from "../../../../processors/model/rollup.ts";
 import { keeps } from "../../../../processors/pipeline/query/breakdown.ts";
+import { MergedTable } from "../../../../processors/pipeline/query/merged.ts";
 import { MergedTally } from "../../../../processors/pipeline/query/metrics.ts";
 import { parseRequest, type QueryRequest } from "../../../../processors/pipeline/query/request.ts";
 import { WARNING_CODES, warningsOf } from "../../../../processors/pipeline/query/warnings.ts";
-import { KeptWindow, MergedTable } from "../../../../processors/pipeline/query/windows.ts";
+import { KeptWindow } from "../../../../processors/pipeline/query/windows.ts";
 
 const NOON = Date.UTC(2026, 2, 9, 12);
 const HOUR = 3_600_000;
