@@ -135,9 +135,11 @@ export function rebuildWorkflow(functionArn: string): StateMachineDefinition {
       },
       "Are rows to be taken out?": {
         Type: "Choice",
-        Choices: [{ Variable: "$.erase", IsPresent: true, Next: "Take all out" }],
+        Choices: [{ Variable: "$.erase", IsPresent: true, Next: "Note what goes" }],
         Default: "Switch",
       },
+      // Whoever starts it again after a failure cannot see any more what is gone.
+      "Note what goes": step("noteErased", {}, { ResultPath: null, Next: "Take all out" }),
       // First: whoever starts it again after a failure counts what is left, and nobody counts what is not there.
       "Take all out": {
         ...each("$.plan.portions", DISTRIBUTED, "Take out", item("takeOut", { "portion.$": "$.item" })),

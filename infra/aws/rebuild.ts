@@ -42,6 +42,8 @@ export class Rebuild extends Construct {
     // What is left of an execution holds pseudonyms, as the archive does.
     bucket.addLifecycleRule({ prefix: "rebuild/interim/", expiration: Duration.days(3) });
     bucket.addLifecycleRule({ prefix: "rebuild/reports/", expiration: Duration.days(90) });
+    // As long as somebody may start an erasure again that has failed.
+    bucket.addLifecycleRule({ prefix: "rebuild/erasing/", expiration: Duration.days(90) });
 
     this.role = new Role(this, "Role", {
       assumedBy: new ServicePrincipal("states.amazonaws.com"),

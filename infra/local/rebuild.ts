@@ -301,7 +301,7 @@ function answerLines(answer: RebuildAnswer, erase?: Erased): string[] {
   const { site, erased, stillCounted = [], isSwitched, report } = answer;
   const isTakenOut = erased !== undefined && erased > 0 && isSwitched;
   return [
-    ...(erased === 0 && erase ? [nothingLine(site, erase)] : []),
+    ...(erased === 0 && erase && answer.changes === 0 ? [nothingLine(site, erase)] : []),
     ...(isTakenOut ? [`${site}: ${rowsText(erased)} taken out of the archive`] : []),
     ...countLines(site, answer),
     ...stillCountedLines(stillCounted),

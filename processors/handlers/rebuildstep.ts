@@ -5,7 +5,7 @@ import { type RebuildStepDeps, RebuildSteps } from "../pipeline/rebuildsteps.ts"
 /** What the state machine passes: which step of which execution, and what that step takes. */
 export type RebuildEvent = { readonly run: string } & (
   | { readonly step: "begin"; readonly input: unknown }
-  | { readonly step: "arrived" | "plan" | "merge" }
+  | { readonly step: "arrived" | "plan" | "merge" | "noteErased" }
   | { readonly step: "sort" | "takeOut"; readonly portion: number }
   | { readonly step: "fold"; readonly lot: number }
   | { readonly step: "put" | "compare"; readonly next: string }
@@ -41,6 +41,8 @@ function answer(steps: RebuildSteps, event: RebuildEvent): Promise<unknown> {
       return steps.put(event.next);
     case "compare":
       return steps.compare(event.next);
+    case "noteErased":
+      return steps.noteErased();
     case "takeOut":
       return steps.takeOut(event.portion);
     case "end":

@@ -4,8 +4,9 @@ import type { EpochMs } from "../model/time.ts";
 import type { LocalDate } from "../model/zone.ts";
 import { ByteReader, ByteWriter } from "../sketches/bytes.ts";
 import type { LoggedShard } from "./commit.ts";
-import type { Erased, ErasureNotes } from "./erasure.ts";
+import { type Erased, type ErasureNotes, NO_NOTES } from "./erasure.ts";
 import type { Keep } from "./expiry.ts";
+import { hash53 } from "./hash.ts";
 
 /** What one execution was told, and found when it began: all later steps see the same. */
 export interface Begun {
@@ -48,6 +49,20 @@ export interface LotErasure extends ErasureNotes {
   /** That rows which go are of. */
   readonly hours: readonly EpochMs[];
 }
+
+/** What has to be known of rows that are being taken out, until nothing counts them any more. */
+export interface Erasing extends ErasureNotes {
+  /** That rows which go are of, or went before. */
+  readonly hours: readonly EpochMs[];
+  /** Event time of the site's earliest row before any went; absent where there is none. */
+  readonly earliest?: EpochMs;
+}
+
+export const NOT_ERASING: Erasing = { ...NO_NOTES, hours: [] };
+
+/** Where it lies while rows are taken out: whoever starts the same erasure after a failure finds it. */
+export const keyOfErasing = (site: string, erased: Erased): string =>
+  `rebuild/erasing/${encodeURIComponent(site)}/${hash53(JSON.stringify(erased)).toString(16)}.json`;
 
 /** Windows as they were folded, encoded rollups by start. */
 export interface Windows {

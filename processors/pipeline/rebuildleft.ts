@@ -7,8 +7,11 @@ import { inPortions } from "./portions.ts";
 import {
   type Begun,
   decodeWindows,
+  type Erasing,
+  keyOfErasing,
   keysOfRun,
   type LotErasure,
+  NOT_ERASING,
   type Plan,
   type Sorted,
   type Windows,
@@ -52,6 +55,13 @@ export class LeftObjects {
       all.rows += rows;
     });
     return all;
+  }
+
+  /** What an execution that failed had to know of rows that it had begun to take out. */
+  async erasing({ site, erased }: Begun): Promise<Erasing> {
+    // Null when it is over.
+    const found = erased && (await this.json<Erasing | null>(keyOfErasing(site, erased)));
+    return found ?? NOT_ERASING;
   }
 
   /** Rows of an object of the archive: none where it is there no longer. */

@@ -16,7 +16,7 @@ import { archiveStore } from "./archive.ts";
 import { committedTo, listShards } from "./commit.ts";
 import { markDerived } from "./derive.ts";
 import { giveUpEdition, readEdition, switchEdition } from "./editions.ts";
-import { Erasure } from "./erasure.ts";
+import { Erasure, type ErasureNotes } from "./erasure.ts";
 import { archiveFrom, isMinuteKept, minuteExpiry } from "./expiry.ts";
 import { copyItem, foldBase, packWindow } from "./folding.ts";
 import { noteRebuilt } from "./ledger.ts";
@@ -33,7 +33,9 @@ import {
 import type { WindowChange } from "./rebuildchange.ts";
 import {
   type Begun,
+  type Erasing,
   encodeWindows,
+  keyOfErasing,
   type LotErasure,
   type Plan,
   parseOrder,
@@ -197,11 +199,14 @@ export class RebuildSteps {
   /** Folds the rows of a lot of visitors, but for those that are to be erased. */
   async fold(lot: number): Promise<void> {
     const { objects } = this.#deps;
-    const { site, zone, keep, now, shards, erased } = await this.#left.begun();
+    const begun = await this.#left.begun();
+    const { site, zone, keep, now, shards, erased } = begun;
     const known = { timeZone: zone, ...(keep ? { keep } : {}) };
+    const { lots } = await this.#left.plan();
     const { since } = await this.#left.sorted();
-    const erasure = erased && new Erasure(erased);
-    const goneFrom = new Set<EpochMs>();
+    const before = await this.#left.erasing(begun);
+    const erasure = erased && new Erasure(erased, notesOf(lot, lots, before));
+    const goneFrom = new Set<EpochMs>(lot === 0 ? before.hours : []);
     let gone = 0;
     const rows: ArchiveRow[] = [];
     for (const { key } of await objects.list(this.#left.keys.rows(lot)))
@@ -253,8 +258,14 @@ export class RebuildSteps {
       for (const [start, bytes] of minutes) addEncoded(merged.minutes, start, Rollup.decode(bytes));
       for (const hour of incomplete) merged.incomplete.add(hour);
     }
-    await addUntold(store, { ...begun, earliest: (await this.#left.sorted()).earliest }, merged.incomplete);
+    await addUntold(store, { ...begun, earliest: await this.#earliest(begun) }, merged.incomplete);
     await objects.put(this.#left.keys.merged, encodeWindows(merged));
+  }
+
+  /** Event time of the earliest row; of before rows were taken out by an execution that failed. */
+  async #earliest(begun: Begun): Promise<EpochMs> {
+    const [sorted, before] = [await this.#left.sorted(), await this.#left.erasing(begun)];
+    return Math.min(sorted.earliest, before.earliest ?? sorted.earliest);
   }
 
   /** Puts windows into the new edition: those of the archive, and copies of all that are not replaced. */
@@ -299,6 +310,21 @@ export class RebuildSteps {
     });
     await this.#left.write(`${this.#left.keys.changes}${next || "first"}.json`, { windows, changes });
     return progress;
+  }
+
+  /** Writes down what has to be known of the rows that go, before the first of them is gone. */
+  async noteErased(): Promise<void> {
+    const begun = await this.#left.begun();
+    const { site, erased } = begun;
+    if (!erased) throw new ClickstreamError("bad_request", "erase: nothing is to be taken out");
+    const { entries, fresh, hours } = await this.#left.erasures();
+    const earliest = await this.#earliest(begun);
+    const erasing: Erasing = {
+      ...{ entries, fresh },
+      hours: [...new Set(hours)],
+      ...(earliest === Number.POSITIVE_INFINITY ? {} : { earliest }),
+    };
+    await this.#left.write(keyOfErasing(site, erased), erasing);
   }
 
   /**
@@ -357,6 +383,7 @@ export class RebuildSteps {
         );
     } else await giveUpEdition(store, clock, site, space);
     await this.#left.write(this.#left.keys.report, report);
+    if (isSwitch && erased) await this.#left.write(keyOfErasing(site, erased), null);
     return {
       ...{ site, rows, windows, isSwitched: isSwitch },
       ...{ changes: changes.length, incomplete: missing.length, report: this.#left.keys.report },
@@ -380,5 +407,11 @@ function isCounted({ site, shard, sequence }: ArchiveRow, begun: Begun): boolean
 }
 
 /** The last digits of a pseudonym are as good as random. What belongs to no visitor needs no order. */
-const lotOf = ({ visitor }: ArchiveRow, lots: number): number =>
+const lotOf = ({ visitor }: Pick<ArchiveRow, "visitor">, lots: number): number =>
   visitor === null ? 0 : Number.parseInt(visitor.slice(8, 16), 16) % lots;
+
+/** What was noted of the visitors of one lot; each note begins with its visitor. */
+function notesOf(lot: number, lots: number, { entries, fresh }: ErasureNotes): ErasureNotes {
+  const isOwn = (note: string): boolean => lotOf({ visitor: note.slice(0, note.indexOf(" ")) }, lots) === lot;
+  return { entries: entries.filter(([visit]) => isOwn(visit)), fresh: fresh.filter(isOwn) };
+}

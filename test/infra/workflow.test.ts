@@ -23,7 +23,7 @@ import { readEdition } from "../../processors/pipeline/editions.ts";
 import { type Erased, isErased, traceOf, withoutErased } from "../../processors/pipeline/erasure.ts";
 import { rebuild } from "../../processors/pipeline/rebuild.ts";
 import type { WindowChange } from "../../processors/pipeline/rebuildchange.ts";
-import { keysOfRun } from "../../processors/pipeline/rebuildfiles.ts";
+import { keysOfRun, type Plan } from "../../processors/pipeline/rebuildfiles.ts";
 import type { StoredReport } from "../../processors/pipeline/rebuildsteps.ts";
 import { GRANULARITIES, partition, wholeRollup } from "../../processors/pipeline/rollups.ts";
 import { registerSites } from "../../processors/pipeline/sites.ts";
@@ -177,6 +177,14 @@ async function archivedOf({ site }: World): Promise<ArchiveRow[]> {
   return found;
 }
 
+/** The objects that hold rows which go. */
+async function keysWith({ site }: World, erased: Erased): Promise<Set<string>> {
+  const keys = new Set<string>();
+  for (const { key } of await objects.list(`archive/site=${site}/`))
+    if ((await objects.readRows(key, site)).some((row) => isErased(row, erased))) keys.add(key);
+  return keys;
+}
+
 /** What one machine says would change. */
 async function changesWithout(
   { clock, store, site, rows }: World,
@@ -195,31 +203,36 @@ async function changesWithout(
 }
 
 const TASKS = ["Begin", "Look whether all is archived", "Plan", "Sort", "Fold", "Merge", "Put", "Compare"];
-const ALL_TASKS = [...TASKS, "Take out", "Switch", "Keep what is", "Give up"];
+const ALL_TASKS = [...TASKS, "Note what goes", "Take out", "Switch", "Keep what is", "Give up"];
 const WAITS = ["Let the archive catch up", "Let Firehose deliver"];
 
 interface Run {
   readonly run: string;
   readonly input?: object;
+  /** Of Parquet in a portion. */
+  readonly portionBytes?: number;
   /** Called before each step with its state's name, and how often it was tried before. */
-  readonly before?: (state: string, tries: number) => Promise<void> | void;
+  readonly before?: (state: string, tries: number, event: unknown) => Promise<void> | void;
   /** Called after each step that worked; throwing loses its answer. */
   readonly after?: (state: string, tries: number) => void;
 }
 
 /** Runs the deployed definition with the real steps; now and then their time is over. */
-async function execute(made: World, { run, input = {}, before, after }: Run): Promise<unknown> {
+async function execute(
+  made: World,
+  { run, input = {}, portionBytes = 30_000, before, after }: Run,
+): Promise<unknown> {
   const tries = new Map<string, number>();
   let asked = 0;
   const deps = {
     ...{ store: made.store, clock: made.clock, objects },
-    ...{ hasTime: () => ++asked % 6 !== 0, portionBytes: 30_000 },
+    ...{ hasTime: () => ++asked % 6 !== 0, portionBytes },
   };
   const handlerOf = (state: string) => async (event: unknown) => {
     const key = `${state} ${JSON.stringify(event)}`;
     const tried = tries.get(key) ?? 0;
     tries.set(key, tried + 1);
-    await before?.(state, tried);
+    await before?.(state, tried, event);
     const answer = await rebuildStep(deps, event as never);
     after?.(state, tried);
     // Only what JSON can say passes between states.
@@ -383,6 +396,46 @@ describe("the workflow of a rebuild", () => {
       const again = await execute(made, { run: `again-${what}` });
       expect(again).toMatchObject({ changes: 0 });
     });
+  });
+
+  it("is finished by another where an erasure has failed half-way", async () => {
+    const made = await world("half.example", { events: 60 });
+    await made.deliver();
+    const [live, files] = [await currentOf(made), await archivedOf(made)];
+    const erase = { page: made.rows.find(({ name }) => name === "pageview")!.page! };
+    const expected = await changesWithout(made, erase);
+    const input = { erase, switch: true };
+    const holders = await keysWith(made, erase);
+    const run = "half";
+    let taken = 0;
+    const after = (state: string): void => {
+      if (state === "Take out") taken++;
+    };
+    /** Fails at the last objects that hold such rows, when all others are rewritten. */
+    const before = async (state: string, _: number, event: unknown): Promise<void> => {
+      if (state !== "Take out") return;
+      const { portions } = JSON.parse(
+        new TextDecoder().decode(await objects.get(keysOfRun(run).plan)),
+      ) as Plan;
+      const last = portions.findLastIndex((keys) => keys.some((key) => holders.has(key)));
+      if (last !== (event as { portion: number }).portion) return;
+      await vi.waitUntil(() => taken === portions.length - 1, { timeout: 20_000 });
+      throw failure("invariant");
+    };
+    await expect(execute(made, { run, input, portionBytes: 10_000, before, after })).rejects.toThrow();
+    expect(await currentOf(made)).toEqual(live);
+    const half = (await archivedOf(made)).filter((row) => isErased(row, erase)).length;
+    expect(half).toBeGreaterThan(0);
+    expect(half).toBeLessThan(files.filter((row) => isErased(row, erase)).length);
+    const answer = await execute(made, { run: "rest", input });
+    expect(answer).toMatchObject({ isSwitched: true, changes: expected.length, stillCounted: [] });
+    expect((answer as { firstChanges: unknown[] }).firstChanges).toEqual(expected.slice(0, 40));
+    const left = await archivedOf(made);
+    expect(left.filter((row) => isErased(row, erase))).toEqual([]);
+    expect(left.map((row) => row.visit_entry_page)).not.toContain(erase.page);
+    made.clock.advance(HOUR);
+    await compactAll(made.store, made.clock);
+    expect(await execute(made, { run: "counted" })).toMatchObject({ changes: 0 });
   });
 
   it("is started by the command line, which waits for its end and says what it answers", async () => {
