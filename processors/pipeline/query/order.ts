@@ -60,8 +60,8 @@ export function pageOf<T extends Sortable>(rows: readonly T[], request: QueryReq
 const LIKELY = 2;
 
 /**
- * The same as `first` where the order goes by a value downwards that is some work and has a bound that is none: a row
- * whose bound is below the last of the page is not worked out. (The threshold algorithm of R. Fagin, A. Lotem,
+ * The same as `first` where the order goes by a value downwards that is some work and has a bound that is none: but for
+ * the likely ones, a row whose bound is below the last of the page is not worked out. (The threshold algorithm of R. Fagin, A. Lotem,
  * M. Naor, "Optimal aggregation algorithms for middleware", PODS 2001, for one list.)
  */
 function firstByBound<T>(
@@ -73,30 +73,41 @@ function firstByBound<T>(
   if (count * 8 > rows.length) return first(rows, order, count);
   const likely = first(rows, (a, b) => atMost(b) - atMost(a), LIKELY * count);
   const best = first(likely, order, count);
-  const least = value(best.at(-1)!);
   const known = new Set(likely);
-  const rest = rows.filter((row) => atMost(row) >= least && !known.has(row));
-  return first([...best, ...rest], order, count);
+  const least = value(best.at(-1)!);
+  const rest = rows
+    .filter((row) => atMost(row) >= least && !known.has(row))
+    .map((row) => ({ row, bound: atMost(row) }))
+    .sort((a, b) => b.bound - a.bound);
+  for (const { row, bound } of rest) {
+    // The last of the page has risen meanwhile.
+    if (bound < value(best.at(-1)!)) break;
+    insert(best, row, order, count);
+  }
+  return best;
 }
 
 /** The first `count` rows in order. Of many rows a page has few, and to sort all of them would be most of the work. */
 function first<T>(rows: readonly T[], order: (a: T, b: T) => number, count: number): T[] {
   if (count * 8 > rows.length) return [...rows].sort(order).slice(0, count);
   const best: T[] = [];
-  for (const row of rows) {
-    const last = best[count - 1];
-    if (last !== undefined && order(row, last) >= 0) continue;
-    let low = 0;
-    let high = best.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (order(best[middle]!, row) <= 0) low = middle + 1;
-      else high = middle;
-    }
-    best.splice(low, 0, row);
-    if (best.length > count) best.pop();
-  }
+  for (const row of rows) insert(best, row, order, count);
   return best;
+}
+
+/** Puts a row where it belongs among the best, of which there are at most `count`. */
+function insert<T>(best: T[], row: T, order: (a: T, b: T) => number, count: number): void {
+  const last = best[count - 1];
+  if (last !== undefined && order(row, last) >= 0) return;
+  let low = 0;
+  let high = best.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (order(best[middle]!, row) <= 0) low = middle + 1;
+    else high = middle;
+  }
+  best.splice(low, 0, row);
+  if (best.length > count) best.pop();
 }
 
 /** What the rows are ordered by, defaults included. */

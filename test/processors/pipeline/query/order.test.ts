@@ -42,5 +42,21 @@ it("pages of any size, put together, are all rows in order", () => {
       const expected = [...all].sort((a, b) => sign * (a.count - b.count) || (a.name < b.name ? -1 : 1));
       expect(paged.map(({ dimensions }) => dimensions[0])).toEqual(expected.map(({ name }) => name));
     }),
+    {
+      examples: [
+        // What is likely by its bounds has lower values than what is not.
+        [
+          [
+            { count: 0, slack: 2, name: "a" },
+            { count: 0, slack: 1, name: "b" },
+            { count: 1, slack: 0, name: "c" },
+            ...["d", "e", "f", "g", "h"].map((name) => ({ count: 0, slack: 0, name })),
+          ],
+          1,
+          "desc",
+          true,
+        ],
+      ],
+    },
   );
 });
