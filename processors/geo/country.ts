@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import { isIPv4 } from "node:net";
 import { type CountryResponse, Reader } from "mmdb-lib";
 import { ClickstreamError } from "../errors.ts";
-import { Recent } from "../pipeline/recent.ts";
+import { Recent } from "../model/recent.ts";
 import { publicAddress } from "./address.ts";
 import { COUNTRY_TABLE } from "./table.ts";
 

@@ -146,7 +146,7 @@ export const ZONES: readonly Zone[] = [
   {
     name: "country driver",
     files: /^processors\/geo\//,
-    local: new RegExp(String.raw`^(processors/geo/|processors/pipeline/recent\.ts$|${INNER})`),
+    local: new RegExp(`^(processors/geo/|${INNER})`),
     packages: /^(node:|mmdb-lib$|@ip-location-db\/)/,
   },
   {

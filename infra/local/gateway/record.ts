@@ -3,7 +3,7 @@
  * tests hold both equal, byte for byte; where this way does not know what the template would do, it says so.
  */
 import { Buffer } from "node:buffer";
-import { Recent } from "../../../processors/pipeline/recent.ts";
+import { Recent } from "../../../processors/model/recent.ts";
 import {
   type IngestMapping,
   MAX_BODY_BYTES,

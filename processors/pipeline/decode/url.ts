@@ -1,6 +1,6 @@
 /** Takes a page's URL apart into what is counted, and forgets the rest: query strings hold names, tokens and mail addresses. */
 import { LIMITS, type PageUrl, QUERY_KEYS, type QueryKey, type Reject } from "../../model/event.ts";
-import { Recent } from "../recent.ts";
+import { Recent } from "../../model/recent.ts";
 import { reject } from "./checks.ts";
 
 /** In order of certainty where a URL carries several: the search engines' ids first. */

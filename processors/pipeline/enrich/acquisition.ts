@@ -1,6 +1,6 @@
 /** How a visit began: its source, its channel and its campaign, from the landing URL and the referrer alone. */
 import type { PageUrl } from "../../model/event.ts";
-import { Recent } from "../recent.ts";
+import { Recent } from "../../model/recent.ts";
 import { isAdTag, type Source, type SourceKind, sourceOfHost, sourceOfTag } from "./sources.ts";
 
 /** Plausible's name for "no source", so that its clients understand ours. */

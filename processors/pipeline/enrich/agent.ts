@@ -1,7 +1,7 @@
 /** Names the device, browser and system behind a User-Agent header, and tells robots. Keeps only names, never the header. */
 import * as Bowser from "bowser";
 import { isbot } from "isbot";
-import { Recent } from "../recent.ts";
+import { Recent } from "../../model/recent.ts";
 
 export type Device = "Desktop" | "Mobile" | "Tablet" | "TV" | "";
 

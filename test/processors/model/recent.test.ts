@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Recent } from "../../../processors/pipeline/recent.ts";
+import { Recent } from "../../../processors/model/recent.ts";
 
 describe("a map of recent things", () => {
   it("keeps the last keys used, at least as many as its size and at most twice as many", () => {
