@@ -34,7 +34,7 @@ export interface ImportingOptions extends FileSettings {
 }
 
 /** Chunks put and not counted yet. Beside live traffic, what waits is what a live event may have to wait for. */
-const CHUNKS_AHEAD = { beside: 2, alone: 2 };
+const CHUNKS_AHEAD = 2;
 /** Beside live traffic a chunk is counted in a quarter of the time, during which nothing else is; alone, larger ones cost less an event. */
 const CHUNK_BYTES = { beside: 128 * 1024, alone: 2560 * 1024 };
 /** So that a chunk is one commit: what commits share, visits under way and rows of the same hour, is written less often. */
@@ -263,7 +263,7 @@ class Ahead {
     ))
       if (compareSequences(sequence, last.get(shard) ?? "") > 0) last.set(shard, sequence);
     this.#chunks.push(last);
-    await this.settle((this.#counter.isAlone ? CHUNKS_AHEAD.alone : CHUNKS_AHEAD.beside) - 1);
+    await this.settle(CHUNKS_AHEAD - 1);
   }
 
   /** Waits until at most `most` chunks are not counted. */
