@@ -2,6 +2,7 @@
 import { ClickstreamError } from "../../processors/errors.ts";
 import { etagOfAnswer } from "../../processors/etag.ts";
 import type { Clock } from "../../processors/model/time.ts";
+import { refuseRepeated } from "../../processors/parameters.ts";
 import { type AccessControl, type Reader, tokenOf } from "../../processors/pipeline/access.ts";
 import type { Explorations } from "../../processors/pipeline/explore/explorations.ts";
 import { StillRunning } from "../../processors/pipeline/explore/running.ts";
@@ -43,7 +44,7 @@ export function readingFunctions({
         const more = buckets?.take(`key ${reader.grant.id}`) ?? 0;
         if (more > 0) return tooMany(more);
       }
-      checkParameters(request);
+      refuseRepeated(request.query.keys());
       try {
         return await answer(request, reader);
       } catch (error) {
@@ -110,13 +111,6 @@ export function readingFunctions({
       };
     }),
   };
-}
-
-/** Of two values neither may be taken for what was meant. */
-function checkParameters({ query }: HttpRequest): void {
-  const repeated = [...query.keys()].find((name) => query.getAll(name).length > 1);
-  if (repeated !== undefined)
-    throw new ClickstreamError("bad_request", `${repeated.slice(0, 40)}: given more than once`);
 }
 
 const tooMany = (waitMs: number): HttpResponse =>

@@ -36,12 +36,9 @@ export function checkWrite(event: APIGatewayProxyEvent): void {
     throw new ClickstreamError("bad_request", "content-type: application/json is needed");
 }
 
-/** Refuses a parameter that is given twice: of two values neither may be taken for what was meant. Throws `bad_request`. */
-export function checkParameters({ multiValueQueryStringParameters: given }: APIGatewayProxyEvent): void {
-  const repeated = Object.entries(given ?? {}).find(([, values]) => (values?.length ?? 0) > 1);
-  if (repeated)
-    throw new ClickstreamError("bad_request", `${repeated[0].slice(0, 40)}: given more than once`);
-}
+/** The names of all parameters, each as often as it was given. */
+export const parameterNames = ({ multiValueQueryStringParameters: given }: APIGatewayProxyEvent): string[] =>
+  Object.entries(given ?? {}).flatMap(([name, values]) => (values ?? []).map(() => name));
 
 /** A header's value whatever its case; `name` in lower case. */
 export const header = (event: APIGatewayProxyEvent, name: string): string | undefined =>

@@ -1,11 +1,12 @@
 /** The readers' API in API Gateway's proxy form: which question a request asks, and who asks it. Knows no store. */
 import type { APIGatewayProxyEvent, APIGatewayProxyResult } from "aws-lambda";
 import { ClickstreamError } from "../errors.ts";
+import { refuseRepeated } from "../parameters.ts";
 import { type AccessControl, type Reader, tokenOf } from "../pipeline/access.ts";
 import type { Explorations } from "../pipeline/explore/explorations.ts";
 import type { OwnerApi } from "../pipeline/owner.ts";
 import type { QueryApi } from "../pipeline/query/api.ts";
-import { answer, checkParameters, checkWrite, csvAnswer, header, jsonBody } from "./http.ts";
+import { answer, checkWrite, csvAnswer, header, jsonBody, parameterNames } from "./http.ts";
 import { type SessionDeps, sessionToken, signIn, signOut } from "./session.ts";
 
 /** What owners define; all other requests only ask, whatever their method. */
@@ -42,7 +43,7 @@ export async function route(
   const parameters = event.queryStringParameters ?? {};
   const token = tokenOf(header(event, "authorization"), parameters.share, sessions && sessionToken(event));
   const reader = await access.reader(token);
-  checkParameters(event);
+  refuseRepeated(parameterNames(event));
   if (event.httpMethod !== "GET" && WRITTEN.has(event.path)) checkWrite(event);
   const reply = (value: object): APIGatewayProxyResult => answer(value, header(event, "if-none-match"));
   const explore = (ask: (archive: Explorations, body: unknown) => Promise<object>): Promise<object> => {

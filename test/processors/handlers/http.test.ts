@@ -1,7 +1,8 @@
 import type { APIGatewayProxyEvent } from "aws-lambda";
 import { describe, expect, it } from "vitest";
 import { ClickstreamError, type ErrorCode } from "../../../processors/errors.ts";
-import { answer, checkParameters, header, jsonBody, refusal } from "../../../processors/handlers/http.ts";
+import { answer, header, jsonBody, parameterNames, refusal } from "../../../processors/handlers/http.ts";
+import { refuseRepeated } from "../../../processors/parameters.ts";
 import { StillRunning } from "../../../processors/pipeline/explore/running.ts";
 
 const event = (over: Partial<APIGatewayProxyEvent>): APIGatewayProxyEvent =>
@@ -101,11 +102,13 @@ describe("a request", () => {
 
   it("is refused with a parameter that is given twice", () => {
     const twice = event({ multiValueQueryStringParameters: { share: ["a"], site_id: ["a", "b"] } });
-    expect(() => checkParameters(twice)).toThrow("site_id: given more than once");
+    expect(() => refuseRepeated(parameterNames(twice))).toThrow("site_id: given more than once");
     expect(() =>
-      checkParameters(event({ multiValueQueryStringParameters: { site_id: ["a"] } })),
+      refuseRepeated(parameterNames(event({ multiValueQueryStringParameters: { site_id: ["a"] } }))),
     ).not.toThrow();
-    expect(() => checkParameters(event({ multiValueQueryStringParameters: null }))).not.toThrow();
+    expect(() =>
+      refuseRepeated(parameterNames(event({ multiValueQueryStringParameters: null }))),
+    ).not.toThrow();
   });
 
   it("has headers whatever their case, and may have none", () => {
