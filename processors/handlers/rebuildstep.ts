@@ -1,5 +1,6 @@
 /** The steps of a rebuild by the names that the state machine calls them, with its inputs and answers. */
 import { ClickstreamError } from "../errors.ts";
+import { ErasingSteps } from "../pipeline/rebuilderasing.ts";
 import { type RebuildStepDeps, RebuildSteps } from "../pipeline/rebuildsteps.ts";
 
 /** What the state machine passes: which step of which execution, and what that step takes. */
@@ -16,14 +17,16 @@ export type RebuildEvent = { readonly run: string } & (
 /** What a step answers; null where the next one finds all it needs in the bucket. */
 export async function rebuildStep(deps: RebuildStepDeps, event: RebuildEvent): Promise<unknown> {
   try {
-    return (await answer(new RebuildSteps(deps, event.run), event)) ?? null;
+    return (await answer(deps, event)) ?? null;
   } catch (error) {
     if (error instanceof ClickstreamError) error.name = error.code;
     throw error;
   }
 }
 
-function answer(steps: RebuildSteps, event: RebuildEvent): Promise<unknown> {
+function answer(deps: RebuildStepDeps, event: RebuildEvent): Promise<unknown> {
+  const steps = new RebuildSteps(deps, event.run);
+  const erasing = new ErasingSteps(deps.objects, event.run);
   switch (event.step) {
     case "begin":
       return steps.begin(event.input);
@@ -42,9 +45,9 @@ function answer(steps: RebuildSteps, event: RebuildEvent): Promise<unknown> {
     case "compare":
       return steps.compare(event.next);
     case "noteErased":
-      return steps.noteErased();
+      return erasing.noteErased();
     case "takeOut":
-      return steps.takeOut(event.portion);
+      return erasing.takeOut(event.portion);
     case "end":
       return steps.end(event.switch);
     case "giveUp":

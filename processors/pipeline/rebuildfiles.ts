@@ -1,8 +1,10 @@
-/** What the steps of a rebuild on AWS leave in the bucket for each other: where it lies and how windows are encoded. Reads and writes nothing. */
+/** What the steps of a rebuild on AWS leave in the bucket for each other: where it lies, how rows are divided and windows encoded. Reads and writes nothing. */
 import { ClickstreamError } from "../errors.ts";
+import type { ArchiveRow } from "../model/archive.ts";
 import type { EpochMs } from "../model/time.ts";
 import type { LocalDate } from "../model/zone.ts";
 import { ByteReader, ByteWriter } from "../sketches/bytes.ts";
+import { compareSequences } from "../streams/stream.ts";
 import type { LoggedShard } from "./commit.ts";
 import { type Erased, type ErasureNotes, NO_NOTES } from "./erasure.ts";
 import type { Keep } from "./expiry.ts";
@@ -126,6 +128,16 @@ function parseErased(value: unknown): Erased | undefined {
     'erase: {"visitor": "the 16 hexadecimal digits of a row"} or {"page": "/a/path"}',
   );
 }
+
+/** Whether the edition that is being made counts a row. */
+export function isCounted({ site, shard, sequence }: ArchiveRow, begun: Begun): boolean {
+  const end = begun.ends[shard];
+  return site === begun.site && end !== undefined && compareSequences(sequence, end.to) <= 0;
+}
+
+/** The last digits of a pseudonym are as good as random. What belongs to no visitor needs no order. */
+export const lotOf = ({ visitor }: Pick<ArchiveRow, "visitor">, lots: number): number =>
+  visitor === null ? 0 : Number.parseInt(visitor.slice(8, 16), 16) % lots;
 
 const VERSION = 1;
 

@@ -16,7 +16,7 @@ import { archiveStore } from "./archive.ts";
 import { committedTo, listShards } from "./commit.ts";
 import { markDerived } from "./derive.ts";
 import { giveUpEdition, readEdition, switchEdition } from "./editions.ts";
-import { Erasure, type ErasureNotes } from "./erasure.ts";
+import { Erasure } from "./erasure.ts";
 import { archiveFrom, isMinuteKept, minuteExpiry } from "./expiry.ts";
 import { copyItem, foldBase, packWindow } from "./folding.ts";
 import { noteRebuilt } from "./ledger.ts";
@@ -31,12 +31,14 @@ import {
   type RebuildReport,
 } from "./rebuild.ts";
 import type { WindowChange } from "./rebuildchange.ts";
+import { earliestOf, notesOf } from "./rebuilderasing.ts";
 import {
   type Begun,
-  type Erasing,
   encodeWindows,
+  isCounted,
   keyOfErasing,
   type LotErasure,
+  lotOf,
   type Plan,
   parseOrder,
   type Sorted,
@@ -258,14 +260,8 @@ export class RebuildSteps {
       for (const [start, bytes] of minutes) addEncoded(merged.minutes, start, Rollup.decode(bytes));
       for (const hour of incomplete) merged.incomplete.add(hour);
     }
-    await addUntold(store, { ...begun, earliest: await this.#earliest(begun) }, merged.incomplete);
+    await addUntold(store, { ...begun, earliest: await earliestOf(this.#left, begun) }, merged.incomplete);
     await objects.put(this.#left.keys.merged, encodeWindows(merged));
-  }
-
-  /** Event time of the earliest row; of before rows were taken out by an execution that failed. */
-  async #earliest(begun: Begun): Promise<EpochMs> {
-    const [sorted, before] = [await this.#left.sorted(), await this.#left.erasing(begun)];
-    return Math.min(sorted.earliest, before.earliest ?? sorted.earliest);
   }
 
   /** Puts windows into the new edition: those of the archive, and copies of all that are not replaced. */
@@ -310,40 +306,6 @@ export class RebuildSteps {
     });
     await this.#left.write(`${this.#left.keys.changes}${next || "first"}.json`, { windows, changes });
     return progress;
-  }
-
-  /** Writes down what has to be known of the rows that go, before the first of them is gone. */
-  async noteErased(): Promise<void> {
-    const begun = await this.#left.begun();
-    const { site, erased } = begun;
-    if (!erased) throw new ClickstreamError("bad_request", "erase: nothing is to be taken out");
-    const { entries, fresh, hours } = await this.#left.erasures();
-    const earliest = await this.#earliest(begun);
-    const erasing: Erasing = {
-      ...{ entries, fresh },
-      hours: [...new Set(hours)],
-      ...(earliest === Number.POSITIVE_INFINITY ? {} : { earliest }),
-    };
-    await this.#left.write(keyOfErasing(site, erased), erasing);
-  }
-
-  /**
-   * Takes the rows that are to be erased out of the objects of a portion. What the edition in hand does not count stays:
-   * it came later. An object that was deleted meanwhile is not made again.
-   */
-  async takeOut(portion: number): Promise<void> {
-    const { objects } = this.#deps;
-    const begun = await this.#left.begun();
-    const { site, erased } = begun;
-    if (!erased) throw new ClickstreamError("bad_request", "erase: nothing is to be taken out");
-    const { portions } = await this.#left.plan();
-    const erasure = new Erasure(erased, await this.#left.erasures());
-    for (const key of portions[portion] ?? []) {
-      const rows = await this.#left.archivedRows(key, site);
-      const left = rows.flatMap((row) => erasure.rewritten(row) ?? (isCounted(row, begun) ? [] : row));
-      if (left.length < rows.length || left.some((row, i) => row !== rows[i]))
-        await objects.writeRows(key, left);
-    }
   }
 
   /** Writes the report, and switches to what was made or gives it up. Throws `unavailable` if another rebuild took its place. */
@@ -398,20 +360,4 @@ export class RebuildSteps {
     if (begun) await giveUpEdition(this.#deps.store, this.#deps.clock, begun.site, begun.space);
     await this.#left.write(this.#left.keys.report, { ...(begun && { site: begun.site }), failure });
   }
-}
-
-/** Whether the edition that is being made counts a row. */
-function isCounted({ site, shard, sequence }: ArchiveRow, begun: Begun): boolean {
-  const end = begun.ends[shard];
-  return site === begun.site && end !== undefined && compareSequences(sequence, end.to) <= 0;
-}
-
-/** The last digits of a pseudonym are as good as random. What belongs to no visitor needs no order. */
-const lotOf = ({ visitor }: Pick<ArchiveRow, "visitor">, lots: number): number =>
-  visitor === null ? 0 : Number.parseInt(visitor.slice(8, 16), 16) % lots;
-
-/** What was noted of the visitors of one lot; each note begins with its visitor. */
-function notesOf(lot: number, lots: number, { entries, fresh }: ErasureNotes): ErasureNotes {
-  const isOwn = (note: string): boolean => lotOf({ visitor: note.slice(0, note.indexOf(" ")) }, lots) === lot;
-  return { entries: entries.filter(([visit]) => isOwn(visit)), fresh: fresh.filter(isOwn) };
 }
