@@ -37,7 +37,7 @@ export function mapBody(first: View, pick: (country: string) => void): Body {
     for (const [code, shape] of Object.entries(shapes))
       lands.set(code, svg("path", { d: outline(shape), "data-code": code }));
     for (const [code, [x, y]] of Object.entries(points))
-      lands.set(code, svg("circle", { cx: `${x}`, cy: `${y}`, r: "2.5", "data-code": code }));
+      lands.set(code, svg("circle", { cx: `${x}`, cy: `${y}`, r: "4", "data-code": code }));
     drawing.replaceChildren(...lands.values());
   }
 

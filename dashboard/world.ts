@@ -4,12 +4,19 @@ import { createRequire } from "node:module";
 import { setImmediate as turn } from "node:timers/promises";
 import { geoCentroid, geoNaturalEarth1, geoPath } from "d3-geo";
 import { feature } from "topojson-client";
+import { presimplify, simplify } from "topojson-simplify";
 import type { GeometryCollection, Topology } from "topojson-specification";
 
-/** Width of the drawing in its own units. In a panel one of them is less than two pixels: finer costs bytes and shows nothing. */
-const WIDTH = 250;
+/** Width of the drawing in its own units. In a panel one of them is a pixel, about: finer costs bytes and shows nothing. */
+const WIDTH = 480;
+/**
+ * Corners that bend an outline by less are left out: the area of the triangle with their neighbours in square degrees
+ * (M. Visvalingam, J. D. Whyatt, "Line generalisation by repeated elimination of points", 1993). Rounded to units, all of
+ * them together make stairs of a line.
+ */
+const LEAST_BEND = 1.5;
 /** Smaller islands, in square units, are specks: they are left out where the country has land that is seen. */
-const SPECK = 3;
+const SPECK = 5;
 /** ISO 3166-1 numeric. Nobody browses from there, and it would take a fifth of the height. */
 const ANTARCTICA = "010";
 
@@ -23,7 +30,8 @@ export interface World {
 
 /** Projects Natural Earth's countries (public domain, from the package world-atlas). */
 export async function buildWorld(): Promise<World> {
-  const [coarse, fine] = await Promise.all([countries("110m"), countries("50m")]);
+  const [outlines, fine] = await Promise.all([countries("110m"), countries("50m")]);
+  const coarse = featuresOf(simplify(presimplify(outlines), LEAST_BEND));
   const shown = coarse.filter(({ id }) => id !== ANTARCTICA);
   const whole = { type: "FeatureCollection" as const, features: shown };
   const projection = geoNaturalEarth1().fitWidth(WIDTH, whole);
@@ -34,10 +42,12 @@ export async function buildWorld(): Promise<World> {
     await turn();
     // A territory in dispute without a code of its own is land all the same.
     const code = codeOf(country.id) ?? "";
-    shapes[code] = (shapes[code] ?? "") + relative(path(country) ?? "");
+    const shape = relative(path(country) ?? "");
+    // Where nothing is left of it, it is a point.
+    if (shape) shapes[code] = (shapes[code] ?? "") + shape;
   }
   const points: Record<string, [number, number]> = {};
-  for (const country of fine) {
+  for (const country of featuresOf(fine)) {
     const code = codeOf(country.id);
     if (!code || shapes[code] || country.id === ANTARCTICA) continue;
     const at = projection(geoCentroid(country));
@@ -46,11 +56,14 @@ export async function buildWorld(): Promise<World> {
   return { width: WIDTH, height: Math.ceil(path.bounds(whole)[1][1]), shapes, points };
 }
 
-async function countries(scale: "110m" | "50m") {
+type Countries = Topology<{ countries: GeometryCollection }>;
+
+async function countries(scale: "110m" | "50m"): Promise<Countries> {
   const file = createRequire(import.meta.url).resolve(`world-atlas/countries-${scale}.json`);
-  const topology = JSON.parse(await readFile(file, "utf8")) as Topology<{ countries: GeometryCollection }>;
-  return feature(topology, topology.objects.countries).features;
+  return JSON.parse(await readFile(file, "utf8")) as Countries;
 }
+
+const featuresOf = (topology: Countries) => feature(topology, topology.objects.countries).features;
 
 /** "410" to "KR": a numeric region in a language tag has its letters as canonical form (UTS #35, territory aliases). */
 function codeOf(id: string | number | undefined): string | undefined {

@@ -167,7 +167,7 @@ export const ZONES: readonly Zone[] = [
     name: "builds",
     files: /^(collector\/build|dashboard\/(build|world|login\/build))\.ts$/,
     local: /^dashboard\/(world|i18n\/[a-z]+)\.ts$/, // the texts are data to them
-    packages: /^(node:|esbuild$|terser$|d3-geo$|topojson-client$)/,
+    packages: /^(node:|esbuild$|terser$|d3-geo$|topojson-(client|simplify)$)/,
     packageTypes: /^topojson-specification$/,
   },
   {
