@@ -12,3 +12,12 @@ export function relativeChange(
   if (past === 0) return current === 0 ? 0 : undefined;
   return (current - past) / past;
 }
+
+/** Of a share in percent, in points, as the API has it: 51 % after 32 % would be "59 % more". Undefined without two numbers. */
+export function pointChange(
+  now: MetricValue | undefined,
+  before: MetricValue | undefined,
+): number | undefined {
+  const [current, past] = [numberOf(now), numberOf(before)];
+  return current === undefined || past === undefined ? undefined : current - past;
+}

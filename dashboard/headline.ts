@@ -1,6 +1,6 @@
 /** The headline numbers as tiles, each compared with the period before; a tile chooses what the chart draws. */
 import type { MetricValue } from "./answers.ts";
-import { relativeChange } from "./change.ts";
+import { pointChange, relativeChange } from "./change.ts";
 import { button, el, setAttribute, setText, svg } from "./dom.ts";
 import { currencyOf, numberOf } from "./format.ts";
 import { fill } from "./i18n/strings.ts";
@@ -55,8 +55,8 @@ export interface Headline {
   clear(): void;
 }
 
-/** Up is bad news only for bounces. */
-const LESS_IS_BETTER: ReadonlySet<string> = new Set(["bounce_rate"]);
+/** The one share among them, and the one of which less is better. */
+const BOUNCES: Metric = "bounce_rate";
 
 export function headline(view: View, pick: (metric: Metric) => void): Headline {
   const { strings } = view;
@@ -98,10 +98,17 @@ export function headline(view: View, pick: (metric: Metric) => void): Headline {
         const past = before?.get(metric);
         // An average over no visits is not a zero to compare with.
         const hadValue = !isMean || Boolean(numberOf(before?.get("visits")));
-        const moved = hadValue && !isFirst ? relativeChange(current, past) : undefined;
+        const isShare = metric === BOUNCES;
+        const moved =
+          hadValue && !isFirst ? (isShare ? pointChange : relativeChange)(current, past) : undefined;
         const direction = !moved ? "" : moved > 0 ? "up" : "down";
-        const good = LESS_IS_BETTER.has(metric) ? "down" : "up";
-        const text = moved === undefined ? "" : format.change(moved);
+        const good = isShare ? "down" : "up";
+        const text =
+          moved === undefined
+            ? ""
+            : isShare
+              ? fill(strings.points, { count: format.count(Math.abs(moved)) })
+              : format.change(moved);
         const look = direction ? `change ${direction} ${direction === good ? "good" : "bad"}` : "change";
         // New text with a new look: the same text beside an arrow that came or went would count as moved.
         if (change.className !== look) change.textContent = text;

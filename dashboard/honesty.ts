@@ -59,7 +59,8 @@ export function honesty({ strings }: View): Honesty {
   ): (readonly [string, string, string])[] {
     const { format } = view;
     const { late, rejected, month_cost } = answer;
-    const error = format.error(answer.error?.visitors);
+    // Of all visitors that are shown: a long period may have more than can be counted exactly, when the last minutes have few.
+    const error = format.error(Math.max(answer.error?.visitors ?? 0, meta?.error?.visitors ?? 0));
     const found: (readonly [string, string, string])[] = [
       [
         strings.factComplete,

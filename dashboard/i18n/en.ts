@@ -103,6 +103,7 @@ export const en = {
   events: "Events",
   total_revenue: "Revenue",
   oneCurrency: "{currency} only",
+  points: "{count} pts",
   previousWas: "{value} in the previous period",
   previousFirst: "Nothing is known from before that period, so it may not be whole.",
   errorHint: "Counted with a sketch: the standard error is {error}",

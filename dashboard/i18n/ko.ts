@@ -105,6 +105,7 @@ export const ko: Strings = {
   events: "이벤트",
   total_revenue: "매출",
   oneCurrency: "{currency}만",
+  points: "{count}%p",
   previousWas: "이전 기간 {value}",
   previousFirst: "그보다 앞선 기록이 없어 온전한 기간이 아닐 수 있습니다.",
   errorHint: "근사 집계한 값입니다. 표준 오차 {error}",

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { relativeChange } from "../../dashboard/change.ts";
+import { pointChange, relativeChange } from "../../dashboard/change.ts";
 
 it.each([
   { name: "more", now: 12, before: 10, change: 0.2 },
@@ -21,4 +21,10 @@ it.each([
   },
 ])("the change of $name is $change", ({ now, before, change }) => {
   expect(relativeChange(now, before)).toBe(change);
+});
+
+it("says of a share how many points it moved", () => {
+  expect(pointChange(51, 32)).toBe(19);
+  expect(pointChange(0, 32)).toBe(-32);
+  expect(pointChange(null, 32)).toBeUndefined();
 });

@@ -237,7 +237,8 @@ function liveAnswer(data: Data, site: string, now: number) {
     lag_ms: 1_200,
     late: data.late,
     ...(data.reconciled ? { reconciled: data.reconciled } : {}),
-    error: data.error ? { visitors: data.error } : {},
+    // Few enough to be counted exactly, however many the period has.
+    error: { visitors: 0 },
   };
 }
 
@@ -264,7 +265,10 @@ function queryAnswer(
     error: data.error ? { visitors: data.error } : {},
     ...(data.hasOtherMoney ? { metric_warnings: { total_revenue: { code: "other_currencies" } } } : {}),
   };
-  const row = (weight: number) => metrics.map((name) => metricOf(name, base * weight, data));
+  const row = (weight: number) =>
+    metrics.map((name) =>
+      name === "bounce_rate" ? (isPast ? 30 : 42) : metricOf(name, base * weight, data),
+    );
   const query = { date_range };
   if (!data.hasEvents || isBefore)
     return { results: dimension ? [] : [{ metrics: row(0), dimensions: [] }], meta, query };
@@ -313,7 +317,6 @@ function passes([operator, , values]: NonNullable<Query["filters"]>[number], val
 const VITALS = { lcp_p75: 2_310, inp_p75: 260, cls_p75: 0.31, fcp_p75: 1_204, ttfb_p75: 640 };
 
 function metricOf(name: string, amount: number, { revenue }: Data): unknown {
-  if (name === "bounce_rate") return 42;
   if (name === "views_per_visit") return 2.4;
   if (name === "visit_duration") return 94;
   if (name === "conversion_rate") return 3.4;

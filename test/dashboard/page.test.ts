@@ -70,6 +70,9 @@ describe("first paint", () => {
     await expect.poll(() => tile(page, "visitors").textContent()).toBe("1,200");
     expect(await tile(page, "bounce_rate").textContent()).toBe("42%");
     await expect.poll(() => textOf(page, "[data-metric=visitors] .change")).toBe("25%");
+    expect(await textOf(page, "[data-metric=bounce_rate] .change"), "42 after 30, as the API says it").toBe(
+      "12 pts",
+    );
     expect(await textOf(page, "[data-metric=visitors] .margin")).toBe("");
     await expect.poll(() => textOf(page, "#current")).toBe("12");
     expect(await textOf(page, ".fresh")).toMatch(/^Complete to \d\d:\d\d:\d\d, 1\.2s behind$/);
@@ -136,6 +139,9 @@ describe("first paint", () => {
     await expect.poll(pieces, { message: "money in another currency is on no line" }).toBeGreaterThan(1);
     await expect.poll(() => textOf(page, "[data-panel=pages] .margin")).toBe("Visitors ±1.2%");
     expect(await textOf(page, ".chart .margin")).toBe("±1.2%");
+    await expect
+      .poll(() => textOf(page, ".details"), { message: "although the last minutes are exact" })
+      .toContain("Error of visitors±1.2%");
     await page.locator("[data-metric=visits]").click();
     await expect.poll(() => textOf(page, ".chart .margin")).toBe("");
     fixture.data.visitors = 0;
