@@ -5,8 +5,14 @@ export const bad = (message: string): never => {
   throw new ClickstreamError("bad_request", message);
 };
 
-/** Repeats what the client sent, cut, so that it finds its own words in the message. */
-export const quote = (value: unknown): string => JSON.stringify(value ?? null).slice(0, 80);
+/**
+ * Repeats what the client sent, cut, so that it finds its own words in the message. Lists and objects are only named: they
+ * may be nested deeper than JSON.stringify can go.
+ */
+export function quote(value: unknown): string {
+  if (typeof value !== "object" || value === null) return JSON.stringify(value ?? null).slice(0, 80);
+  return Array.isArray(value) ? "a list" : "an object";
+}
 
 export function list(value: unknown, field: string, max: number): unknown[] {
   if (!Array.isArray(value)) return bad(`${field}: required, an array`);

@@ -67,6 +67,15 @@ describe("a request", () => {
     );
   });
 
+  it("is refused, not failed on, however deep it is nested", () => {
+    // JSON.parse takes deeper lists than JSON.stringify.
+    const deep: unknown = JSON.parse(`${"[".repeat(50_000)}${"]".repeat(50_000)}`);
+    for (const wrong of [{ metrics: [deep] }, { dimensions: [deep] }, { filters: [[deep]] }])
+      expect(() => parseRequest({ ...good, ...wrong })).toThrow(
+        expect.objectContaining({ code: "bad_request", message: expect.stringContaining("a list") }),
+      );
+  });
+
   it("takes a thousand values of filters and no more, however they are nested", () => {
     const asked = (more: number) => ({
       ...good,
