@@ -4,7 +4,11 @@ import { DAY_MS, type EpochMs, HOUR_MS, MINUTE_MS } from "./time.ts";
 /** A calendar date `YYYY-MM-DD` in some time zone. */
 export type LocalDate = string;
 
-const SLOT_MS = 15 * MINUTE_MS; // every offset change of the zone data since 1970 falls on a quarter of an hour
+/**
+ * Offsets are looked up by the quarter of an hour, as of its beginning. Changes since 1972 fall on one, but for some at a
+ * minute past midnight (Newfoundland until 2011, Casey until 2022): these are taken to come a quarter later.
+ */
+const SLOT_MS = 15 * MINUTE_MS;
 const formatters = new Map<string, Intl.DateTimeFormat>();
 const offsets = new Map<string, Map<number, number>>();
 const dayStarts = new Map<string, EpochMs>();
