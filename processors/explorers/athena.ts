@@ -32,6 +32,10 @@ export interface AthenaOptions {
 
 /** A run can be found again as long as this; the archive gets new files about as often. */
 const TOKEN_MS = 5 * 60_000;
+/** Runs that failed before which a request passes over until it gives up. */
+const MAX_FAILED = 3;
+/** Runs that were left unfinished and are known without their token. */
+const MAX_LEFT = 32;
 const FIRST_WAIT_MS = 150;
 const MAX_WAIT_MS = 1_500;
 /** GetQueryResults: the largest page. */
@@ -52,7 +56,11 @@ export function athenaExplorer(options: AthenaOptions): Explorer {
     }
   };
 
-  async function start({ text, values }: Statement): Promise<string> {
+  /** By statement, so that none is begun anew when the time of its token ends. */
+  const left = new Map<string, string>();
+
+  /** `after` names a run of the same statement that failed: one token stands for one run, whatever became of it. */
+  async function start({ text, values }: Statement, after = ""): Promise<string> {
     const parameters = values.map(parameter);
     const { QueryExecutionId: id } = await send("StartQueryExecution", () =>
       client.send(
@@ -62,7 +70,7 @@ export function athenaExplorer(options: AthenaOptions): Explorer {
           ...(parameters.length > 0 ? { ExecutionParameters: parameters } : {}),
           QueryExecutionContext: { Database: database },
           WorkGroup: workgroup,
-          ClientRequestToken: tokenOf({ text, values }, now()),
+          ClientRequestToken: tokenOf({ text, values }, now(), after),
         }),
       ),
     );
@@ -103,10 +111,15 @@ export function athenaExplorer(options: AthenaOptions): Explorer {
     await send("StopQueryExecution", () =>
       client.send(new StopQueryExecutionCommand({ QueryExecutionId: id })),
     );
-    throw new ClickstreamError(
-      "bad_request",
-      `date_range: reading the archive takes more than ${timeoutMs / 1000} s; ${SHORTER}`,
-    );
+    throw tooLong(timeoutMs);
+  }
+
+  function leave(statement: string, id: string): void {
+    left.set(statement, id);
+    for (const oldest of left.keys()) {
+      if (left.size <= MAX_LEFT) break;
+      left.delete(oldest);
+    }
   }
 
   return {
@@ -116,16 +129,31 @@ export function athenaExplorer(options: AthenaOptions): Explorer {
     },
     async run(statement, waitMs): Promise<Outcome> {
       const begun = now();
-      const id = await start(statement);
-      for (let pause = FIRST_WAIT_MS; ; pause = Math.min(MAX_WAIT_MS, pause * 1.5)) {
+      const key = JSON.stringify(statement);
+      let id = left.get(key) ?? (await start(statement));
+      left.delete(key);
+      let pause = FIRST_WAIT_MS;
+      let failed = 0;
+      for (let looks = 1; ; looks++) {
         const { Status: status } = await look(id);
         if (status?.State === "SUCCEEDED") return { rows: await rowsOf(id) };
-        if (status?.State === "FAILED" || status?.State === "CANCELLED") throw failure(id, status);
+        if (status?.State === "FAILED" || status?.State === "CANCELLED") {
+          const error = failure(id, status, timeoutMs);
+          // Over when it was first looked at, it is the run of an earlier request: its outage may have passed.
+          if (looks > 1 || error.code !== "unavailable" || failed++ === MAX_FAILED) throw error;
+          id = await start(statement, id);
+          looks = 0;
+          continue;
+        }
         const elapsedMs = Math.max(0, now() - (status?.SubmissionDateTime?.getTime() ?? begun));
         if (elapsedMs > timeoutMs) return cancel(id);
-        const left = begun + waitMs - now();
-        if (left <= 0) return { rows: undefined, progress: { done: undefined, elapsedMs } };
-        await wait(Math.min(pause, left));
+        const leftMs = begun + waitMs - now();
+        if (leftMs <= 0) {
+          leave(key, id);
+          return { rows: undefined, progress: { done: undefined, elapsedMs } };
+        }
+        await wait(Math.min(pause, leftMs));
+        pause = Math.min(MAX_WAIT_MS, pause * 1.5);
       }
     },
     async close() {
@@ -136,9 +164,15 @@ export function athenaExplorer(options: AthenaOptions): Explorer {
 
 const SHORTER = "ask for a shorter date_range, fewer dimensions, or filter";
 
-/** The same statement within the same few minutes is the same run. */
-function tokenOf(statement: Statement, now: number): string {
-  const text = JSON.stringify([Math.floor(now / TOKEN_MS), statement.text, statement.values]);
+const tooLong = (timeoutMs: number): ClickstreamError =>
+  new ClickstreamError(
+    "bad_request",
+    `date_range: reading the archive takes more than ${timeoutMs / 1000} s; ${SHORTER}`,
+  );
+
+/** The same statement within the same few minutes is the same run; after one that failed, the same next one. */
+function tokenOf(statement: Statement, now: number, after: string): string {
+  const text = JSON.stringify([Math.floor(now / TOKEN_MS), statement.text, statement.values, after]);
   return createHash("sha256").update(text).digest("hex");
 }
 
@@ -160,7 +194,11 @@ function parameter(value: Value): string {
 }
 
 /** Why a run ended: over a limit of the workgroup or the engine, or an outage. The service's words stay in the cause. */
-function failure(id: string, status: NonNullable<QueryExecution["Status"]>): ClickstreamError {
+function failure(
+  id: string,
+  status: NonNullable<QueryExecution["Status"]>,
+  timeoutMs: number,
+): ClickstreamError {
   const reason = status.StateChangeReason ?? "";
   const cause = new Error(reason);
   if (/bytes scanned limit/i.test(reason))
@@ -181,6 +219,10 @@ function failure(id: string, status: NonNullable<QueryExecution["Status"]>): Cli
       "filters: the archive cannot use one of the patterns; write it more plainly",
       { cause },
     );
+  const { SubmissionDateTime: from, CompletionDateTime: to } = status;
+  // By whoever waited for it, because of its limit.
+  if (status.State === "CANCELLED" && from && to && to.getTime() - from.getTime() > timeoutMs)
+    return tooLong(timeoutMs);
   if (status.State === "CANCELLED")
     return new ClickstreamError("unavailable", `Athena query ${id} was cancelled`, { cause });
   const isOurs = status.AthenaError?.ErrorCategory === 2;

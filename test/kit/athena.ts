@@ -11,7 +11,9 @@ export interface AthenaRun {
   readonly workgroup: string;
   readonly startedAt: number;
   looks: number;
-  isStopped: boolean;
+  stoppedAt: number | undefined;
+  /** Why it failed, "" where it succeeded; undefined while it runs. */
+  failure: string | undefined;
 }
 
 export interface FakeAthena {
@@ -58,7 +60,8 @@ export async function fakeAthena(
         workgroup: String(input.WorkGroup),
         startedAt: now(),
         looks: 0,
-        isStopped: false,
+        stoppedAt: undefined,
+        failure: undefined,
       };
       runs.push(run);
       return { QueryExecutionId: run.id };
@@ -67,22 +70,25 @@ export async function fakeAthena(
       const run = found(runs, id);
       run.looks++;
       const isOver = run.looks > fake.looksUntilDone;
-      const state = run.isStopped
-        ? "CANCELLED"
-        : !isOver
-          ? run.looks === 1
-            ? "QUEUED"
-            : "RUNNING"
-          : fake.failure
-            ? "FAILED"
-            : "SUCCEEDED";
+      if (isOver) run.failure ??= fake.failure ?? "";
+      const state =
+        run.stoppedAt !== undefined
+          ? "CANCELLED"
+          : !isOver
+            ? run.looks === 1
+              ? "QUEUED"
+              : "RUNNING"
+            : run.failure
+              ? "FAILED"
+              : "SUCCEEDED";
       return {
         QueryExecution: {
           QueryExecutionId: run.id,
           Status: {
             State: state,
             SubmissionDateTime: run.startedAt / 1000,
-            ...(state === "FAILED" ? { StateChangeReason: fake.failure } : {}),
+            ...(state === "FAILED" ? { StateChangeReason: run.failure } : {}),
+            ...(run.stoppedAt === undefined ? {} : { CompletionDateTime: run.stoppedAt / 1000 }),
           },
         },
       };
@@ -103,7 +109,7 @@ export async function fakeAthena(
       };
     },
     StopQueryExecution({ QueryExecutionId: id }) {
-      found(runs, id).isStopped = true;
+      found(runs, id).stoppedAt ??= now();
       return {};
     },
   };

@@ -82,7 +82,31 @@ describe("Athena", () => {
       code: "bad_request",
       message: expect.stringContaining("more than 60 s"),
     });
-    expect(service.runs[0]?.isStopped).toBe(true);
+    expect(service.runs[0]?.stoppedAt).toBeGreaterThan(NOW + 60_000);
+    await expect(open().run(STATEMENT, 600_000), "the same question again").rejects.toMatchObject({
+      code: "bad_request",
+    });
+    expect(service.runs).toHaveLength(1);
+  });
+
+  it("goes on with a run that was left, beyond the minutes in which its token finds it", async () => {
+    service.looksUntilDone = 6;
+    clock.advanceTo(Math.ceil(clock.now() / 300_000) * 300_000 - 1_000);
+    expect(await explorer.run(STATEMENT, 500)).toMatchObject({ rows: undefined });
+    clock.advance(2_000);
+    expect(await explorer.run(STATEMENT, 60_000)).toEqual({ rows });
+    expect(service.runs).toHaveLength(1);
+  });
+
+  it("begins another run once one has failed, instead of finding the failure again for minutes", async () => {
+    service.failure = "HIVE_CANNOT_OPEN_SPLIT: Slow Down";
+    for (const explores of [explorer, open(), open()])
+      await expect(explores.run(STATEMENT, 10_000)).rejects.toMatchObject({ code: "unavailable" });
+    expect(service.runs).toHaveLength(3);
+    service.failure = undefined;
+    expect(await open().run(STATEMENT, 10_000)).toEqual({ rows });
+    expect(await open().run(STATEMENT, 10_000)).toEqual({ rows });
+    expect(service.runs, "the one that succeeded is found again").toHaveLength(4);
   });
 
   it.each([
