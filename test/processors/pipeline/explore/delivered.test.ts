@@ -3,7 +3,7 @@ import { archiveStore } from "../../../../processors/pipeline/archive.ts";
 import { deliveredUntil } from "../../../../processors/pipeline/explore/delivered.ts";
 import { generate } from "../../../kit/generate.ts";
 import { SITE } from "../lines.ts";
-import { recordsOf, rig } from "../rig.ts";
+import { recordsOf, rig, SHARD } from "../rig.ts";
 
 const MINUTE = 60_000;
 const FROM = Date.UTC(2026, 10, 9, 12);
@@ -14,6 +14,7 @@ async function reach(
   counted: number,
   handed: number,
   laterMs: number,
+  waiting?: Readonly<Record<string, number>>,
 ): Promise<{ until: number; now: number; arrivals: number[] }> {
   const lines = [
     ...generate({
@@ -35,13 +36,17 @@ async function reach(
   const archive = archiveStore(store);
   if (handed > 0) await worker(undefined, archive).process(records.slice(0, handed));
   clock.advance(laterMs);
+  if (waiting) {
+    const value = new TextEncoder().encode(JSON.stringify({ at: clock.now(), waiting }));
+    await store.put({ pk: "freshness", sk: "stream", value }, 0);
+  }
   const until = await deliveredUntil({ store, archive, clock, withinMs: WITHIN });
   return { until, now: clock.now(), arrivals };
 }
 
 describe("how far a delivered archive reaches", () => {
-  it("is now less the time that delivery may take, once everything counted was handed over", async () => {
-    const { until, now, arrivals } = await reach(20, 20, 30 * MINUTE);
+  it("is now less the time that delivery may take, once everything counted was handed over and nothing waits", async () => {
+    const { until, now, arrivals } = await reach(20, 20, 30 * MINUTE, {});
     // As long after its newest record as the commit came, the archive may be behind.
     const delay = now - 30 * MINUTE - arrivals[19]!;
     expect(until).toBe(now - delay - WITHIN);
@@ -50,6 +55,17 @@ describe("how far a delivered archive reaches", () => {
   it("is no later than the newest record that was handed over, where counting is further", async () => {
     const { until, arrivals } = await reach(20, 10, 60 * MINUTE);
     expect(until).toBe(arrivals[9]! - WITHIN);
+  });
+
+  it("is no later than what waits to be counted, where both consumers are behind alike", async () => {
+    const stalled = FROM + 15 * MINUTE;
+    for (const shard of [SHARD.id, "shard-1"]) {
+      const { until, arrivals } = await reach(20, 20, 60 * MINUTE, { [shard]: stalled });
+      expect(arrivals[19], shard).toBeLessThan(stalled);
+      expect(until, shard).toBe(stalled - WITHIN);
+    }
+    const { until, arrivals } = await reach(20, 20, 60 * MINUTE);
+    expect(until, "nobody has asked the stream").toBe(arrivals[19]! - WITHIN);
   });
 
   it("is nowhere before the archive has begun", async () => {
