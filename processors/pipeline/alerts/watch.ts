@@ -87,7 +87,8 @@ async function step(rule: AlertRule, zone: string, deps: WatchDeps): Promise<num
   let version = item?.version ?? 0;
   if (next !== state) {
     if (!(await put(next, version))) return 0; // another watch has decided
-    version += 1;
+    // A state that has expired counts as none, and its version goes on all the same.
+    version = item ? version + 1 : ((await store.get(key))?.version ?? 0);
   } else if (now - (state.pending.at(-1)?.at ?? 0) < DELIVERING_MS) return 0; // another watch is telling it
   let told = 0;
   for (const alert of next.pending) {

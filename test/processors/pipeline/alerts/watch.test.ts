@@ -236,6 +236,23 @@ describe("the watch", () => {
     expect(told).toHaveLength(1);
   });
 
+  it("tells nothing twice after so long a calm that what it remembered has expired", async () => {
+    const { clock, told, look } = await world([NOW - 60 * MINUTE_MS], {
+      kind: "silence",
+      holdOffMinutes: 60,
+    });
+    await look();
+    clock.advance(5 * WEEK);
+    for (let minute = 0; minute < 3; minute++) {
+      await look();
+      clock.advance(MINUTE_MS);
+    }
+    expect(told.map(({ state, at }) => [state, at])).toEqual([
+      ["firing", NOW],
+      ["firing", NOW + 5 * WEEK],
+    ]);
+  });
+
   it("leaves an alert to the watch that is telling it", async () => {
     const { told, look, notifier } = await world([NOW - 3 * HOUR_MS], { kind: "silence", minutes: 60 });
     notifier.meanwhile = () => {
