@@ -185,13 +185,15 @@ export class RecordFold {
   }
 
   /** One id for all of them: an import puts whole records again, never parts. */
-  #addImported({ site, id, posts, countsLibraries }: Imported, sites: ReadonlyMap<string, unknown>): void {
-    const all = posts.reduce((sum, { batch }) => sum + batch.events.length + batch.rejects.length, 0);
+  #addImported(
+    { site, id, events, posts, countsLibraries }: Imported,
+    sites: ReadonlyMap<string, unknown>,
+  ): void {
     if (!sites.has(site)) {
-      this.#reject("unknown_site", all);
+      this.#reject("unknown_site", events);
       return;
     }
-    if (!this.#isFirst(site, `i${id}`, all)) return;
+    if (!this.#isFirst(site, `i${id}`, events)) return;
     const arrivedAt = this.#recordAt;
     const windowOf = (at: EpochMs): EpochMs => importedWindow(at, arrivedAt);
     for (const { batch, at, ip, country, agentText } of posts) {
@@ -439,7 +441,7 @@ export function daysOf(decoded: readonly Decoded[]): Set<number> {
     days.add(dayOf(at) - 1);
   };
   for (const { envelope, batches, imported } of decoded) {
-    for (const { at } of imported?.posts ?? []) need(at);
+    for (const at of imported?.times ?? []) need(at);
     if (!envelope || batches.length === 0) continue;
     need(envelope.at);
   }

@@ -85,18 +85,26 @@ export interface ImportExtra {
   readonly m?: Readonly<Record<string, number>>;
 }
 
-/** The record decoded: a batch of each sender, with what an envelope would have said of it. */
+/** The record, checked but for what single events say. */
 export interface Imported {
   readonly site: string;
   readonly id: string;
   readonly countsLibraries: boolean;
-  readonly posts: readonly {
-    readonly batch: Batch;
-    readonly at: EpochMs;
-    readonly ip: string;
-    readonly country: string;
-    readonly agentText: string;
-  }[];
+  /** How many events it holds, bad ones included. */
+  readonly events: number;
+  /** When each sender's first event happened. */
+  readonly times: readonly EpochMs[];
+  /** Each decoded when it is its turn: thousands at once would outlive what they are for, and be collected late. */
+  readonly posts: Iterable<ImportedPost>;
+}
+
+/** A batch of one sender, with what an envelope would have said of it. */
+export interface ImportedPost {
+  readonly batch: Batch;
+  readonly at: EpochMs;
+  readonly ip: string;
+  readonly country: string;
+  readonly agentText: string;
 }
 
 const FIRST_BYTES = new TextEncoder().encode('{"import":');
@@ -120,7 +128,7 @@ export function decodeImported(data: Uint8Array, arrivedAt: EpochMs): Imported |
   if (isReject(id)) return id;
   if (site === "" || id === "") return reject("malformed", "site, id: required");
   const { urls, referrers, agents, kinds, posts } = raw;
-  if (![urls, referrers, agents, kinds, posts].every(Array.isArray))
+  if (![urls, referrers, agents, kinds].every(Array.isArray) || !Array.isArray(posts))
     return reject("malformed", "urls, referrers, agents, kinds, posts: not lists");
   const shared: Shared = {
     site,
@@ -130,13 +138,27 @@ export function decodeImported(data: Uint8Array, arrivedAt: EpochMs): Imported |
     agents: (agents as unknown[]).map((agent) => (typeof agent === "string" ? agent : "")),
     kinds: (kinds as unknown[]).map(decodeKind),
   };
-  const decoded: Imported["posts"][number][] = [];
-  for (const [i, post] of (posts as unknown[]).entries()) {
-    const one = decodePost(post, `posts[${i}]`, shared);
-    if (isReject(one)) return one;
-    decoded.push(one);
+  let events = 0;
+  const times: EpochMs[] = [];
+  for (let i = 0; i < posts.length; i++) {
+    const problem = problemOf(posts[i]);
+    if (problem) return reject(problem.reason, `posts[${i}]${problem.message}`);
+    const { at, e } = posts[i] as ImportPost;
+    events += e.length / NUMBERS_PER_EVENT;
+    times.push(at);
   }
-  return { site, id, countsLibraries: raw.libraries === true, posts: decoded };
+  return {
+    site,
+    id,
+    countsLibraries: raw.libraries === true,
+    events,
+    times,
+    posts: {
+      *[Symbol.iterator]() {
+        for (let i = 0; i < posts.length; i++) yield decodePost(posts[i] as ImportPost, i, shared);
+      },
+    },
+  };
 }
 
 interface Shared {
@@ -162,23 +184,28 @@ export function decodeKind(raw: unknown, index: number): Kind | Reject {
   return { name, props, interactive: raw.i !== false && !isReport };
 }
 
-function decodePost(raw: unknown, field: string, shared: Shared): Imported["posts"][number] | Reject {
-  if (!isObject(raw)) return reject("malformed", `${field}: not an object`);
-  const { at, e: numbers } = raw;
+/** What makes a post unusable, and the record with it: it is ours, so then nothing in it can be trusted. */
+function problemOf(post: unknown): Reject | undefined {
+  if (!isObject(post)) return reject("malformed", ": not an object");
+  const { at, e: numbers } = post;
   if (typeof at !== "number" || !Number.isInteger(at) || at < EARLIEST_MS)
-    return reject("malformed", `${field}.at: not a time in epoch milliseconds`);
+    return reject("malformed", ".at: not a time in epoch milliseconds");
   if (!Array.isArray(numbers) || numbers.length === 0 || numbers.length % NUMBERS_PER_EVENT !== 0)
-    return reject("malformed", `${field}.e: not four numbers an event`);
-  const visitor = identifier(raw.v, `${field}.v`, LIMITS.idChars);
+    return reject("malformed", ".e: not four numbers an event");
+  const visitor = identifier(post.v, ".v", LIMITS.idChars);
   if (isReject(visitor)) return visitor;
-  const ip = identifier(raw.ip, `${field}.ip`, MAX_IP_CHARS);
-  if (isReject(ip)) return ip;
-  const extras = isObject(raw.x) ? raw.x : undefined;
+  const ip = identifier(post.ip, ".ip", MAX_IP_CHARS);
+  return isReject(ip) ? ip : undefined;
+}
+
+/** Of a post that has no problem. */
+function decodePost(post: ImportPost, index: number, shared: Shared): ImportedPost {
+  const { at, e: numbers } = post;
+  const extras = isObject(post.x) ? post.x : undefined;
   const events: ClickEvent[] = [];
   const rejects: Reject[] = [];
-  for (let i = 0; i < numbers.length; i += NUMBERS_PER_EVENT) {
-    const number = i / NUMBERS_PER_EVENT;
-    const event = decodeEvent(numbers, i, at, extras?.[number], `${field}.e[${number}]`, shared);
+  for (let number = 0; number < numbers.length / NUMBERS_PER_EVENT; number++) {
+    const event = decodeEvent(post, index, number, extras?.[number], shared);
     if (isReject(event)) rejects.push(event);
     else events.push(event);
   }
@@ -186,41 +213,45 @@ function decodePost(raw: unknown, field: string, shared: Shared): Imported["post
     batch: {
       site: shared.site,
       id: "",
-      visitor,
-      screenWidth: screenPixels(raw.w),
-      language: languageTag(raw.l),
+      visitor: wellFormed(post.v),
+      screenWidth: screenPixels(post.w),
+      language: languageTag(post.l),
       events,
       rejects,
     },
     at,
-    ip,
-    country: typeof raw.c === "string" ? raw.c : "",
-    agentText: shared.agents[raw.a as number] ?? "",
+    ip: wellFormed(post.ip),
+    country: typeof post.c === "string" ? post.c : "",
+    agentText: shared.agents[post.a] ?? "",
   };
 }
 
+const wellFormed = (text: string | null | undefined): string => text?.toWellFormed() ?? "";
+
 function decodeEvent(
-  numbers: readonly unknown[],
-  i: number,
-  base: EpochMs,
+  { at: base, e: numbers }: ImportPost,
+  index: number,
+  number: number,
   extra: unknown,
-  field: string,
   shared: Shared,
 ): ClickEvent | Reject {
-  const at = base + (numbers[i] as number);
-  if (!Number.isInteger(at) || at < EARLIEST_MS) return reject("malformed", `${field}: not a time`);
-  if (at > shared.latest) return reject("from_future", `${field}: later than it was imported`);
-  const url = shared.urls[numbers[i + 1] as number];
-  const referrer = shared.referrers[numbers[i + 2] as number];
-  const kind = shared.kinds[numbers[i + 3] as number];
+  // Thousands are decoded for each that needs a name.
+  const field = (): string => `posts[${index}].e[${number}]`;
+  const i = number * NUMBERS_PER_EVENT;
+  const at = base + numbers[i]!;
+  if (!Number.isInteger(at) || at < EARLIEST_MS) return reject("malformed", `${field()}: not a time`);
+  if (at > shared.latest) return reject("from_future", `${field()}: later than it was imported`);
+  const url = shared.urls[numbers[i + 1]!];
+  const referrer = shared.referrers[numbers[i + 2]!];
+  const kind = shared.kinds[numbers[i + 3]!];
   if (url === undefined || referrer === undefined || kind === undefined)
-    return reject("malformed", `${field}: points to nothing`);
+    return reject("malformed", `${field()}: points to nothing`);
   if (isReject(url)) return url;
   if (isReject(referrer)) return referrer;
   if (isReject(kind)) return kind;
   const { name, props, interactive } = kind;
   if (extra === undefined) return { name, at, url, referrer, props, interactive };
-  const more = decodeExtra(extra, name, field);
+  const more = decodeExtra(extra, name, field());
   return isReject(more) ? more : { name, at, url, referrer, props, interactive, ...more };
 }
 
