@@ -89,11 +89,13 @@ export class Recount {
     for (const { batch, at, ip, agentText } of imported.posts) {
       const { bot, library } = parseAgent(agentText);
       if (bot && !(library && imported.countsLibraries)) continue;
-      const from = senderOf({ ip, agentText, visitor: batch.visitor, at });
+      let from: Sender | undefined;
       for (const event of batch.events) {
         // Nothing is compared with history but how many events it has: its minutes are not kept, nor what is found in them.
-        if (!isHistory(event.at, arrivalAt)) countFrom(sites, imported.site, event, from);
-        else if (!isReport(event))
+        if (!isHistory(event.at, arrivalAt)) {
+          from ??= senderOf({ ip, agentText, visitor: batch.visitor, at });
+          countFrom(sites, imported.site, event, from);
+        } else if (!isReport(event))
           countEvent(tallyOf(sites, imported.site, importedWindow(event.at, arrivalAt)), event);
       }
     }
