@@ -42,6 +42,26 @@ describe("a byte writer", () => {
     expect(() => new ByteReader(new Uint8Array(7).fill(255)).uint53()).toThrow(RangeError);
   });
 
+  it("writes texts of any length and script, which read as they were, from the middle of a buffer too", () => {
+    const texts = fc.oneof(
+      fc.string({ unit: fc.constantFrom("a", "é", "가", "😀", "\ufeff"), maxLength: 150 }),
+      fc.string({ unit: fc.constantFrom("a", "/", "\u007f"), maxLength: 150 }),
+      fc.constantFrom("\ufeff", "\ufeffpage", "123456789012", "1234567890123", "\u00e9".repeat(64)),
+    );
+    fc.assert(
+      fc.property(fc.array(texts, { maxLength: 4 }), fc.nat(20), (values, before) => {
+        const writer = new ByteWriter(1);
+        writer.bytes(new Uint8Array(before).fill(255));
+        for (const value of values) writer.text(value);
+        const reader = new ByteReader(writer.finish().subarray(before));
+        expect(values.map(() => reader.text())).toEqual(values);
+        expect(reader.done).toBe(true);
+      }),
+      { numRuns: 40 },
+    );
+    expect(() => new ByteReader(Uint8Array.of(3, 97, 98)).text()).toThrow(RangeError);
+  });
+
   it.each([0, 1, 127, 128, 129, 16_383, 16_384, 100_000])(
     "measures %i bytes as a block of them",
     (length) => {
