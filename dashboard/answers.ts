@@ -132,8 +132,10 @@ export interface SiteAbout extends SiteSettings {
   readonly unknown_sites?: readonly { readonly site_id: string; readonly at: number }[];
   /** When the last request for this site came, whatever became of it; null for none since the server started. */
   readonly last_request_at?: number | null;
-  /** Where pages report to, unless it is this server. */
+  /** Where pages report to, unless to this server's usual path: an address or a path. */
   readonly report_to?: string;
+  /** Path of the collector, where it has a name of its own. */
+  readonly script_at?: string;
 }
 
 export interface ShareLink {

@@ -32,7 +32,7 @@ export function findings(about: SiteAbout, origin: string, strings: Strings): st
     nothing,
     strings.checkPasted,
     fill(strings.checkPolicy, {
-      origin: about.report_to ? `${origin} ${new URL(about.report_to).origin}` : origin,
+      origin: [...new Set([origin, new URL(about.report_to ?? "", origin).origin])].join(" "),
     }),
     strings.checkLocal,
     strings.checkBlocker,

@@ -1,4 +1,5 @@
 /** What a site's owner pastes, by the way they want to count: the lines for one site and one server. */
+import type { SiteAbout } from "./answers.ts";
 
 export interface Snippet {
   /** A proper name; the same in every language. */
@@ -6,26 +7,29 @@ export interface Snippet {
   readonly code: string;
 }
 
-/**
- * The id is escaped for where it lands: HTML, a string of JavaScript, an address. `reportTo` is where pages report to, unless
- * it is where the script comes from.
- */
-export function snippets(site: string, origin: string, reportTo?: string): readonly Snippet[] {
+/** The id is escaped for where it lands: HTML, a string of JavaScript, an address. */
+export function snippets(
+  site: string,
+  origin: string,
+  { report_to, script_at }: Pick<SiteAbout, "report_to" | "script_at"> = {},
+): readonly Snippet[] {
+  const script = origin + (script_at ?? "/c.js");
+  const reportTo = report_to && new URL(report_to, origin).href;
   const given = (text: string): string => (reportTo ? `${text}"${reportTo}"` : "");
   const html = site.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
   const text = JSON.stringify(site).replaceAll("<", "\\u003c");
   return [
     {
       name: "HTML",
-      code: `<script defer src="${origin}/c.js"${given(" data-api=")} data-site="${html}"></script>`,
+      code: `<script defer src="${script}"${given(" data-api=")} data-site="${html}"></script>`,
     },
     {
       name: "npm",
-      code: `import { init } from "rivulet/collector";\n\ninit({ site: ${text}, url: "${origin}"${given(", ingest: ")} });`,
+      code: `import { init } from "rivulet/collector";\n\ninit({ site: ${text}, url: "${origin}"${script_at ? `, script: "${script_at}"` : ""}${given(", ingest: ")} });`,
     },
     {
       name: "Tag Manager",
-      code: `<script>\n  var s = document.createElement("script");\n  s.src = "${origin}/c.js";\n${reportTo ? `  s.dataset.api = "${reportTo}";\n` : ""}  s.dataset.site = ${text};\n  document.head.appendChild(s);\n</script>`,
+      code: `<script>\n  var s = document.createElement("script");\n  s.src = "${script}";\n${reportTo ? `  s.dataset.api = "${reportTo}";\n` : ""}  s.dataset.site = ${text};\n  document.head.appendChild(s);\n</script>`,
     },
     {
       name: "Pixel",

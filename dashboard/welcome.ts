@@ -48,8 +48,8 @@ export function welcome(strings: Strings): Welcome {
       setText(text, fill(strings.welcomeText, { site }));
       const look = async (): Promise<void> => {
         const about = await check.look(site);
-        if (!about?.report_to || shown !== site) return;
-        all = snippets(site, origin, about.report_to);
+        if (!(about?.report_to || about?.script_at) || shown !== site) return;
+        all = snippets(site, origin, about);
         choose(chosen);
       };
       void look();

@@ -267,7 +267,10 @@ export const responseSchemas: Readonly<Record<string, Schema>> = {
       ...integer("When the last request for the site came; null for none since the start. On one machine."),
       nullable: true,
     },
-    "report_to?": text("Where pages report to, unless it is where the dashboard is. On AWS."),
+    "report_to?": text(
+      "Where pages report to, unless to /v1/events beside the dashboard: an address or a path.",
+    ),
+    "script_at?": text("Path of the collector, where it has a name of its own. On one machine."),
   }),
   Alerts: exact({ alerts: { ...list(ref("Alert"), "At most 100."), maxItems: 100 } }),
   Alert: exact({

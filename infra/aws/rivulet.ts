@@ -2,6 +2,7 @@
 import { CfnOutput, Duration } from "aws-cdk-lib";
 import { Construct } from "constructs";
 import { CANARY_SITE, ENV } from "../../processors/env.ts";
+import { scriptTag } from "../scripttag.ts";
 import { Aggregation } from "./aggregation.ts";
 import { Alarms } from "./alarms.ts";
 import { Alerting } from "./alerting.ts";
@@ -244,6 +245,6 @@ export class Rivulet extends Construct {
 
 /** What to paste for the first site; it says where to report to unless that is where the script comes from. */
 function tag(url: string, site: string, reportUrl: string, scriptPath = "/c.js"): string {
-  const reportTo = reportUrl === `${url}/v1/events` ? "" : ` data-api="${reportUrl}"`;
-  return `<script defer src="${url}${scriptPath}"${reportTo} data-site="${site}"></script>`;
+  const reportTo = reportUrl === `${url}/v1/events` ? undefined : reportUrl;
+  return scriptTag({ script: url + scriptPath, site, reportTo });
 }

@@ -161,13 +161,22 @@ function start(flags: StartFlags, { log }: Terminal): Promise<Runtime> {
 
 async function greet(
   { url, behind, sites, isKeyRequired, grants }: Runtime,
-  { data, store }: StartFlags,
+  { data, store, scriptPath, ingestPath }: StartFlags,
   { print }: Terminal,
 ): Promise<void> {
   const ids = sites.map(({ id }) => id);
   const others = dataFlags({ data, store });
-  for (const line of await greeting({ url, behind, sites: ids, isKeyRequired, grants, dataFlags: others }))
-    print(line);
+  const greeted = {
+    url,
+    behind,
+    sites: ids,
+    isKeyRequired,
+    grants,
+    dataFlags: others,
+    scriptPath,
+    ingestPath,
+  };
+  for (const line of await greeting(greeted)) print(line);
   // Not only at the end, which a server that is killed does not see.
   flushCompileCache();
   growYoungWhenBusy();

@@ -2,9 +2,11 @@
 import { networkInterfaces } from "node:os";
 import { DAY_MS } from "../../processors/model/time.ts";
 import { createGrant, type GrantDeps, listGrants } from "../../processors/pipeline/access.ts";
+import type { OwnPaths } from "../ownpath.ts";
+import { scriptTag } from "../scripttag.ts";
 import { shareUrl } from "./shareurl.ts";
 
-export interface Greeted {
+export interface Greeted extends OwnPaths {
   /** Where browsers reach it. */
   readonly url: string;
   /** Where it listens, for a proxy; undefined where that is the same. */
@@ -33,6 +35,8 @@ export async function greeting({
   isKeyRequired,
   grants,
   dataFlags,
+  scriptPath = "/c.js",
+  ingestPath,
 }: Greeted): Promise<string[]> {
   const site = sites[0] ?? DEMO_SITE;
   const link = isKeyRequired ? await firstLink(grants, url, site) : undefined;
@@ -53,7 +57,7 @@ export async function greeting({
     "",
     "  Paste this into every page, inside <head>:",
     "",
-    `    <script defer src="${url}/c.js" data-site="${site}"></script>`,
+    `    ${scriptTag({ script: url + scriptPath, site, reportTo: ingestPath && url + ingestPath })}`,
     "",
     "  Ctrl-C stops it.",
     "",

@@ -8,12 +8,15 @@ import type { Explorations } from "../../processors/pipeline/explore/exploration
 import { StillRunning } from "../../processors/pipeline/explore/running.ts";
 import type { OwnerApi } from "../../processors/pipeline/owner.ts";
 import type { QueryApi } from "../../processors/pipeline/query/api.ts";
+import type { OwnPaths } from "../ownpath.ts";
 import { type Handler, type HttpRequest, type HttpResponse, jsonResponse } from "./gateway/http.ts";
 import { networkOf, type RateLimit, TokenBuckets } from "./gateway/rate.ts";
 
 export interface ReadingOptions {
   readonly api: QueryApi;
   readonly owner: OwnerApi;
+  /** What pages should name, where the operator chose other paths. */
+  readonly ownPaths?: OwnPaths;
   /** Funnels, retention and paths; undefined where no single events are kept. */
   readonly explorations: Explorations | undefined;
   readonly access: AccessControl;
@@ -26,6 +29,7 @@ export interface ReadingOptions {
 export function readingFunctions({
   api,
   owner,
+  ownPaths: { scriptPath, ingestPath } = {},
   explorations,
   access,
   clock,
@@ -78,7 +82,11 @@ export function readingFunctions({
     paths: explored((archive, reader, body) => archive.paths(reader, body)),
     sites: guarded(async (_, reader) => jsonResponse(200, await api.sites(reader))),
     aboutSite: guarded(async ({ query }, reader) =>
-      jsonResponse(200, await owner.about(reader, query.get("site_id"))),
+      jsonResponse(200, {
+        ...(await owner.about(reader, query.get("site_id"))),
+        ...(scriptPath && { script_at: scriptPath }),
+        ...(ingestPath && { report_to: ingestPath }),
+      }),
     ),
     saveSettings: guarded(async (request, reader) =>
       jsonResponse(200, await owner.save(reader, written(request))),

@@ -82,6 +82,7 @@ export function createServer(options: ServerOptions): Gateway {
       ...readingFunctions({
         api: new QueryApi(options.engine),
         owner,
+        ownPaths: options,
         explorations: options.explorations,
         access,
         clock,

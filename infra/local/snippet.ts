@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { offerCollector } from "../../collector/build.ts";
 import { checkSiteId } from "../../processors/pipeline/sites.ts";
+import { escaped, scriptTag } from "../scripttag.ts";
 import { ownPath, serverUrl } from "./flags.ts";
 import type { Output } from "./terminal.ts";
 
@@ -36,19 +37,15 @@ export async function snippets({
   checkSiteId(site);
   const { pinned, integrity } = await offerCollector();
   const folder = scriptPath.slice(0, scriptPath.lastIndexOf("/") + 1);
-  const attributes =
-    (ingestPath === undefined ? "" : ` data-api="${escaped(url + ingestPath)}"`) +
-    ` data-site="${escaped(site)}"`;
+  const reportTo = ingestPath && url + ingestPath;
   const { origin } = serverUrl(url);
   return {
-    tag: `<script defer src="${escaped(url + scriptPath)}"${attributes}></script>`,
-    pinned: `<script defer src="${escaped(url + folder + pinned)}" integrity="${integrity}" crossorigin="anonymous"${attributes}></script>`,
+    tag: scriptTag({ script: url + scriptPath, site, reportTo }),
+    pinned: scriptTag({ script: url + folder + pinned, site, reportTo, integrity }),
     policy: `script-src ${origin}; connect-src ${origin}; img-src ${origin}`,
     pixel: `<noscript><img src="${escaped(`${url}/p.gif?s=${encodeURIComponent(site)}`)}" alt="" width="1" height="1" referrerpolicy="no-referrer-when-downgrade"></noscript>`,
   };
 }
-
-const escaped = (text: string): string => text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
 
 /** Adds `snippet` to the program. */
 export function addSnippet(program: Command, { print }: Output): void {

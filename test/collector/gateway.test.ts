@@ -309,6 +309,11 @@ it("works, pinned and chunks included, on a page that allows nothing but its own
   const immutable = await fetch(`${runtime.url}${new URL(/src="([^"]+)"/.exec(pinned)![1]!).pathname}`);
   expect(immutable.headers.get("cache-control")).toContain("immutable");
   expect((await fetch(`${runtime.url}/stats/c/0000000000000000.js`)).status).toBe(404);
+  const about = await fetch(`${runtime.url}/api/v2/site?site_id=${siteId}`);
+  expect(await about.json(), "for the dashboard to paste").toMatchObject({
+    script_at: SCRIPT,
+    report_to: INGEST,
+  });
 });
 
 it("counts web vitals, errors by class alone, rage and dead clicks with the optional chunks", async () => {

@@ -52,6 +52,14 @@ it("names the demo shop where the site that its pages report to is counted", asy
   expect(await shown(["shop", "blog"])).not.toContain("/demo/");
 });
 
+it("prints the tag with the names that the operator chose, and an id as HTML takes it", async () => {
+  const own = { scriptPath: "/stats/s.js", ingestPath: "/stats/e" };
+  const lines = await greeting({ ...greeted, ...own, sites: ['a"b'], isKeyRequired: false, grants: fresh() });
+  expect(lines).toContain(
+    `    <script defer src="${url}/stats/s.js" data-api="${url}/stats/e" data-site="a&#34;b"></script>`,
+  );
+});
+
 it("names an address that others can open when it listens on all", () => {
   expect(reachable("127.0.0.1")).toBe("127.0.0.1");
   expect(reachable("192.0.2.7")).toBe("192.0.2.7");
