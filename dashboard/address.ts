@@ -1,5 +1,6 @@
 /** What an address of the page asks for, read and written. No DOM. */
 import { type Condition, conditionOf, parseConditions, printConditions } from "./filters.ts";
+import { METRICS, type Metric } from "./metrics.ts";
 import { type Compare, INTERVALS, type Interval, isRange, type Range } from "./period.ts";
 
 export interface State {
@@ -7,7 +8,7 @@ export interface State {
   readonly site: string;
   readonly range: Range;
   readonly compare: Compare;
-  readonly metric: string;
+  readonly metric: Metric;
   /** The chart's buckets; undefined leaves it to the page. */
   readonly interval: Interval | undefined;
   /** What all numbers are narrowed to. */
@@ -29,11 +30,12 @@ const COMPARES = ["previous", "year", "off"] as const;
 export function parseState(search: string): State {
   const query = new URLSearchParams(search);
   const range = query.get("range") ?? "";
+  const metric = query.get("metric");
   return {
     site: query.get("site") ?? DEFAULTS.site,
     range: isRange(range) ? range : DEFAULTS.range,
     compare: COMPARES.find((one) => one === query.get("compare")) ?? DEFAULTS.compare,
-    metric: query.get("metric") ?? DEFAULTS.metric,
+    metric: METRICS.find((one) => one === metric) ?? DEFAULTS.metric,
     interval: INTERVALS.find((one) => one === query.get("interval")),
     filters: parseConditions(query),
   };
@@ -43,6 +45,7 @@ const READABLE: Readonly<Record<string, (value: string) => unknown>> = {
   range: isRange,
   compare: (value) => COMPARES.find((one) => one === value),
   interval: (value) => INTERVALS.find((one) => one === value),
+  metric: (value) => METRICS.find((one) => one === value),
   f: conditionOf,
 };
 

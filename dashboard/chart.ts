@@ -1,7 +1,7 @@
 /** The main chart: a drawing with a read-out for pointer and arrow keys, and the same numbers as a table. Asks nothing itself. */
 import { button, el, fillTable, options, setAttribute, setText } from "./dom.ts";
-import type { Metric } from "./headline.ts";
 import { fill } from "./i18n/strings.ts";
+import type { Metric } from "./metrics.ts";
 import type { Frame } from "./path.ts";
 import { type Bucket, type Interval, offsetIfTwice, wallAt } from "./period.ts";
 import { plotter } from "./plot.ts";

@@ -4,32 +4,10 @@ import { pointChange, relativeChange } from "./change.ts";
 import { button, el, setAttribute, setText, svg } from "./dom.ts";
 import { currencyOf, numberOf } from "./format.ts";
 import { fill } from "./i18n/strings.ts";
+import { COUNTED, METRICS, type Metric } from "./metrics.ts";
 import { sparkPath } from "./path.ts";
 import type { Points } from "./scale.ts";
 import type { View } from "./view.ts";
-
-export const METRICS = [
-  "visitors",
-  "visits",
-  "pageviews",
-  "views_per_visit",
-  "bounce_rate",
-  "visit_duration",
-  "events",
-  "total_revenue",
-] as const;
-export type Metric = (typeof METRICS)[number];
-
-/** Counts and sums: zero is a value of theirs. The others are averages, which nothing has none of. */
-export const COUNTED: ReadonlySet<Metric> = new Set([
-  "visitors",
-  "visits",
-  "pageviews",
-  "events",
-  "total_revenue",
-]);
-
-export const isMetric = (name: string): name is Metric => (METRICS as readonly string[]).includes(name);
 
 export type Numbers = ReadonlyMap<string, MetricValue>;
 
@@ -50,7 +28,7 @@ export interface Headlines {
 export interface Headline {
   readonly node: HTMLElement;
   update(numbers: Headlines, view: View): void;
-  select(metric: string): void;
+  select(metric: Metric): void;
   /** Forgets the site shown so far. */
   clear(): void;
 }

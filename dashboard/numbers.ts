@@ -3,7 +3,8 @@ import type { QueryMeta } from "./answers.ts";
 import { ApiError, type Progress } from "./api.ts";
 import { type ChartActions, chart } from "./chart.ts";
 import { el, setText } from "./dom.ts";
-import { headline, isMetric, type Metric } from "./headline.ts";
+import { headline } from "./headline.ts";
+import type { Metric } from "./metrics.ts";
 import type { Period } from "./period.ts";
 import { refusal } from "./refusal.ts";
 import { type Report, type ReportQuestion, reportLoader } from "./report.ts";
@@ -22,7 +23,7 @@ export interface NumbersArea {
     progress: Progress,
     shown: () => void,
   ): Promise<void>;
-  choose(metric: string): void;
+  choose(metric: Metric): void;
   /** Forgets the site shown so far. */
   clear(): void;
 }
@@ -40,13 +41,13 @@ export function numbersArea(first: View, actions: NumbersActions): NumbersArea {
   const load = reportLoader();
   let view = first;
   let report: Report | undefined;
-  let metric = "visitors";
+  let metric: Metric = "visitors";
 
   function show(): void {
     tiles.select(metric);
     if (!report) return;
     tiles.update(report, view);
-    const series = report.series(isMetric(metric) ? metric : "visitors");
+    const series = report.series(metric);
     tiles.select(series.metric);
     graph.update(series, view);
   }

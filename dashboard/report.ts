@@ -4,7 +4,8 @@ import { type Progress, query } from "./api.ts";
 import type { Series } from "./chart.ts";
 import { type Condition, filtersOf } from "./filters.ts";
 import { currencyOf, numberOf } from "./format.ts";
-import { COUNTED, METRICS, type Metric, type Numbers } from "./headline.ts";
+import type { Numbers } from "./headline.ts";
+import { COUNTED, METRICS, type Metric } from "./metrics.ts";
 import {
   type Bucket,
   buckets,
