@@ -60,6 +60,7 @@ async function play(
     }
     await put(runtime, lines);
     while (runtime.consumer.lagMs() > 0 && !stopping.aborted) await sleep(50);
+    if (stopping.aborted) return;
     log(
       `demo: about ${HISTORY_EVENTS} events and reports of the last ${HISTORY_DAYS} days counted in ${((performance.now() - started) / 1000).toFixed(1)} s; live traffic goes on`,
     );

@@ -11,9 +11,9 @@ import type { RateLimit } from "./gateway/rate.ts";
 const UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000 };
 
 export function port(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 0 || value > 65_535)
-    throw new InvalidArgumentError("a port is 0 to 65535");
+  // Not "", which an unset variable of a script leaves: it would be 0, and a port that nobody knows.
+  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value <= 65_535)) throw new InvalidArgumentError("a port is 0 to 65535");
   return value;
 }
 

@@ -150,8 +150,8 @@ describe("a start that cannot work says why in one line and ends", () => {
     expect(output).not.toMatch(/^\s+at /m);
     expect(code).toBe(1);
   });
-  it("with a port that is none", async () => {
-    const { code, output } = await runHere(["start", "--port", "http"]);
+  it.each(["http", "", "65536"])("with a port that is none: %j", async (port) => {
+    const { code, output } = await runHere(["start", "--port", port]);
     expect(output).toContain("a port is 0 to 65535");
     expect(code).toBe(1);
   });

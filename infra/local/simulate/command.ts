@@ -20,13 +20,19 @@ const positive = (text: string): number => {
   return value;
 };
 
+/** A simulation is of one minute. */
+const second = (text: string): number => {
+  if (!/^[1-5]?\d$/.test(text)) throw new InvalidArgumentError("a second of the minute, 0 to 59");
+  return Number(text);
+};
+
 export function addSimulate(program: Command, { print }: Output): void {
   program
     .command("simulate")
     .description("say how fresh, how busy and how dear a deployment would be under a load, by simulation")
     .option("--rps <number>", "events a second; default: from 10 to a million", positive)
     .option("--shards <number>", "shards; default: as many as the load needs", positive)
-    .option("--split-at <second>", "split every shard in two at this second of the minute", positive)
+    .option("--split-at <second>", "split every shard in two at this second of the minute", second)
     .option("--seed <number>", "of the arrivals", positive, 1)
     .option("--json", "print the reports as JSON", false)
     .action(({ rps, shards, splitAt, seed, json }: Flags) => {
@@ -35,7 +41,7 @@ export function addSimulate(program: Command, { print }: Output): void {
           eventsPerSecond,
           seed,
           ...(shards === undefined ? {} : { shards: Math.ceil(shards) }),
-          ...(splitAt === undefined ? {} : { splitAt: Math.min(Math.ceil(splitAt), 59) }),
+          ...(splitAt === undefined ? {} : { splitAt }),
         }),
       );
       print(json ? JSON.stringify({ parameters: MEASURED, reports }, null, 2) : render(reports));

@@ -3,6 +3,7 @@ import { measure } from "../../../../infra/local/cost/measure.ts";
 import { monthlyDollars } from "../../../../infra/local/simulate/command.ts";
 import { MEASURED, shardsFor, simulate } from "../../../../infra/local/simulate/model.ts";
 import { MONTH_SECONDS } from "../../../../infra/prices.ts";
+import { runHere } from "../../../kit/command.ts";
 import { generate } from "../../../kit/generate.ts";
 
 const seed = 3;
@@ -85,4 +86,9 @@ describe("the simulation", () => {
     expect(ratio(simulated.writeUnitsPerSecond, writes)).toBeGreaterThan(0.6);
     expect(ratio(simulated.writeUnitsPerSecond, writes)).toBeLessThan(1.6);
   });
+});
+
+it("refuses to split in a second that its minute does not have, in place of doing nothing", async () => {
+  const { code, output } = await runHere(["simulate", "--rps", "10", "--split-at", "60"]);
+  expect([code, output.includes("a second of the minute, 0 to 59")]).toEqual([1, true]);
 });
