@@ -45,6 +45,7 @@ export function duckdbExplorer(options: DuckdbOptions): Explorer {
   const folderOf = options.folderOf ?? ((site: string) => `site=${encodeURIComponent(site)}`);
   let opened: Promise<Opened> | undefined;
   let idle: NodeJS.Timeout | undefined;
+  let isClosing = false;
   let queue: Promise<unknown> = Promise.resolve();
   const runs = new Map<string, Run>();
   const checked = new Map<string, { readonly files: string; readonly repeats: boolean }>();
@@ -93,16 +94,22 @@ export function duckdbExplorer(options: DuckdbOptions): Explorer {
     return [...hours.keys()].some((hour) => checked.get(hour)?.repeats ?? true);
   }
 
+  function goOn(): void {
+    if (isClosing) throw new ClickstreamError("unavailable", "DuckDB is being closed");
+  }
+
   /** One after the other: a second at once would need as much memory again. */
   function execute(statement: Statement): Run {
     const run: Run = { started: performance.now(), rows: Promise.resolve([]), connection: undefined };
     const turn = queue.then(async () => {
+      goOn();
       clearTimeout(idle);
       opened ??= open().catch((cause: unknown) => {
         opened = undefined;
         throw new ClickstreamError("unavailable", "DuckDB cannot be started", { cause });
       });
       const { connection } = await opened;
+      goOn(); // what is interrupted before it begins goes on
       run.connection = connection;
       const interrupt = setTimeout(() => connection.interrupt(), timeoutMs);
       try {
@@ -152,6 +159,8 @@ export function duckdbExplorer(options: DuckdbOptions): Explorer {
       return within(run, waitMs);
     },
     async close() {
+      // Those that wait for their turn would take their time one after the other.
+      isClosing = true;
       clearTimeout(idle);
       const connection = (await opened?.catch(() => undefined))?.connection;
       connection?.interrupt();

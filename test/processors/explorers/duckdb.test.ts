@@ -154,6 +154,15 @@ describe("DuckDB", () => {
     await expect(rowsOf(text)).rejects.toMatchObject({ code: "invariant" });
   });
 
+  it("is closed without answering those that wait for their turn", async () => {
+    const ask = (name: string) =>
+      explorer.run({ text: `${ENDLESS} -- ${name}`, values: [] }, 60_000).catch(({ message }) => message);
+    await rowsOf("SELECT 1");
+    const answers = Promise.all([ask("runs"), ask("waits"), ask("waits too")]);
+    await explorer.close();
+    expect(await answers).toEqual([expect.any(String), "DuckDB is being closed", "DuckDB is being closed"]);
+  });
+
   it("opens again after it was closed for lack of questions", async () => {
     explorer = duckdbExplorer({ directory, idleMs: 0 });
     expect(await rowsOf("SELECT 1")).toEqual([["1"]]);
