@@ -42,6 +42,7 @@ const BUCKETS_AT_ONCE = 24;
 export class QueryEngine {
   readonly #deps: QueryDeps;
   readonly #sites: SiteDirectory;
+  readonly #reader: RollupReader;
   readonly #counting: Counting;
   readonly #completeness: Completeness;
   readonly #live: Live;
@@ -49,7 +50,8 @@ export class QueryEngine {
   constructor(deps: QueryDeps) {
     this.#deps = deps;
     this.#sites = new SiteDirectory(deps);
-    this.#counting = new Counting(new RollupReader(deps), deps.clock, deps.archive);
+    this.#reader = new RollupReader(deps);
+    this.#counting = new Counting(this.#reader, deps.clock, deps.archive);
     this.#completeness = new Completeness(deps);
     this.#live = new Live(deps, this.#completeness, async (site_id) => {
       const { results } = await this.query({ site_id, metrics: ["events"], date_range: "all" });
@@ -105,7 +107,7 @@ export class QueryEngine {
   async #plan(request: QueryRequest): Promise<Plan> {
     const site = await this.#sites.site(request.siteId, "site_id");
     const now = this.#deps.clock.now();
-    const first = request.dateRange === "all" ? await firstInstant(this.#deps.store, site, now) : now;
+    const first = request.dateRange === "all" ? await this.#begin(site, now) : now;
     const asked = parseRange(request.dateRange, site.timeZone, now, first);
     checkMeaning(request);
     const wanted =
@@ -126,6 +128,13 @@ export class QueryEngine {
     const time = request.time && resolveTime(request.time, range, request.dateRange);
     const question: Question = { site, request, time };
     return { request, site, now, asked, isArchived, keptFrom, range, past, isCut, question };
+  }
+
+  /** Where a site's data begin. */
+  async #begin(site: Site, now: EpochMs): Promise<EpochMs> {
+    // Commits first: what is not among them any more is in the hours that are looked at then.
+    const waiting = (await this.#reader.earliest(site.id)) ?? now;
+    return Math.min(waiting, await firstInstant(this.#deps.store, site, now));
   }
 
   async #answer(plan: Plan, isSeries: boolean, signal?: AbortSignal): Promise<QueryResponse> {

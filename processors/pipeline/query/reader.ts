@@ -128,9 +128,14 @@ export class RollupReader {
 
   /** The newest commit of each shard that has one. */
   newest(): Promise<readonly NewestCommit[]> {
+    return this.#turn(() => this.#upToDate());
+  }
+
+  /** Start of the earliest window that commits have of a site before rollups have it; undefined where there is none. */
+  earliest(site: string): Promise<EpochMs | undefined> {
     return this.#turn(async () => {
-      const cursors = await this.#cursors();
-      return (await this.#readTails(cursors)) ?? (await this.#readTails(cursors)) ?? [];
+      await this.#upToDate();
+      return this.#tails.earliest(site);
     });
   }
 
@@ -357,6 +362,11 @@ export class RollupReader {
     this.#bases.delete(window);
     if (!base.rollup || base.apart || base.bytes > MAX_BASE_BYTES / 2) return;
     this.#bases.set(window, base, base.bytes);
+  }
+
+  async #upToDate(): Promise<readonly NewestCommit[]> {
+    const cursors = await this.#cursors();
+    return (await this.#readTails(cursors)) ?? (await this.#readTails(cursors)) ?? [];
   }
 
   /** Brings everything up to now; answers the newest commits, or undefined when some are gone that were not seen. */

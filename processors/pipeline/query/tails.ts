@@ -2,6 +2,7 @@
  * The tails of the commit logs: the commits that are not folded into rollups yet, decoded once and kept, with what is
  * told by the newest of them. Knows no rollups.
  */
+import type { EpochMs } from "../../model/time.ts";
 import type { Store } from "../../stores/store.ts";
 import {
   type Commit,
@@ -67,6 +68,14 @@ export class CommitTails {
   /** The commits that were read and are beyond the cursor. */
   *kept(): Iterable<Commit> {
     for (const tail of this.#tails.values()) yield* tail;
+  }
+
+  /** Start of a site's earliest window in those commits. */
+  earliest(site: string): EpochMs | undefined {
+    let first: EpochMs | undefined;
+    for (const { partials } of this.kept())
+      for (const start of partials.get(site)?.windows.keys() ?? []) first = Math.min(first ?? start, start);
+    return first;
   }
 
   /** The newest events of a site, newest first. */

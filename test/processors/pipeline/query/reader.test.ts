@@ -226,3 +226,16 @@ it("refuses tables of more rows than memory should hold, and answers what has fe
   // The same when they are in memory already.
   await expect(engine.query(byDay)).rejects.toThrow(refused);
 });
+
+it("all of a site's time begins where the earliest commit does, compacted or not", async () => {
+  const { clock, store, worker, engine } = await rig();
+  await worker().process(recordsOf([post({ at: NOON, e: [view("/")] })], 8));
+  await compactAll(store, clock);
+  const late = view("/late", NOON - 3 * DAY);
+  await worker().process(recordsOf([post({ at: NOON, ip: "192.0.2.9", e: [late] })], 9));
+  const all = { ...WEEK, date_range: "all" };
+  const before = await engine().query(all);
+  expect(before.results).toEqual([{ metrics: [2, 2], dimensions: [] }]);
+  await compactAll(store, clock);
+  expect(await engine().query(all)).toMatchObject({ results: before.results, query: before.query });
+});
