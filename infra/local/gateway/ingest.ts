@@ -94,7 +94,15 @@ export function ingestOperation(
       const problem = check(json);
       if (problem !== undefined) return { refused: 400, message: problem };
     }
-    const { backend, fault } = await put(writer({ body, bytes, json, headers, query, context }), putRecord);
+    let record: IngestRecord;
+    try {
+      record = writer({ body, bytes, json, headers, query, context });
+    } catch (error) {
+      // JSON.parse takes any depth; a template that shows what stands in place of a text goes down as far.
+      if (!(error instanceof RangeError)) throw error;
+      return { refused: 400, message: "body: is nested too deep" };
+    }
+    const { backend, fault } = await put(record, putRecord);
     const response = answer(backend, context);
     return fault === undefined ? { response } : { response, fault };
   };

@@ -123,6 +123,13 @@ describe("ingest", () => {
     ["an empty site", 400, "malformed", () => running.post('{"s":"","e":[]}'), /^s: is too short/],
     ["no events", 400, "malformed", () => running.post('{"s":"a"}'), /^e: is required/],
     [
+      "lists within lists in place of a text",
+      400,
+      "malformed",
+      () => running.post(`{"s":"a","e":[],"v":${"[".repeat(50_000)}${"]".repeat(50_000)}}`),
+      /nested too deep/,
+    ],
+    [
       "events that are no list",
       400,
       "malformed",
