@@ -44,24 +44,37 @@ export const parameterNames = ({ multiValueQueryStringParameters: given }: APIGa
 export const header = (event: APIGatewayProxyEvent, name: string): string | undefined =>
   Object.entries(event.headers ?? {}).find(([key]) => key.toLowerCase() === name)?.[1];
 
-/** 200 with the value as JSON, or 304 without a body when `known` (If-None-Match) names the same content. */
+/**
+ * Lambda answers 6,291,556 bytes at most of JSON, in which the body is a text: its quotes and line ends take twice as much.
+ * Beyond, the service would say 502 without a word.
+ */
+const MAX_ANSWER_BYTES = 6_000_000;
+const MAX_BYTES_A_CHAR = "\\u0000".length;
+
+/** What a part of a body takes there. */
+const answerBytes = (text: string): number => Buffer.byteLength(JSON.stringify(text)) - 2;
+
+/**
+ * 200 with the value as JSON, or 304 without a body when `known` (If-None-Match) names the same content. Throws `bad_request`
+ * when it is larger than a function may answer.
+ */
 export function answer(value: object, known?: string): APIGatewayProxyResult {
   const etag = etagOfAnswer(value);
   const headers = { ...HEADERS, etag };
-  return matchesEtag(known, etag)
-    ? { statusCode: 304, headers, body: "" }
-    : { statusCode: 200, headers, body: JSON.stringify(value) };
+  if (matchesEtag(known, etag)) return { statusCode: 304, headers, body: "" };
+  const body = JSON.stringify(value);
+  // Counted only where it may matter: nearly all are a thousandth of it.
+  if (body.length * MAX_BYTES_A_CHAR > MAX_ANSWER_BYTES && answerBytes(body) > MAX_ANSWER_BYTES)
+    throw new ClickstreamError("bad_request", "pagination.limit: gives more than 6 MB; ask for fewer rows");
+  return { statusCode: 200, headers, body };
 }
-
-/** Lambda answers at most this, base64 or not; beyond, the service would say 502 without a word. */
-const MAX_ANSWER_BYTES = 6_000_000;
 
 /** A table as a download. Throws `bad_request` when it is larger than a function may answer. */
 export async function csvAnswer({ disposition, lines }: CsvExport): Promise<APIGatewayProxyResult> {
   let body = "";
   let bytes = 0;
   for await (const some of lines) {
-    bytes += Buffer.byteLength(some);
+    bytes += answerBytes(some);
     if (bytes > MAX_ANSWER_BYTES)
       throw new ClickstreamError(
         "bad_request",

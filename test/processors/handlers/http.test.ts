@@ -1,7 +1,14 @@
 import type { APIGatewayProxyEvent } from "aws-lambda";
 import { describe, expect, it } from "vitest";
 import { ClickstreamError, type ErrorCode } from "../../../processors/errors.ts";
-import { answer, header, jsonBody, parameterNames, refusal } from "../../../processors/handlers/http.ts";
+import {
+  answer,
+  csvAnswer,
+  header,
+  jsonBody,
+  parameterNames,
+  refusal,
+} from "../../../processors/handlers/http.ts";
 import { refuseRepeated } from "../../../processors/parameters.ts";
 import { StillRunning } from "../../../processors/pipeline/explore/running.ts";
 
@@ -31,6 +38,26 @@ describe("an answer", () => {
   it("is 200 when it changed since", () => {
     const tag = String(answer({ visitors: 1 }).headers!.etag);
     expect(answer({ visitors: 2 }, tag)).toMatchObject({ statusCode: 200, body: '{"visitors":2}' });
+  });
+
+  it("is refused where it is larger than Lambda answers, which is a text within JSON", async () => {
+    const LAMBDA_BYTES = 6_291_556;
+    const row = '"/a",1\r\n';
+    const csv = (rows: number) =>
+      csvAnswer({
+        disposition: "",
+        lines: (async function* () {
+          for (let left = rows; left > 0; left -= 1_000) yield row.repeat(Math.min(left, 1_000));
+        })(),
+      });
+    const json = async (rows: number) => answer({ rows: Array<string>(rows).fill("/a") });
+    for (const [make, fits, tooMany] of [
+      [csv, 450_000, 740_000],
+      [json, 700_000, 1_000_000],
+    ] as const) {
+      expect(Buffer.byteLength(JSON.stringify(await make(fits)))).toBeLessThan(LAMBDA_BYTES);
+      await expect(make(tooMany).then(() => "answered")).rejects.toMatchObject({ code: "bad_request" });
+    }
   });
 
   it("is asked for again each time: numbers move", () => {
