@@ -60,6 +60,8 @@ export function panelArea(
   const singly = new Map<Panel, AbortController>();
   /** What each panel is being asked. One that reads the archive may take seconds, and the others go on meanwhile. */
   const running = new Map<Panel, { key: string; signal: AbortSignal; done: Promise<void> }>();
+  /** What each panel's rows answer. */
+  const shown = new Map<Panel, string>();
 
   /** What only single events can tell is answered from the archive: a server without one says so of rollups. */
   const why = (failure: unknown): string | undefined => {
@@ -108,13 +110,23 @@ export function panelArea(
     };
   }
 
+  /** Asks one panel. What it shows of another question fades until it is answered: under a new heading it would lie. */
+  async function ask(one: Panel, context: PanelContext): Promise<void> {
+    const wanted = JSON.stringify(context.question);
+    one.node.classList.toggle("pending", (shown.get(one) ?? wanted) !== wanted);
+    await one.refresh(context);
+    if (context.signal.aborted) return;
+    shown.set(one, wanted);
+    one.node.classList.remove("pending");
+  }
+
   async function refreshOne(one: Panel): Promise<void> {
     if (!last) return;
     singly.get(one)?.abort();
     const turn = new AbortController();
     singly.set(one, turn);
     try {
-      await one.refresh(contextOf(last, turn.signal));
+      await ask(one, contextOf(last, turn.signal));
     } catch (error) {
       if (turn.signal.aborted) return;
       if (!(error instanceof ApiError)) throw error;
@@ -169,7 +181,7 @@ export function panelArea(
           if (rest?.key === key && performance.now() < rest.until) return undefined;
           const began = performance.now();
           let isLate = false;
-          const done = one.refresh(context).finally(() => {
+          const done = ask(one, context).finally(() => {
             if (running.get(one)?.done === done) running.delete(one);
             const took = performance.now() - began;
             if (took > PATIENCE_MS && !signal.aborted) resting.set(one, { key, until: began + REST * took });

@@ -319,6 +319,27 @@ describe("choices", () => {
     ]);
   });
 
+  it("fade what a panel shows of the period before until it is answered, though the headline is there", async () => {
+    const { page } = await visit({ rows: 50 });
+    await allPainted(page);
+    let release = (): void => {};
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    await page.route("**/api/v2/query", async (route) => {
+      const { dimensions } = route.request().postDataJSON() as { dimensions?: string[] };
+      if (dimensions?.[0] === "visit:channel") await released;
+      await route.continue();
+    });
+    await page.keyboard.press("w");
+    const pending = () =>
+      page.locator(".pending").evaluateAll((nodes) => nodes.map((node) => node.className));
+    await expect.poll(pending).toEqual(["card panel pending"]);
+    expect(await page.locator("[data-panel=sources].pending").count()).toBe(1);
+    release();
+    await expect.poll(pending).toEqual([]);
+  });
+
   it("of a custom range are asked as two dates", async () => {
     const { fixture, page } = await visit();
     await page.locator("#current", { hasText: "12" }).waitFor();
