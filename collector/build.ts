@@ -44,8 +44,8 @@ const SOURCES: Readonly<Record<CollectorFile, string>> = {
  * Found by `test/collector/letters.ts`; any other order works too.
  */
 export const LETTERS = {
-  "c.js": "taebupzwoETjViKxYBO$AfJLyPnUcrDdvQCsgXMh_lmSFqWkRHNGZI",
-  "lite.js": "eiptsqIzomnKraBcykZblOfdjQYJhNPGTgwCXHMWEL$UVASDxR_uvF",
+  "c.js": "tpsgedOawEmJYvoi$ZFjLKbzyBnRcHGrVTQxSCAuWPMN_hlfDqkUIX",
+  "lite.js": "lep$kit_YsngyomchbqrwduvzaIRKOFPVfQDLSHJBAZNGUEMjCTxXW",
 } as const;
 
 /** Optional chaining, dynamic import and `||=`, and nothing newer: every browser since the autumn of 2020. */

@@ -5,7 +5,7 @@ import { dataset } from "./settings.ts";
  * What of a query string is counted: campaign parameters, and that there is a paid-click id. Of such an id, which
  * names a person, only the first character matches. Everything else may hold secrets and stays in the page.
  */
-const COUNTED = /[?&]((utm_\w+|ref|source)=[^&]*|\w+(clk?|_fat_|bra)id=.)/g;
+const COUNTED = /[?&]((source|ref|utm_\w+)=[^&]*|\w+(clk?|_fat_|bra)id=.)/g;
 
 /**
  * A mail address, 20 letters and digits in a row with a digit among them (session ids, signatures), or a UUID.
@@ -20,8 +20,9 @@ const mask = (text: string | null): string =>
 /** An address in its parts. */
 type Address = Pick<URL, "protocol" | "host" | "pathname" | "search" | "hash">;
 
-/** What makes it another page: the path, and with `data-hash` the fragment. */
-export const path = (url: Address): string => url.pathname + ("hash" in dataset ? url.hash : "");
+/** What makes it another page: the path, and with `data-hash` the fragment without a query of its own. */
+export const path = (url: Address): string =>
+  url.pathname + ("hash" in dataset ? (url.hash.split("?", 1) as never) : "");
 
 /** The address without what nobody counts. */
 export const scrub = (url: Address): string =>
@@ -31,7 +32,8 @@ export const scrub = (url: Address): string =>
   url.host +
   mask(
     // Servers cut the fragment off, hence #/about has to travel as /about.
-    path(url).replace(/\/?#!?\/?/, "/") + (url.search.match(COUNTED) || []).join("").replace(/^&/, "?"),
+    path(url).replace(/\/?#!?\/?/, "/") +
+      ((url.search || url.hash).match(COUNTED) || []).join("").replace(/^&/, "?"),
   );
 
 /** Address and referrer of the page that is shown, as they travel. */

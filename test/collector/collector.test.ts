@@ -107,6 +107,21 @@ it("makes the fragment part of the path only with data-hash", async () => {
   expect(pageviews().map(({ page: url }) => new URL(url).pathname)).toEqual(["/start", "/about"]);
 });
 
+it("keeps a query in the fragment in the page, but for campaigns where the address has none of its own", async () => {
+  await hurry();
+  receiver.pages.set("/", page("", { tag: TAG.replace(" data-site", " data-hash data-site") }));
+  await open("/#/start?id=1&utm_source=a");
+  await tab.evaluate(`location.hash = "#/start?id=2"`);
+  await tab.evaluate(`location.hash = "#/about?id=3"`);
+  await tab.evaluate(`history.pushState({}, "", "/?utm_source=b#/contact?id=4")`);
+  await receiver.until("three page views", () => pageviews().length === 3);
+  expect(pageviews().map(({ page: url }) => url.slice(receiver.origin.length))).toEqual([
+    "/start?utm_source=a",
+    "/about",
+    "/contact?utm_source=b",
+  ]);
+});
+
 it("keeps custom events called before it has loaded and those called after", async () => {
   await hurry();
   receiver.pages.set(
