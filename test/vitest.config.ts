@@ -11,7 +11,7 @@ process.env.NODE_COMPILE_CACHE ??= `${root}node_modules/.cache/rivulet-tests`;
 
 /**
  * Where files that live for a moment cost least: in memory where it has room for them, else where the system says. A run
- * holds some hundred MB at once. On a disk a fifth of the browser's processor time goes into its own shared memory, which
+ * holds some hundred MB at once. On a disk up to a fifth of the browser's processor time goes into its own shared memory, which
  * Playwright has it keep among the temporary files; and no test can tell by a killed process whether a disk was synced.
  */
 function place(): string {

@@ -308,8 +308,7 @@ describe(`counts through the cloud's shape (RIVULET_SEED=${SEED})`, () => {
 
   it("are restored exactly from the payloads in S3 when batches were given up", async () => {
     cloud.disturb("aggregate", async () => awsFailure(400, "AccessDeniedException"));
-    // One record is tried a hundred times; how a batch is bisected before that, the mapping's own tests tell.
-    const lost = await send(1);
+    const lost = await send(2);
     await drain();
     cloud.disturb("aggregate", undefined);
     // Not tried even once: the mapping was off for half a day.

@@ -370,17 +370,13 @@ describe("the estimate", () => {
     return { rms, bias };
   };
 
-  it.each([
-    [2000, 300],
-    [10_000, 300],
-    [100_000, 100],
-  ])("keeps to the stated error with %i real hashes", (distinct, trials) => {
+  it.each([2000, 10_000, 100_000])("keeps to the stated error with %i real hashes", (distinct) => {
     const next = random32(SEED);
-    const { rms, bias } = spread(distinct, trials, (sketch) => {
+    const { rms, bias } = spread(distinct, 300, (sketch) => {
       for (let i = 0; i < distinct; i++) sketch.add(next(), next());
     });
     expect(rms).toBeLessThan(1.1);
-    expect(Math.abs(bias)).toBeLessThan(3 / Math.sqrt(trials));
+    expect(Math.abs(bias)).toBeLessThan(3 / Math.sqrt(300));
   });
 
   it("stays within four standard errors with a million real hashes", () => {

@@ -48,7 +48,7 @@ describe(`random queries (seed ${SEED}, ${QUERIES} of them, ${EVENTS} events)`, 
         fc.asyncProperty(questionsTo(there), async (one) => {
           expect((await judge(there, one)).problems).toEqual([]);
         }),
-        { numRuns: 20, seed: SEED },
+        { numRuns: 40, seed: SEED },
       );
     }
   }, 120_000);
