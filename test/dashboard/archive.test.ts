@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { type Browser, closeContext, closePages, type Page, sharedBrowser } from "../kit/browser.ts";
 import { type Fixture, startFixture } from "./fixture.ts";
+import { hold } from "./hold.ts";
 import { recordTexts } from "./inpage.ts";
 
 let browser: Browser;
@@ -72,26 +73,17 @@ it("a funnel that was chosen stays, when the answer about the one before comes l
   const panel = page.locator("[data-panel=goals]");
   await panel.locator("[data-tab=funnels]").click();
   await panel.locator(".funnel li").first().waitFor();
-  let held = 0;
-  let release = (): void => {};
-  const released = new Promise<void>((resolve) => {
-    release = resolve;
-  });
-  await page.route("**/api/v2/funnel", async (route) => {
-    if (route.request().postData()?.includes("purchase")) {
-      held++;
-      await released;
-    }
-    await route.continue();
-  });
+  const held = await hold<object>(page, "/api/v2/funnel", (body) =>
+    JSON.stringify(body).includes("purchase"),
+  );
   // The live numbers move, and all panels are asked for again.
   fixture.data.visitors++;
-  await expect.poll(() => held).toBe(1);
+  await expect.poll(held.count).toBe(1);
   await panel.locator(".funnels select").selectOption(other.name);
   const steps = panel.locator(".funnel .text");
   await expect.poll(() => steps.allTextContents()).toEqual(["/pricing", "signup"]);
   const late = page.waitForResponse("**/api/v2/funnel");
-  release();
+  held.release();
   await (await late).finished();
   await page.evaluate("new Promise((resolve) => setTimeout(resolve, 50))");
   expect(await steps.allTextContents()).toEqual(["/pricing", "signup"]);

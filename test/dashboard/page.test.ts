@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { type Browser, closeContext, closePages, type Page, sharedBrowser } from "../kit/browser.ts";
 import { patience } from "../kit/patience.ts";
 import { type Data, type Fixture, startFixture } from "./fixture.ts";
+import { hold } from "./hold.ts";
 import {
   LOW_CONTRAST,
   NAMELESS_CONTROLS,
@@ -98,15 +99,11 @@ describe("first paint", () => {
   it("has the headline before what it is compared with, which moves nothing when it comes", async () => {
     const { page } = await visit({ rows: 50 });
     await allPainted(page);
-    let release = (): void => {};
-    const released = new Promise<void>((resolve) => {
-      release = resolve;
-    });
-    await page.route("**/api/v2/query", async (route) => {
-      const { date_range } = route.request().postDataJSON() as { date_range: unknown };
-      if (typeof date_range !== "string") await released;
-      await route.continue();
-    });
+    const { release } = await hold<{ date_range: unknown }>(
+      page,
+      "/api/v2/query",
+      ({ date_range }) => typeof date_range !== "string",
+    );
     await page.reload();
     await allPainted(page);
     expect(await tile(page, "visitors").textContent()).toBe("1,200");
@@ -322,15 +319,11 @@ describe("choices", () => {
   it("fade what a panel shows of the period before until it is answered, though the headline is there", async () => {
     const { page } = await visit({ rows: 50 });
     await allPainted(page);
-    let release = (): void => {};
-    const released = new Promise<void>((resolve) => {
-      release = resolve;
-    });
-    await page.route("**/api/v2/query", async (route) => {
-      const { dimensions } = route.request().postDataJSON() as { dimensions?: string[] };
-      if (dimensions?.[0] === "visit:channel") await released;
-      await route.continue();
-    });
+    const { release } = await hold<{ dimensions?: string[] }>(
+      page,
+      "/api/v2/query",
+      ({ dimensions }) => dimensions?.[0] === "visit:channel",
+    );
     await page.keyboard.press("w");
     const pending = () =>
       page.locator(".pending").evaluateAll((nodes) => nodes.map((node) => node.className));
