@@ -1,5 +1,5 @@
 /** What wakes the operator: a few alarms on the promises of this system, each naming its section of the runbook. */
-import { Duration } from "aws-cdk-lib";
+import { Aws, Duration } from "aws-cdk-lib";
 import {
   Alarm,
   ComparisonOperator,
@@ -10,6 +10,7 @@ import {
   TreatMissingData,
 } from "aws-cdk-lib/aws-cloudwatch";
 import { SnsAction } from "aws-cdk-lib/aws-cloudwatch-actions";
+import { PolicyStatement, ServicePrincipal } from "aws-cdk-lib/aws-iam";
 import { Topic } from "aws-cdk-lib/aws-sns";
 import { EmailSubscription } from "aws-cdk-lib/aws-sns-subscriptions";
 import { Construct } from "constructs";
@@ -66,6 +67,16 @@ export class Alarms extends Construct {
   constructor(scope: Construct, id: string, props: AlarmsProps) {
     super(scope, id);
     this.topic = new Topic(this, "Topic", { displayName: "Rivulet alarms", enforceSSL: true });
+    // A policy of its own takes the place of the default one, by which everything in the account may publish.
+    this.topic.addToResourcePolicy(
+      new PolicyStatement({
+        sid: "AlarmsTell",
+        principals: [new ServicePrincipal("cloudwatch.amazonaws.com")],
+        actions: ["sns:Publish"],
+        resources: [this.topic.topicArn],
+        conditions: { StringEquals: { "aws:SourceAccount": Aws.ACCOUNT_ID } },
+      }),
+    );
     const { email, runbook = "docs/runbook.md" } = props;
     if (email) this.topic.addSubscription(new EmailSubscription(email));
     const tell = new SnsAction(this.topic);

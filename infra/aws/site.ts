@@ -4,7 +4,7 @@
  */
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { Duration, RemovalPolicy, Stage } from "aws-cdk-lib";
+import { Duration, Stage } from "aws-cdk-lib";
 import type { ICertificate } from "aws-cdk-lib/aws-certificatemanager";
 import {
   CachePolicy,
@@ -81,8 +81,7 @@ export class Site extends Construct {
     super(scope, id);
     const { ingestion, files, domain, viewerHeader, edgeAclArn, scriptPath, ingestPath, signInOrigin } =
       props;
-    // Made again by every deployment.
-    this.bucket = privateBucket(this, "Files", [], RemovalPolicy.DESTROY);
+    this.bucket = privateBucket(this, "Files", []);
     const ingest = apiBehavior(this, ingestion, viewerHeader);
     const ingestAndQuery = { ...ingest, cachePolicy: readersOnly(this, signInOrigin !== undefined) };
     const stored = {

@@ -247,6 +247,10 @@ describe("buckets", () => {
     }
   });
 
+  it("stay when the stack goes, which they would stop by what is in them", () => {
+    for (const [id, bucket] of full.of("AWS::S3::Bucket")) expect(bucket.DeletionPolicy, id).toBe("Retain");
+  });
+
   it("forget failed batches, which hold addresses, after two weeks", () => {
     template.hasResourceProperties("AWS::S3::Bucket", {
       LifecycleConfiguration: {
@@ -684,6 +688,24 @@ describe("alarms", () => {
       const anchor = /docs\/runbook\.md#(\S+)$/.exec(Properties.AlarmDescription)?.[1];
       expect(sections, id).toContain(anchor);
     }
+  });
+
+  it("may tell it: a policy of the topic's own takes the place of the one by which they might", () => {
+    const topic = cloud.of("AWS::SNS::Topic").find(([id]) => id.startsWith("RivuletAlarms"))![0];
+    template.hasResourceProperties("AWS::SNS::TopicPolicy", {
+      Topics: [{ Ref: topic }],
+      PolicyDocument: {
+        Statement: Match.arrayWith([
+          Match.objectLike({
+            Effect: "Allow",
+            Action: "sns:Publish",
+            Principal: { Service: "cloudwatch.amazonaws.com" },
+            Resource: { Ref: topic },
+            Condition: { StringEquals: { "aws:SourceAccount": { Ref: "AWS::AccountId" } } },
+          }),
+        ]),
+      },
+    });
   });
 
   it("have every section of the runbook to themselves", () => {
