@@ -77,6 +77,11 @@ export function acknowledgements(rivulet: Rivulet): Acknowledgement[] {
             `Resource::${arnOf(archive.reader.failures)}/aws/lambda/*`,
           ),
           ...wildcards(
+            [archive.handler],
+            "Files of imported rows are named by their site, hour and content.",
+            `Resource::${arnOf(archive.bucket)}/archive/*`,
+          ),
+          ...wildcards(
             [archive.deliveryRole],
             "Firehose chooses the names of the files it writes, below these two folders.",
             `Resource::${arnOf(archive.bucket)}/archive/*`,

@@ -221,6 +221,13 @@ function watches({
             above: 0,
             minutes: 1,
           },
+          {
+            section: "archive-refused",
+            says: "Clicks were counted and not archived: the delivery stream put their rows aside.",
+            metric: archive.refused(),
+            above: 0,
+            minutes: 1,
+          },
         ]
       : []),
     ...(expiry

@@ -3,7 +3,7 @@
  * `site=/dt=/hour=`; a Glue table says what is in the files. Its troubles are not those of counting.
  */
 import { Aws, Duration, RemovalPolicy, Stack } from "aws-cdk-lib";
-import { Metric, Stats } from "aws-cdk-lib/aws-cloudwatch";
+import { MathExpression, Metric, Stats } from "aws-cdk-lib/aws-cloudwatch";
 import { CfnDatabase, CfnTable } from "aws-cdk-lib/aws-glue";
 import { PolicyStatement, Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
 import { CfnDeliveryStream } from "aws-cdk-lib/aws-kinesisfirehose";
@@ -11,7 +11,7 @@ import { LogGroup, LogStream, RetentionDays } from "aws-cdk-lib/aws-logs";
 import type { Bucket, LifecycleRule } from "aws-cdk-lib/aws-s3";
 import { Construct } from "constructs";
 import { ENV } from "../../processors/env.ts";
-import { ARCHIVE_COLUMNS, type ColumnType } from "../../processors/model/archive.ts";
+import { ARCHIVE_COLUMNS, type ColumnType, rowsOfSite } from "../../processors/model/archive.ts";
 import { privateBucket } from "./bucket.ts";
 import type { Countries } from "./countries.ts";
 import { Handler } from "./function.ts";
@@ -72,7 +72,7 @@ function lifecycle({ retention, sites = {} }: ArchiveRetention): LifecycleRule[]
       );
   return [
     ...(retention ? [{ prefix: `${ROWS}/`, expiration: retention }] : []),
-    ...own.map(([site, expiration]) => ({ prefix: `${ROWS}/site=${site}/`, expiration })),
+    ...own.map(([site, expiration]) => ({ prefix: rowsOfSite(site), expiration })),
   ];
 }
 
@@ -107,13 +107,14 @@ export class Archive extends Construct {
 
     this.handler = new Handler(this, "Consumer", {
       handler: "archive",
-      description: "Rivulet: hands a row for every counted event to Firehose",
+      description: "Rivulet: hands a row for every counted event to Firehose, or puts it into the bucket",
       timeout: Duration.minutes(1),
       memory: 1024,
       environment: {
         [ENV.table]: data.table.tableName,
         [ENV.stream]: clicks.stream.streamName,
         [ENV.archive]: this.delivery.ref,
+        [ENV.archiveBucket]: this.bucket.bucketName,
         [ENV.sites]: props.sites,
         ...props.environment,
       },
@@ -122,6 +123,8 @@ export class Archive extends Construct {
     });
     data.allowReadingAndWriting(this.handler);
     this.handler.allow(["firehose:PutRecordBatch"], this.delivery.attrArn);
+    // Of imports, which tell of more hours at once than the delivery stream sorts.
+    this.handler.allow(["s3:PutObject"], this.bucket.arnForObjects(`${ROWS}/*`));
     this.reader = new ShardReader(this, {
       clicks,
       handler: this.handler,
@@ -131,14 +134,25 @@ export class Archive extends Construct {
     });
   }
 
-  /** Rows that Firehose could not convert: they lie under `errors/`. */
-  refused(): Metric {
-    return new Metric({
-      namespace: "AWS/Firehose",
-      metricName: "FailedConversion.Records",
-      dimensionsMap: { DeliveryStreamName: this.delivery.ref },
-      statistic: Stats.SUM,
-      period: Duration.minutes(5),
+  /** Above 0 where Firehose put rows aside, under `errors/`: it could not convert them, or they were of too many hours. */
+  refused(): MathExpression {
+    const period = Duration.minutes(5);
+    const told = (metricName: string): Metric =>
+      new Metric({
+        namespace: "AWS/Firehose",
+        metricName,
+        dimensionsMap: { DeliveryStreamName: this.delivery.ref },
+        statistic: Stats.SUM,
+        period,
+      });
+    return new MathExpression({
+      expression: "FILL(unreadable,0)+FILL(beyond,0)",
+      usingMetrics: {
+        unreadable: told("FailedConversion.Records"),
+        beyond: told("PartitionCountExceeded"),
+      },
+      period,
+      label: "rows put aside",
     });
   }
 

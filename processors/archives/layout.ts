@@ -160,10 +160,13 @@ const SITE = placeOf("site");
 const AT = placeOf("at");
 
 /** Rows by the folder of their site and hour. Its name is made once an hour: making it takes longer than the rest of a row. */
-export function byFolder(rows: readonly Values[]): Map<string, Values[]> {
+export function byFolder(
+  rows: readonly Values[],
+  folderOf: (site: string, at: number) => string = partitionFolder,
+): Map<string, Values[]> {
   const folders = new Map<string, Values[]>();
   for (const [site, own] of Map.groupBy(rows, (row) => row[SITE] as string))
     for (const [hour, values] of Map.groupBy(own, (row) => Math.floor((row[AT] as number) / HOUR_MS)))
-      folders.set(partitionFolder(site, hour * HOUR_MS), values);
+      folders.set(folderOf(site, hour * HOUR_MS), values);
   return folders;
 }

@@ -1,5 +1,6 @@
 /** Lambda entry of the stream's second consumer: one batch of one shard becomes rows of the archive. Only outages throw, and the batch comes again. */
 import type { KinesisStreamEvent } from "aws-lambda";
+import { importsApart } from "../archives/importsapart.ts";
 import { keyedHash, randomBytes } from "../crypto.ts";
 import { ENV, latenessOf, requireEnv } from "../env.ts";
 import { archiveStore } from "../pipeline/archive.ts";
@@ -12,6 +13,7 @@ import { clock, sitesRegistered, store } from "./services.ts";
 import { shardWorkers } from "./workers.ts";
 
 const deliveryStream = requireEnv(process.env, ENV.archive);
+const bucket = requireEnv(process.env, ENV.archiveBucket);
 const tracer = consumerTracer("rivulet-archive");
 
 const workerOf = shardWorkers(
@@ -22,10 +24,17 @@ const workerOf = shardWorkers(
     randomBytes,
     country,
     tracer,
-    archive: lazy(async () => {
-      const { firehoseArchive } = await import("../archives/firehose.ts");
-      return firehoseArchive({ deliveryStream });
-    }),
+    archive: importsApart(
+      lazy(async () => {
+        const { firehoseArchive } = await import("../archives/firehose.ts");
+        return firehoseArchive({ deliveryStream });
+      }),
+      lazy(async () => {
+        const { bucketObjects } = await import("../archives/bucket.ts");
+        const { bucketArchive } = await import("../archives/bucketarchive.ts");
+        return bucketArchive(bucketObjects({ bucket }));
+      }),
+    ),
     countsNothing: true,
     ...latenessOf(process.env),
   },

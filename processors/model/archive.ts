@@ -137,6 +137,8 @@ export function partitionOf(at: EpochMs): { readonly dt: string; readonly hour: 
   return { dt: iso.slice(0, 10), hour: iso.slice(11, 13) };
 }
 
-/** Folder of a site's rows in the bucket, escaped as the delivery stream's expression `@uri` does. */
-export const rowsOfSite = (site: string): string =>
-  `archive/site=${encodeURIComponent(site).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`)}/`;
+/**
+ * Folder of a site's rows in the bucket, escaped as the delivery stream's expression `@uri` does: in jq 1.6, by which
+ * Firehose goes, that leaves `!'()*` alone, as here (https://github.com/jqlang/jq/pull/2157).
+ */
+export const rowsOfSite = (site: string): string => `archive/site=${encodeURIComponent(site)}/`;

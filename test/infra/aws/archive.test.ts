@@ -3,7 +3,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { ARCHIVE_COLUMNS } from "../../../processors/model/archive.ts";
 import { type Resource, synthesise } from "./synth.ts";
 
-const cloud = synthesise({ context: { archive: "730,shop.example.com:90" } });
+const cloud = synthesise({ context: { archive: "730,shop.example.com:90,카페.example:30" } });
 const without = synthesise();
 afterAll(() => {
   for (const { outdir } of [cloud, without]) rmSync(outdir, { recursive: true, force: true });
@@ -47,6 +47,13 @@ describe("the archive on AWS", () => {
     );
     expect(rows.Properties.LifecycleConfiguration.Rules).toContainEqual(
       expect.objectContaining({ Prefix: "archive/site=shop.example.com/", ExpirationInDays: 90 }),
+    );
+    // As the delivery stream names the folder.
+    expect(rows.Properties.LifecycleConfiguration.Rules).toContainEqual(
+      expect.objectContaining({
+        Prefix: "archive/site=%EC%B9%B4%ED%8E%98.example/",
+        ExpirationInDays: 30,
+      }),
     );
   });
 

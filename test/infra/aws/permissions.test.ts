@@ -75,6 +75,11 @@ const JUSTIFIED: readonly (readonly [role: string, wildcard: RegExp, reason: str
     /Failures.*\/aws\/lambda\/\*.* of s3:PutObject$/,
     "Lambda names the objects",
   ],
+  [
+    "RivuletArchiveConsumerRole",
+    /Rows.*\/archive\/\*.* of s3:PutObject$/,
+    "Files are named by site, hour and content",
+  ],
   ["RivuletImportImporterRole", /^resource "\*" of xray:/, "X-Ray's write actions know no resources"],
   [
     "RivuletImportImporterRole",
@@ -291,7 +296,7 @@ const ROLES: readonly { readonly role: string; readonly may: string; readonly ac
     },
     {
       role: "RivuletArchiveConsumerRole",
-      may: "read the stream, keep its place, and hand rows over",
+      may: "read the stream, keep its place, and hand rows over or put them",
       actions: [...READS, ...WRITES, ...STREAMS, ...FAILURES, "firehose:PutRecordBatch"],
     },
     {

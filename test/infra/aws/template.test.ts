@@ -726,6 +726,8 @@ describe("alarms", () => {
         "AWS/ApiGateway 5XXError",
         "AWS/DynamoDB ReadThrottleEvents",
         "AWS/DynamoDB WriteThrottleEvents",
+        "AWS/Firehose FailedConversion.Records",
+        "AWS/Firehose PartitionCountExceeded",
         "AWS/Kinesis WriteProvisionedThroughputExceeded",
         "AWS/Lambda Errors",
         "AWS/Lambda IteratorAge",

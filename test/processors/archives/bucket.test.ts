@@ -114,6 +114,6 @@ describe("objects of a bucket", () => {
   });
 
   it("escapes a site as the delivery stream's @uri does", () => {
-    expect(rowsOfSite("shop (2)/ä.example")).toBe("archive/site=shop%20%282%29%2F%C3%A4.example/");
+    expect(rowsOfSite("it's-(2)!*/ä.example")).toBe("archive/site=it's-(2)!*%2F%C3%A4.example/");
   });
 });
