@@ -61,10 +61,10 @@ export function describeRawFile(driver: string, open: OpenRawFile): void {
       { packing: "gzip" as const, pack: gzipSync },
       { packing: "zstd" as const, pack: zstdCompressSync },
     ])(
-      "is unpacked on the way ($packing), and what ends too early says so with its name",
+      "is unpacked on the way ($packing), all parts of one that was packed in parts, and what ends too early says so with its name",
       async ({ packing, pack }) => {
         const bytes = noise(400_000);
-        const packed = pack(bytes);
+        const packed = Buffer.concat([pack(bytes.subarray(0, 150_000)), pack(bytes.subarray(150_000))]);
         const whole = await open("a.log.x", packed);
         expect((await all(unpacked(whole.stream(), packing, whole.name))).equals(bytes)).toBe(true);
         const cut = await open("b.log.x", packed.subarray(0, packed.length - 1_000));

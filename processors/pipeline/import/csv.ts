@@ -11,32 +11,66 @@ export interface CsvShape {
   readonly names: readonly string[];
 }
 
-/** The header's columns; the separator is the one that the header has most of. */
+/** The columns of the header, the first line that is neither empty nor a comment; its separator is the one that it has most of. */
 export function csvShape(head: string): CsvShape {
-  const line = head.replace(/^\uFEFF/, "").split(/\r?\n/, 1)[0] ?? "";
+  const line = /^(?!#|\s*$).+/m.exec(head.replace(/^\uFEFF/, ""))?.[0] ?? "";
   const count = (separator: string): number => line.split(separator).length;
   const separator = SEPARATORS.reduce((best, one) => (count(one) > count(best) ? one : best));
-  const names = csvRows(line, separator)[0]?.cells ?? [];
+  const [header] = csvRows(line, separator);
+  const names = header?.cells ?? [];
   return { separator, names: names.map((name) => name.trim()) };
 }
 
 interface CsvRow {
-  readonly cells: readonly string[];
-  /** Lines from the chunk's beginning to the row's end. */
+  /** Undefined for a line in which a quote opens that nothing closes. */
+  readonly cells: readonly string[] | undefined;
+  /** Lines from the text's beginning to the row's end. */
   readonly lastLine: number;
 }
 
-/** Throws `bad_request` where quotes do not match. */
-export function csvRows(text: string, separator: string): CsvRow[] {
+/** What is wrong with such a line. */
+export const OPEN_QUOTE = "row: a quote opens that nothing closes";
+/** More of them in one text, and the rest of it is taken for one line: it is no CSV. */
+const MAX_OPEN_QUOTES = 20;
+
+/** Rows in their order. A quote that nothing closes costs its line: what follows is read as if that were not there. */
+export function* csvRows(text: string, separator: string): Generator<CsvRow> {
+  let rest = text;
+  let line = 0;
+  for (let open = 0; open < MAX_OPEN_QUOTES; open++) {
+    const { rows, isOpen } = closedRows(rest, separator);
+    for (const { cells, lastLine } of rows) yield { cells, lastLine: line + lastLine };
+    if (!isOpen) return;
+    let at = 0;
+    const passLine = (): void => {
+      at = rest.indexOf("\n", at) + 1 || rest.length;
+      line++;
+    };
+    for (let closed = rows.at(-1)?.lastLine ?? 0; closed > 0; closed--) passLine();
+    while (rest[at] === "\n" || rest[at] === "\r") passLine();
+    passLine();
+    yield { cells: undefined, lastLine: line };
+    rest = rest.slice(at);
+  }
+}
+
+/** The rows before a quote that nothing closes, if there is one. */
+function closedRows(text: string, separator: string) {
+  let isOpen = false;
   const rows = parse(text, {
     delimiter: separator,
+    record_delimiter: text.includes("\n") ? ["\r\n", "\n"] : "\r",
     info: true,
     relax_column_count: true,
     relax_quotes: true,
     skip_empty_lines: true,
+    skip_records_with_error: true,
+    on_skip: () => {
+      isOpen = true;
+    },
     bom: true,
   }) as unknown as { record: string[]; info: { lines: number } }[];
-  return rows.map(({ record, info }) => ({ cells: record, lastLine: info.lines }));
+  return { rows: rows.map(({ record, info }) => ({ cells: record, lastLine: info.lines })), isOpen };
 }
 
 /** Throws `config` for totals, and where no column tells the time or the page. */
@@ -46,19 +80,13 @@ export function csvParser(head: string, options: ImportOptions, mapping?: Mappin
   const columns = columnsOf(names, mapping);
   const index = new Map(names.map((name, i) => [name, i]));
   return ({ text, firstLine }, sink) => {
-    let rows: CsvRow[];
-    try {
-      rows = csvRows(text, separator);
-    } catch (error) {
-      return sink.bad(
-        firstLine,
-        `csv: quotes do not match (${(error as { code?: string }).code ?? "unreadable"})`,
-      );
-    }
-    for (const { cells, lastLine } of rows) {
+    for (const { cells, lastLine } of csvRows(text, separator)) {
       const line = firstLine + lastLine - 1;
-      if (line === 1 && cells.length === names.length && cells.every((cell, i) => cell.trim() === names[i]))
+      if (!cells) {
+        sink.bad(line, OPEN_QUOTE);
         continue;
+      }
+      if (cells.length === names.length && cells.every((cell, i) => cell.trim() === names[i])) continue;
       if (cells.length !== names.length) {
         sink.bad(line, `row: ${cells.length} cells, the header has ${names.length}`);
         continue;

@@ -2,17 +2,20 @@
 import { LIMITS, type WireBatch } from "../../model/event.ts";
 import { isObject, parseJson } from "../decode/checks.ts";
 import { type ChunkParser, eachLine, type ImportOptions, type RowSink } from "./row.ts";
-import { type Columns, columnsOf, type Mapping, takeRow, timeOf } from "./table.ts";
+import { type Columns, columnsOf, type Mapping, mappedColumns, takeRow, timeOf } from "./table.ts";
 
 /** `mapping` names fields of the objects; nested ones as `a.b`. */
 export function ndjsonParser(options: ImportOptions, mapping?: Mapping): ChunkParser {
   // Lines of one file have few sets of fields.
   const known = new Map<string, Columns>();
-  const columns = (names: readonly string[]): Columns => {
-    const key = names.join("\u0000");
+  // An object leaves out what it has nothing for.
+  const mapped = mapping ? mappedColumns(mapping).map(([, column]) => column) : [];
+  const columns = ({ fields, parameters }: Flat): Columns => {
+    const [names, others] = [Object.keys(fields), Object.keys(parameters)];
+    const key = `${names.join("\u0000")}\u0001${others.join("\u0000")}`;
     let found = known.get(key);
     if (!found) {
-      found = columnsOf(names, mapping);
+      found = columnsOf(names, mapping, [...others, ...mapped]);
       if (known.size < 1_000) known.set(key, found);
     }
     return found;
@@ -27,9 +30,9 @@ export function ndjsonParser(options: ImportOptions, mapping?: Mapping): ChunkPa
       if (!mapping && Array.isArray(raw.e) && typeof raw.s === "string")
         return takeBatch(number, raw as unknown as WireBatch, sink);
       const flat = flattened(raw);
-      const names = Object.keys(flat);
+      const { fields, parameters } = flat;
       try {
-        takeRow(number, columns(names), (name) => flat[name], options, sink);
+        takeRow(number, columns(flat), (name) => fields[name] ?? parameters[name], options, sink);
       } catch (error) {
         sink.bad(number, (error as Error).message);
       }
@@ -44,7 +47,11 @@ function takeBatch(line: number, batch: WireBatch, sink: RowSink): void {
     return;
   }
   for (const [i, event] of batch.e.entries()) {
-    const at = timeOf(event?.t ?? batch.t);
+    if (!isObject(event)) {
+      sink.bad(line, `e[${i}]: not an object`);
+      continue;
+    }
+    const at = timeOf(event.t ?? batch.t);
     if (at === undefined) {
       sink.bad(line, `e[${i}].t: not a time in epoch milliseconds`);
       continue;
@@ -72,16 +79,22 @@ function takeBatch(line: number, batch: WireBatch, sink: RowSink): void {
   }
 }
 
+/** What an object says; its own fields come before parameters, which may be called like them and mean something else. */
+interface Flat {
+  readonly fields: Record<string, unknown>;
+  readonly parameters: Record<string, unknown>;
+}
+
 /** Nested objects as `a.b`, and BigQuery's lists of parameters (`[{key, value: {string_value}}]`) by their keys. */
 function flattened(
   raw: Record<string, unknown>,
   prefix = "",
-  into: Record<string, unknown> = {},
-): Record<string, unknown> {
+  into: Flat = { fields: {}, parameters: {} },
+): Flat {
   for (const [key, value] of Object.entries(raw)) {
-    if (Array.isArray(value)) takeParameters(value, into);
+    if (Array.isArray(value)) takeParameters(value, into.parameters);
     else if (isObject(value)) flattened(value, `${prefix}${key}.`, into);
-    else into[prefix + key] = value;
+    else into.fields[prefix + key] = value;
   }
   return into;
 }

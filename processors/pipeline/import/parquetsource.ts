@@ -1,7 +1,8 @@
 /** A Parquet file as the importer reads it: rows with named columns, some thousand at a time. Knows no disk and no bucket. */
-import { type AsyncBuffer, parquetMetadataAsync, parquetReadObjects } from "hyparquet";
+import { type AsyncBuffer, parquetMetadataAsync, parquetReadObjects, parquetSchema } from "hyparquet";
 import { compressors } from "hyparquet-compressors";
 import { ClickstreamError } from "../../errors.ts";
+import { DAY_MS } from "../../model/time.ts";
 import { CHUNK_BYTES, type Digest } from "./chunks.ts";
 import type { ImportSource } from "./importer.ts";
 import type { ImportOptions } from "./row.ts";
@@ -20,14 +21,36 @@ const CHUNKS_AT_ONCE = 20;
 /** A file is read in pieces of this size to be digested. */
 const DIGEST_BYTES = 4 * 1024 * 1024;
 
+/** What a Date holds, to both sides of 1970. https://tc39.es/ecma262/#sec-time-values-and-time-range */
+const MAX_DAYS = 1e8;
+/** A day is no time, so it must not become the first of its moments. */
+const PARSERS = {
+  dateFromDays: (days: number) =>
+    Math.abs(days) > MAX_DAYS ? "" : new Date(days * DAY_MS).toISOString().slice(0, 10),
+};
+const columnNames = (pairs: readonly (readonly [string, string])[]): string[] =>
+  pairs.map(([, column]) => column);
+
 /** Reads the footer and digests the file. Throws `config` for what is no Parquet, or has no columns that are known. */
 export async function parquetSource(settings: ParquetSettings): Promise<ImportSource> {
   const { name, file, newDigest, mapping, all, hostname } = settings;
   const metadata = await parquetMetadataAsync(file).catch((cause: unknown) => {
     throw new ClickstreamError("config", `${name}: not a Parquet file`, { cause });
   });
-  const names = metadata.schema.slice(1).map((column) => column.name);
+  // Columns of the rows; what lies within lists and structs may be called like them.
+  const names = parquetSchema(metadata).children.map(({ element }) => element.name);
   const columns = columnsOf(names, mapping);
+  const wanted = [
+    ...new Set([
+      ...Object.values(columns.fields),
+      ...columnNames(columns.props),
+      ...columnNames(columns.utm),
+    ]),
+  ];
+  const unreadable = (cause: unknown): never => {
+    if (cause instanceof ClickstreamError) throw cause;
+    throw new ClickstreamError("config", `${name}: Parquet that cannot be read to its end`, { cause });
+  };
   const content = newDigest();
   for (let at = 0; at < file.byteLength; at += DIGEST_BYTES)
     content.update(new Uint8Array(await file.slice(at, Math.min(at + DIGEST_BYTES, file.byteLength))));
@@ -50,7 +73,10 @@ export async function parquetSource(settings: ParquetSettings): Promise<ImportSo
       let first = position - (position % rowsAtOnce);
       for (; first < rows; first += rowsAtOnce) {
         const rowEnd = Math.min(first + rowsAtOnce, rows);
-        const read = await parquetReadObjects({ file, metadata, compressors, rowStart: first, rowEnd });
+        const read = await parquetReadObjects({
+          ...{ file, metadata, compressors, parsers: PARSERS, columns: wanted },
+          ...{ rowStart: first, rowEnd },
+        }).catch(unreadable);
         for (let start = Math.max(first, position); start < rowEnd; start += chunkRows) {
           const end = Math.min(start + chunkRows, rowEnd);
           const part = read.slice(start - first, end - first);

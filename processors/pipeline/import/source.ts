@@ -29,6 +29,8 @@ export interface ByteTools {
 const MAGIC = {
   gzip: [0x1f, 0x8b],
   zstd: [0x28, 0xb5, 0x2f, 0xfd],
+  /** A frame that holds nothing to unpack; pzstd begins with one. */
+  skippable: [0x50, 0x2a, 0x4d, 0x18],
   parquet: [0x50, 0x41, 0x52, 0x31],
   zip: [0x50, 0x4b, 0x03, 0x04],
 } as const;
@@ -47,7 +49,7 @@ export async function importSource(
     throw new ClickstreamError("config", `${name}: a zip archive: unpack it and import the files in it`);
   if (format === "parquet" || (format === "auto" && begins("parquet")))
     return parquetSource({ name, file, newDigest, mapping, all, hostname });
-  const packing = begins("gzip") ? "gzip" : begins("zstd") ? "zstd" : undefined;
+  const packing = begins("gzip") ? "gzip" : begins("zstd") || begins("skippable") ? "zstd" : undefined;
   const open = () => (packing ? unpacked(file.stream(), packing, name) : file.stream());
   return textSource({ name, open, newDigest, format, mapping, all, hostname });
 }

@@ -4,6 +4,7 @@ import { ENGAGEMENT, PAGEVIEW } from "../../model/event.ts";
 import type { EpochMs } from "../../model/time.ts";
 import { isObject } from "../decode/checks.ts";
 import type { ImportExtra } from "../decode/imported.ts";
+import { logTimes } from "./accesslog.ts";
 import { takeRequest } from "./request.ts";
 import type { ImportOptions, RowSink } from "./row.ts";
 
@@ -40,12 +41,12 @@ export interface Mapping extends Readonly<Partial<Record<Field, string>>> {
 /** Names as they are written elsewhere, in lower case and without anything but letters and digits. Best first. */
 const SYNONYMS: Readonly<Record<Field, string>> = {
   time: "time timestamp datetime eventtime eventtimestamp occurredat createdat at ts date timeiso8601 timelocal msec",
-  url: "url pageurl pagelocation location fullurl currenturl href u",
+  url: "pagelocation url pageurl location fullurl currenturl href u",
   hostname: "hostname host domain httphost servername",
   path: "path pathname pagepath page requesturi uri",
   query: "query querystring args",
   name: "name event eventname eventtype n action",
-  referrer: "referrer referer pagereferrer httpreferer httpreferrer r",
+  referrer: "pagereferrer referrer referer httpreferer httpreferrer r",
   ip: "ip ipaddress clientip remoteaddr remoteip ipaddr address",
   agent: "useragent agent httpuseragent ua",
   visitor: "visitor visitorid userpseudoid clientid anonymousid distinctid deviceid userid",
@@ -89,27 +90,34 @@ export interface Columns {
   readonly utm: readonly (readonly [parameter: string, column: string])[];
 }
 
-/** What the columns of a file mean. Throws `config` when none tells the time, or none the page. */
-export function columnsOf(names: readonly string[], mapping: Mapping = {}): Columns {
-  const byName = new Map<string, string>();
-  for (const name of names) {
-    const plain = name.toLowerCase().replace(/[^a-z0-9]/g, "");
-    if (!byName.has(plain)) byName.set(plain, name);
-  }
-  const fields: Partial<Record<Field, string>> = {};
-  for (const field of FIELDS) {
-    const wanted = mapping[field];
-    if (wanted !== undefined && !names.includes(wanted))
+/** Names of columns that a mapping speaks of, by what they are to be. */
+export const mappedColumns = ({ props = {}, ...fields }: Mapping): [what: string, column: string][] => [
+  ...Object.entries(fields),
+  ...Object.entries(props).map(([property, column]): [string, string] => [`props.${property}`, column]),
+];
+
+/**
+ * What the columns of a file mean; `others` are asked for what no column of `names` tells. Throws `config` when none tells
+ * the time, or none the page, or when the mapping speaks of one that is not there.
+ */
+export function columnsOf(
+  names: readonly string[],
+  mapping: Mapping = {},
+  others: readonly string[] = [],
+): Columns {
+  const all = [...new Set([...names, ...others])];
+  for (const [what, column] of mappedColumns(mapping))
+    if (!all.includes(column))
       throw new ClickstreamError(
         "config",
-        `mapping: ${field} is to be column "${wanted}", which the file lacks`,
+        `mapping: ${what} is to be column "${column}", which the file lacks`,
       );
+  const ranked = [plainNames(names), plainNames(others)];
+  const fields: Partial<Record<Field, string>> = {};
+  for (const field of FIELDS) {
+    const synonyms = SYNONYMS[field].split(" ");
     const found =
-      wanted ??
-      SYNONYMS[field]
-        .split(" ")
-        .map((name) => byName.get(name))
-        .find(Boolean);
+      mapping[field] ?? ranked.flatMap((byName) => synonyms.flatMap((name) => byName.get(name) ?? []))[0];
     if (found !== undefined) fields[field] = found;
   }
   if (fields.time === undefined)
@@ -124,15 +132,25 @@ export function columnsOf(names: readonly string[], mapping: Mapping = {}): Colu
     );
   const props = mapping.props
     ? Object.entries(mapping.props)
-    : names.flatMap((name) => {
+    : all.flatMap((name) => {
         const property = PROPERTY.exec(name)?.[1];
         return property === undefined ? [] : [[property, name] as const];
       });
-  const utm = names.flatMap((name) => {
+  const utm = all.flatMap((name) => {
     const word = UTM.exec(name)?.[1];
     return word === undefined ? [] : [[`utm_${word.toLowerCase()}`, name] as const];
   });
   return { fields, props, utm };
+}
+
+/** Names by how they are looked up; the first of those that are looked up alike. */
+function plainNames(names: readonly string[]): Map<string, string> {
+  const byName = new Map<string, string>();
+  for (const name of names) {
+    const plain = name.toLowerCase().replace(/[^a-z0-9]/g, "");
+    if (!byName.has(plain)) byName.set(plain, name);
+  }
+  return byName;
 }
 
 const listed = (names: readonly string[]): string =>
@@ -172,14 +190,16 @@ export function takeRow(
     textOf(fields[field] === undefined ? undefined : cell(fields[field]!));
   const at = timeOf(fields.time === undefined ? undefined : cell(fields.time));
   if (at === undefined) {
-    sink.bad(line, "time: neither ISO 8601 nor seconds, ms or µs since 1970");
+    sink.bad(line, "time: neither ISO 8601 nor as in logs nor seconds, ms or µs since 1970");
     return;
   }
   const ip = text("ip");
   const agent = text("agent");
   const referrer = text("referrer");
   const query = text("query").replace(/^\?/, "");
-  const target = text("url") || text("path") + (query === "" ? "" : `?${query}`);
+  const path = text("path");
+  // Servers write what follows the path into it, and once more by itself.
+  const target = text("url") || (query === "" || path.includes("?") ? path : `${path}?${query}`);
   if (target === "") {
     sink.bad(line, "url: empty");
     return;
@@ -259,7 +279,7 @@ function withCampaign(url: string, utm: Columns["utm"], cell: Cell): string {
 /** A scalar as text; what is none, and what exports write for nothing, is "". */
 function textOf(value: unknown): string {
   if (value === null || value === undefined) return "";
-  if (value instanceof Date) return value.toISOString();
+  if (value instanceof Date) return Number.isNaN(value.getTime()) ? "" : value.toISOString();
   if (typeof value === "object") return "";
   const text = String(value).trim();
   return text === "-" || text === "\\N" ? "" : text;
@@ -267,10 +287,11 @@ function textOf(value: unknown): string {
 
 const ZONED = /(?:Z|[+-]\d{2}:?\d{2})$/i;
 const DAY_AND_TIME = /^\d{4}-\d{2}-\d{2}[T ]\d{1,2}:\d{2}/;
+const logTime = logTimes();
 
 /**
- * ISO 8601 (UTC where it names no zone), seconds (10 digits, with a fraction), ms (13) or µs (16) since 1970. A day
- * alone is no time: rows that have nothing else are totals.
+ * ISO 8601 (UTC where it names no zone), as access logs write it (`10/Oct/2000:13:55:36 -0700`), seconds (10 digits, with
+ * a fraction), ms (13) or µs (16) since 1970. A day alone is no time: rows that have nothing else are totals.
  */
 export function timeOf(raw: unknown): EpochMs | undefined {
   if (raw instanceof Date) return Number.isNaN(raw.getTime()) ? undefined : raw.getTime();
@@ -290,8 +311,12 @@ export function timeOf(raw: unknown): EpochMs | undefined {
   }
   if (typeof text !== "string") return undefined;
   const plain = text.replace(/ UTC$/, "Z");
-  if (!DAY_AND_TIME.test(plain)) return undefined;
-  const iso = plain.replace(" ", "T").replace(/ (?=[+-]\d)/, "");
+  if (!DAY_AND_TIME.test(plain)) return logTime(plain);
+  // Of a zone the minutes may be left out.
+  const iso = plain
+    .replace(" ", "T")
+    .replace(/ (?=[+-]\d)/, "")
+    .replace(/[+-]\d{2}$/, "$&:00");
   const at = Date.parse(ZONED.test(iso) ? iso : `${iso}Z`);
   return Number.isNaN(at) ? undefined : Math.floor(at);
 }

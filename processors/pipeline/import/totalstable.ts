@@ -5,7 +5,7 @@
 import { ClickstreamError } from "../../errors.ts";
 import { PAGEVIEW } from "../../model/event.ts";
 import { DIRECT_NONE } from "../enrich/acquisition.ts";
-import { csvRows, csvShape } from "./csv.ts";
+import { csvRows, csvShape, OPEN_QUOTE } from "./csv.ts";
 import { isBookkeeping } from "./table.ts";
 
 /** The numbers that a row may hold; times in seconds. */
@@ -122,7 +122,8 @@ export function totalsTable(name: string, whole: string): TotalsTable {
           isHeader = false;
           continue;
         }
-        yield rowOf(before + lastLine, cells, { date, dimensions, metrics });
+        const line = before + lastLine;
+        yield cells ? rowOf(line, cells, { date, dimensions, metrics }) : { line, reason: OPEN_QUOTE };
       }
     },
   };

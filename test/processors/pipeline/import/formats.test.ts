@@ -1,10 +1,13 @@
 /** Each format, line by line: what becomes an event, what is left out, and what is reported. */
+import { ByteWriter, parquetWrite } from "hyparquet-writer";
 import { describe, expect, it } from "vitest";
 import { csvParser } from "../../../../processors/pipeline/import/csv.ts";
 import { detectFormat } from "../../../../processors/pipeline/import/detect.ts";
+import { parquetSource } from "../../../../processors/pipeline/import/parquetsource.ts";
 import { isAsset } from "../../../../processors/pipeline/import/request.ts";
 import { parseMapping, timeOf } from "../../../../processors/pipeline/import/table.ts";
-import { parsed } from "./kit.ts";
+import { isTotals } from "../../../../processors/pipeline/import/totalstable.ts";
+import { parsed, sha256 } from "./kit.ts";
 
 const AT = Date.UTC(2000, 9, 10, 20, 55, 36);
 const LATER = Date.UTC(2024, 4, 1, 10);
@@ -147,6 +150,21 @@ describe("rows with names", () => {
     ]);
   });
 
+  it("CSV: the header may come after empty lines and comments, and again; lines may end in two ways", () => {
+    const csv = `\n# of May\ntime,url\n1714557600,"/a"\r\ntime,url\r\n1714557600,"/b"\r\n`;
+    const { rows, bad } = parsed("csv", csv);
+    expect(rows.map(({ url }) => url)).toEqual(["https://example.com/a", "https://example.com/b"]);
+    expect(bad).toEqual([[2, "row: 1 cells, the header has 2"]]);
+  });
+
+  it("CSV: a quote that nothing closes costs its line alone", () => {
+    const csv = `time,url\n1714557600,"/a\nb"\n\n1714557600,"/c\n1714557600,/d\n`;
+    const { rows, bad } = parsed("csv", csv);
+    expect(rows.map(({ url }) => url)).toEqual(["https://example.com/a\nb", "https://example.com/d"]);
+    expect(bad).toEqual([[5, "row: a quote opens that nothing closes"]]);
+    expect(isTotals('"date,visitors\n')).toBe(false);
+  });
+
   it("CSV: by a mapping", () => {
     const mapping = parseMapping(
       '{"time": "When", "url": "Where", "name": "What", "props": {"size": "Größe"}}',
@@ -155,6 +173,73 @@ describe("rows with names", () => {
       mapping,
     });
     expect(rows).toMatchObject([{ at: 1_714_557_600_000, kind: { n: "order", p: { size: "L" } } }]);
+    expect(() => parsed("csv", "When,Where,What\n", { mapping })).toThrow(
+      'props.size is to be column "Größe"',
+    );
+  });
+
+  it("NDJSON: by a mapping, of which an object may lack what it has nothing for", () => {
+    const mapping = parseMapping(
+      '{"time": "When", "url": "Where", "referrer": "From", "props": {"plan": "p"}}',
+    );
+    const lines =
+      '{"When":1714557600,"Where":"/a"}\n{"When":1714557600,"Where":"/b","From":"https://x.example/","p":"pro"}\n{"Where":"/c"}\n';
+    const { rows, bad } = parsed("ndjson", lines, { mapping });
+    expect(rows).toMatchObject([
+      { url: "https://example.com/a", referrer: "", kind: { p: {} } },
+      { url: "https://example.com/b", referrer: "https://x.example/", kind: { p: { plan: "pro" } } },
+    ]);
+    expect(bad).toEqual([[3, expect.stringContaining("time: ")]]);
+  });
+
+  it("Parquet: by the columns of its rows, not by what lies within them, and a day is no time", async () => {
+    const text = (name: string) =>
+      ({ name, type: "BYTE_ARRAY", repetition_type: "OPTIONAL", converted_type: "UTF8" }) as const;
+    const group = (name: string, num_children: number) =>
+      ({ name, repetition_type: "OPTIONAL", num_children }) as const;
+    const read = async (when: "DATE" | "TIMESTAMP_MILLIS"): Promise<unknown[]> => {
+      const writer = new ByteWriter();
+      const time = { name: "time", type: when === "DATE" ? "INT32" : "INT64", converted_type: when } as const;
+      parquetWrite({
+        writer,
+        schema: [
+          group("root", 4),
+          { ...time, repetition_type: "OPTIONAL" },
+          text("url"),
+          text("event"),
+          group("item", 1),
+          text("name"),
+        ],
+        columnData: [
+          { name: "time", data: [new Date(LATER)] },
+          { name: "url", data: ["/a"] },
+          { name: "event", data: ["signup"] },
+          { name: "item", data: [{ name: "a shoe" }] },
+        ],
+      });
+      const bytes = writer.getBytes();
+      const file = {
+        byteLength: bytes.length,
+        slice: async (from: number, to?: number) => bytes.slice(from, to).buffer,
+      };
+      const source = await parquetSource({
+        name: "x",
+        file,
+        newDigest: sha256,
+        all: false,
+        hostname: "example.com",
+      });
+      const found: unknown[] = [];
+      for await (const chunk of source.chunks({ position: 0, lines: 0, chunkBytes: 1_000 }))
+        chunk.parse({
+          row: (_, { at, kind }) => found.push([at, kind.n]),
+          skip: (reason) => found.push(reason),
+          bad: (line) => found.push(line),
+        });
+      return found;
+    };
+    expect(await read("TIMESTAMP_MILLIS")).toEqual([[LATER, "signup"]]);
+    expect(await read("DATE")).toEqual([1]);
   });
 
   it("NDJSON: our own batches, reports in Plausible's form, and GA4 as BigQuery writes it", () => {
@@ -168,6 +253,7 @@ describe("rows with names", () => {
           { n: "buy", t: LATER + 1, $: { amount: 3, currency: "EUR" } },
         ],
       },
+      { s: "x", t: LATER, e: [null] },
       {
         name: "signup",
         url: "https://example.com/s",
@@ -179,7 +265,11 @@ describe("rows with names", () => {
         event_timestamp: "1714557600000000",
         event_name: "page_view",
         user_pseudo_id: "1.2",
-        event_params: [{ key: "page_location", value: { string_value: "https://example.com/ga" } }],
+        event_params: [
+          { key: "name", value: { string_value: "not the event's" } },
+          { key: "url", value: { string_value: "https://example.com/not-the-page" } },
+          { key: "page_location", value: { string_value: "https://example.com/ga" } },
+        ],
       },
       {
         event_timestamp: "1714557600000000",
@@ -199,7 +289,10 @@ describe("rows with names", () => {
       { at: LATER, kind: { n: "pageview" }, visitor: "1.2", url: "https://example.com/ga" },
     ]);
     expect(skipped).toEqual(["bookkeeping"]);
-    expect(bad).toEqual([[5, "line: not a JSON object"]]);
+    expect(bad).toEqual([
+      [2, "e[0]: not an object"],
+      [6, "line: not a JSON object"],
+    ]);
   });
 
   it("are requests where they have a method and a status", () => {
@@ -209,14 +302,21 @@ describe("rows with names", () => {
         remote_addr: "192.0.2.1",
         request_method: "GET",
         request_uri: uri,
+        args: "utm_source=x",
         status,
         http_user_agent: "Firefox",
       });
     const { rows, skipped } = parsed(
       "ndjson",
-      [json(200, "/a"), json(200, "/a.js"), json(500, "/a")].join("\n"),
+      [json(200, "/a?utm_source=x"), json(200, "/a.js"), json(500, "/a")].join("\n"),
     );
-    expect(rows).toMatchObject([{ at: Date.UTC(2024, 4, 1, 8), kind: { p: { status: "200" } } }]);
+    expect(rows).toMatchObject([
+      {
+        at: Date.UTC(2024, 4, 1, 8),
+        url: "https://example.com/a?utm_source=x",
+        kind: { p: { status: "200" } },
+      },
+    ]);
     expect(skipped).toEqual(["asset", "status"]);
   });
 
@@ -270,6 +370,8 @@ it.each([
   [1_714_557_600_123, 1_714_557_600_123],
   [1_714_557_600_123_456n, 1_714_557_600_123],
   ["2024-05-01", undefined],
+  ["2024-05-01 12:00:00.5+02", LATER + 500],
+  ["01/May/2024:12:00:00 +0200", LATER],
   ["20240501", undefined],
   ["yesterday", undefined],
 ])("the time %s is %s", (raw, at) => {
