@@ -30,6 +30,8 @@ interface CsvRow {
 
 /** What is wrong with such a line. */
 export const OPEN_QUOTE = "row: a quote opens that nothing closes";
+export const cellsReason = (cells: readonly string[], names: readonly string[]): string =>
+  `row: ${cells.length} cells, the header has ${names.length}`;
 /** More of them in one text, and the rest of it is taken for one line: it is no CSV. */
 const MAX_OPEN_QUOTES = 20;
 
@@ -88,7 +90,7 @@ export function csvParser(head: string, options: ImportOptions, mapping?: Mappin
       }
       if (cells.length === names.length && cells.every((cell, i) => cell.trim() === names[i])) continue;
       if (cells.length !== names.length) {
-        sink.bad(line, `row: ${cells.length} cells, the header has ${names.length}`);
+        sink.bad(line, cellsReason(cells, names));
         continue;
       }
       takeRow(line, columns, (name) => cells[index.get(name) ?? -1], options, sink);

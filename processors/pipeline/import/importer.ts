@@ -24,8 +24,10 @@ export interface ImportChunk {
   readonly end: number;
   /** Digest of the file up to there. */
   readonly digest: string;
-  /** Lines or rows in it. */
+  /** Lines or rows that end in it. */
   readonly lines: number;
+  /** It ends in the middle of a line. */
+  readonly isInLine?: boolean;
   readonly atEnd: boolean;
   parse(sink: RowSink): void;
 }
@@ -113,7 +115,7 @@ export async function importFile(
   let tail = kept?.entry.tail;
   const start = {
     position: from,
-    lines: kept?.entry.lines ?? 0,
+    lines: kept ? endedLines(kept.entry) : 0,
     cut: tail,
     chunkBytes: kept ? chunkBytesOf(kept.entry) : chunkBytes,
   };
@@ -141,7 +143,8 @@ export async function importFile(
         ...kept.entry,
         position: chunk.end,
         digest: chunk.digest,
-        lines: kept.entry.lines + chunk.lines,
+        lines: endedLines(kept.entry) + chunk.lines + (chunk.isInLine ? 1 : 0),
+        isInLine: chunk.isInLine,
         counts: counts.snapshot(),
       },
     };
@@ -197,6 +200,8 @@ function refuseShared(entries: readonly KeptEntry[], { name }: ImportSource, fir
       `${name} begins as ${known.name} did when it was imported, but is not the whole of it: what both hold would be counted twice`,
     );
 }
+
+const endedLines = ({ lines, isInLine }: ImportEntry): number => (isInLine ? lines - 1 : lines);
 
 const chunkBytesOf = ({ chunkBytes = CHUNK_BYTES }: ImportEntry): number => chunkBytes;
 

@@ -33,8 +33,10 @@ export interface ImportEntry {
   readonly position: number;
   /** Digest of everything before. */
   readonly digest: string;
-  /** Lines before it. */
+  /** Lines before it, also the one that it is in the middle of. */
   readonly lines: number;
+  /** It is in the middle of a line: the file ended there without a line break. */
+  readonly isInLine?: boolean | undefined;
   /** A last chunk that may have been put ends here. */
   readonly tail?: number | undefined;
   readonly isDone: boolean;

@@ -33,6 +33,8 @@ const MAGIC = {
   skippable: [0x50, 0x2a, 0x4d, 0x18],
   parquet: [0x50, 0x41, 0x52, 0x31],
   zip: [0x50, 0x4b, 0x03, 0x04],
+  utf16le: [0xff, 0xfe],
+  utf16be: [0xfe, 0xff],
 } as const;
 const MAGIC_BYTES = 4;
 
@@ -47,6 +49,8 @@ export async function importSource(
   const begins = (kind: keyof typeof MAGIC): boolean => MAGIC[kind].every((byte, i) => first[i] === byte);
   if (begins("zip"))
     throw new ClickstreamError("config", `${name}: a zip archive: unpack it and import the files in it`);
+  if (begins("utf16le") || begins("utf16be"))
+    throw new ClickstreamError("config", `${name}: text in UTF-16: save it as UTF-8`);
   if (format === "parquet" || (format === "auto" && begins("parquet")))
     return parquetSource({ name, file, newDigest, mapping, all, hostname });
   const packing = begins("gzip") ? "gzip" : begins("zstd") || begins("skippable") ? "zstd" : undefined;

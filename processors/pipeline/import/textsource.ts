@@ -15,6 +15,7 @@ export interface TextSettings extends ImportOptions {
   readonly mapping?: Mapping | undefined;
 }
 
+const NEWLINE = 10;
 /** What the format is told by. */
 const HEAD_BYTES = 64 * 1024;
 
@@ -38,7 +39,7 @@ export async function textSource(
   const options = { all, hostname };
   const parse = named(() => parserOf(format, head, options, mapping));
   const firstLine = newDigest();
-  const lineEnd = headBytes.indexOf(10);
+  const lineEnd = headBytes.indexOf(NEWLINE);
   firstLine.update(lineEnd < 0 ? headBytes : headBytes.subarray(0, lineEnd));
   return {
     name,
@@ -68,12 +69,13 @@ const partOf = (
   digest,
   atEnd,
   lines: lineCount,
+  isInLine: bytes.at(-1) !== NEWLINE,
   parse: (sink) => parse(textChunk(bytes, firstLine), sink),
 });
 
 function newlines(bytes: Uint8Array): number {
   let count = 0;
-  for (let at = bytes.indexOf(10); at >= 0; at = bytes.indexOf(10, at + 1)) count++;
+  for (let at = bytes.indexOf(NEWLINE); at >= 0; at = bytes.indexOf(NEWLINE, at + 1)) count++;
   return count;
 }
 

@@ -4,8 +4,9 @@
  */
 import { ClickstreamError } from "../../errors.ts";
 import { PAGEVIEW } from "../../model/event.ts";
+import { addDays } from "../../model/zone.ts";
 import { DIRECT_NONE } from "../enrich/acquisition.ts";
-import { csvRows, csvShape, OPEN_QUOTE } from "./csv.ts";
+import { cellsReason, csvRows, csvShape, OPEN_QUOTE } from "./csv.ts";
 import { isBookkeeping } from "./table.ts";
 
 /** The numbers that a row may hold; times in seconds. */
@@ -123,7 +124,9 @@ export function totalsTable(name: string, whole: string): TotalsTable {
           continue;
         }
         const line = before + lastLine;
-        yield cells ? rowOf(line, cells, { date, dimensions, metrics }) : { line, reason: OPEN_QUOTE };
+        if (!cells) yield { line, reason: OPEN_QUOTE };
+        else if (cells.length !== names.length) yield { line, reason: cellsReason(cells, names) };
+        else yield rowOf(line, cells, { date, dimensions, metrics });
       }
     },
   };
@@ -138,7 +141,8 @@ interface Places {
 function rowOf(line: number, cells: readonly string[], places: Places): TotalsRow | BadRow {
   const day = /^(\d{4})-?(\d{2})-?(\d{2})$/.exec(cells[places.date]?.trim() ?? "");
   const date = day ? `${day[1]}-${day[2]}-${day[3]}` : "";
-  if (!day || Number.isNaN(Date.parse(date))) return { line, reason: "date: not YYYY-MM-DD" };
+  if (!day || Number.isNaN(Date.parse(date)) || addDays(date, 0) !== date)
+    return { line, reason: "date: not YYYY-MM-DD" };
   const metrics: Partial<Record<Metric, number>> = {};
   for (const [metric, at] of places.metrics) {
     const value = Number(cells[at]?.trim() || "0");

@@ -203,6 +203,9 @@ it("says what it cannot import, and why", async () => {
   ]);
   expect(code).toBe(1);
   expect(output).toMatch(/^rivulet: .*pages\.csv: the columns visitors, pageviews are totals: those by day/m);
+  await writeFile(file("wide.csv"), Buffer.from("\uFEFFtime,url\n", "utf16le"));
+  const wide = await runHere(["import", "--data", data.path, "--site", "x.example", file("wide.csv")]);
+  expect(wide).toMatchObject({ code: 1, output: expect.stringMatching(/wide\.csv: text in UTF-16/) });
   const fresh = file("fresh");
   const missing = await runHere(["import", "--data", fresh, "--site", "x.example", file("none.log")]);
   expect(missing).toMatchObject({ code: 1, output: expect.stringMatching(/none\.log: cannot be read/) });

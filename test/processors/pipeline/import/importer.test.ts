@@ -211,12 +211,17 @@ describe(`an access log (RIVULET_SEED=${SEED})`, () => {
     expect(old.windows).toBeLessThan(recent.windows / 2);
   });
 
-  it("adds only what is new when it has grown", async () => {
+  it("adds only what is new when it has grown, and numbers its lines, also where it ended without a line break", async () => {
     const text = randomLog(new Random(SEED), 900);
-    const lines = text.split("\n");
-    const { run, count, query } = await bench();
-    for (const length of [200, 201, 600, lines.length]) await run(`${lines.slice(0, length).join("\n")}\n`);
+    const lines = text.trimEnd().split("\n");
+    const { run, count, query, report } = await bench();
+    for (const length of [200, 201, 600, lines.length]) {
+      const { entry } = await run(lines.slice(0, length).join("\n"));
+      expect(entry.lines).toBe(length);
+    }
     await count();
+    const bad = lines.flatMap((line, i) => (line === "this is no line of a log" ? [i + 1] : []));
+    expect(report.map((one) => Number.parseInt(one, 10))).toEqual(bad);
     expect((await query(["pageviews"]))[""]?.[0]).toBe(plainly(text).views);
   });
 

@@ -173,9 +173,9 @@ describe("a table of totals", () => {
   it("names its bad rows and counts the others", async () => {
     const { take, ask } = await bench();
     const { bad, counted } = await take(
-      "date,visitors,pageviews\nnever,1,2\n2025-12-30,-1,2\n2025-12-30,2,3\n2025-12-30,1e99,3\n",
+      "date,visitors,pageviews\nnever,1,2\n2025-12-30,-1,2\n2025-12-30,2,3\n2025-12-30,1e99,3\n2025-02-30,1,1\n2025-12-30,9\n",
     );
-    expect(bad.map(({ line }) => line)).toEqual([2, 3, 5]);
+    expect(bad.map(({ line }) => line)).toEqual([2, 3, 5, 6, 7]);
     expect(counted).toBe(1);
     expect(await ask(["visitors", "pageviews"])).toEqual({ "": [2, 3] });
   });
