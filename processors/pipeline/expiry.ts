@@ -49,6 +49,10 @@ const DELETE_AFTER_MS = HOUR_MS;
 /** A setting that was a slip and is put right within this time has deleted nothing; well before the deleting begins. */
 const UNDO_MS = HOUR_MS / 2;
 
+/** How long a minute is kept that is counted now, in ms. */
+export const minutesKept = ({ keep }: Pick<KeptSite, "keep">): number =>
+  (keep?.minutes ?? DEFAULT_MINUTES) * DAY_MS;
+
 /** First instant whose minutes are kept. */
 export function minutesFrom({ keep }: KeptSite, now: EpochMs): EpochMs {
   const after = (days: number): EpochMs => now - days * DAY_MS + 1;
@@ -72,8 +76,8 @@ export const isMinuteKept = (site: KeptSite, minute: EpochMs, now: EpochMs): boo
   minute >= minutesFrom(site, now);
 
 /** When an item about this minute is no longer needed. */
-export const minuteExpiry = ({ keep }: KeptSite, minute: EpochMs): EpochMs =>
-  minute + MINUTE_MS + (keep?.minutes ?? DEFAULT_MINUTES) * DAY_MS;
+export const minuteExpiry = (site: KeptSite, minute: EpochMs): EpochMs =>
+  minute + MINUTE_MS + minutesKept(site);
 
 /** For people: what is not the default. */
 export function describeKeep({ keep }: KeptSite): string {

@@ -8,11 +8,12 @@ import { MINUTE_KEEP_MS } from "./rollups.ts";
  */
 const QUARTER_MS = 15 * MINUTE_MS;
 /** Beyond what minutes are kept for, so that no difference between clocks makes anybody ask for the minutes of these. */
-const SETTLED_MS = MINUTE_KEEP_MS + DAY_MS;
+const SETTLED_MS = DAY_MS;
 
-/** Whether an event is so old that its minute would never be kept; then it is counted in a quarter of an hour. */
-export const isHistory = (at: EpochMs, arrivedAt: EpochMs): boolean => at < arrivedAt - SETTLED_MS;
+/** Whether an event is so old that its minute would never be kept, by a site that keeps minutes for `keptMs`. */
+export const isHistory = (at: EpochMs, arrivedAt: EpochMs, keptMs = MINUTE_KEEP_MS): boolean =>
+  at < arrivedAt - keptMs - SETTLED_MS;
 
-/** Start of the window that an imported event is counted in, whose record arrived at `arrivedAt`. */
-export const importedWindow = (at: EpochMs, arrivedAt: EpochMs): EpochMs =>
-  windowStart(at, isHistory(at, arrivedAt) ? QUARTER_MS : MINUTE_MS);
+/** Start of the window that an imported event is counted in, whose record arrived at `arrivedAt`: of history a quarter of an hour. */
+export const importedWindow = (at: EpochMs, arrivedAt: EpochMs, keptMs = MINUTE_KEEP_MS): EpochMs =>
+  windowStart(at, isHistory(at, arrivedAt, keptMs) ? QUARTER_MS : MINUTE_MS);

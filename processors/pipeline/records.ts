@@ -19,11 +19,13 @@ import { decodeImported, type Imported, isImported } from "./decode/imported.ts"
 import { type Edge, scanRecord } from "./decode/scan.ts";
 import { type Agent, agentParser } from "./enrich/agent.ts";
 import { countryOf, visitAttributes } from "./enrich/visit.ts";
+import { minutesKept } from "./expiry.ts";
 import { type FoldContext, foldEvent } from "./fold.ts";
 import { type HashState, hash53, hashPrefix } from "./hash.ts";
 import { importedWindow } from "./history.ts";
 import type { LatestByDay } from "./midnight.ts";
 import { PartialFold } from "./partial.ts";
+import type { Site } from "./sites.ts";
 import {
   type Counters,
   cloneVisitor,
@@ -90,6 +92,9 @@ interface Sender {
 /** Takes a row for each event and reject that is counted, in the order of the fold. */
 export type RowSink = (row: ArchiveRow) => void;
 
+/** By id, those that are counted. */
+type CountedSites = ReadonlyMap<string, Pick<Site, "keep">>;
+
 /** The effect of some records on a state, not yet applied to it. */
 export class RecordFold {
   readonly #deps: FoldDeps;
@@ -145,10 +150,7 @@ export class RecordFold {
     this.#to = base.to;
   }
 
-  add(
-    { record, envelope, agentText, batches, reject, imported }: Decoded,
-    sites: ReadonlyMap<string, unknown>,
-  ): void {
+  add({ record, envelope, agentText, batches, reject, imported }: Decoded, sites: CountedSites): void {
     invariant(
       compareSequences(record.sequence, this.#to) > 0,
       () => `record ${record.sequence} comes after ${this.#to}`,
@@ -185,17 +187,16 @@ export class RecordFold {
   }
 
   /** One id for all of them: an import puts whole records again, never parts. */
-  #addImported(
-    { site, id, events, posts, countsLibraries }: Imported,
-    sites: ReadonlyMap<string, unknown>,
-  ): void {
-    if (!sites.has(site)) {
+  #addImported({ site, id, events, posts, countsLibraries }: Imported, sites: CountedSites): void {
+    const known = sites.get(site);
+    if (!known) {
       this.#reject("unknown_site", events);
       return;
     }
     if (!this.#isFirst(site, `i${id}`, events)) return;
     const arrivedAt = this.#recordAt;
-    const windowOf = (at: EpochMs): EpochMs => importedWindow(at, arrivedAt);
+    const keptMs = minutesKept(known);
+    const windowOf = (at: EpochMs): EpochMs => importedWindow(at, arrivedAt, keptMs);
     for (const { batch, at, ip, country, agentText } of posts) {
       this.#pastOrdinal++;
       const parsed = parseAgent(agentText);

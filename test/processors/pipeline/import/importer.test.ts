@@ -11,7 +11,7 @@ import { importFile } from "../../../../processors/pipeline/import/importer.ts";
 import { textSource } from "../../../../processors/pipeline/import/textsource.ts";
 import { QueryEngine } from "../../../../processors/pipeline/query/engine.ts";
 import { decodeItem, partition } from "../../../../processors/pipeline/rollups.ts";
-import { registerSites } from "../../../../processors/pipeline/sites.ts";
+import { keepSite, registerSites } from "../../../../processors/pipeline/sites.ts";
 import { memoryStore } from "../../../../processors/stores/memory.ts";
 import { memoryStream } from "../../../../processors/streams/memory.ts";
 import { manualClock } from "../../../kit/clock.ts";
@@ -209,6 +209,34 @@ describe(`an access log (RIVULET_SEED=${SEED})`, () => {
     const old = await hoursAt(Date.UTC(2026, 5, 1));
     expect(old.hours).toEqual(recent.hours);
     expect(old.windows).toBeLessThan(recent.windows / 2);
+  });
+
+  it("counts in minutes for as long as its site keeps them", async () => {
+    const { run, count, store, clock } = await bench(Date.UTC(2026, 0, 1));
+    await keepSite(store, clock, SITE, { minutes: 90 });
+    clock.advance(80 * DAY_MS);
+    const text = randomLog(new Random(SEED), 300, Date.UTC(2026, 0, 3));
+    await run(text);
+    await count();
+    const engine = new QueryEngine({ store, clock, lagMs: async () => 0 });
+    const { results } = await engine.query({
+      site_id: SITE,
+      metrics: ["pageviews"],
+      dimensions: ["time:minute"],
+      date_range: ["2026-01-03T10:00:00Z", "2026-01-03T12:00:00Z"],
+    });
+    const minutes = new Map<string, string[]>();
+    for (const line of text.split("\n")) {
+      const [, minute] = /03\/Jan\/2026:(1[01]:\d\d)/.exec(line) ?? [];
+      if (minute) minutes.set(minute, [...(minutes.get(minute) ?? []), line]);
+    }
+    const expected = [...minutes].map(([minute, lines]) => [
+      `2026-01-03 ${minute}:00`,
+      plainly(lines.join("\n")).views,
+    ]);
+    expect(results.map((row) => [row.dimensions[0], row.metrics[0]])).toEqual(
+      expected.filter(([, views]) => views),
+    );
   });
 
   it("adds only what is new when it has grown, and numbers its lines, also where it ended without a line break", async () => {
