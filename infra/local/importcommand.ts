@@ -22,6 +22,7 @@ interface ImportFlags {
   readonly all: boolean;
   readonly map?: string;
   readonly hostname?: string;
+  readonly archive: boolean;
   readonly places?: string;
   readonly stream?: string;
   readonly store?: string;
@@ -44,6 +45,7 @@ export function addImport(program: Command, { print, log }: Terminal): void {
     .option("--all", "count every request of a log, whatever its method, status and path", false)
     .option("--map <file>", 'JSON that names the columns, e.g. {"time": "When", "url": "Page"}')
     .option("--hostname <name>", "host name of pages whose lines name none (default: the site)", hostname)
+    .option("--no-archive", "keep no single events of it, where no server counts")
     .option("--places <file>", "a table of cities (.mmdb), where no server counts that has one")
     .addOption(
       new Option("--stream <kinesis:name>", "put the records into a Kinesis stream instead of a file"),
@@ -79,6 +81,7 @@ export function addImport(program: Command, { print, log }: Terminal): void {
           all: flags.all,
           hostname: flags.hostname ?? hostOf(flags.site.id),
           mapping,
+          keepsArchive: flags.archive,
           places: flags.places,
           stream: flags.stream,
           store: flags.store,

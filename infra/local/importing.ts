@@ -27,6 +27,8 @@ export interface ImportingOptions extends FileSettings {
   /** `kinesis:NAME` and `dynamodb:TABLE` instead of files. */
   readonly stream?: string | undefined;
   readonly store?: string | undefined;
+  /** Keeps its events in the archive, where no server counts. */
+  readonly keepsArchive: boolean;
   /** File of a table of regions and cities, where no server counts; default: they are not known. */
   readonly places?: string | undefined;
   readonly log: (line: string) => void;
@@ -144,7 +146,7 @@ class Counter {
 
   /** On AWS the functions count. */
   async countIfNobodyDoes(): Promise<void> {
-    const { dataDirectory, stream, store, places, log } = this.#options;
+    const { dataDirectory, stream, store, keepsArchive, places, log } = this.#options;
     if (this.#worker || stream || store) return;
     const lock = lockCounting(dataDirectory);
     if (!lock) return;
@@ -155,6 +157,7 @@ class Counter {
       workerData: {
         dataDirectory,
         sites: [],
+        keepsArchive,
         places,
         maxCommitBytes: COMMIT_BYTES_ALONE,
         maxLogBytes: LOG_BYTES_ALONE,

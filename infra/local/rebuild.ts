@@ -104,7 +104,7 @@ export function addRebuild(program: Command, { print, log }: Terminal): void {
         const { hours, archivedSince, left } = erasure;
         if (hours.size === 0) return print(nothingLine(site.id, erased));
         // Else hours that held nothing but it would seem older than the archive.
-        const terms = { ...flags, archivedSince };
+        const terms = { ...flags, archivedSince, emptied: hours };
         let report: RebuildReport;
         if (flags.dryRun) {
           report = await rebuildSite({ store, archive: left }, site, terms);
@@ -245,6 +245,7 @@ async function rebuildSite(
     readonly to?: string;
     readonly dryRun: boolean;
     readonly archivedSince?: EpochMs;
+    readonly emptied?: ReadonlySet<EpochMs>;
   },
 ): Promise<RebuildReport> {
   const isShown = process.stderr.isTTY;
@@ -254,6 +255,7 @@ async function rebuildSite(
       site: id,
       isTrial: flags.dryRun,
       ...(flags.archivedSince === undefined ? {} : { archivedSince: flags.archivedSince }),
+      ...(flags.emptied === undefined ? {} : { emptied: flags.emptied }),
       ...(flags.from === undefined ? {} : { from: dayStart(timeZone, flags.from) }),
       ...(flags.to === undefined ? {} : { to: dayStart(timeZone, nextDay(flags.to)) }),
     },
@@ -291,7 +293,7 @@ const countLines = (
   ...(changes > firstChanges.length ? [`  and ${changes - firstChanges.length} more`] : []),
   ...(incomplete > 0
     ? [
-        `  ${incomplete === 1 ? "1 hour stays as it was" : `${incomplete} hours stay as they were`}: the archive began later than some of the visits`,
+        `  ${incomplete === 1 ? "1 hour stays as it was" : `${incomplete} hours stay as they were`}: the archive began later than some of the visits, or was off`,
       ]
     : []),
   isSwitched ? "  switched: every answer is made of the result now" : "  nothing was changed",

@@ -7,8 +7,8 @@ import type { ArchivedRows } from "../archives/archive.ts";
 import { ClickstreamError } from "../errors.ts";
 import { Rollup } from "../model/rollup.ts";
 import { type Clock, DAY_MS, type EpochMs } from "../model/time.ts";
-import { localDate } from "../model/zone.ts";
-import type { Store } from "../stores/store.ts";
+import { hourEnd, localDate } from "../model/zone.ts";
+import type { Item, Store } from "../stores/store.ts";
 import { type CommitHeader, listShards, readCommits } from "./commit.ts";
 import { compact, readCursors, touchCursors } from "./compact.ts";
 import { markDerived } from "./derive.ts";
@@ -19,7 +19,7 @@ import { hoursOfTotals } from "./import/totals.ts";
 import { noteRebuilt } from "./ledger.ts";
 import { areEqual, differenceOf, type WindowChange } from "./rebuildchange.ts";
 import { type FoldedRows, type FoldOrder, foldInMemory } from "./rebuildfold.ts";
-import { decodeItem, hourOf, instantKey, packedOf, partition } from "./rollups.ts";
+import { appliedOf, decodeItem, hourOf, instantKey, packedOf, partition } from "./rollups.ts";
 import { listSites } from "./sites.ts";
 
 export interface RebuildOrder {
@@ -34,6 +34,8 @@ export interface RebuildOrder {
   readonly isTrial?: boolean;
   /** Event time of the archive's earliest row, where rows were taken out of it since. Default: of those that are read. */
   readonly archivedSince?: EpochMs;
+  /** Hours that rows were taken out of. */
+  readonly emptied?: ReadonlySet<EpochMs>;
 }
 
 export interface RebuildReport {
@@ -41,7 +43,7 @@ export interface RebuildReport {
   /** Windows made again, minutes and hours. */
   readonly windows: number;
   readonly changes: readonly WindowChange[];
-  /** Hours that the archive tells only in part, because it began later: they stay as they are. */
+  /** Hours that the archive does not tell all of, because it began later or was off: they stay as they are. */
   readonly incomplete: readonly EpochMs[];
   readonly isSwitched: boolean;
 }
@@ -59,7 +61,14 @@ export interface RebuildDeps {
 /** Throws `not_found` for a site that was never registered, `unavailable` on an outage: run it again. */
 export async function rebuild(
   { store, clock, archive, fold = (order, told) => foldInMemory(archive, order, told) }: RebuildDeps,
-  { site, from = 0, to = Number.POSITIVE_INFINITY, isTrial = false, archivedSince }: RebuildOrder,
+  {
+    site,
+    from = 0,
+    to = Number.POSITIVE_INFINITY,
+    isTrial = false,
+    archivedSince,
+    emptied = new Set(),
+  }: RebuildOrder,
   progress: (rows: number) => void = () => {},
 ): Promise<RebuildReport> {
   const known = (await listSites(store)).find(({ id }) => id === site);
@@ -85,7 +94,8 @@ export async function rebuild(
   const { hours, minutes } = folded;
   const earliest = Math.min(archivedSince ?? Number.POSITIVE_INFINITY, folded.earliest);
   const incomplete = new Set(folded.incomplete);
-  const begin = await addUntold(store, { current, site, zone, earliest }, incomplete);
+  const told = new Set([...hours.keys(), ...emptied]);
+  const begin = await addUntold(store, { current, site, zone, earliest, told }, incomplete);
   const isMadeAgain = (start: EpochMs): boolean =>
     start >= madeFrom && start < to && !incomplete.has(hourOf(zone, start)) && hourOf(zone, start) >= begin;
   const made: { readonly granularity: "minute" | "hour"; readonly start: EpochMs }[] = [];
@@ -143,9 +153,10 @@ export async function rebuild(
 }
 
 /**
- * Adds the hours of an edition that the archive does not tell all of, since it began later or the log that was imported
- * is not in it: nothing must not take the place of counts. `earliest`: event time of its first row, infinite where there
- * is none. Resolves with the start of its first hour.
+ * Adds the hours of an edition that the archive does not tell all of, since it began later, was off for a while, or the log
+ * that was imported is not in it: nothing must not take the place of counts. `earliest`: event time of its first row,
+ * infinite where there is none. `told`: hours that rows are of, or were before they were taken out. Resolves with the start
+ * of its first hour.
  */
 export async function addUntold(
   store: Store,
@@ -154,14 +165,27 @@ export async function addUntold(
     site,
     zone,
     earliest,
-  }: { readonly current: string; readonly site: string; readonly zone: string; readonly earliest: EpochMs },
+    told,
+  }: {
+    readonly current: string;
+    readonly site: string;
+    readonly zone: string;
+    readonly earliest: EpochMs;
+    readonly told: ReadonlySet<EpochMs>;
+  },
   incomplete: Set<EpochMs>,
 ): Promise<EpochMs> {
   const begin = earliest === Number.POSITIVE_INFINITY ? earliest : hourOf(zone, earliest);
-  for await (const sk of keysOf(store, partition("hour", current))) {
-    const hour = Number(sk);
-    if (hour >= begin) break;
-    incomplete.add(hour);
+  const { next } = await readEdition(store, site);
+  for await (const item of itemsOf(store, partition("hour", current))) {
+    const hour = Number(item.sk);
+    if (hour < begin) incomplete.add(hour);
+    else if (!told.has(hour) && [...appliedOf(item)].every(([shard, n]) => n <= (next?.after[shard] ?? 0))) {
+      incomplete.add(hour);
+      // It went off and on again within an hour.
+      for (const beside of [hourOf(zone, hour - 1), hourEnd(zone, hour)])
+        if (told.has(beside)) incomplete.add(beside);
+    }
   }
   for (const hour of await hoursOfTotals(store, site)) incomplete.add(hour);
   // What came in the archive's first hour, but before it, is in no row either.
@@ -178,17 +202,22 @@ const foldCommits = async (store: Store, clock: Clock): Promise<void> => {
   for (let more = true; more; ) ({ more } = await compact({ store, clock, leavesAll: true }));
 };
 
-const KEYS_AT_ONCE = 200;
+const ITEMS_AT_ONCE = 200;
 
-/** Sort keys of a partition, those after `after`: years of items do not fit in memory at once. */
-export async function* keysOf(store: Store, pk: string, after = ""): AsyncGenerator<string> {
+/** Items of a partition, those after `after`, a few at a time: years of them do not fit in memory at once. */
+async function* itemsOf(store: Store, pk: string, after = ""): AsyncGenerator<Item> {
   for (let from = after && `${after} `; ; ) {
-    const items = await store.list(pk, { from, limit: KEYS_AT_ONCE });
-    for (const { sk } of items) yield sk;
+    const items = await store.list(pk, { from, limit: ITEMS_AT_ONCE });
+    yield* items;
     const last = items.at(-1);
-    if (!last || items.length < KEYS_AT_ONCE) return;
+    if (!last || items.length < ITEMS_AT_ONCE) return;
     from = `${last.sk} `;
   }
+}
+
+/** Their sort keys. */
+export async function* keysOf(store: Store, pk: string, after = ""): AsyncGenerator<string> {
+  for await (const { sk } of itemsOf(store, pk, after)) yield sk;
 }
 
 /**

@@ -260,7 +260,11 @@ export class RebuildSteps {
       for (const [start, bytes] of minutes) addEncoded(merged.minutes, start, Rollup.decode(bytes));
       for (const hour of incomplete) merged.incomplete.add(hour);
     }
-    await addUntold(store, { ...begun, earliest: await earliestOf(this.#left, begun) }, merged.incomplete);
+    const { hours: emptied } = await this.#left.erasures();
+    const { hours: emptiedBefore } = await this.#left.erasing(begun);
+    const told = new Set([...merged.hours.keys(), ...emptied, ...emptiedBefore]);
+    const earliest = await earliestOf(this.#left, begun);
+    await addUntold(store, { ...begun, earliest, told }, merged.incomplete);
     await objects.put(this.#left.keys.merged, encodeWindows(merged));
   }
 

@@ -63,6 +63,9 @@ export function packed(rollup: Rollup): Uint8Array<ArrayBuffer> {
   return writer.finish();
 }
 
+/** The newest commit of each shard that is folded into an item, without decoding the rest of it. */
+export const appliedOf = ({ value }: Item): Applied => readHead(new ByteReader(value)).applied;
+
 /** The rollup of an item as `packed` packed it, or as an older version did; none where there is none. */
 export function packedOf({ value }: Item): Uint8Array {
   const reader = new ByteReader(value);

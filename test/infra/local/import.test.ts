@@ -79,7 +79,7 @@ it(`counts once a log whose import is killed again and again (RIVULET_SEED=${SEE
   expect((await numbers("calm.example"))[0]).toBe(events - bots);
 }, 180_000);
 
-it("looks places up in a table that is given, and says what is wrong with one that is none", async () => {
+it("archives unless it is told not to, with places by a table that is given, and says what is wrong with one that is none", async () => {
   const stopped = await temporary("places");
   try {
     const log = join(stopped.path, "access.log");
@@ -95,6 +95,8 @@ it("looks places up in a table that is given, and says what is wrong with one th
     const city = { country: { iso_code: "KR" }, city: { names: { en: "Busan" } } };
     await writeFile(places, mmdb("GeoLite2-City", { "1.2.3.0/24": city }));
     expect(await runHere(args)).toMatchObject({ code: 0 });
+    const unkept = ["import", "--data", stopped.path, "--site", "other.example", "--no-archive", log];
+    expect((await runHere(unkept)).output).toContain("counted    1");
     const archive = join(stopped.path, "archive");
     const rows = [];
     for (const name of await closedJournals(archive))

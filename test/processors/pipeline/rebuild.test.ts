@@ -247,10 +247,11 @@ describe("a rebuild", () => {
     await compactAll(made.store, made.clock);
     const ann = made.rows[0]?.visitor;
     made.rows.splice(0, made.rows.length, ...made.rows.filter(({ visitor }) => visitor !== ann));
-    const trial = await rebuild(made, { site: SITE, isTrial: true, archivedSince: NOON });
+    const taken = { archivedSince: NOON, emptied: new Set([NOON - HOUR / 2]) };
+    const trial = await rebuild(made, { site: SITE, isTrial: true, ...taken });
     expect(trial.isSwitched).toBe(false);
     expect((await readEdition(made.store, SITE)).space).toBe(SITE);
-    const report = await rebuild(made, { site: SITE, archivedSince: NOON });
+    const report = await rebuild(made, { site: SITE, ...taken });
     expect(report.changes).toEqual(trial.changes);
     expect(report.changes.map(({ granularity, start, counts }) => ({ granularity, start, counts }))).toEqual(
       ["hour", "minute"].map((granularity) => ({
@@ -271,7 +272,8 @@ describe("a rebuild", () => {
     await compactAll(made.store, made.clock);
     const before = await currentOf(made.store);
     made.rows.length = 0;
-    const report = await rebuild(made, { site: SITE, from: NOON + HOUR / 2, archivedSince: NOON });
+    const emptied = new Set([NOON - HOUR / 2, NOON + 1.5 * HOUR]);
+    const report = await rebuild(made, { site: SITE, from: NOON + HOUR / 2, archivedSince: NOON, emptied });
     expect(report.changes.map(({ start }) => start)).toEqual([NOON + 1.5 * HOUR, NOON + 2 * HOUR]);
     const kept = [...before].filter(([key]) => Number(key.split(" ")[1]) < NOON + HOUR / 2);
     expect([...(await currentOf(made.store))]).toEqual(kept);
@@ -304,6 +306,23 @@ describe("a rebuild", () => {
     expect(differing(before, await currentOf(store))).toEqual([]);
   });
 
+  it("leaves hours as they are in which the archive was off, and those beside them", async () => {
+    const made = await world(NOON);
+    const visit = (minutes: number) =>
+      post({ at: NOON + minutes * 60_000, v: `at ${minutes}`, e: [view("/a")] });
+    await made.count([0, 60, 80].map(visit));
+    const archived = made.rows.length;
+    await made.count([85, 140, 205].map(visit));
+    made.rows.length = archived;
+    await made.count([206, 300].map(visit));
+    await compactAll(made.store, made.clock);
+    const before = await currentOf(made.store);
+    const report = await rebuild(made, { site: SITE });
+    const hours = [30, 90, 150].map((minutes) => NOON + minutes * 60_000);
+    expect(report).toMatchObject({ changes: [], incomplete: hours, isSwitched: true });
+    expect(differing(before, await currentOf(made.store))).toEqual([]);
+  });
+
   it("takes a visitor whose rows were taken out for new when they come back", async () => {
     const made = await world(NOON);
     await made.count([
@@ -312,7 +331,7 @@ describe("a rebuild", () => {
     ]);
     made.rows.pop();
     await made.count([post({ at: NOON + 30 * HOUR, v: "ann", e: [view("/b")] })]);
-    const report = await rebuild(made, { site: SITE });
+    const report = await rebuild(made, { site: SITE, emptied: new Set([NOON + 19.5 * HOUR]) });
     expect(report.incomplete).toEqual([]);
     expect(report.changes.map(({ start }) => start)).toEqual([NOON + 19.5 * HOUR, NOON + 20 * HOUR]);
     expect(await readRebuilt(made.store, SITE)).toEqual(new Set([NOON + 20 * HOUR]));
