@@ -173,7 +173,8 @@ export class Archive extends Construct {
           "projection.site.type": "injected",
           "projection.dt.type": "date",
           "projection.dt.format": "yyyy-MM-dd",
-          "projection.dt.range": "2020-01-01,NOW+1DAYS",
+          // From the first day that an import may tell of; what no question is about costs nothing.
+          "projection.dt.range": "2001-09-09,NOW+1DAYS",
           "projection.hour.type": "integer",
           "projection.hour.range": "0,23",
           "projection.hour.digits": "2",

@@ -73,6 +73,12 @@ const PINNED = `c/${"?".repeat(16)}.js`;
 const SIGN_IN_CONFIG = `${SIGN_IN_PATH.slice(1)}config.json`;
 const COLLECTOR_PATHS = [...COLLECTOR_FILES.map((file) => `/${file}`), "/c/*"];
 
+/**
+ * Errors that are over with the next request.
+ * https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/custom-error-pages-expiration.html
+ */
+const PASSING = [500, 502, 503, 504];
+
 export class Site extends Construct {
   readonly bucket: Bucket;
   readonly distribution: Distribution;
@@ -101,6 +107,8 @@ export class Site extends Construct {
         minimumProtocolVersion: SecurityPolicyProtocol.TLS_V1_2_2021,
       }),
       defaultRootObject: "index.html",
+      // Else one is repeated to everybody for ten seconds, whatever it says of caching: of the image by its path alone.
+      errorResponses: PASSING.map((httpStatus) => ({ httpStatus, ttl: Duration.seconds(0) })),
       defaultBehavior: {
         ...stored,
         responseHeadersPolicy: pageHeaders(this, "PageHeaders", PAGE_POLICY),

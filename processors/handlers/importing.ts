@@ -65,7 +65,7 @@ export async function importObject(
       throw new ClickstreamError("unavailable", `${name}: no time to read as far as it was imported before`);
   });
 
-  await alone(deps, name, limit.goneAt, async () => {
+  const stoppedAt = await alone(deps, name, limit.goneAt, async () => {
     const mapping = await objects.text(place.mappingKey);
     const source = await importSource(
       file,
@@ -94,14 +94,18 @@ export async function importObject(
     if (isFinished) {
       await objects.write(...summaryOf(place, file.name, result, report.lines));
       log(`${name}: imported, ${events} events, ${entry.counts.bad} bad lines`);
-      return;
+      return undefined;
     }
     if (entry.position === from)
       throw new ClickstreamError("unavailable", `${name}: no time for more than what is before ${from}`);
-    // Not left in the queue: there it would be given up after so many returns, however far it came each time.
-    await deps.tellAgain(notice.text);
-    log(`${name}: time ran out at ${entry.position}, ${events} events; it is told of again`);
+    return { position: entry.position, events };
   });
+  if (!stoppedAt) return;
+  // Not left in the queue: there it would be given up after so many returns, however far it came each time. And not while
+  // nobody else may begin: whoever is told may be there at once, and would come back half an hour later.
+  await deps.tellAgain(notice.text);
+  const { position, events } = stoppedAt;
+  log(`${name}: time ran out at ${position}, ${events} events; it is told of again`);
 }
 
 /** The file, asking `check` before each part: a function that runs out of time cannot say why any more. */
@@ -120,19 +124,19 @@ const readWithin = (file: RawFile, check: () => void): RawFile => ({
 });
 
 /** One import of an object at a time: its report is one. Throws `unavailable` while another goes on. */
-async function alone(
+async function alone<T>(
   { store }: ObjectImportDeps,
   name: string,
   expiresAt: EpochMs,
-  work: () => Promise<void>,
-): Promise<void> {
+  work: () => Promise<T>,
+): Promise<T> {
   const digest = sha256();
   digest.update(new TextEncoder().encode(name));
   const lock = { pk: "importing", sk: digest.current() };
   if (!(await store.put({ ...lock, value: new TextEncoder().encode(name), expiresAt }, 0)))
     throw new ClickstreamError("unavailable", `${name}: is being imported already`);
   try {
-    await work();
+    return await work();
   } finally {
     await store.delete([lock]);
   }

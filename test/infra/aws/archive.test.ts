@@ -28,6 +28,10 @@ describe("the archive on AWS", () => {
     expect(destination.ErrorOutputPrefix).toContain("!{firehose:error-output-type}");
     const { "storage.location.template": template } = cloud.only("AWS::Glue::Table").TableInput.Parameters;
     expect(JSON.stringify(template)).toMatch(/\/archive\/site=\$\{site\}\/dt=\$\{dt\}\/hour=\$\{hour\}\//);
+    // The earliest millisecond of 13 digits, before which an import refuses events.
+    expect(cloud.only("AWS::Glue::Table").TableInput.Parameters["projection.dt.range"]).toBe(
+      `${new Date(1e12).toISOString().slice(0, 10)},NOW+1DAYS`,
+    );
     const [, extraction] = destination.ProcessingConfiguration.Processors;
     for (const key of ["site:", "dt:", "hour:"]) expect(JSON.stringify(extraction)).toContain(key);
   });

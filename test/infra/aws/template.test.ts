@@ -438,6 +438,14 @@ describe("the distribution", () => {
     cloud.of("AWS::CloudFront::ResponseHeadersPolicy").find(([id]) => id === ResponseHeadersPolicyId.Ref)?.[1]
       .Properties.ResponseHeadersPolicyConfig;
 
+  it("keeps no error of the API, so that the next request may pass", () => {
+    const ttls = config().CustomErrorResponses.map(({ ErrorCode, ErrorCachingMinTTL }: Json) => [
+      ErrorCode,
+      ErrorCachingMinTTL,
+    ]);
+    expect(ttls).toEqual([500, 502, 503, 504].map((status) => [status, 0]));
+  });
+
   it("sends ingest and API to API Gateway, uncached, over HTTPS only", () => {
     const isFile = (path: string) =>
       /\.js(on)?$/.test(path) || ["/c/*", "/embed/*", "/traces"].includes(path);

@@ -96,6 +96,14 @@ it("is told of again when it got on, and fails when there was no time for anythi
   expect(lines.at(-1)).toContain("imported");
 });
 
+it("may be gone on with by whoever is told of it, at once", async () => {
+  const { deps, lines } = await bench(1);
+  const long = await notice("told.log", randomLog(new Random(SEED), 9_000));
+  const tellAgain = (): Promise<void> => importObject(deps, long, plenty);
+  await importObject({ ...deps, tellAgain }, long, { stopAt: NOW, goneAt: NOW + HOUR });
+  expect(lines[0]).toMatch(/imported, [1-9]\d* events/);
+});
+
 it("belongs to one function at a time, and to nobody for longer than that one can live", async () => {
   const { deps, clock, lines } = await bench(1);
   const one = await notice("one.log", randomLog(new Random(SEED), 100));
