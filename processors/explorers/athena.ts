@@ -125,7 +125,7 @@ export function athenaExplorer(options: AthenaOptions): Explorer {
   return {
     dialect: "trino",
     async source() {
-      return { text: `"${database}"."${table}"`, values: [], mayRepeat: true };
+      return { source: { text: `"${database}"."${table}"`, values: [], mayRepeat: true } };
     },
     async run(statement, waitMs): Promise<Outcome> {
       const begun = now();

@@ -8,7 +8,7 @@ import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { ClickstreamError } from "../errors.ts";
 import { LATER_COLUMNS } from "../model/archive.ts";
 import { HOUR_MS } from "../model/time.ts";
-import type { Explorer, Extent, Outcome, Progress, ResultRow, Source, Statement } from "./explorer.ts";
+import type { Explorer, Extent, Progress, ResultRow, Source, Statement } from "./explorer.ts";
 
 export interface DuckdbOptions {
   /** Where the archive's files are: `site=ID/dt=YYYY-MM-DD/hour=HH/*.parquet`. */
@@ -48,6 +48,7 @@ export function duckdbExplorer(options: DuckdbOptions): Explorer {
   let isClosing = false;
   let queue: Promise<unknown> = Promise.resolve();
   const runs = new Map<string, Run>();
+  const looks = new Map<string, { readonly started: number; readonly source: Promise<Source | undefined> }>();
   const checked = new Map<string, { readonly files: string; readonly repeats: boolean }>();
 
   async function open(): Promise<Opened> {
@@ -94,6 +95,12 @@ export function duckdbExplorer(options: DuckdbOptions): Explorer {
     return [...hours.keys()].some((hour) => checked.get(hour)?.repeats ?? true);
   }
 
+  async function find(extent: Extent): Promise<Source | undefined> {
+    const files = await filesOf(join(directory, folderOf(extent.site)), extent);
+    if (files.length === 0) return undefined;
+    return { text: PARQUET, values: [files], mayRepeat: await repeats(files) };
+  }
+
   function goOn(): void {
     if (isClosing) throw new ClickstreamError("unavailable", "DuckDB is being closed");
   }
@@ -138,25 +145,36 @@ export function duckdbExplorer(options: DuckdbOptions): Explorer {
 
   return {
     dialect: "duckdb",
-    async source(extent): Promise<Source | undefined> {
-      const files = await filesOf(join(directory, folderOf(extent.site)), extent);
-      if (files.length === 0) return undefined;
-      const mayRepeat = await repeats(files);
-      return { text: PARQUET, values: [files], mayRepeat };
+    async source(extent, waitMs) {
+      const key = JSON.stringify(extent);
+      let look = looks.get(key);
+      if (!look) {
+        if (looks.size >= MAX_RUNS) throw tooMany();
+        look = { started: performance.now(), source: find(extent) };
+        looks.set(key, look);
+        const forget = (): void => void looks.delete(key);
+        look.source.then(forget, forget);
+      }
+      const { started, source } = look;
+      const found = await within(
+        source.then((one) => ({ source: one })),
+        waitMs,
+      );
+      return found ?? { progress: { done: undefined, elapsedMs: Math.round(performance.now() - started) } };
     },
     async run(statement, waitMs) {
       const key = JSON.stringify(statement);
       let run = runs.get(key);
       if (!run) {
-        if (runs.size >= MAX_RUNS)
-          throw new ClickstreamError("throttled", `${MAX_RUNS} questions to the archive are being answered`);
+        if (runs.size >= MAX_RUNS) throw tooMany();
         run = execute(statement);
         runs.set(key, run);
         // Its files are part of a statement and never change, so neither does its answer.
         const forget = (): void => void setTimeout(() => runs.delete(key), KEPT_MS).unref();
         run.rows.then(forget, () => runs.delete(key));
       }
-      return within(run, waitMs);
+      const rows = await within(run.rows, waitMs);
+      return rows ? { rows } : { rows: undefined, progress: progressOf(run) };
     },
     async close() {
       // Those that wait for their turn would take their time one after the other.
@@ -186,14 +204,17 @@ const KEPT_MS = 10_000;
 /** Waiting, running or kept. */
 const MAX_RUNS = 32;
 
-async function within(run: Run, waitMs: number): Promise<Outcome> {
+const tooMany = (): ClickstreamError =>
+  new ClickstreamError("throttled", `${MAX_RUNS} questions to the archive are being answered`);
+
+/** Undefined when it takes longer. */
+async function within<T>(work: Promise<T>, waitMs: number): Promise<T | undefined> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<undefined>((resolve) => {
     timer = setTimeout(() => resolve(undefined), waitMs);
   });
   try {
-    const rows = await Promise.race([run.rows, late]);
-    return rows ? { rows } : { rows: undefined, progress: progressOf(run) };
+    return await Promise.race([work, late]);
   } finally {
     clearTimeout(timer);
   }

@@ -36,10 +36,15 @@ export interface Source extends Statement {
   readonly mayRepeat: boolean;
 }
 
+/** What FROM names, undefined where nothing is kept of that extent; or how far looking for it has come. */
+export type Found =
+  | { readonly source: Source | undefined; readonly progress?: undefined }
+  | { readonly progress: Progress };
+
 export interface Explorer {
   readonly dialect: "duckdb" | "trino";
-  /** Undefined where nothing is kept of that extent. */
-  source(extent: Extent): Promise<Source | undefined>;
+  /** Waits at most `waitMs`; the same extent again goes on waiting. Throws as `run` does. */
+  source(extent: Extent, waitMs: number): Promise<Found>;
   /**
    * Runs a statement, or goes on with it, and waits at most `waitMs` for its rows. Throws `bad_request` where it takes
    * longer, more bytes or more memory than this engine allows, with the limit in the message; `unavailable` or

@@ -31,7 +31,7 @@ export function exploring(environment: Environment): Exploring | undefined {
   });
   const explorer: Explorer = {
     dialect: "trino",
-    source: (extent) => athena.source(extent),
+    source: (extent, waitMs) => athena.source(extent, waitMs),
     run: (statement, waitMs) => athena.run(statement, waitMs),
     close: () => athena.close(),
   };

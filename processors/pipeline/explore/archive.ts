@@ -112,14 +112,20 @@ export class ExploredArchive implements QueryArchive {
     statement: (source: Source) => Statement,
   ): Promise<readonly ResultRow[]> {
     if (extent.from >= extent.to) return [];
-    const { explorer, waitMs } = this.#deps;
+    const { explorer, clock, waitMs } = this.#deps;
     const key = JSON.stringify(extent);
+    const endsAt = clock.now() + waitMs;
+    const leftMs = (): number => Math.max(0, Math.min(waitMs, endsAt - clock.now()));
     for (let tries = 1; ; tries++) {
-      if (!sources.has(key)) sources.set(key, await explorer.source(extent));
+      if (!sources.has(key)) {
+        const found = await explorer.source(extent, leftMs());
+        if (found.progress) throw new StillRunning(found.progress);
+        sources.set(key, found.source);
+      }
       const source = sources.get(key);
       if (!source) return [];
       try {
-        const outcome = await explorer.run(statement(source), waitMs);
+        const outcome = await explorer.run(statement(source), leftMs());
         if (outcome.rows) return outcome.rows;
         throw new StillRunning(outcome.progress);
       } catch (error) {

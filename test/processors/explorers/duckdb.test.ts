@@ -5,7 +5,7 @@ import { DuckDBInstance } from "@duckdb/node-api";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { encodeParquet } from "../../../processors/archives/parquet.ts";
 import { duckdbExplorer } from "../../../processors/explorers/duckdb.ts";
-import type { Explorer } from "../../../processors/explorers/explorer.ts";
+import type { Explorer, Extent, Source } from "../../../processors/explorers/explorer.ts";
 import { ARCHIVE_COLUMNS, LATER_COLUMNS } from "../../../processors/model/archive.ts";
 
 const HOUR = 3_600_000;
@@ -50,6 +50,7 @@ async function file(
 }
 
 const extent = (from = FROM, to = FROM + 2 * HOUR) => ({ site: "a", from, to });
+const sourceOf = async (of: Extent = extent()) => (await explorer.source(of, 10_000)) as { source?: Source };
 const rowsOf = async (text: string, values: readonly (string | number)[] = []) => {
   const outcome = await explorer.run({ text, values }, 10_000);
   return outcome.rows;
@@ -63,25 +64,35 @@ describe("DuckDB", () => {
     await file("a", 7, "0.parquet", [2]);
     await file("a", 8, "0.parquet", [3]);
     await file("b", 7, "0.parquet", [4]);
-    const source = await explorer.source(extent(FROM + 1, FROM + HOUR));
+    const { source } = await sourceOf(extent(FROM + 1, FROM + HOUR));
     expect(source?.values).toEqual([[join(directory, "site=a/dt=2026-11-23/hour=07/0.parquet")]]);
-    expect(await explorer.source({ site: "c", from: FROM, to: FROM + HOUR })).toBeUndefined();
+    expect(await sourceOf({ site: "c", from: FROM, to: FROM + HOUR })).toEqual({ source: undefined });
   });
 
   it("tells whether rows stand there twice, and notices when files change", async () => {
     await file("a", 7, "0.parquet", [1, 2]);
     await file("a", 8, "0.parquet", [3]);
-    expect((await explorer.source(extent()))?.mayRepeat).toBe(false);
+    expect((await sourceOf()).source?.mayRepeat).toBe(false);
     await file("a", 7, "1.parquet", [2]);
-    expect((await explorer.source(extent()))?.mayRepeat).toBe(true);
+    expect((await sourceOf()).source?.mayRepeat).toBe(true);
     await rm(join(directory, "site=a/dt=2026-11-23/hour=07/1.parquet"));
-    expect((await explorer.source(extent()))?.mayRepeat).toBe(false);
+    expect((await sourceOf()).source?.mayRepeat).toBe(false);
+  });
+
+  it("lets nobody wait who came while others are being answered, and finds for whoever comes again", async () => {
+    await file("a", 7, "0.parquet", [1]);
+    explorer = duckdbExplorer({ directory, timeoutMs: 300 });
+    const busy = explorer.run({ text: ENDLESS, values: [] }, 60_000).catch(({ message }) => message);
+    expect(await explorer.source(extent(), 20)).toMatchObject({
+      progress: { elapsedMs: expect.any(Number) },
+    });
+    expect(await sourceOf()).toMatchObject({ source: { mayRepeat: false } });
+    expect(await busy).toMatch("more than 0.3 s");
   });
 
   it("finds every column in files from before there was one, and nothing in it", async () => {
     await file("a", 7, "0.parquet", [1]);
-    const source = async () =>
-      (await explorer.source(extent())) ?? { text: "", values: [], mayRepeat: false };
+    const source = async () => (await sourceOf()).source ?? { text: "", values: [], mayRepeat: false };
     const versions = async () => {
       const { text, values } = await source();
       const { rows } = await explorer.run(

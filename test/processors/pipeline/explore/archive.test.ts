@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Outcome } from "../../../../processors/explorers/explorer.ts";
+import type { Found, Outcome } from "../../../../processors/explorers/explorer.ts";
 import { ExploredArchive } from "../../../../processors/pipeline/explore/archive.ts";
 import { StillRunning } from "../../../../processors/pipeline/explore/running.ts";
 import { manualClock } from "../../../kit/clock.ts";
@@ -8,7 +8,7 @@ const NOON = Date.UTC(2026, 10, 9, 12);
 const EXTENT = { site: "example.com", from: 0, to: NOON };
 
 /** An archive that gets another file each time that somebody looks, and answers what it is told to. */
-function growing(outcomes: Outcome[]) {
+function growing(outcomes: Outcome[], looks: Found[] = []) {
   const clock = manualClock(NOON);
   const ran: string[] = [];
   let files = 0;
@@ -18,7 +18,8 @@ function growing(outcomes: Outcome[]) {
     archivedUntil: async () => NOON + files,
     explorer: {
       dialect: "duckdb",
-      source: async () => ({ text: "?", values: [`file ${++files}`], mayRepeat: false }),
+      source: async () =>
+        looks.shift() ?? { source: { text: "?", values: [`file ${++files}`], mayRepeat: false } },
       async run({ values }) {
         ran.push(String(values[0]));
         return outcomes.shift() ?? { rows: [["1"]] };
@@ -39,6 +40,13 @@ describe("a question that takes longer than a request waits", () => {
     expect(await ask()).toEqual({ rows: [["1"]], archivedUntil: NOON });
     expect(await ask()).toEqual({ rows: [["1"]], archivedUntil: NOON + 1 });
     expect(ran).toEqual(["file 1", "file 1", "file 1", "file 2"]);
+  });
+
+  it("may be one that is still looking for its files", async () => {
+    const { ask, ran } = growing([], [{ progress: { done: undefined, elapsedMs: 5_000 } }]);
+    await expect(ask()).rejects.toThrow(StillRunning);
+    expect(await ask()).toEqual({ rows: [["1"]], archivedUntil: NOON });
+    expect(ran).toEqual(["file 1"]);
   });
 
   it("is a new question when nobody came back for it", async () => {
