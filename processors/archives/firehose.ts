@@ -23,6 +23,11 @@ export interface FirehoseArchiveOptions {
 const MAX_RECORDS = 500;
 const MAX_BATCH_BYTES = 4 << 20;
 const MAX_RECORD_BYTES = 512 << 10;
+/**
+ * Of one record the delivery stream takes no more rows out, and says nothing of the others.
+ * https://docs.aws.amazon.com/firehose/latest/dev/dynamic-partitioning-multirecord-deaggergation.html
+ */
+const MAX_RECORD_ROWS = 500;
 const MAX_TRIES = 6;
 const FIRST_WAIT_MS = 100;
 
@@ -70,14 +75,14 @@ export function firehoseArchive(options: FirehoseArchiveOptions): Archive {
   };
 }
 
-/** Rows as lines, as many in a record as it takes. */
+/** Rows as lines, as many in a record as come out of it again. */
 function* packed(rows: Iterable<ArchiveRow>): Generator<Uint8Array> {
   let lines: string[] = [];
   let bytes = 0;
   for (const row of rows) {
     const line = `${JSON.stringify(jsonOf(row))}\n`;
     const length = Buffer.byteLength(line);
-    if (bytes + length > MAX_RECORD_BYTES && lines.length > 0) {
+    if (lines.length > 0 && (bytes + length > MAX_RECORD_BYTES || lines.length === MAX_RECORD_ROWS)) {
       yield Buffer.from(lines.join(""));
       lines = [];
       bytes = 0;

@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 
 export interface FirehoseDouble {
   readonly endpoint: string;
-  /** Data of each record taken, in order, by call. */
+  /** Data of each record taken, in order, by call: of each, the lines that the delivery stream takes it apart into. */
   readonly calls: readonly (readonly string[])[];
   /** The indexes of the next calls' records that are refused, a list a call. "outage" answers 503, "gone" 400. */
   refuse(...next: readonly (readonly number[] | "outage" | "gone")[]): void;
@@ -15,6 +15,13 @@ export interface FirehoseDouble {
 const MAX_RECORDS = 500;
 const MAX_RECORD_BYTES = 1_000 * 1_024;
 const MAX_BATCH_BYTES = 4 << 20;
+/** Of a record, and no word of the others: https://docs.aws.amazon.com/firehose/latest/dev/dynamic-partitioning-multirecord-deaggergation.html */
+const MAX_LINES = 500;
+
+const takenApart = (record: Buffer): string => {
+  const lines = record.toString().split("\n").slice(0, MAX_LINES);
+  return lines.map((line) => line && `${line}\n`).join("");
+};
 
 /** Listens on 127.0.0.1 at a free port. */
 export async function firehoseDouble(): Promise<FirehoseDouble> {
@@ -34,7 +41,7 @@ export async function firehoseDouble(): Promise<FirehoseDouble> {
       total <= MAX_BATCH_BYTES &&
       data.every(({ length }) => length <= MAX_RECORD_BYTES);
     if (!isValid) return { status: 400, json: { __type: "InvalidArgumentException" } };
-    calls.push(data.filter((_, i) => !refusal.includes(i)).map(String));
+    calls.push(data.filter((_, i) => !refusal.includes(i)).map(takenApart));
     return {
       status: 200,
       json: {

@@ -65,9 +65,10 @@ describe("the archive behind Firehose", () => {
 
   const large = (n: number): ArchiveRow => row(n, { props: [["text", "x".repeat(60_000)]] });
 
-  it("packs many rows into a record, because each is billed as 5 KB at least", async () => {
-    await archive.write(Array.from({ length: 1_000 }, (_, i) => row(i + 1)));
-    expect(double.calls.flat()).toHaveLength(1);
+  it("packs many rows into a record, because each is billed as 5 KB at least, and no more than are taken out of it", async () => {
+    await archive.write(Array.from({ length: 1_001 }, (_, i) => row(i + 1)));
+    expect(double.calls.flat()).toHaveLength(3);
+    expect(storedIn(double)).toHaveLength(1_001);
   });
 
   it("keeps to the service's limits for records and calls", async () => {
