@@ -45,7 +45,7 @@ const SOURCES: Readonly<Record<CollectorFile, string>> = {
  */
 export const LETTERS = {
   "c.js": "tpsgedOawEmJYvoi$ZFjLKbzyBnRcHGrVTQxSCAuWPMN_hlfDqkUIX",
-  "lite.js": "lep$kit_YsngyomchbqrwduvzaIRKOFPVfQDLSHJBAZNGUEMjCTxXW",
+  "lite.js": "elpowi$CymnZqtvcfugr_skaEOKFSLjPAdTJHDBNQbVWXMYRzIGxhU",
 } as const;
 
 /** Optional chaining, dynamic import and `||=`, and nothing newer: every browser since the autumn of 2020. */

@@ -21,14 +21,16 @@ let isStarted: boolean | undefined;
 
 const deliver = async (batch: string, delayMs: number): Promise<void> => {
   try {
-    // As in send.ts; a batch of one event is never too long for keepalive.
-    const { status } = await fetch(api, {
-      method: "POST",
-      body: `${batch + Date.now()}}`,
-      credentials: "omit",
-      keepalive: true,
-    });
-    if (status < 500 && status !== 429) return;
+    // Not after the visitor has said no. Else as in send.ts; a batch of one event is never too long for keepalive.
+    const { status } = (isStarted &&
+      (await fetch(api, {
+        method: "POST",
+        body: `${batch + Date.now()}}`,
+        credentials: "omit",
+        keepalive: true,
+      }))) as Response;
+    // As `status !== 429`, in two bytes less.
+    if (status < 500 && status - 429) return;
   } catch {}
   // Jitter, so that all the visitors of a site do not return in the same second after an outage.
   if (delayMs < LAST_DELAY_MS) setTimeout(deliver, delayMs * (0.5 + Math.random()), batch, delayMs * 2);

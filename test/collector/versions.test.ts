@@ -81,6 +81,21 @@ it("sends page views, navigations and events with the lite build, again after a 
   });
 });
 
+it("sends nothing again after the visitor's no in the lite build", async () => {
+  const { code } = await buildCollector("lite.js");
+  await use(code, async (receiver, run) => {
+    await receiver.until("the page view", () => receiver.names().length === 1);
+    receiver.answers.push(503);
+    // Until the next attempt would be due.
+    await run(`new Promise((resolve) => {
+      setTimeout = (again, _, ...given) => resolve(window.again = () => again(...given));
+      rivulet("mine");
+    })`);
+    await run("rivulet.consent(false); again()");
+    expect(receiver.attempts).toHaveLength(2);
+  });
+});
+
 it("stops and begins again with the visitor's word in the lite build", async () => {
   const { code } = await buildCollector("lite.js");
   await use(code, async (receiver, run) => {
