@@ -23,6 +23,11 @@ export interface ImportRecord {
 
 /** Below Kinesis' 1 MiB with its key. */
 const MAX_RECORD_BYTES = 900_000;
+/**
+ * Of what an event is, and of all else that a row says of it: with the longest URL that is read, one event fits a record
+ * though JSON writes six bytes for a character.
+ */
+const MAX_ROW_CHARS = 60_000;
 /** Rows in a chunk, and days since 1970, stay below: their product with rows again is a whole number below 2^53. */
 const MAX_ROWS = 2 ** 18;
 const MAX_DAYS = 2 ** 16;
@@ -84,10 +89,12 @@ export class Packer {
     return (person * MAX_ROWS + this.#agents.of(agent)) * MAX_DAYS + day;
   }
 
-  #problemOf({ at, url, referrer, kind, extra }: ImportRow, now: EpochMs): Reject | undefined {
+  #problemOf(row: ImportRow, now: EpochMs): Reject | undefined {
+    const { at, url, referrer, kind, extra } = row;
     if (!(at >= EARLIEST_MS))
       return { reason: "malformed", message: "time: before 2001-09-09, which windows cannot name" };
     if (at > now + MAX_SKEW_MS) return { reason: "from_future", message: "time: still to come" };
+    if (charsOf(row) > MAX_ROW_CHARS) return TOO_LONG;
     if (!this.#urls.has(url)) {
       if (this.#urls.size >= MAX_KNOWN) this.#urls.clear();
       const page = pageUrl(url, "url");
@@ -95,12 +102,13 @@ export class Packer {
     }
     const badUrl = this.#urls.get(url);
     if (badUrl) return badUrl;
-    if (referrer.length > LIMITS.urlChars) {
+    if (typeof referrer !== "string" || referrer.length > LIMITS.urlChars) {
       const cut = referrerText(referrer, "referrer");
       if (isReject(cut)) return cut;
     }
     const known = this.#kinds.get(kind);
     if (known === undefined) {
+      if (lengthOf(kind) > MAX_ROW_CHARS) return TOO_LONG;
       const decoded = decodeKind(kind, 0);
       this.#kinds.set(kind, isReject(decoded) ? renamed(decoded) : "fine");
       if (isReject(decoded)) return renamed(decoded);
@@ -185,6 +193,23 @@ export class Packer {
       posts,
     };
   }
+}
+
+const TOO_LONG: Reject = { reason: "too_large", message: `row: over ${MAX_ROW_CHARS} characters` };
+
+/** What a row says besides its URL and what the event is; whoever sent it is checked apart. */
+const charsOf = ({ agent, referrer, country, language, width, extra }: ImportRow): number =>
+  lengthOf(agent) +
+  lengthOf(referrer) +
+  lengthOf(country) +
+  lengthOf(language) +
+  lengthOf(width) +
+  lengthOf(extra);
+
+/** Files of our own batches may hold anything anywhere. */
+function lengthOf(value: unknown): number {
+  if (typeof value === "string") return value.length;
+  return typeof value === "object" && value !== null ? JSON.stringify(value).length : 0;
 }
 
 /** Of what all rows of a sender share. */

@@ -239,6 +239,36 @@ describe(`an access log (RIVULET_SEED=${SEED})`, () => {
     );
   });
 
+  it("gives all lines but those that no record can hold, or whose events nobody could count", async () => {
+    const batch = (event: object, context: object = {}): string =>
+      JSON.stringify({
+        s: SITE,
+        t: NOW - DAY_MS,
+        c: context,
+        e: [{ n: "pageview", u: "https://example.com/a", ...event }],
+      });
+    const long = "x".repeat(61_000);
+    const lines = [
+      batch({}),
+      batch({ r: `https://example.org/?${long.repeat(15)}` }),
+      batch({ r: ["https://example.org/"] }),
+      batch({ p: { [long]: null } }),
+      batch({ $: { amount: `0.${"0".repeat(61_000)}`, currency: "EUR" } }),
+      batch({}, { l: long }),
+      batch({}),
+    ];
+    const { run, count, query, report } = await bench();
+    const { entry } = await run(lines.join("\n"));
+    expect(entry.counts.events).toBe(2);
+    expect(report).toEqual([
+      "2: too_large: row: over 60000 characters",
+      "3: malformed: referrer: not a string",
+      ...[4, 5, 6].map((line) => `${line}: too_large: row: over 60000 characters`),
+    ]);
+    await count();
+    expect((await query(["pageviews"]))[""]).toEqual([2]);
+  });
+
   it("adds only what is new when it has grown, and numbers its lines, also where it ended without a line break", async () => {
     const text = randomLog(new Random(SEED), 900);
     const lines = text.trimEnd().split("\n");
