@@ -19,6 +19,7 @@ import { giveUpEdition, readEdition, switchEdition } from "./editions.ts";
 import { Erasure } from "./erasure.ts";
 import { archiveFrom, isMinuteKept, minuteExpiry } from "./expiry.ts";
 import { copyItem, foldBase, packWindow } from "./folding.ts";
+import { holdsTotals } from "./import/totals.ts";
 import { noteRebuilt } from "./ledger.ts";
 import { inPortions } from "./portions.ts";
 import {
@@ -135,6 +136,7 @@ export class RebuildSteps {
     const { ends, now } = await this.#left.begun();
     const archive = archiveStore(this.#deps.store);
     for (const [shard, { to, committedAt }] of Object.entries(ends)) {
+      if (holdsTotals(shard)) continue;
       const archived = await committedTo(archive, shard);
       // A shard that ended before there was an archive: the stream has forgotten it, and nothing will come.
       if (archived === "" && committedAt < now - DAY_MS) continue;
