@@ -35,6 +35,8 @@ interface Run {
   rows: Promise<readonly ResultRow[]>;
   /** While it is its turn. */
   connection: DuckDBConnection | undefined;
+  /** Its answer is kept for whoever comes again. */
+  isOver: boolean;
 }
 
 /** What lies on disk for a sort; more is a question for a bigger machine. */
@@ -107,7 +109,12 @@ export function duckdbExplorer(options: DuckdbOptions): Explorer {
 
   /** One after the other: a second at once would need as much memory again. */
   function execute(statement: Statement): Run {
-    const run: Run = { started: performance.now(), rows: Promise.resolve([]), connection: undefined };
+    const run: Run = {
+      started: performance.now(),
+      rows: Promise.resolve([]),
+      connection: undefined,
+      isOver: false,
+    };
     const turn = queue.then(async () => {
       goOn();
       clearTimeout(idle);
@@ -126,6 +133,7 @@ export function duckdbExplorer(options: DuckdbOptions): Explorer {
       } finally {
         clearTimeout(interrupt);
         run.connection = undefined;
+        run.isOver = true;
         idle = setTimeout(() => void closeIdle(), idleMs);
         idle.unref();
       }
@@ -133,6 +141,14 @@ export function duckdbExplorer(options: DuckdbOptions): Explorer {
     queue = turn.catch(() => undefined);
     run.rows = turn;
     return run;
+  }
+
+  /** Answers that are kept give way, the oldest first. */
+  function makeRoom(): void {
+    if (runs.size < MAX_RUNS) return;
+    const over = [...runs].find(([, { isOver }]) => isOver);
+    if (!over) throw tooMany();
+    runs.delete(over[0]);
   }
 
   async function closeIdle(): Promise<void> {
@@ -166,12 +182,15 @@ export function duckdbExplorer(options: DuckdbOptions): Explorer {
       const key = JSON.stringify(statement);
       let run = runs.get(key);
       if (!run) {
-        if (runs.size >= MAX_RUNS) throw tooMany();
-        run = execute(statement);
-        runs.set(key, run);
+        makeRoom();
+        const made = execute(statement);
+        run = made;
+        runs.set(key, made);
+        const forget = (): void => {
+          if (runs.get(key) === made) runs.delete(key);
+        };
         // Its files are part of a statement and never change, so neither does its answer.
-        const forget = (): void => void setTimeout(() => runs.delete(key), KEPT_MS).unref();
-        run.rows.then(forget, () => runs.delete(key));
+        made.rows.then(() => void setTimeout(forget, KEPT_MS).unref(), forget);
       }
       const rows = await within(run.rows, waitMs);
       return rows ? { rows } : { rows: undefined, progress: progressOf(run) };

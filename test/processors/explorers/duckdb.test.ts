@@ -165,6 +165,13 @@ describe("DuckDB", () => {
     await expect(rowsOf(text)).rejects.toMatchObject({ code: "invariant" });
   });
 
+  it("refuses none for those that were answered, and whoever comes when 32 wait", async () => {
+    for (let i = 0; i < 40; i++) expect(await rowsOf(`SELECT ${i}`)).toEqual([[String(i)]]);
+    const wait = (name: number) => explorer.run({ text: `${ENDLESS} -- ${name}`, values: [] }, 0);
+    for (let i = 0; i < 32; i++) expect(await wait(i)).toMatchObject({ rows: undefined });
+    await expect(wait(32)).rejects.toMatchObject({ code: "throttled" });
+  });
+
   it("is closed without answering those that wait for their turn", async () => {
     const ask = (name: string) =>
       explorer.run({ text: `${ENDLESS} -- ${name}`, values: [] }, 60_000).catch(({ message }) => message);
