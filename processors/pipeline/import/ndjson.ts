@@ -31,11 +31,14 @@ export function ndjsonParser(options: ImportOptions, mapping?: Mapping): ChunkPa
         return takeBatch(number, raw as unknown as WireBatch, sink);
       const flat = flattened(raw);
       const { fields, parameters } = flat;
+      let known: Columns;
       try {
-        takeRow(number, columns(flat), (name) => fields[name] ?? parameters[name], options, sink);
-      } catch (error) {
-        sink.bad(number, (error as Error).message);
+        known = columns(flat);
+      } catch {
+        // What it would say names the fields of the line, and reports hold nothing of it.
+        return sink.bad(number, "fields: none tells the time, or none the page: name them with --map");
       }
+      takeRow(number, known, (name) => fields[name] ?? parameters[name], options, sink);
     });
   };
 }

@@ -271,7 +271,7 @@ function withCampaign(url: string, utm: Columns["utm"], cell: Cell): string {
     const value = textOf(cell(column));
     if (value === "" || value === "(not set)" || url.includes(`${parameter}=`)) continue;
     const [page = "", fragment] = result.split(/(#.*)/s);
-    result = `${page}${page.includes("?") ? "&" : "?"}${parameter}=${encodeURIComponent(value)}${fragment ?? ""}`;
+    result = `${page}${page.includes("?") ? "&" : "?"}${parameter}=${encodeURIComponent(value.toWellFormed())}${fragment ?? ""}`;
   }
   return result;
 }

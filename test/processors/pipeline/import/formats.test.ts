@@ -259,6 +259,7 @@ describe("rows with names", () => {
         url: "https://example.com/s",
         domain: "example.com",
         timestamp: "2024-05-01T10:00:00Z",
+        utm_source: "half a character \ud800",
         props: { plan: "pro" },
       },
       {
@@ -280,7 +281,7 @@ describe("rows with names", () => {
     ];
     const { rows, skipped, bad } = parsed(
       "ndjson",
-      `${lines.map((line) => JSON.stringify(line)).join("\n")}\nnot json\n`,
+      `${lines.map((line) => JSON.stringify(line)).join("\n")}\nnot json\n{"ann@example.com":1}\n`,
     );
     expect(rows).toMatchObject([
       { at: LATER, visitor: "anna", language: "de", kind: { n: "pageview" } },
@@ -292,6 +293,7 @@ describe("rows with names", () => {
     expect(bad).toEqual([
       [2, "e[0]: not an object"],
       [6, "line: not a JSON object"],
+      [7, "fields: none tells the time, or none the page: name them with --map"],
     ]);
   });
 
