@@ -37,6 +37,7 @@ interface Run {
   connection: DuckDBConnection | undefined;
   /** Its answer is kept for whoever comes again. */
   isOver: boolean;
+  kept?: NodeJS.Timeout;
 }
 
 /** What lies on disk for a sort; more is a question for a bigger machine. */
@@ -143,6 +144,18 @@ export function duckdbExplorer(options: DuckdbOptions): Explorer {
     return run;
   }
 
+  /** Its files are part of a statement and never change, so neither does its answer: kept for as long as somebody comes for it. */
+  function keep(key: string, run: Run): void {
+    const forget = (): void => {
+      if (runs.get(key) === run) runs.delete(key);
+    };
+    clearTimeout(run.kept);
+    run.rows.then(() => {
+      clearTimeout(run.kept);
+      run.kept = setTimeout(forget, KEPT_MS).unref();
+    }, forget);
+  }
+
   /** Answers that are kept give way, the oldest first. */
   function makeRoom(): void {
     if (runs.size < MAX_RUNS) return;
@@ -183,15 +196,10 @@ export function duckdbExplorer(options: DuckdbOptions): Explorer {
       let run = runs.get(key);
       if (!run) {
         makeRoom();
-        const made = execute(statement);
-        run = made;
-        runs.set(key, made);
-        const forget = (): void => {
-          if (runs.get(key) === made) runs.delete(key);
-        };
-        // Its files are part of a statement and never change, so neither does its answer.
-        made.rows.then(() => void setTimeout(forget, KEPT_MS).unref(), forget);
+        run = execute(statement);
+        runs.set(key, run);
       }
+      keep(key, run);
       const rows = await within(run.rows, waitMs);
       return rows ? { rows } : { rows: undefined, progress: progressOf(run) };
     },

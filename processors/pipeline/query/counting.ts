@@ -1,5 +1,4 @@
 /** Counts the rows of a question over a range: from rollups, or where only single events can tell from an archive. */
-import { ClickstreamError } from "../../errors.ts";
 import { Measures } from "../../model/measures.ts";
 import { type Clock, DAY_MS, type EpochMs, MINUTE_MS, windowStart } from "../../model/time.ts";
 import type { Granularity } from "../rollups.ts";
@@ -29,18 +28,19 @@ const COARSEST: Readonly<Record<NonNullable<Question["time"]>, Granularity>> = {
 export class Counting {
   readonly #reader: RollupReader;
   readonly #clock: Clock;
-  readonly #archive: QueryArchive | undefined;
 
-  constructor(reader: RollupReader, clock: Clock, archive: QueryArchive | undefined) {
+  constructor(reader: RollupReader, clock: Clock) {
     this.#reader = reader;
     this.#clock = clock;
-    this.#archive = archive;
   }
 
   /** All rows of a range, from single events that are kept from an instant on. */
-  async fromArchive({ site, request, time }: Question, range: Range, keptFrom: EpochMs): Promise<Counted> {
-    const archive = this.#archive;
-    if (!archive) throw new ClickstreamError("invariant", "asked of an archive that is not there");
+  async fromArchive(
+    { site, request, time }: Question,
+    range: Range,
+    keptFrom: EpochMs,
+    archive: QueryArchive,
+  ): Promise<Counted> {
     const buckets = time ? cut(time, range, site.timeZone) : [{ label: "", ...range }];
     // Before the archive is asked: what is complete then stays complete.
     const newest = await this.#reader.newest();

@@ -29,6 +29,7 @@ import { type Bucket, cut, minuteBesideHours, parseRange, type Range, resolveTim
 import { RollupReader } from "./reader.ts";
 import { parseRequest, type QueryRequest } from "./request.ts";
 import type { AllRows, LiveResponse, QueryResponse, SitesResponse } from "./responses.ts";
+import { Unanswered } from "./unanswered.ts";
 import { warningsOf } from "./warnings.ts";
 
 export interface QueryDeps extends CompletenessDeps, LiveDeps {
@@ -44,6 +45,7 @@ export class QueryEngine {
   readonly #sites: SiteDirectory;
   readonly #reader: RollupReader;
   readonly #counting: Counting;
+  readonly #unanswered: Unanswered;
   readonly #completeness: Completeness;
   readonly #live: Live;
 
@@ -51,7 +53,8 @@ export class QueryEngine {
     this.#deps = deps;
     this.#sites = new SiteDirectory(deps);
     this.#reader = new RollupReader(deps);
-    this.#counting = new Counting(this.#reader, deps.clock, deps.archive);
+    this.#counting = new Counting(this.#reader, deps.clock);
+    this.#unanswered = new Unanswered(deps.clock);
     this.#completeness = new Completeness(deps);
     this.#live = new Live(deps, this.#completeness, async (site_id) => {
       const { results } = await this.query({ site_id, metrics: ["events"], date_range: "all" });
@@ -138,12 +141,26 @@ export class QueryEngine {
   }
 
   async #answer(plan: Plan, isSeries: boolean, signal?: AbortSignal): Promise<QueryResponse> {
+    const { archive } = this.#deps;
+    if (!plan.isArchived || !archive)
+      return this.#answerBy(
+        (span) => this.#counting.fromRollups(plan.question, span, signal),
+        plan,
+        isSeries,
+      );
+    const { question, keptFrom } = plan;
+    return this.#unanswered.ask(JSON.stringify(plan.request), archive, (patient) =>
+      this.#answerBy((span) => this.#counting.fromArchive(question, span, keptFrom, patient), plan, isSeries),
+    );
+  }
+
+  async #answerBy(
+    count: (span: Range) => Promise<Counted>,
+    plan: Plan,
+    isSeries: boolean,
+  ): Promise<QueryResponse> {
     const { request, site, now, asked, isArchived, keptFrom, range, past, isCut, question } = plan;
     const known = await this.#completeness.known();
-    const count = (span: Range): Promise<Counted> =>
-      isArchived
-        ? this.#counting.fromArchive(question, span, keptFrom)
-        : this.#counting.fromRollups(question, span, signal);
     const main = await count(range);
     // A bucket without anything still has something to be compared with.
     const isGapless = question.time && request.breakdown.length === 0 && (isSeries || past);

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { encodeParquet } from "../../../processors/archives/parquet.ts";
 import { duckdbExplorer } from "../../../processors/explorers/duckdb.ts";
 import type { Explorer, Extent, Source } from "../../../processors/explorers/explorer.ts";
@@ -133,6 +133,22 @@ describe("DuckDB", () => {
     expect(first).toMatchObject({ rows: undefined, progress: { elapsedMs: expect.any(Number) } });
     // The time is counted from the first asking.
     await expect(explorer.run(statement, 20_000)).rejects.toThrow("more than 0.5 s");
+  });
+
+  it("keeps an answer for as long as somebody comes for it, and no longer", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    try {
+      const ask = () => rowsOf("SELECT random()");
+      const first = await ask();
+      vi.advanceTimersByTime(8_000);
+      expect(await ask()).toEqual(first);
+      vi.advanceTimersByTime(8_000);
+      expect(await ask()).toEqual(first);
+      vi.advanceTimersByTime(12_000);
+      expect(await ask()).not.toEqual(first);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it("refuses what takes longer than its time, with the limit in words", async () => {

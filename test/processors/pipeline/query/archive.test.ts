@@ -1,6 +1,7 @@
 /** What goes to an archive, and what the engine makes of its counts: order, pages, comparison and honesty as with rollups. */
 import { beforeEach, describe, expect, it } from "vitest";
 import { Measures } from "../../../../processors/model/measures.ts";
+import { StillRunning } from "../../../../processors/pipeline/explore/running.ts";
 import type { ArchiveQuestion, QueryArchive } from "../../../../processors/pipeline/query/archive.ts";
 import { QueryEngine } from "../../../../processors/pipeline/query/engine.ts";
 import { MergedTally } from "../../../../processors/pipeline/query/metrics.ts";
@@ -70,6 +71,23 @@ describe("an archive", () => {
       complete_until: ARCHIVED_UNTIL,
     });
     expect(asked.map(({ range }) => range.to - range.from)).toEqual([7 * DAY, expect.any(Number)]);
+  });
+
+  it("is not asked again for what it told, when the rest took longer than the request waited", async () => {
+    let isSlow = true;
+    const slow = engine({
+      answer(question) {
+        if (question.range.to > NOON || !isSlow) return archive.answer(question);
+        isSlow = false;
+        throw new StillRunning({ done: undefined, elapsedMs: 5_000 });
+      },
+    });
+    const compared = body({ ...BY_TWO, include: { compare: "previous_period" } });
+    await expect(slow.query(compared)).rejects.toThrow(StillRunning);
+    expect((await slow.query(compared)).results).toHaveLength(3);
+    expect(asked.map(({ range }) => range.to > NOON)).toEqual([true, false]);
+    await slow.query(compared);
+    expect(asked, "both anew").toHaveLength(4);
   });
 
   it.each<[string, object, "archive" | "rollup"]>([
