@@ -12,6 +12,8 @@ export interface ConsumerOptions {
   readonly clock: Clock;
   /** How often to look for records that nobody announced by `wake`. */
   readonly pollMs: number;
+  /** After a commit nothing is read for as long as that took, at most this. Default 25. */
+  readonly maxGatherMs?: number | undefined;
   readonly log: (line: string) => void;
   /** Resolves after `ms`, or rejects at the signal. Default: a timer. */
   readonly sleep?: (ms: number, signal: AbortSignal) => Promise<unknown>;
@@ -20,9 +22,8 @@ export interface ConsumerOptions {
 /** Records read at once: folding them takes some tens of milliseconds, during which nothing else is answered. */
 const BATCH_RECORDS = 250;
 /**
- * After a commit nothing is read for as long as that took, at most this: records that come one by one gather then, and
- * commits, each with a sync and with work for everybody who reads it, take half of the time at most. What comes after a
- * pause is counted at once.
+ * Records that come one by one gather while nothing is read, and commits, each with a sync and with work for everybody who
+ * reads it, take half of the time at most. What comes after a pause is counted at once.
  */
 const MAX_GATHER_MS = 25;
 /** How often to look while another process puts records and announces none, as an import does, and for how long after its last. */
@@ -144,7 +145,7 @@ export class Consumer {
   }
 
   async #read({ id, parents }: Shard): Promise<void> {
-    const { stream, aggregate, clock, log, pollMs } = this.#options;
+    const { stream, aggregate, clock, log, pollMs, maxGatherMs = MAX_GATHER_MS } = this.#options;
     const worker = new ShardWorker(aggregate, { id, parents });
     const reader: Reader = { worker, pendingSince: clock.now(), announced: 0, wake: () => {} };
     this.#readers.set(id, reader);
@@ -170,7 +171,8 @@ export class Consumer {
           const tookMs = clock.now() - startedAt;
           // What waits now, if anything, was announced after this batch was read.
           reader.pendingSince = caughtUp && announced === reader.announced ? undefined : clock.now();
-          if (caughtUp && tookMs > 0) await this.#rest(undefined, Math.min(tookMs, MAX_GATHER_MS));
+          const gatherMs = Math.min(tookMs, maxGatherMs);
+          if (caughtUp && gatherMs > 0) await this.#rest(undefined, gatherMs);
         } else if (atEnd) {
           await this.#finish(id, worker);
           return await this.#discover();

@@ -161,6 +161,8 @@ class Counter {
         places,
         maxCommitBytes: COMMIT_BYTES_ALONE,
         maxLogBytes: LOG_BYTES_ALONE,
+        // Records are chunks: there is nothing to gather.
+        maxGatherMs: 0,
       },
       resourceLimits: COUNTER_HEAP,
     });

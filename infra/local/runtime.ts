@@ -63,6 +63,8 @@ export interface RuntimeOptions {
   readonly maxCommitBytes?: number | undefined;
   /** Bytes of log between two snapshots of what is remembered. Default: as on AWS. */
   readonly maxLogBytes?: number | undefined;
+  /** How long records are left to gather after a commit, at most. Default: 25. */
+  readonly maxGatherMs?: number | undefined;
   /** Told of each commit as soon as it is durable. */
   readonly onCommit?: AggregateDeps["onCommit"];
   readonly log: (line: string) => void;
@@ -118,6 +120,7 @@ export type CountingOptions = Pick<
   | "places"
   | "maxCommitBytes"
   | "maxLogBytes"
+  | "maxGatherMs"
   | "onCommit"
   | "log"
 >;
@@ -183,6 +186,7 @@ async function openCounting(
     aggregate,
     clock,
     pollMs: options.stream ? KINESIS_POLL_MS : LOCAL_POLL_MS,
+    maxGatherMs: options.maxGatherMs,
     log,
   });
   opened.defer(() => consumer.close());

@@ -10,15 +10,17 @@ const ZSTD = 1;
 const MIN_COMPRESSED_BYTES = 64;
 /** zstd's own default: on rollups level 19 gains 7 % for 30 times the work. */
 const LEVEL = 3;
+/** Of an import's commits it makes 7 % more bytes in half the time. */
+export const QUICK_LEVEL = 1;
 /** The least that node:zlib takes, and what a header is trusted with: longer values come in several chunks. */
 const MIN_CHUNK_BYTES = 64;
 const MAX_CHUNK_BYTES = 4 * 1024 * 1024;
 
 /** One marker byte, then the value, compressed if that makes it shorter. */
-export function pack(value: Uint8Array): Uint8Array<ArrayBuffer> {
+export function pack(value: Uint8Array, level = LEVEL): Uint8Array<ArrayBuffer> {
   if (value.length >= MIN_COMPRESSED_BYTES) {
     const small = zstdCompressSync(value, {
-      params: { [zlib.ZSTD_c_compressionLevel]: LEVEL },
+      params: { [zlib.ZSTD_c_compressionLevel]: level },
       chunkSize: chunkOf(value.length),
     });
     if (small.length < value.length) return marked(ZSTD, small);

@@ -2,7 +2,7 @@
 import type { Clock } from "../model/time.ts";
 import { openSqlite } from "../sqlite.ts";
 import { checkKey } from "./keys.ts";
-import { pack, unpack } from "./packing.ts";
+import { pack, QUICK_LEVEL, unpack } from "./packing.ts";
 import type { Item, ListRange, Store } from "./store.ts";
 
 /*
@@ -26,6 +26,9 @@ const APPLICATION_ID = 0x52697653;
 
 /** Every so many puts at most twice as many expired items are deleted: the file stays in proportion, no put is slow. */
 const PUTS_PER_SWEEP = 250;
+
+/** What is longer is written often and soon replaced or deleted: commits of an import, snapshots, the month under way. */
+const LONG_BYTES = 256 << 10;
 
 const COLUMNS = "pk, sk, version, value, expires_at";
 const LIVE = "(expires_at IS NULL OR expires_at > :now)";
@@ -98,7 +101,8 @@ export function sqliteStore({ path, clock }: { path: string; clock: Clock }): St
     },
     async put({ pk, sk, value, expiresAt }, expected) {
       checkKey({ pk, sk });
-      const packed = pack(value); // before the transaction, which should be short
+      const level = value.length > LONG_BYTES ? QUICK_LEVEL : undefined;
+      const packed = pack(value, level); // before the transaction, which should be short
       return file.write(() => {
         const now = clock.now();
         const given = { pk, sk, value: packed, expiresAt: expiresAt ?? null, now };

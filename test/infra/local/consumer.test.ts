@@ -12,7 +12,7 @@ import { rig } from "../../processors/pipeline/rig.ts";
 const POLL_MS = 100;
 
 /** A consumer whose commits take `commitMs`, and whose rests end when the test says so. */
-async function started(commitMs: number) {
+async function started(commitMs: number, maxGatherMs?: number) {
   const { clock, store } = await rig();
   const slow: Store = {
     ...store,
@@ -34,6 +34,7 @@ async function started(commitMs: number) {
       country: () => "",
     },
     pollMs: POLL_MS,
+    maxGatherMs,
     log: () => {},
     sleep: (ms, signal) =>
       new Promise((done, fail) => {
@@ -78,6 +79,16 @@ describe("the consumer", () => {
     const { consumer, put, restOf } = await started(400);
     await put();
     await restOf(25);
+    await consumer.close();
+  });
+
+  it("gathers nothing where each record is as much as a commit takes", async () => {
+    const { consumer, put, rests } = await started(400, 0);
+    await put();
+    await poll(async () => (await consumer.commits()) === 1, { within: 5_000, what: "a commit" });
+    await put();
+    await poll(async () => (await consumer.commits()) === 2, { within: 5_000, what: "another" });
+    expect(new Set(rests.map(({ ms }) => ms))).toEqual(new Set([POLL_MS, 10_000]));
     await consumer.close();
   });
 
