@@ -23,7 +23,9 @@ export function archiveStore(store: Store): Store {
   };
 }
 
-const MAX_FORGOTTEN = 200;
+const FORGOTTEN_AT_ONCE = 200;
+/** More than the thousand commits that come between two snapshots at most, so that none are left for ever. */
+const MAX_PORTIONS = 10;
 
 /**
  * Forgets old commits of a log that holds no counts, so that nobody compacts it: those in a snapshot, but not the
@@ -32,8 +34,13 @@ const MAX_FORGOTTEN = 200;
 export async function forgetCommits(store: Store, clock: Clock, shard: string): Promise<void> {
   const snapshot = await newestSnapshot(store, shard);
   if (snapshot === undefined) return;
-  const oldest = await readCommits(store, shard, 0, MAX_FORGOTTEN);
-  const old = oldest.filter(({ n, committedAt }) => n < snapshot && clock.now() - committedAt > LOG_GRACE_MS);
-  const last = old.at(-1);
-  if (last) await deleteCommits(store, shard, last.n);
+  for (let portions = 0; portions < MAX_PORTIONS; portions++) {
+    const oldest = await readCommits(store, shard, 0, FORGOTTEN_AT_ONCE);
+    const old = oldest.filter(
+      ({ n, committedAt }) => n < snapshot && clock.now() - committedAt > LOG_GRACE_MS,
+    );
+    const last = old.at(-1);
+    if (last) await deleteCommits(store, shard, last.n);
+    if (old.length < FORGOTTEN_AT_ONCE) return;
+  }
 }

@@ -146,4 +146,18 @@ describe("a consumer of its own for the archive", () => {
     const [oldest] = await readCommits(own, SHARD.id, 0, 1);
     expect(oldest?.n).toBe(101);
   });
+
+  it("forgets all of them, however many came between two snapshots", async () => {
+    const made = await rig();
+    const deps = { store: archiveStore(made.store), archive: memoryArchive(), countsNothing: true };
+    const posts = Array.from({ length: 451 }, (_, i) =>
+      post({ at: NOON + i, b: `b${i}`, e: [{ n: "pageview" }] }),
+    );
+    const records = recordsOf(posts, 1_000);
+    const seldom = workerOf(made, deps);
+    for (const record of records.slice(0, -1)) await seldom.process([record]);
+    made.clock.advance(2 * HOUR);
+    await workerOf(made, { ...deps, maxLogBytes: 1 }).process(records);
+    expect((await readCommits(deps.store, SHARD.id, 0)).map(({ n }) => n)).toEqual([451]);
+  });
 });
