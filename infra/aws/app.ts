@@ -63,7 +63,8 @@ function auth(value = "public"): NonNullable<RivuletProps["auth"]> {
 /** `true`, or for how many days: of all sites, and of single ones as `730,example.com:90`. */
 function archive(value = "false"): NonNullable<RivuletProps["archive"]> {
   if (value === "true" || value === "false") return value === "true";
-  const entries = value.split(",").map((entry) => entry.trim().split(":"));
+  // A site's id may have colons of its own.
+  const entries = value.split(",").map((entry) => entry.trim().split(/:(?=[^:]*$)/));
   const days = (text = ""): Duration => Duration.days(wholeNumber("archive", text));
   const general = entries.find(([, own]) => own === undefined)?.[0];
   const sites = entries.flatMap(([site = "", own]) =>

@@ -3,7 +3,9 @@ import { afterAll, describe, expect, it } from "vitest";
 import { ARCHIVE_COLUMNS } from "../../../processors/model/archive.ts";
 import { type Resource, synthesise } from "./synth.ts";
 
-const cloud = synthesise({ context: { archive: "730,shop.example.com:90,카페.example:30" } });
+const cloud = synthesise({
+  context: { archive: "730,shop.example.com:90,카페.example:30,localhost:8080:7" },
+});
 const without = synthesise();
 afterAll(() => {
   for (const { outdir } of [cloud, without]) rmSync(outdir, { recursive: true, force: true });
@@ -58,6 +60,9 @@ describe("the archive on AWS", () => {
         Prefix: "archive/site=%EC%B9%B4%ED%8E%98.example/",
         ExpirationInDays: 30,
       }),
+    );
+    expect(rows.Properties.LifecycleConfiguration.Rules).toContainEqual(
+      expect.objectContaining({ Prefix: "archive/site=localhost%3A8080/", ExpirationInDays: 7 }),
     );
   });
 
