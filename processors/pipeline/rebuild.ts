@@ -177,17 +177,20 @@ export async function addUntold(
 ): Promise<EpochMs> {
   const begin = earliest === Number.POSITIVE_INFINITY ? earliest : hourOf(zone, earliest);
   const { next } = await readEdition(store, site);
+  const isBefore = (item: Item): boolean =>
+    [...appliedOf(item)].every(([shard, n]) => n <= (next?.after[shard] ?? 0));
+  const totals = await hoursOfTotals(store, site);
+  for (const hour of totals) incomplete.add(hour);
   for await (const item of itemsOf(store, partition("hour", current))) {
     const hour = Number(item.sk);
     if (hour < begin) incomplete.add(hour);
-    else if (!told.has(hour) && [...appliedOf(item)].every(([shard, n]) => n <= (next?.after[shard] ?? 0))) {
+    else if (!told.has(hour) && !totals.has(hour) && isBefore(item)) {
       incomplete.add(hour);
       // It went off and on again within an hour.
       for (const beside of [hourOf(zone, hour - 1), hourEnd(zone, hour)])
         if (told.has(beside)) incomplete.add(beside);
     }
   }
-  for (const hour of await hoursOfTotals(store, site)) incomplete.add(hour);
   // What came in the archive's first hour, but before it, is in no row either.
   if (incomplete.size > 0 && [...incomplete].some((hour) => hour < begin)) incomplete.add(begin);
   return begin;
