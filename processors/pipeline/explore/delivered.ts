@@ -4,6 +4,7 @@
  */
 import type { Clock, EpochMs } from "../../model/time.ts";
 import type { Store } from "../../stores/store.ts";
+import { compareSequences } from "../../streams/stream.ts";
 import { listShards, newestCommits } from "../commit.ts";
 import { readFreshness } from "../freshness.ts";
 
@@ -38,7 +39,7 @@ export async function deliveredUntil({ store, archive, clock, withinMs }: Delive
     if (!handed && closed) continue;
     if (!handed) return 0;
     // Nothing later than its own newest record is known to be handed over, unless it is as far as counting and nothing waits for that.
-    const isAsFar = handed.arrivedAt >= counted.arrivedAt;
+    const isAsFar = compareSequences(handed.to, counted.to) >= 0;
     const reached = isAsFar ? Math.max(quiet, handed.arrivedAt) : handed.arrivedAt;
     until = Math.min(until, reached, now - Math.max(0, handed.committedAt - handed.arrivedAt));
   }

@@ -15,6 +15,7 @@ async function reach(
   handed: number,
   laterMs: number,
   waiting?: Readonly<Record<string, number>>,
+  together = false,
 ): Promise<{ until: number; now: number; arrivals: number[] }> {
   const lines = [
     ...generate({
@@ -29,7 +30,9 @@ async function reach(
     }),
   ];
   const { clock, store, worker } = await rig({ start: FROM });
-  const records = recordsOf(lines);
+  const records = recordsOf(lines).map((record) =>
+    together ? { ...record, arrivalAt: FROM + MINUTE } : record,
+  );
   const arrivals = records.map(({ arrivalAt }) => arrivalAt);
   clock.advanceTo(arrivals[Math.max(counted, handed) - 1]!);
   await worker().process(records.slice(0, counted));
@@ -55,6 +58,11 @@ describe("how far a delivered archive reaches", () => {
   it("is no later than the newest record that was handed over, where counting is further", async () => {
     const { until, arrivals } = await reach(20, 10, 60 * MINUTE);
     expect(until).toBe(arrivals[9]! - WITHIN);
+  });
+
+  it("is no later than that when the records which are not handed over came in the same millisecond", async () => {
+    const { until } = await reach(20, 10, 60 * MINUTE, {}, true);
+    expect(until).toBe(FROM + MINUTE - WITHIN);
   });
 
   it("is no later than what waits to be counted, where both consumers are behind alike", async () => {
