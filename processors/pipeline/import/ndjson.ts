@@ -29,7 +29,7 @@ export function ndjsonParser(options: ImportOptions, mapping?: Mapping): ChunkPa
       }
       if (!mapping && Array.isArray(raw.e) && typeof raw.s === "string")
         return takeBatch(number, raw as unknown as WireBatch, sink);
-      const flat = flattened(raw);
+      const flat = flattened(mapping ? raw : inFull(raw));
       const { fields, parameters } = flat;
       let known: Columns;
       try {
@@ -80,6 +80,20 @@ function takeBatch(line: number, batch: WireBatch, sink: RowSink): void {
         : undefined,
     });
   }
+}
+
+/** A report of Plausible's tracker with its short names spelled out; anything else as it is. */
+function inFull(raw: Record<string, unknown>): Record<string, unknown> {
+  if (typeof raw.n !== "string" || typeof raw.u !== "string") return raw;
+  const { m, meta, p, props, $, revenue, e, sd, w, i, ...rest } = raw;
+  // Older trackers put JSON text into JSON.
+  const object = (value: unknown): unknown => (typeof value === "string" ? parseJson(value) : value);
+  return {
+    ...rest,
+    props: object(m ?? meta ?? p ?? props),
+    revenue: object($ ?? revenue),
+    ...{ engaged_ms: e, scroll_depth: sd, screen_width: w, interactive: i },
+  };
 }
 
 /** What an object says; its own fields come before parameters, which may be called like them and mean something else. */

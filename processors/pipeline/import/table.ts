@@ -27,6 +27,7 @@ export const FIELDS = [
   "currency",
   "engaged_ms",
   "scroll_depth",
+  "interactive",
   "method",
   "status",
 ] as const;
@@ -57,6 +58,7 @@ const SYNONYMS: Readonly<Record<Field, string>> = {
   currency: "currency revenuecurrency currencycode",
   engaged_ms: "engagedms engagementtime engagementtimemsec",
   scroll_depth: "scrolldepth percentscrolled",
+  interactive: "interactive",
   method: "method requestmethod httpmethod",
   status: "status statuscode responsestatus httpstatus",
 };
@@ -237,7 +239,11 @@ export function takeRow(
     agent,
     url: withCampaign(absolute(target, text("hostname") || options.hostname), utm, cell),
     referrer,
-    kind: props.length === 0 ? { n: name } : { n: name, p: properties },
+    kind: {
+      n: name,
+      ...(props.length > 0 && { p: properties }),
+      ...(text("interactive").toLowerCase() === "false" && { i: false }),
+    },
     visitor: text("visitor"),
     country: text("country"),
     language: text("language"),

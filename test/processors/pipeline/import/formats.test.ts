@@ -255,6 +255,15 @@ describe("rows with names", () => {
       },
       { s: "x", t: LATER, e: [null] },
       {
+        n: "buy",
+        u: "https://example.com/b",
+        time: LATER,
+        p: '{"plan":"pro"}',
+        $: { amount: 3, currency: "EUR" },
+        i: false,
+      },
+      { n: "engagement", u: "https://example.com/b", time: LATER, e: 3_000, sd: 50, w: 390 },
+      {
         name: "signup",
         url: "https://example.com/s",
         domain: "example.com",
@@ -286,14 +295,19 @@ describe("rows with names", () => {
     expect(rows).toMatchObject([
       { at: LATER, visitor: "anna", language: "de", kind: { n: "pageview" } },
       { at: LATER + 1, kind: { n: "buy" }, extra: { $: { amount: 3, currency: "EUR" } } },
+      {
+        kind: { n: "buy", p: { plan: "pro" }, i: false },
+        extra: { $: { amount: "3", currency: "EUR" } },
+      },
+      { kind: { n: "engagement" }, extra: { ms: 3_000, sd: 50 }, width: 390 },
       { at: LATER, kind: { n: "signup", p: { plan: "pro" } } },
       { at: LATER, kind: { n: "pageview" }, visitor: "1.2", url: "https://example.com/ga" },
     ]);
     expect(skipped).toEqual(["bookkeeping"]);
     expect(bad).toEqual([
       [2, "e[0]: not an object"],
-      [6, "line: not a JSON object"],
-      [7, "fields: none tells the time, or none the page: name them with --map"],
+      [8, "line: not a JSON object"],
+      [9, "fields: none tells the time, or none the page: name them with --map"],
     ]);
   });
 
