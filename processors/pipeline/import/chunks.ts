@@ -22,7 +22,7 @@ export interface ByteChunk {
 
 /** About 2,500 lines of a log: a record of some hundred KB, folded in some hundred ms. */
 export const CHUNK_BYTES = 512 * 1024;
-/** A line without end is cut here: it is no text, and memory is bounded. */
+/** A line without end is cut here: it is no text, and memory is bounded. A cell in quotes without end is cut at its last line end before. */
 const MAX_LINE_BYTES = 8 * 1024 * 1024;
 
 const NEWLINE = 10;
@@ -55,7 +55,8 @@ export async function* chunksOf(
     const isCut = cut !== undefined && position + most === cut && all.length >= most;
     const isRest = isEnd && all.length <= most;
     let length = isRest ? all.length : isCut ? most : endOfLines(all, most, quoted);
-    if ((length === 0 || length > MAX_LINE_BYTES) && all.length >= MAX_LINE_BYTES) length = MAX_LINE_BYTES;
+    if ((length === 0 || length > MAX_LINE_BYTES) && all.length >= MAX_LINE_BYTES)
+      length = all.lastIndexOf(NEWLINE, MAX_LINE_BYTES - 1) + 1 || MAX_LINE_BYTES;
     if (length === 0 && isEnd) length = all.length;
     if (length === 0) {
       waiting = [all];

@@ -357,4 +357,10 @@ describe("chunks", () => {
     const chunks = await read(text, 3, { quoted: true, from: 0, chunkBytes: 6 });
     expect(chunks.map((chunk) => chunk.text)).toEqual(['a,"1\n2\n3"\n', 'b,"4\n""5"\n', "c,6\n"]);
   });
+
+  it("end where a line ends after a quote that nothing closes, too", async () => {
+    const text = `a,1\nb,15" wide\n${`c,${"x".repeat(996)}\n`.repeat(9_000)}`;
+    const chunks = await read(text, 1 << 22, { quoted: true, from: 0, chunkBytes: 1 << 20 });
+    expect(chunks.map((chunk) => chunk.text.at(-1))).toEqual(["\n", "\n", "\n"]);
+  });
 });
