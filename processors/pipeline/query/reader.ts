@@ -13,16 +13,17 @@ import { readCursors } from "../compact.ts";
 import { readEdition } from "../editions.ts";
 import { minutesFrom } from "../expiry.ts";
 import type { FeedEntry } from "../feed.ts";
-import { type Derived, decodeTableItem, type Granularity, tableKey } from "../rollups.ts";
+import type { Granularity } from "../rollups.ts";
 import type { Site } from "../sites.ts";
+import { ItemBases } from "./bases.ts";
 import { type Cover, daysOf, hoursOf, planCover } from "./cover.ts";
-import { bad } from "./fields.ts";
-import { AT_ONCE, type ItemBase, isAhead, keyAt, newer, RollupItems } from "./items.ts";
+import { growing, TableFiller } from "./fill.ts";
+import { RollupItems } from "./items.ts";
 import { MergedTable } from "./merged.ts";
 import type { Range } from "./range.ts";
 import { CommitTails, type NewestCommit } from "./tails.ts";
 import { Weighed } from "./weighed.ts";
-import { type Base, type Bound, KeptSite, KeptWindow } from "./windows.ts";
+import { type Bound, KeptSite, KeptWindow } from "./windows.ts";
 
 /** One window of the cover, with everything in it that was committed. */
 export interface Cell {
@@ -53,8 +54,6 @@ export interface Snapshot {
   readonly newest: readonly NewestCommit[];
 }
 
-/** Of items as they were read, for who asks for another table of the same windows. */
-const MAX_BASE_BYTES = 48 << 20;
 /** Of merged tables: those of a dashboard over a year of a busy site take half of it. */
 const MAX_MERGED_BYTES = 160 << 20;
 /** Of one site: years of days, with the hours and minutes of eight days, twice over. */
@@ -63,13 +62,6 @@ const MAX_WINDOWS = 30_000;
 const MAX_ROWS = 500_000;
 /** A day may turn stale while it is read; more often than this it does not. */
 const MAX_TRIES = 10;
-
-/** What filling tables takes beside them. */
-interface Filling {
-  readonly cursors: Bound;
-  readonly grow: (table: MergedTable, work: () => void) => void;
-  readonly signal: AbortSignal | undefined;
-}
 
 export interface ReaderDeps {
   readonly store: Store;
@@ -83,23 +75,23 @@ export interface ReaderDeps {
 export class RollupReader {
   readonly #store: Store;
   readonly #clock: Clock;
-  readonly #pause: () => Promise<unknown>;
   readonly #items: RollupItems;
   readonly #tails: CommitTails;
   /** By site: told of every commit that the tails have read. */
   readonly #kept = new Map<string, KeptSite>();
-  readonly #bases = new Weighed<KeptWindow, ItemBase>(MAX_BASE_BYTES);
+  readonly #bases = new ItemBases();
+  readonly #filler: TableFiller;
   readonly #merged = new Weighed<string, MergedTable>(MAX_MERGED_BYTES);
   readonly #maxRows: number;
   #reading: Promise<unknown> = Promise.resolve();
 
-  constructor(deps: ReaderDeps) {
-    this.#store = deps.store;
-    this.#clock = deps.clock;
-    this.#pause = deps.pause ?? (async () => {});
-    this.#maxRows = deps.maxRows ?? MAX_ROWS;
-    this.#items = new RollupItems(this.#store, this.#pause);
-    this.#tails = new CommitTails(this.#store, this.#pause);
+  constructor({ store, clock, pause = async () => {}, maxRows = MAX_ROWS }: ReaderDeps) {
+    this.#store = store;
+    this.#clock = clock;
+    this.#maxRows = maxRows;
+    this.#items = new RollupItems(store, pause);
+    this.#tails = new CommitTails(store, pause);
+    this.#filler = new TableFiller({ store, pause, items: this.#items, bases: this.#bases });
   }
 
   /**
@@ -168,8 +160,8 @@ export class RollupReader {
       const known = this.#merged.get(key);
       return known?.isOf(own) ? known : new MergedTable(table, own, keep);
     });
-    const grow = this.#grower(tables);
-    const isFilled = await this.#fill(kept, tables, { cursors, grow, signal });
+    const grow = growing(tables, this.#maxRows);
+    const isFilled = await this.#filler.fill(kept, tables, { cursors, grow, signal });
     const newest = isFilled && (await this.#readTails(cursors));
     if (!newest) return undefined;
     for (const [i, table] of tables.entries()) {
@@ -243,7 +235,7 @@ export class RollupReader {
         const window = new KeptWindow(granularity, span, base);
         kept.add(window);
         created.add(window);
-        this.#keepBase(window, base);
+        this.#bases.keep(window, base);
       }
       const opened = spans.map((span) => ({ span, window: kept.window(granularity, span.from) }));
       windows.push(...opened.flatMap(({ window }) => window ?? []));
@@ -260,108 +252,6 @@ export class RollupReader {
         for (const commit of this.#tails.kept()) kept.deliver(commit, (window) => created.has(window));
     }
     return windows.sort((a, b) => a.from - b.from);
-  }
-
-  /** Puts items into the tables that lack them. False when a window that was kept is outdated by now: it is forgotten. */
-  async #fill(
-    kept: KeptSite,
-    tables: readonly MergedTable[],
-    { cursors, grow, signal }: Filling,
-  ): Promise<boolean> {
-    const takers = new Map<KeptWindow, MergedTable[]>();
-    for (const table of tables) {
-      for (const window of table.lacking()) {
-        const known = takers.get(window);
-        if (known) known.push(table);
-        else takers.set(window, [table]);
-      }
-    }
-    const give = (window: KeptWindow, { rollup, bound }: Base): void => {
-      for (const taker of takers.get(window) ?? [])
-        grow(taker, () => taker.addBase(window, { table: rollup?.readTable(taker.name), bound }));
-    };
-    const unread: Record<Granularity, KeptWindow[]> = { minute: [], hour: [], day: [], month: [] };
-    for (const window of takers.keys()) {
-      const base = this.#bases.get(window);
-      if (base) give(window, base);
-      else unread[window.granularity].push(window);
-    }
-    for (const granularity of ["month", "day", "hour", "minute"] as const) {
-      const apart: [KeptWindow, ItemBase][] = [];
-      for await (const { span, base } of this.#items.read(kept, granularity, unread[granularity], cursors)) {
-        signal?.throwIfAborted();
-        const window = kept.window(granularity, span.from)!;
-        if (base?.apart) apart.push([window, base]);
-        else if (base) {
-          give(window, base);
-          this.#keepBase(window, base);
-        } else {
-          kept.remove(window);
-          return false;
-        }
-      }
-      if (apart.length === 0) continue;
-      if (!(await this.#fillApart(kept, granularity as Derived, apart, takers, { cursors, grow, signal })))
-        return false;
-    }
-    return true;
-  }
-
-  /** The same from tables that lie in items of their own. */
-  async #fillApart(
-    kept: KeptSite,
-    granularity: Derived,
-    bases: readonly (readonly [KeptWindow, ItemBase])[],
-    takers: ReadonlyMap<KeptWindow, readonly MergedTable[]>,
-    { cursors, grow, signal }: Filling,
-  ): Promise<boolean> {
-    const wanted = bases.flatMap(([window, base]) =>
-      (takers.get(window) ?? []).map((taker) => ({ window, base, taker })),
-    );
-    for (let i = 0; i < wanted.length; i += AT_ONCE[granularity]) {
-      if (i > 0) await this.#pause();
-      signal?.throwIfAborted();
-      const portion = wanted.slice(i, i + AT_ONCE[granularity]);
-      const read = portion.filter(({ base, taker }) => base.apart?.has(taker.name));
-      const keys = read.map(({ window, taker }) =>
-        tableKey(granularity, kept.edition.space, keyAt(kept.zone, granularity, window.from), taker.name),
-      );
-      const items = keys.length > 0 ? await this.#store.getMany(keys) : [];
-      const found = new Map(read.map((one, at) => [one, items[at]]));
-      for (const one of portion) {
-        const { window, base, taker } = one;
-        const item = found.get(one);
-        const known = item && decodeTableItem(item);
-        // Derived again, or deleted, since its item was read.
-        if (base.apart?.has(taker.name) && (!known || isAhead(known.applied, cursors))) {
-          kept.remove(window);
-          return false;
-        }
-        const bound = known ? newer(cursors, known.applied) : base.bound;
-        grow(taker, () => taker.addBase(window, { table: known?.table, bound }));
-      }
-    }
-    return true;
-  }
-
-  /** Lets a table grow; throws `bad_request` when all of them together have too many rows then. */
-  #grower(tables: readonly MergedTable[]): Filling["grow"] {
-    let rows = tables.reduce((sum, table) => sum + table.rows.size, 0);
-    return (table, work) => {
-      const before = table.rows.size;
-      work();
-      rows += table.rows.size - before;
-      if (rows > this.#maxRows)
-        bad(
-          `dimensions: these give more than ${this.#maxRows} rows, whatever the page; ask for longer buckets or a shorter date_range`,
-        );
-    };
-  }
-
-  #keepBase(window: KeptWindow, base: ItemBase): void {
-    this.#bases.delete(window);
-    if (!base.rollup || base.apart || base.bytes > MAX_BASE_BYTES / 2) return;
-    this.#bases.set(window, base, base.bytes);
   }
 
   async #upToDate(): Promise<readonly NewestCommit[]> {
