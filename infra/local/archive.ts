@@ -1,12 +1,14 @@
-/** Keeps the files of the local archive while the server runs: journals become Parquet each minute, small files larger ones each hour, and old hours go. */
+/** Keeps the files of the local archive while the server runs: journals become Parquet each minute, small files larger ones each hour and soon after the start, and old hours go. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { FileArchive } from "../../processors/archives/files.ts";
 import { clearLeft } from "../../processors/archives/presence.ts";
-import { type Clock, type EpochMs, HOUR_MS } from "../../processors/model/time.ts";
+import { type Clock, type EpochMs, HOUR_MS, MINUTE_MS } from "../../processors/model/time.ts";
 import { describe } from "./consumer.ts";
 
 const LOOK_EVERY_MS = 1_000;
 const AFTER_FAILURE_MS = 30_000;
+/** From the start on: not at once, because whoever waits for the start has work for the disk. */
+const FIRST_COMPACTION_MS = MINUTE_MS;
 
 export interface ArchivingOptions {
   readonly archive: FileArchive;
@@ -25,7 +27,7 @@ export function startArchiving({ archive, directory, clock, neededFrom, log }: A
   const stopping = new AbortController();
   const { signal } = stopping;
   const run = async (): Promise<void> => {
-    let compactedAt = clock.now();
+    let compactedAt = clock.now() - HOUR_MS + FIRST_COMPACTION_MS;
     let waitMs = LOOK_EVERY_MS;
     await clearLeft(directory).catch((error: unknown) => log(`archive: ${describe(error)}`));
     while (!signal.aborted) {
