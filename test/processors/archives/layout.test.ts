@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { eachChange, valuesOf } from "../../../processors/archives/layout.ts";
+import { eachChange, rowOf, valuesOf } from "../../../processors/archives/layout.ts";
 import { ARCHIVE_COLUMNS } from "../../../processors/model/archive.ts";
 import { row } from "../../conformance/archive.ts";
 
@@ -26,3 +26,12 @@ it.each(ARCHIVE_COLUMNS.map(({ name }, place) => [name, place] as const))(
     expect(valuesOf(after)[place]).toBe(changed);
   },
 );
+
+it("makes a row of its values again, in which what a file lacks is null", () => {
+  expect(rowOf(valuesOf(before))).toEqual(before);
+  const bare = rowOf(
+    valuesOf(before).map((value, place) => (ARCHIVE_COLUMNS[place]!.nullable ? undefined : value)),
+  );
+  for (const { name, nullable } of ARCHIVE_COLUMNS)
+    expect(bare[name], name).toBe(nullable ? null : before[name]);
+});
