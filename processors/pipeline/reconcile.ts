@@ -11,56 +11,40 @@ import { type Commit, listShards, readCommits, readLog } from "./commit.ts";
 import { readCursors } from "./compact.ts";
 import { dayWindow, differenceOf, differentVisitors, keyOf, type Window, windowsOf } from "./difference.ts";
 import { readEdition } from "./editions.ts";
+import { Findings, type Found } from "./findings.ts";
 import { holdsTotals } from "./import/totals.ts";
 import {
   addMinute,
   addTotals,
-  type Difference,
   FIRST_POSITION,
   findingKey,
-  forgetFinding,
-  keepFinding,
   movePosition,
   type Position,
   readMinutes,
   readPositions,
   readRebuilt,
-  readSite,
 } from "./ledger.ts";
 import { inPortions } from "./portions.ts";
 import { RecordSource } from "./recordsource.ts";
 import { Recount, type Tallies, type Tally } from "./recount.ts";
-import { decodeItem, isKept, minuteExpiry, partition } from "./rollups.ts";
+import { decodeItem, isKept, partition } from "./rollups.ts";
 import { listSites, type Site } from "./sites.ts";
 import { loadState } from "./snapshots.ts";
 
 /** What the recount says of a site, as `meta.reconciled` shows it. */
-export interface Reconciled {
+export interface Reconciled extends Found {
   /** Arrival of the newest record that has been recounted, epoch ms. */
   readonly until: EpochMs;
-  /** Events recounted. */
-  readonly events: number;
-  /** Events counted live minus events recounted, over the minutes that differ; expected 0. */
-  readonly difference: number;
-  /** Windows in which anything differs: events, page views, visitors or revenue; expected 0. */
-  readonly windows: number;
 }
 
 /** Commits recounted between two writes of the position. */
 const COMMITS_AT_ONCE = 20;
 const WRITES_AT_ONCE = 64;
-/** Findings kept for a site; a fault that touches more windows needs no longer list. */
-const MAX_FINDINGS = 1_000;
 const REGISTRY_MARGIN_MS = 10 * SECOND_MS;
 
 interface ShardBooks {
   recount: Recount;
   position: Position;
-}
-
-interface SiteBooks {
-  events: number;
-  readonly found: Map<string, Difference>;
 }
 
 /** One for a process. Several on one store do no harm: whatever one has written, the other skips. */
@@ -70,7 +54,7 @@ export class Reconciler {
   readonly #clock: Clock;
   readonly #pause: () => Promise<unknown>;
   readonly #shards = new Map<string, ShardBooks>();
-  readonly #sites = new Map<string, SiteBooks>();
+  readonly #findings: Findings;
   /** Windows compared once before their commits were compacted: to be compared again afterwards. */
   #again = new Map<string, Window>();
   #until: EpochMs = 0;
@@ -86,6 +70,7 @@ export class Reconciler {
     this.#stream = deps.stream;
     this.#clock = deps.clock;
     this.#pause = deps.pause ?? (async () => {});
+    this.#findings = new Findings(deps);
   }
 
   /** Reads what earlier processes found. Call once, before anything else. */
@@ -93,9 +78,7 @@ export class Reconciler {
     for (const position of (await readPositions(this.#store)).values())
       this.#until = Math.max(this.#until, position.until);
     for (const { id, timeZone } of await listSites(this.#store)) {
-      const { totals, found } = await readSite(this.#store, id);
-      if (!totals) continue;
-      this.#sites.set(id, { events: totals.events, found });
+      if (!(await this.#findings.open(id))) continue;
       // Days that the last process may have left to be compared.
       for (const ago of [0, 1]) {
         const window = dayWindow(id, timeZone, addDays(localDate(timeZone, this.#clock.now()), -ago));
@@ -125,22 +108,11 @@ export class Reconciler {
         throw error;
       }
     }
-    const windows = new Map([...this.#again, ...this.#found(), ...touched]);
+    const windows = new Map([...this.#again, ...byKey(this.#findings.windows()), ...touched]);
     this.#again = windows;
     const left = await this.#compare([...windows.values()]);
-    this.#again = new Map([...touched, ...left.map((window) => [keyOf(window), window] as const)]);
+    this.#again = new Map([...touched, ...byKey(left)]);
     return done;
-  }
-
-  /** Windows that differed: somebody may have mended them. */
-  *#found(): Generator<[string, Window]> {
-    for (const [site, { found }] of this.#sites) {
-      for (const { granularity, start, end, sk } of found.values()) {
-        if (granularity === "commit") continue;
-        const window: Window = { site, granularity, start, end, sk };
-        yield [keyOf(window), window];
-      }
-    }
   }
 
   /** Records of each shard up to here are recounted, so the stream may forget them. */
@@ -150,32 +122,13 @@ export class Reconciler {
 
   /** Undefined before anything of this site was recounted. */
   of(site: string): Reconciled | undefined {
-    const books = this.#sites.get(site);
-    if (!books) return undefined;
-    const differing = [...books.found.values()].filter(
-      ({ start }) => minuteExpiry(start) > this.#clock.now(),
-    );
-    return {
-      until: this.#until,
-      events: books.events,
-      difference: differing.reduce((sum, { granularity, live, recount }) => {
-        return granularity === "minute" ? sum + ((live.events ?? 0) - (recount.events ?? 0)) : sum;
-      }, 0),
-      windows: differing.length,
-    };
+    const found = this.#findings.of(site);
+    return found && { until: this.#until, ...found };
   }
 
   /** All sites together. */
-  totals(): { readonly events: number; readonly difference: number; readonly windows: number } {
-    const total = { events: 0, difference: 0, windows: 0 };
-    for (const site of this.#sites.keys()) {
-      const { events = 0, difference = 0, windows = 0 } = this.of(site) ?? {};
-      total.events += events;
-      // Without signs: a loss on one site and a double on another are two faults.
-      total.difference += Math.abs(difference);
-      total.windows += windows;
-    }
-    return total;
+  totals(): Found {
+    return this.#findings.totals();
   }
 
   async #recountShard(
@@ -256,7 +209,7 @@ export class Reconciler {
           minutes.set(minute, [...(minutes.get(minute) ?? []), { n: commit.n, tally }]);
       }
       for (const { site, found } of differentVisitors(commit, tallies, this.#clock.now()))
-        await this.#keep(site, found);
+        await this.#findings.keep(site, found);
     }
     for (const [site, minutes] of bySite) {
       const events = new Map<number, number>();
@@ -266,14 +219,8 @@ export class Reconciler {
       });
       const counts = [...events].map(([n, count]) => ({ n, events: count })).sort((a, b) => a.n - b.n);
       const totals = await addTotals(this.#store, site, shard, counts);
-      this.#booksOf(site).events = totals?.events ?? 0;
+      this.#findings.recounted(site, totals?.events ?? 0);
     }
-  }
-
-  #booksOf(site: string): SiteBooks {
-    const books = this.#sites.get(site) ?? { events: 0, found: new Map<string, Difference>() };
-    this.#sites.set(site, books);
-    return books;
   }
 
   /** Compares windows; answers those that cannot be compared yet, because somebody compacted beyond the recount. */
@@ -291,7 +238,7 @@ export class Reconciler {
       if (start < since || !isKept(start, this.#clock.now())) return;
       const rebuilt = await readRebuilt(this.#store, site);
       if ([...rebuilt].some((minute) => minute >= start && minute < end)) {
-        await this.#forget(site, findingKey(window));
+        await this.#findings.forget(site, findingKey(window));
         return;
       }
       const { space } = await readEdition(this.#store, site);
@@ -315,8 +262,8 @@ export class Reconciler {
           if (n > Math.max(cursors.get(shard) ?? 0, known?.applied.get(shard) ?? 0)) live.push(totals);
       }
       const found = differenceOf(window, live, recounted);
-      if (found) await this.#keep(site, found);
-      else await this.#forget(site, findingKey(window));
+      if (found) await this.#findings.keep(site, found);
+      else await this.#findings.forget(site, findingKey(window));
     });
     return left;
   }
@@ -343,20 +290,10 @@ export class Reconciler {
     }
     return tail;
   }
-
-  async #keep(site: string, found: Difference): Promise<void> {
-    const books = this.#booksOf(site);
-    const key = findingKey(found);
-    if (!books.found.has(key) && books.found.size >= MAX_FINDINGS) return;
-    books.found.set(key, found);
-    await keepFinding(this.#store, site, found);
-  }
-
-  async #forget(site: string, key: string): Promise<void> {
-    if (!this.#sites.get(site)?.found.delete(key)) return;
-    await forgetFinding(this.#store, site, key);
-  }
 }
+
+const byKey = (windows: Iterable<Window>): readonly (readonly [string, Window])[] =>
+  [...windows].map((window) => [keyOf(window), window]);
 
 /**
  * Whether the stream has forgotten records of this commit (its retention is over, or an earlier version trimmed them).
