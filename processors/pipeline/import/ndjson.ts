@@ -102,17 +102,20 @@ interface Flat {
   readonly parameters: Record<string, unknown>;
 }
 
+/** Objects in objects; what lies deeper is left out, before there is no room on the stack. */
+const MAX_DEPTH = 32;
+
 /** Nested objects as `a.b`, and BigQuery's lists of parameters (`[{key, value: {string_value}}]`) by their keys. */
-function flattened(
-  raw: Record<string, unknown>,
-  prefix = "",
-  into: Flat = { fields: {}, parameters: {} },
-): Flat {
-  for (const [key, value] of Object.entries(raw)) {
-    if (Array.isArray(value)) takeParameters(value, into.parameters);
-    else if (isObject(value)) flattened(value, `${prefix}${key}.`, into);
-    else into.fields[prefix + key] = value;
-  }
+function flattened(raw: Record<string, unknown>): Flat {
+  const into: Flat = { fields: {}, parameters: {} };
+  const take = (object: Record<string, unknown>, prefix: string, depth: number): void => {
+    for (const [key, value] of Object.entries(object)) {
+      if (Array.isArray(value)) takeParameters(value, into.parameters);
+      else if (!isObject(value)) into.fields[prefix + key] = value;
+      else if (depth < MAX_DEPTH) take(value, `${prefix}${key}.`, depth + 1);
+    }
+  };
+  take(raw, "", 1);
   return into;
 }
 

@@ -206,10 +206,14 @@ const charsOf = ({ agent, referrer, country, language, width, extra }: ImportRow
   lengthOf(width) +
   lengthOf(extra);
 
-/** Files of our own batches may hold anything anywhere. */
+/** Files of our own batches may hold anything anywhere, also what is nested more deeply than the stack. */
 function lengthOf(value: unknown): number {
   if (typeof value === "string") return value.length;
-  return typeof value === "object" && value !== null ? JSON.stringify(value).length : 0;
+  try {
+    return typeof value === "object" && value !== null ? JSON.stringify(value).length : 0;
+  } catch {
+    return Number.POSITIVE_INFINITY;
+  }
 }
 
 /** Of what all rows of a sender share. */

@@ -248,6 +248,7 @@ describe(`an access log (RIVULET_SEED=${SEED})`, () => {
         e: [{ n: "pageview", u: "https://example.com/a", ...event }],
       });
     const long = "x".repeat(61_000);
+    const deep = `${'{"a":'.repeat(20_000)}1${"}".repeat(20_000)}`;
     const lines = [
       batch({}),
       batch({ r: `https://example.org/?${long.repeat(15)}` }),
@@ -255,18 +256,20 @@ describe(`an access log (RIVULET_SEED=${SEED})`, () => {
       batch({ p: { [long]: null } }),
       batch({ $: { amount: `0.${"0".repeat(61_000)}`, currency: "EUR" } }),
       batch({}, { l: long }),
+      `{"s":"${SITE}","e":[{"n":"a","t":1714557600000,"u":"https://example.com/","p":${deep}}]}`,
+      `{"timestamp":"2026-03-10T10:00:00Z","url":"/b","body":${deep}}`,
       batch({}),
     ];
     const { run, count, query, report } = await bench();
     const { entry } = await run(lines.join("\n"));
-    expect(entry.counts.events).toBe(2);
+    expect(entry.counts.events).toBe(3);
     expect(report).toEqual([
       "2: too_large: row: over 60000 characters",
       "3: malformed: referrer: not a string",
-      ...[4, 5, 6].map((line) => `${line}: too_large: row: over 60000 characters`),
+      ...[4, 5, 6, 7].map((line) => `${line}: too_large: row: over 60000 characters`),
     ]);
     await count();
-    expect((await query(["pageviews"]))[""]).toEqual([2]);
+    expect((await query(["pageviews"]))[""]).toEqual([3]);
   });
 
   it("adds only what is new when it has grown, and numbers its lines, also where it ended without a line break", async () => {
