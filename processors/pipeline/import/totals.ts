@@ -14,9 +14,9 @@ import { addDays, dayStart, type LocalDate } from "../../model/zone.ts";
 import type { Store } from "../../stores/store.ts";
 import {
   appendCommit,
+  type Commit,
   encodeCommit,
   listShards,
-  newestCommits,
   readCommits,
   registerShard,
 } from "../commit.ts";
@@ -65,13 +65,14 @@ export const holdsTotals = (shard: string): boolean => shard.startsWith(PREFIX);
 export async function hoursOfTotals(store: Store, site: string): Promise<Set<EpochMs>> {
   const hours = new Set<EpochMs>();
   for (const { id } of await listShards(store))
-    if (id.startsWith(logOf(site, ""))) for (const start of await startsIn(store, id)) hours.add(start);
+    if (id.startsWith(logOf(site, "")))
+      for (const start of startsIn(await readCommits(store, id, 0))) hours.add(start);
   return hours;
 }
 
-async function startsIn(store: Store, log: string): Promise<Set<EpochMs>> {
+function startsIn(commits: readonly Commit[]): Set<EpochMs> {
   const starts = new Set<EpochMs>();
-  for (const { partials } of await readCommits(store, log, 0))
+  for (const { partials } of commits)
     for (const { windows } of partials.values()) for (const start of windows.keys()) starts.add(start);
   return starts;
 }
@@ -100,13 +101,16 @@ export async function importTotals(
   const log = logOf(site.id, table.of);
   // As if it had been merged with itself: whoever lists shards then expects nothing more of it.
   await registerShard(store, log, [log, log]);
-  const known = await startsIn(store, log);
+  const commits = await readCommits(store, log, 0);
+  const known = startsIn(commits);
+  // Whoever appends meanwhile takes the slot: what they counted is not known here.
+  let n = commits.at(-1)?.n ?? 0;
   const days = { counted: 0, known: 0, taken: 0, open: 0 };
   let counted = 0;
   let waiting: [EpochMs, TotalsRow[]][] = [];
   const flush = async (): Promise<void> => {
     if (waiting.length === 0) return;
-    await commitDays({ store, clock }, site.id, log, table.of, waiting);
+    await commitDays({ store, clock }, site.id, log, ++n, table.of, waiting);
     days.counted += waiting.length;
     waiting = [];
   };
@@ -140,6 +144,7 @@ async function commitDays(
   { store, clock }: { readonly store: Store; readonly clock: Clock },
   site: string,
   log: string,
+  n: number,
   of: string,
   days: readonly (readonly [EpochMs, readonly TotalsRow[]])[],
 ): Promise<void> {
@@ -148,8 +153,6 @@ async function commitDays(
     const day = new Day(partial, site, start);
     for (const row of rows) day.add(of, row);
   }
-  const [newest] = await newestCommits(store, log, 1);
-  const n = (newest?.n ?? 0) + 1;
   const now = clock.now();
   const bytes = encodeCommit(
     { from: n === 1 ? "" : String(n - 1), committedAt: now, arrivedAt: now },

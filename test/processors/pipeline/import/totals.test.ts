@@ -11,6 +11,7 @@ import { rebuild } from "../../../../processors/pipeline/rebuild.ts";
 import { Reconciler } from "../../../../processors/pipeline/reconcile.ts";
 import { registerSites } from "../../../../processors/pipeline/sites.ts";
 import { memoryStore } from "../../../../processors/stores/memory.ts";
+import type { Store } from "../../../../processors/stores/store.ts";
 import { memoryStream } from "../../../../processors/streams/memory.ts";
 import { manualClock } from "../../../kit/clock.ts";
 import { generate } from "../../../kit/generate.ts";
@@ -131,6 +132,24 @@ describe("a table of totals", () => {
     expect((await take(first)).days).toEqual({ counted: 1, known: 0, taken: 0, open: 0 });
     expect((await take(VISITORS)).days).toEqual({ counted: 2, known: 1, taken: 0, open: 1 });
     expect((await take(VISITORS)).days).toEqual({ counted: 0, known: 3, taken: 0, open: 1 });
+    expect(await ask(["pageviews"], [], ["2025-12-01", "2026-03-20"])).toEqual({ "": [8306] });
+  });
+
+  it("counts each of its days once where two import it at once: the slower one is told", async () => {
+    const { take, ask, store, clock } = await bench();
+    let faster: Promise<unknown> | undefined;
+    const slow: Store = {
+      ...store,
+      async list(pk, range) {
+        // It knows by now which days were counted.
+        if (pk.startsWith("hour/")) faster ??= take(VISITORS);
+        await faster;
+        return store.list(pk, range);
+      },
+    };
+    const slower = importTotals({ store: slow, clock }, SITE, totalsTable("table.csv", VISITORS));
+    await expect(slower).rejects.toMatchObject({ code: "unavailable" });
+    expect((await take(VISITORS)).days).toMatchObject({ counted: 0, known: 3 });
     expect(await ask(["pageviews"], [], ["2025-12-01", "2026-03-20"])).toEqual({ "": [8306] });
   });
 
