@@ -30,10 +30,13 @@ export class Unanswered {
     archive: QueryArchive,
     work: (archive: QueryArchive) => Promise<T>,
   ): Promise<T> {
-    const known = this.#kept.get(question);
+    // They come in the order in which they go.
+    for (const [oldest, { expiresAt }] of this.#kept) {
+      if (expiresAt > this.#clock.now()) break;
+      this.#kept.delete(oldest);
+    }
+    const answers = this.#kept.get(question)?.answers ?? new Map<string, ArchiveAnswer>();
     this.#kept.delete(question);
-    const answers =
-      known && known.expiresAt > this.#clock.now() ? known.answers : new Map<string, ArchiveAnswer>();
     try {
       return await work({
         async answer(asked) {

@@ -88,6 +88,11 @@ describe("an archive", () => {
     expect(asked.map(({ range }) => range.to > NOON)).toEqual([true, false]);
     await slow.query(compared);
     expect(asked, "both anew").toHaveLength(4);
+    isSlow = true;
+    await expect(slow.query(compared)).rejects.toThrow(StillRunning);
+    r.clock.advance(15_000);
+    await slow.query(compared);
+    expect(asked, "nobody came in time").toHaveLength(7);
   });
 
   it.each<[string, object, "archive" | "rollup"]>([
