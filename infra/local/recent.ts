@@ -1,8 +1,8 @@
 /** The newest requests that were acknowledged, in memory, to be looked at when somebody asks why nothing is counted. Holds no more than a few. */
 
 import type { EpochMs } from "../../processors/model/time.ts";
+import { decodeRecord } from "../../processors/pipeline/decode/record.ts";
 import type { RecentRequests } from "../../processors/pipeline/owner.ts";
-import { decodeRecord } from "../../processors/pipeline/records.ts";
 
 const MAX_REQUESTS = 64;
 /** What is larger is no first page view; it need not be kept. */

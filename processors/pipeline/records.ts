@@ -9,14 +9,13 @@ import type { Batch, ClickEvent, Reject, RejectReason } from "../model/event.ts"
 import type { Place } from "../model/place.ts";
 import { ALLOWED_LATENESS_MS, type EpochMs, MINUTE_MS, windowStart } from "../model/time.ts";
 import { parseTraceHeader } from "../model/trace.ts";
-import { compareSequences, type StreamRecord } from "../streams/stream.ts";
+import { compareSequences } from "../streams/stream.ts";
 import { eventRow, type RowIdentity, rejectRow } from "./archiverow.ts";
 import { encodeCommit } from "./commit.ts";
-import { base64Header, base64Text } from "./decode/base64.ts";
-import { decodeBatches } from "./decode/decode.ts";
-import { decodeEnvelope } from "./decode/envelope.ts";
-import { decodeImported, type Imported, isImported } from "./decode/imported.ts";
-import { type Edge, scanRecord } from "./decode/scan.ts";
+import { base64Text } from "./decode/base64.ts";
+import type { Imported } from "./decode/imported.ts";
+import type { Decoded } from "./decode/record.ts";
+import type { Edge } from "./decode/scan.ts";
 import { type Agent, agentParser } from "./enrich/agent.ts";
 import { countryOf, visitAttributes } from "./enrich/visit.ts";
 import { minutesKept } from "./expiry.ts";
@@ -55,16 +54,6 @@ export interface FoldDeps {
 
 /** Shared by all workers of a process: it only remembers what a pure function said. */
 const parseAgent = agentParser({ maxEntries: 10_000 });
-
-export interface Decoded {
-  readonly record: StreamRecord;
-  readonly envelope: Edge | undefined;
-  readonly agentText: string;
-  readonly batches: readonly Batch[];
-  readonly reject: Reject | undefined;
-  /** What an import put into one record; then there is no envelope. */
-  readonly imported?: Imported;
-}
 
 /** Where a batch came from: what the edge wrote around it, or an import read beside it. */
 interface Origin extends Pick<Envelope, "at" | "ip" | "country"> {
@@ -405,33 +394,6 @@ function countedReasons(rejects: readonly Reject[]): Map<RejectReason, number> {
   const counts = new Map<RejectReason, number>();
   for (const { reason } of rejects) counts.set(reason, (counts.get(reason) ?? 0) + 1);
   return counts;
-}
-
-/** Never throws: what cannot be decoded is a reject. */
-export function decodeRecord(record: StreamRecord): Decoded {
-  if (isImported(record.data)) {
-    const imported = decodeImported(record.data, record.arrivalAt);
-    const none = { record, envelope: undefined, agentText: "", batches: [] };
-    if ("reason" in imported) return { ...none, reject: imported };
-    return { ...none, reject: undefined, imported };
-  }
-  const scanned = scanRecord(record.data, record.arrivalAt);
-  if (scanned) {
-    const { envelope, agentText, batch } = scanned;
-    return { record, envelope, agentText, batches: [batch], reject: undefined };
-  }
-  return decodePlainly(record);
-}
-
-/** The same for every record that it is given, usual or not. */
-export function decodePlainly(record: StreamRecord): Decoded {
-  const envelope = decodeEnvelope(record.data, record.arrivalAt);
-  if ("reason" in envelope)
-    return { record, envelope: undefined, agentText: "", batches: [], reject: envelope };
-  const agentText = base64Header(envelope.ua64);
-  const batches = decodeBatches(envelope);
-  if ("reason" in batches) return { record, envelope, agentText, batches: [], reject: batches };
-  return { record, envelope, agentText, batches, reject: undefined };
 }
 
 /** The UTC days whose salts the records need: their own and the one before, which bridges midnight. */

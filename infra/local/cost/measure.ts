@@ -11,7 +11,7 @@ import { ShardWorker } from "../../../processors/pipeline/aggregate.ts";
 import { isCompactionDue } from "../../../processors/pipeline/cadence.ts";
 import { deleteCommits, logEnd } from "../../../processors/pipeline/commit.ts";
 import { compact } from "../../../processors/pipeline/compact.ts";
-import { decodeRecord } from "../../../processors/pipeline/records.ts";
+import { decodeRecord } from "../../../processors/pipeline/decode/record.ts";
 import { partition, ROLLUP_PARTITIONS } from "../../../processors/pipeline/rollups.ts";
 import { registerSites } from "../../../processors/pipeline/sites.ts";
 import { memoryStore } from "../../../processors/stores/memory.ts";

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { decodeRecord } from "../../../processors/pipeline/records.ts";
+import { decodeRecord } from "../../../processors/pipeline/decode/record.ts";
 import { NOW, type Running, startGateway } from "./kit.ts";
 
 let running: Running;

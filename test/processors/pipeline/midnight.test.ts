@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { keyedHash } from "../../../processors/crypto.ts";
+import { type Decoded, decodeRecord } from "../../../processors/pipeline/decode/record.ts";
 import { LatestByDay } from "../../../processors/pipeline/midnight.ts";
-import { type Decoded, daysOf, decodeRecord, RecordFold } from "../../../processors/pipeline/records.ts";
+import { daysOf, RecordFold } from "../../../processors/pipeline/records.ts";
 import { ShardState } from "../../../processors/pipeline/state.ts";
 import type { KeyedHash } from "../../../processors/pipeline/visitor.ts";
 import { Salts } from "../../../processors/pipeline/visitor.ts";

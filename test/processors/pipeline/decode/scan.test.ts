@@ -4,8 +4,8 @@ import { describe, expect, it } from "vitest";
 import type { Envelope } from "../../../../processors/model/envelope.ts";
 import { decodeBase64, JsonBytes } from "../../../../processors/pipeline/decode/bytes.ts";
 import { Interned } from "../../../../processors/pipeline/decode/interned.ts";
+import { decodePlainly, decodeRecord } from "../../../../processors/pipeline/decode/record.ts";
 import { scanRecord } from "../../../../processors/pipeline/decode/scan.ts";
-import { decodePlainly, decodeRecord } from "../../../../processors/pipeline/records.ts";
 import { anyText } from "../../../kit/texts.ts";
 import { base64, envelopeOf, RECEIVED } from "./samples.ts";
 
