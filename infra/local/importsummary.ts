@@ -13,9 +13,10 @@ const WORTH_A_RATE = 1_000;
 export function summaryOf(
   file: string,
   site: string,
-  { entry, events, from }: ImportResult,
+  { entry, events, from, knownAs }: ImportResult,
   seconds: number,
 ): string {
+  const before = knownAs === undefined ? "" : `, those of before in the report of ${knownAs}`;
   const { counts, lines } = entry;
   const skipped = Object.entries(counts.skipped);
   const left = skipped.reduce((sum, [, count]) => sum + count, 0);
@@ -26,7 +27,7 @@ export function summaryOf(
     `  counted    ${number(counts.events - counts.bots)}`,
     `  bots       ${number(counts.bots)}${counts.bots > 0 ? "  (set apart: counted as rejects, not as visitors)" : ""}`,
     `  left out   ${number(left)}${left > 0 ? `  (${reasons})` : ""}`,
-    `  bad        ${number(counts.bad)}${counts.bad > 0 ? `  (each with its line and reason in ${file}.report.ndjson)` : ""}`,
+    `  bad        ${number(counts.bad)}${counts.bad > 0 ? `  (each with its line and reason in ${file}.report.ndjson${before})` : ""}`,
   ].join("\n");
 }
 

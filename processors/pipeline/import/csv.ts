@@ -113,6 +113,6 @@ function refuseTotals(head: string): void {
     "config",
     ga4
       ? "a report of GA4 that is not by day: download an exploration with Date among its rows, or export events from BigQuery (event_timestamp, event_name, page_location, user_pseudo_id)"
-      : `the columns ${totals.join(", ")} are totals: those by day (with a column date) are imported by the command rivulet import`,
+      : `the columns ${totals.join(", ")} are totals: those by day (with a column date) are imported by the command rivulet import, not packed and without a mapping`,
   );
 }

@@ -79,6 +79,8 @@ export interface ImportResult {
   readonly events: number;
   /** How far the file had been imported before. */
   readonly from: number;
+  /** Its name then, if that was another: bad lines of before are in the report of that. */
+  readonly knownAs?: string | undefined;
 }
 
 /** Between two notes in the ledger: what a crash repeats, and the fold drops. */
@@ -107,6 +109,10 @@ export async function importFile(
       `${source.name} was imported on ${new Date(kept.entry.updatedAt).toISOString().slice(0, 10)} with other options (${kept.entry.settings}): importing it again would count it twice`,
     );
   const from = kept?.entry.position ?? 0;
+  const knownAs = kept && kept.entry.name !== source.name ? kept.entry.name : undefined;
+  // The report beside a file of another name is another one, if there is any.
+  if (kept && knownAs !== undefined)
+    kept = { ...kept, entry: { ...kept.entry, name: source.name, reportBytes: 0 } };
   await report.begin(kept?.entry.reportBytes ?? 0);
   let counts = new Counting(kept?.entry.counts ?? NO_COUNTS);
   const before = counts.counted;
@@ -122,7 +128,7 @@ export async function importFile(
   for await (const chunk of source.chunks(start)) {
     if (kept && deps.shouldStop?.()) {
       kept = await note(deps, site, source, kept, await report.flush());
-      return { entry: kept.entry, isFinished: false, events: counts.counted - before, from };
+      return { entry: kept.entry, isFinished: false, events: counts.counted - before, from, knownAs };
     }
     // Before anything is put, so that whoever goes on finds the number of lanes, and the end of a last chunk.
     if (!kept) refuseShared(entries, source, chunk.digest);
@@ -160,7 +166,7 @@ export async function importFile(
   const length = await report.flush();
   if (!kept.entry.isDone || kept.entry.position !== from)
     kept = await note(deps, site, source, { ...kept, entry: { ...kept.entry, isDone: true } }, length);
-  return { entry: kept.entry, isFinished: true, events: counts.counted - before, from };
+  return { entry: kept.entry, isFinished: true, events: counts.counted - before, from, knownAs };
 }
 
 /** The import of this very file that went furthest, by the digest of what it has read. */

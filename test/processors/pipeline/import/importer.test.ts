@@ -37,12 +37,12 @@ async function bench(now = NOW) {
   const report: string[] = [];
   const run = async (
     text: string,
-    { all = false, killAt = Number.POSITIVE_INFINITY, chunkBytes = CHUNK_BYTES } = {},
+    { all = false, killAt = Number.POSITIVE_INFINITY, chunkBytes = CHUNK_BYTES, name = "access.log" } = {},
   ) => {
     calls = 0;
     failAt = killAt;
     const source = await textSource({
-      name: "access.log",
+      name,
       open: bytesOf(text),
       newDigest: sha256,
       format: "auto",
@@ -284,6 +284,21 @@ describe(`an access log (RIVULET_SEED=${SEED})`, () => {
     const bad = lines.flatMap((line, i) => (line === "this is no line of a log" ? [i + 1] : []));
     expect(report.map((one) => Number.parseInt(one, 10))).toEqual(bad);
     expect((await query(["pageviews"]))[""]?.[0]).toBe(plainly(text).views);
+  });
+
+  it("reports what is new of it alone when it has grown under another name", async () => {
+    const [line] = randomLog(new Random(SEED), 1).split("\n");
+    const { run, report } = await bench();
+    await run(`${line}\nno line\n`);
+    report.push("what another file of the name had");
+    const { knownAs } = await run(`${line}\nno line\nnone either\n`, { name: "access.log.1" });
+    expect(knownAs).toBe("access.log");
+    expect(report).toEqual([expect.stringMatching("3: ")]);
+    expect(await run(`${line}\nno line\nnone either\nno\n`, { name: "access.log.1" })).toMatchObject({
+      entry: { counts: { bad: 3 } },
+      knownAs: undefined,
+    });
+    expect(report).toEqual([expect.stringMatching("3: "), expect.stringMatching("4: ")]);
   });
 
   it("is refused when it holds no more than the beginning of one that was imported", async () => {
