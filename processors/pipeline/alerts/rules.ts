@@ -76,6 +76,9 @@ export function ruleOf(
   };
   if (!(rule.limit >= 0 && rule.limit <= 1e12))
     throw wrong("limit", `a number from 0 on is needed for ${kind}`);
+  // More than that are never refused, so it would never tell.
+  if (known === "rejects" && rule.limit >= 100)
+    throw wrong("limit", "a percentage below 100 is needed for rejects");
   if (!(Number.isInteger(rule.minutes) && rule.minutes >= 1 && rule.minutes <= MAX_MINUTES))
     throw wrong("minutes", `1 to ${MAX_MINUTES} whole minutes`);
   if (!(rule.holdOffMs >= MINUTE_MS && rule.holdOffMs <= MAX_HOLD_OFF_MS))

@@ -300,6 +300,7 @@ describe("a rule", () => {
     ["metric", { kind: "spike", metric: "visitors" }],
     ["limit", { kind: "above" }],
     ["limit", { kind: "lag", limit: -1 }],
+    ["limit", { kind: "rejects", limit: 100 }],
     ["minutes", { kind: "silence", minutes: 0 }],
     ["hold-off", { kind: "silence", holdOffMinutes: 0.5 }],
     ["webhook", { kind: "silence", webhook: "ftp://example.com" }],
