@@ -57,6 +57,9 @@ export interface TotalsReport {
 
 const PREFIX = "totals/";
 const logOf = (site: string, of: string): string => `${PREFIX}${site}/${of}`;
+/** Ids of sites may have slashes, dimensions have none. */
+const isLogOf = (site: string, log: string): boolean =>
+  log.slice(0, log.lastIndexOf("/") + 1) === logOf(site, "");
 
 /** Whether this log is one of totals: it has no records that could be read again. */
 export const holdsTotals = (shard: string): boolean => shard.startsWith(PREFIX);
@@ -65,8 +68,7 @@ export const holdsTotals = (shard: string): boolean => shard.startsWith(PREFIX);
 export async function hoursOfTotals(store: Store, site: string): Promise<Set<EpochMs>> {
   const hours = new Set<EpochMs>();
   for (const { id } of await listShards(store))
-    if (id.startsWith(logOf(site, "")))
-      for (const start of startsIn(await readCommits(store, id, 0))) hours.add(start);
+    if (isLogOf(site, id)) for (const start of startsIn(await readCommits(store, id, 0))) hours.add(start);
   return hours;
 }
 

@@ -4,7 +4,7 @@ import { keyedHash } from "../../../../processors/crypto.ts";
 import { DAY_MS } from "../../../../processors/model/time.ts";
 import { ShardWorker } from "../../../../processors/pipeline/aggregate.ts";
 import { compact } from "../../../../processors/pipeline/compact.ts";
-import { importTotals } from "../../../../processors/pipeline/import/totals.ts";
+import { hoursOfTotals, importTotals } from "../../../../processors/pipeline/import/totals.ts";
 import { isTotals, totalsTable } from "../../../../processors/pipeline/import/totalstable.ts";
 import { QueryEngine } from "../../../../processors/pipeline/query/engine.ts";
 import { rebuild } from "../../../../processors/pipeline/rebuild.ts";
@@ -151,6 +151,14 @@ describe("a table of totals", () => {
     await expect(slower).rejects.toMatchObject({ code: "unavailable" });
     expect((await take(VISITORS)).days).toMatchObject({ counted: 0, known: 3 });
     expect(await ask(["pageviews"], [], ["2025-12-01", "2026-03-20"])).toEqual({ "": [8306] });
+  });
+
+  it("is of its own site, not of another whose id begins alike", async () => {
+    const { store, clock } = await bench();
+    const blog = { id: `${SITE.id}/blog`, timeZone: "UTC" };
+    for (const text of [VISITORS, PAGES]) await importTotals({ store, clock }, blog, totalsTable("t", text));
+    expect((await hoursOfTotals(store, blog.id)).size).toBe(3);
+    expect(await hoursOfTotals(store, SITE.id)).toEqual(new Set());
   });
 
   it("leaves days alone of which events are counted", async () => {
