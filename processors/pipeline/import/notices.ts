@@ -64,15 +64,24 @@ export interface Place {
  * the names of columns. Throws `bad_request` for a key that names no site.
  */
 export function placeOf(key: string): Place | undefined {
-  const [site = "", ...rest] = key.startsWith(IMPORTS) ? key.slice(IMPORTS.length).split("/") : [];
+  const [folder = "", ...rest] = key.startsWith(IMPORTS) ? key.slice(IMPORTS.length).split("/") : [];
   const path = rest.join("/");
-  if (site === "" || rest.length === 0)
+  if (folder === "" || rest.length === 0)
     throw new ClickstreamError("bad_request", `key "${key}": not ${IMPORTS}SITE/FILE`);
   if (path === "" || path.endsWith("/") || path === MAPPING) return undefined;
   return {
-    site,
+    site: siteOf(folder),
     all: path.startsWith(ALL),
-    mappingKey: `${IMPORTS}${site}/${MAPPING}`,
-    reportKey: `${REPORTS}${site}/${path}.report`,
+    mappingKey: `${IMPORTS}${folder}/${MAPPING}`,
+    reportKey: `${REPORTS}${folder}/${path}.report`,
   };
+}
+
+/** An id with a slash is written encoded: without that its file would be one of the site before the slash. */
+function siteOf(folder: string): string {
+  try {
+    return decodeURIComponent(folder);
+  } catch {
+    return folder;
+  }
 }

@@ -72,6 +72,13 @@ describe("a key", () => {
       reportKey: "reports/example.com/all/2026/11/a b.log.report",
     });
     expect(placeOf("imports/example.com/deep/all/a.log")).toMatchObject({ all: false });
+    expect(placeOf("imports/example.com%2Fblog/a.log")).toEqual({
+      site: "example.com/blog",
+      all: false,
+      mappingKey: "imports/example.com%2Fblog/mapping.json",
+      reportKey: "reports/example.com%2Fblog/a.log.report",
+    });
+    expect(placeOf("imports/100%/a.log")).toMatchObject({ site: "100%" });
   });
 
   it.each(["imports/example.com/", "imports/example.com/2026/", "imports/example.com/mapping.json"])(
