@@ -4,7 +4,7 @@
  */
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { ClickstreamError } from "../../../processors/errors.ts";
 import type { RejectReason } from "../../../processors/model/event.ts";
 import type { Clock } from "../../../processors/model/time.ts";
@@ -293,6 +293,11 @@ export function createGateway(options: GatewayOptions): Gateway {
     });
   };
   server.on("request", accept);
+  const connections = new Set<Socket>();
+  server.on("connection", (socket: Socket) => {
+    connections.add(socket);
+    socket.once("close", () => connections.delete(socket));
+  });
   // Whoever asks first is told so before the body travels.
   server.on("checkContinue", (request: IncomingMessage, response: ServerResponse) => {
     if (!declaresTooMuch(request, MAX_BODY_BYTES)) response.writeContinue();
@@ -330,6 +335,8 @@ export function createGateway(options: GatewayOptions): Gateway {
           resolve();
         });
         server.closeIdleConnections();
+        // Browsers open connections ahead of need, and to Node one without a byte is waiting for its first request.
+        for (const socket of connections) if (socket.bytesRead === 0) socket.destroy();
       });
     },
   };

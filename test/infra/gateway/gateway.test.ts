@@ -468,6 +468,17 @@ describe("bad connections", () => {
     await expect(draining.post(body)).rejects.toThrow();
   });
 
+  it("waits for no connection that never asked when it closes, as browsers open some ahead of need", async () => {
+    const quiet = await startGateway({ drainMs: 600_000 });
+    const socket = connect(quiet.port, "127.0.0.1");
+    const cut = new Promise<void>((resolve) => socket.once("close", () => resolve()));
+    await new Promise<void>((resolve) => socket.once("connect", () => resolve()));
+    // An answer on a later connection: the first has been accepted by then.
+    expect((await quiet.post(body)).status).toBe(204);
+    await quiet.gateway.close();
+    await cut;
+  });
+
   it("keeps a connection open for the next batch", async () => {
     const { Agent } = await import("node:http");
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
