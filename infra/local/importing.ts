@@ -57,6 +57,8 @@ const COUNTER_HEAP = { maxYoungGenerationSizeMb: 48 };
 const ASK_MS = 1_000;
 /** Whoever counts has died or been stopped when nothing moves for so long. */
 const STILL_MS = 3_000;
+/** After so long without a move whoever waits is told why. */
+const TELL_STILL_MS = 10_000;
 
 /** Resolves when all of the file is counted. Throws `config` for what the caller can mend; running it again goes on where it stopped. */
 export async function runImport(path: string, options: ImportingOptions): Promise<ImportResult> {
@@ -78,7 +80,7 @@ export async function runImport(path: string, options: ImportingOptions): Promis
   const counter = new Counter(options, store, stream);
   opened.defer(() => counter.close());
   await counter.countIfNobodyDoes();
-  const ahead = new Ahead(store, stream, counter);
+  const ahead = new Ahead(store, stream, counter, log);
   const report = fileReport(path);
   opened.defer(() => report.close());
   const result = await importFile(
@@ -252,13 +254,15 @@ class Ahead {
   readonly #store: Store;
   readonly #stream: Stream;
   readonly #counter: Counter;
+  readonly #log: (line: string) => void;
   /** Last sequence number of each chunk by shard, oldest first. */
   #chunks: Map<string, string>[] = [];
 
-  constructor(store: Store, stream: Stream, counter: Counter) {
+  constructor(store: Store, stream: Stream, counter: Counter, log: (line: string) => void) {
     this.#store = store;
     this.#stream = stream;
     this.#counter = counter;
+    this.#log = log;
   }
 
   async put(records: readonly ImportRecord[]): Promise<void> {
@@ -274,10 +278,12 @@ class Ahead {
   /** Waits until at most `most` chunks are not counted. */
   async settle(most: number): Promise<void> {
     let movedAt = performance.now();
+    let triedAt = movedAt;
+    let isTold = false;
     while (this.#chunks.length > most) {
       const shards = new Set(this.#chunks.flatMap((chunk) => [...chunk.keys()]));
       const counted = new Map<string, string>();
-      const stillMs = performance.now() - movedAt;
+      const stillMs = performance.now() - triedAt;
       for (const shard of shards) {
         const told = stillMs < ASK_MS ? this.#counter.toldOf(shard) : undefined;
         counted.set(shard, told ?? (await committedTo(this.#store, shard)));
@@ -285,12 +291,18 @@ class Ahead {
       const left = this.#chunks.filter((chunk) =>
         [...chunk].some(([shard, sequence]) => compareSequences(sequence, counted.get(shard) ?? "") > 0),
       );
-      if (left.length < this.#chunks.length) movedAt = performance.now();
+      if (left.length < this.#chunks.length) movedAt = triedAt = performance.now();
       this.#chunks = left;
       if (left.length <= most) return;
       if (stillMs > STILL_MS) {
         await this.#counter.countIfNobodyDoes();
-        movedAt = performance.now();
+        triedAt = performance.now();
+      }
+      if (!isTold && performance.now() - movedAt > TELL_STILL_MS) {
+        isTold = true;
+        this.#log(
+          `nothing has been counted for ${TELL_STILL_MS / 1_000} s: whoever counts is busy, or counts other data than these`,
+        );
       }
       await this.#counter.saysMore(this.#counter.isAlone ? LOOK_MS.alone : LOOK_MS.beside);
     }

@@ -2,14 +2,15 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { zipSync } from "fflate";
 import { ByteWriter, parquetWrite } from "hyparquet-writer";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it, vi } from "vitest";
+import { lockCounting } from "../../../infra/local/lock.ts";
 import { closedJournals, readJournal } from "../../../processors/archives/journals.ts";
 import { journalFolder, rowOf } from "../../../processors/archives/layout.ts";
 import { decodeParquet } from "../../../processors/archives/parquet.ts";
@@ -212,4 +213,32 @@ it("says what it cannot import, and why", async () => {
   const missing = await runHere(["import", "--data", fresh, "--site", "x.example", file("none.log")]);
   expect(missing).toMatchObject({ code: 1, output: expect.stringMatching(/none\.log: cannot be read/) });
   expect(existsSync(fresh), "no data, and no site, for a file that is not there").toBe(false);
+});
+
+it("says when nobody counts for long, and counts itself as soon as nobody else has the right to", async () => {
+  const still = file("still");
+  await mkdir(still);
+  const log = join(still, "access.log");
+  await writeFile(log, randomLog(new Random(SEED), 20));
+  const other = lockCounting(still)!;
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+  try {
+    let isDone = false;
+    const running = runHere(["import", "--data", still, "--site", "still.example", log]).finally(() => {
+      isDone = true;
+    });
+    for (let seconds = 0; !isDone; seconds++) {
+      if (seconds === 20) other.release();
+      await vi.advanceTimersByTimeAsync(1_000);
+      await sleep(20);
+    }
+    const { code, output } = await running;
+    expect({ code, told: output.match(/nothing has been counted for 10 s/g)?.length }).toEqual({
+      code: 0,
+      told: 1,
+    });
+    expect(output).toMatch(/counted +[1-9]/);
+  } finally {
+    vi.useRealTimers();
+  }
 });
