@@ -4,6 +4,8 @@ import { logTimes, present, quoted, requestLine } from "./accesslog.ts";
 import { takeRequest } from "./request.ts";
 import { type ChunkParser, eachLine, type ImportOptions } from "./row.ts";
 
+/** Begins the line that says the order of the fields. */
+export const FIELDS = "#Fields:";
 /** The order of the fields when no `#Fields` line says another: that of standard logs. */
 const CLOUDFRONT_FIELDS =
   "date time x-edge-location sc-bytes c-ip cs-method cs(Host) cs-uri-stem sc-status cs(Referer) cs(User-Agent) cs-uri-query".split(
@@ -17,7 +19,7 @@ export function cloudfrontParser(options: ImportOptions, fields: string | undefi
     eachLine(chunk, (line, number) => {
       if (line.startsWith("#")) {
         // Files that were joined bring their heads along.
-        if (line.startsWith("#Fields:")) order = fieldIndexes(line.slice(8).trim().split(/\s+/));
+        if (line.startsWith(FIELDS)) order = fieldIndexes(line.slice(FIELDS.length).trim().split(/\s+/));
         return;
       }
       const cells = line.split("\t");

@@ -36,13 +36,15 @@ export interface ChunkSettings {
   /** Where a chunk has to end, if the text goes that far. */
   readonly cut?: number | undefined;
   readonly chunkBytes?: number;
+  /** Gets what is before `from`, part by part. */
+  readonly skipped?: ((bytes: Uint8Array) => void) | undefined;
 }
 
 /** Chunks from `from` on; the same for the same text and settings, however the source portions its bytes. */
 export async function* chunksOf(
   source: AsyncIterable<Uint8Array>,
   digest: Digest,
-  { quoted, from, cut, chunkBytes = CHUNK_BYTES }: ChunkSettings,
+  { quoted, from, cut, chunkBytes = CHUNK_BYTES, skipped }: ChunkSettings,
 ): AsyncGenerator<ByteChunk> {
   let position = 0;
   let waiting: Uint8Array[] = [];
@@ -72,10 +74,11 @@ export async function* chunksOf(
 
   for await (let bytes of source) {
     if (position < from) {
-      const skipped = bytes.subarray(0, from - position);
-      digest.update(skipped);
-      position += skipped.length;
-      bytes = bytes.subarray(skipped.length);
+      const before = bytes.subarray(0, from - position);
+      digest.update(before);
+      skipped?.(before);
+      position += before.length;
+      bytes = bytes.subarray(before.length);
     }
     if (bytes.length === 0) continue;
     waiting.push(bytes);

@@ -1,7 +1,7 @@
 /** Tells what a file is by how it begins. Never by its name: logs are called anything. */
 import { ClickstreamError } from "../../errors.ts";
 import { accessLogParser } from "./accesslog.ts";
-import { albParser, cloudfrontParser, s3Parser } from "./awslogs.ts";
+import { albParser, cloudfrontParser, FIELDS, s3Parser } from "./awslogs.ts";
 import { csvParser, csvShape } from "./csv.ts";
 import { ndjsonParser } from "./ndjson.ts";
 import type { ChunkParser, ImportOptions } from "./row.ts";
@@ -17,10 +17,7 @@ const LINES = 20;
 const LOG_TIME = /\[\d{2}\/[A-Z][a-z]{2}\/\d{4}:\d{2}:\d{2}:\d{2} [+-]\d{4}\]/;
 /** Each says what a line of it looks like; the more particular come first. */
 const LOOKS: ReadonlyArray<readonly [TextFormat, (line: string) => boolean]> = [
-  [
-    "cloudfront",
-    (line) => line.startsWith("#Fields:") || /^\d{4}-\d{2}-\d{2}\t\d{2}:\d{2}:\d{2}\t/.test(line),
-  ],
+  ["cloudfront", (line) => line.startsWith(FIELDS) || /^\d{4}-\d{2}-\d{2}\t\d{2}:\d{2}:\d{2}\t/.test(line)],
   ["alb", (line) => /^(?:https?|h2|grpcs|wss?) \d{4}-\d{2}-\d{2}T\S+ \S+ /.test(line)],
   [
     "s3",
@@ -54,7 +51,7 @@ export function parserOf(
     case "combined":
       return accessLogParser(options);
     case "cloudfront":
-      return cloudfrontParser(options, /^#Fields:(.*)$/m.exec(head)?.[1]);
+      return cloudfrontParser(options, new RegExp(`^${FIELDS}(.*)$`, "m").exec(head)?.[1]);
     case "s3":
       return s3Parser(options);
     case "alb":

@@ -1,9 +1,11 @@
 /** A file of lines as the importer reads it: its head tells the format, its bytes are cut into chunks. Knows no disk and no bucket. */
 import { ClickstreamError } from "../../errors.ts";
+import { FIELDS } from "./awslogs.ts";
 import { type ByteChunk, chunksOf, type Digest, digestsAt } from "./chunks.ts";
 import { detectFormat, isLog, parserOf, type TextFormat } from "./detect.ts";
 import type { ImportChunk, ImportSource } from "./importer.ts";
-import { type ImportOptions, textChunk } from "./row.ts";
+import { LastHead } from "./lasthead.ts";
+import { type ImportOptions, type RowSink, textChunk } from "./row.ts";
 import type { Mapping } from "./table.ts";
 
 export interface TextSettings extends ImportOptions {
@@ -50,8 +52,14 @@ export async function textSource(
     digestsAt: (positions) => digestsAt(open(), newDigest(), positions),
     async *chunks({ position, lines, cut, chunkBytes }) {
       let line = lines + 1;
-      const cuts = { quoted: format === "csv", from: position, cut, chunkBytes };
+      const head = format === "cloudfront" ? new LastHead(FIELDS) : undefined;
+      const skipped = head && ((bytes: Uint8Array) => head.add(bytes));
+      const cuts = { quoted: format === "csv", from: position, cut, chunkBytes, skipped };
+      let isBegun = false;
       for await (const chunk of chunksOf(open(), newDigest(), cuts)) {
+        // Whatever the run before was told last.
+        if (!isBegun && head?.line) parse(textChunk(new TextEncoder().encode(head.line), 0), NOBODY);
+        isBegun = true;
         const lineCount = newlines(chunk.bytes);
         yield partOf(chunk, { firstLine: line, lineCount }, parse);
         line += lineCount;
@@ -59,6 +67,9 @@ export async function textSource(
     },
   };
 }
+
+/** A head has no rows. */
+const NOBODY: RowSink = { row() {}, skip() {}, bad() {} };
 
 const partOf = (
   { bytes, end, digest, atEnd }: ByteChunk,

@@ -382,3 +382,58 @@ describe("chunks", () => {
     expect(chunks.map((chunk) => chunk.text.at(-1))).toEqual(["\n", "\n", "\n"]);
   });
 });
+
+it("goes on in joined files by the head that the lines before the break were read by", async () => {
+  const heads = [
+    "date time c-ip cs-method cs-uri-stem sc-status",
+    "cs-uri-stem date time sc-status c-ip cs-method",
+  ];
+  const cells: Readonly<Record<string, string>> = {
+    time: "21:02:31",
+    "c-ip": "192.0.2.24",
+    "cs-method": "GET",
+  };
+  const text = heads
+    .map((head, file) => {
+      const line = (page: number): string =>
+        head
+          .split(" ")
+          .map(
+            (name) =>
+              ({ ...cells, date: "2019-12-04", "cs-uri-stem": `/${file}-${page}`, "sc-status": "200" })[name],
+          )
+          .join("\t");
+      return [`#Version: 1.0\n#Fields: ${head}`, ...Array.from({ length: 12 }, (_, page) => line(page))].join(
+        "\n",
+      );
+    })
+    .join("\n");
+  for (const portion of [7, 1_000]) {
+    const source = await textSource({
+      name: "joined.log",
+      open: bytesOf(text, portion),
+      newDigest: sha256,
+      format: "auto",
+      all: false,
+      hostname: SITE,
+    });
+    const pagesFrom = async (position: number): Promise<{ pages: string[]; ends: number[] }> => {
+      const [pages, ends]: [string[], number[]] = [[], []];
+      for await (const chunk of source.chunks({ position, lines: 0, cut: undefined, chunkBytes: 90 })) {
+        ends.push(chunk.end);
+        chunk.parse({
+          row: (_, { url }) => pages.push(url),
+          skip: String,
+          bad: (_, reason) => pages.push(reason),
+        });
+      }
+      return { pages, ends };
+    };
+    const whole = await pagesFrom(0);
+    expect(new Set(whole.pages).size).toBe(24);
+    for (const end of whole.ends) {
+      const { pages } = await pagesFrom(end);
+      expect(pages, `from ${end}`).toEqual(whole.pages.slice(whole.pages.length - pages.length));
+    }
+  }
+});
