@@ -348,7 +348,7 @@ function query(options: ApiOptions): Operation {
     responses: {
       200: json("One row per combination of dimension values.", "QueryResult"),
       202: stillRunning,
-      ...readErrors,
+      ...bodyErrors,
     },
     "x-amazon-apigateway-integration": lambda(options),
   };
@@ -400,7 +400,7 @@ function explore(
       required: true,
       content: { "application/json": { schema: { $ref: `#/components/schemas/${asks}` } } },
     },
-    responses: { 200: json("From the archive of single events.", answers), 202: stillRunning, ...readErrors },
+    responses: { 200: json("From the archive of single events.", answers), 202: stillRunning, ...bodyErrors },
     "x-amazon-apigateway-integration": lambda(options),
   };
 }
@@ -491,7 +491,7 @@ function saveSettings(options: ApiOptions): Operation {
     description: `Replaces all of them. ${writeNote}`,
     tags: ["query"],
     requestBody: jsonBody("SiteSettings"),
-    responses: { 200: json("As saved.", "AboutSite"), ...readErrors },
+    responses: { 200: json("As saved.", "AboutSite"), ...bodyErrors },
     "x-amazon-apigateway-integration": lambda(options),
   };
 }
@@ -526,7 +526,7 @@ function addShare(options: ApiOptions): Operation {
     description: `Its token is in this answer and nowhere else. ${writeNote}`,
     tags: ["query"],
     requestBody: jsonBody("NewShare"),
-    responses: { 200: json("The link.", "MadeShare"), ...readErrors },
+    responses: { 200: json("The link.", "MadeShare"), ...bodyErrors },
     "x-amazon-apigateway-integration": lambda(options),
   };
 }
@@ -628,6 +628,12 @@ const readErrors: Record<string, ResponseObject> = {
   },
   500: json("Our fault; the id finds the cause in the log.", "QueryError"),
   503: json("Try again after the seconds in Retry-After.", "QueryError"),
+};
+
+/** The same of what is asked with a body. */
+const bodyErrors: Record<string, ResponseObject> = {
+  ...readErrors,
+  413: json("The body is larger than the server takes.", "QueryError"),
 };
 
 /** Constant response headers as an integration maps them: constants stand in single quotes. */

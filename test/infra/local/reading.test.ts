@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { compileSchema } from "../../../infra/local/gateway/schema.ts";
+import { MAX_BODY_BYTES } from "../../../infra/mapping.ts";
 import type { Schema } from "../../../infra/openapi.ts";
 import { temporary } from "../../e2e/kit.ts";
 import { runHere } from "../../kit/command.ts";
@@ -145,6 +146,7 @@ describe("the published document", () => {
     ["no JSON", 400, () => fetch(new URL("/api/v2/query", open.url), { method: "POST", body: "{" })],
     ["a site that is none", 404, () => query(open.url, { ...base, site_id: "nobody" })],
     ["a wrong key", 401, () => query(open.url, base, bearer("wrong"))],
+    ["too long a body", 413, () => query(open.url, "x".repeat(MAX_BODY_BYTES))],
   ])("describes the answer to a query exactly: %s", async (_, status, asked) => {
     await expectDocumented("/api/v2/query", "post", status, await asked());
   });
