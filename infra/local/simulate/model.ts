@@ -113,7 +113,9 @@ export function simulate(load: Load, parameters: Parameters = MEASURED): Report 
     const parent = simulateShard(rate, { fromMs: 0, endMs: fromMs, readableMs: 0 }, parameters, random);
     // The order of a visitor's records: a half is not read before all of its parent is counted.
     const half = { fromMs, endMs, readableMs: Math.max(fromMs, parent.countedMs) + parameters.openShardMs };
-    return [parent, ...[1, 2].map(() => simulateShard(rate / 2, half, parameters, random))];
+    const halves = [1, 2].map(() => simulateShard(rate / 2, half, parameters, random));
+    // Split at the very beginning, a parent has no time of which it could be busy for a part.
+    return fromMs > 0 ? [parent, ...halves] : halves;
   }).flat();
   const delays = lanes.flatMap(({ delays }) => delays).sort((a, b) => a - b);
   const at = (part: number): number =>

@@ -48,6 +48,12 @@ describe("the simulation", () => {
     expect(simulate({ ...full, splitAt: 5 }).throttled).toBeLessThan(simulate(full).throttled / 3);
   });
 
+  it("splits in the very first second as well, and what it says of such a month are numbers", () => {
+    const split = simulate({ eventsPerSecond: 100, splitAt: 0, seed });
+    expect(split.busy).toBeGreaterThan(0);
+    expect(monthlyDollars(split)).toBeGreaterThan(0);
+  });
+
   it("is the same for the same seed", () => {
     expect(simulate({ eventsPerSecond: 100, seed })).toEqual(simulate({ eventsPerSecond: 100, seed }));
   });
