@@ -129,7 +129,30 @@ export const none: RivuletProps = {};
       "kit.mjs",
       'import { manualClock } from "rivulet/testing";\nconsole.log(manualClock(5).now());\n',
     );
-    expect((await inApp(process.execPath, [script])).stdout).toBe("5\n");
+    const required = file(
+      "kit.cjs",
+      'const { manualClock } = require("rivulet/testing");\nconsole.log(manualClock(5).now());\n',
+    );
+    for (const one of [script, required])
+      expect((await inApp(process.execPath, [one])).stdout, one).toBe("5\n");
+  });
+
+  it("installs every package that its declarations name", () => {
+    const pkgDir = join(app, "node_modules/rivulet");
+    const { dependencies, peerDependencies } = JSON.parse(readFileSync(join(pkgDir, "package.json"), "utf8"));
+    const installed = Object.keys({ ...dependencies, ...peerDependencies });
+    const declarations = readdirSync(pkgDir, { recursive: true, encoding: "utf8" }).filter((name) =>
+      name.endsWith(".d.ts"),
+    );
+    const named = declarations.flatMap((name) =>
+      [...readFileSync(join(pkgDir, name), "utf8").matchAll(/ from "((?:@[^/"]+\/)?[\w-]+)[/"]/g)].map(
+        ([, found]) => found!,
+      ),
+    );
+    expect(named.length).toBeGreaterThan(10);
+    expect(
+      [...new Set(named)].filter((one) => !installed.some((it) => it === one || it === `@types/${one}`)),
+    ).toEqual([]);
   });
 
   it("has nothing that publint would change, and holds neither sources nor tests", async () => {
