@@ -149,23 +149,31 @@ class RecordScanner {
       if (!json.text() || !json.take(COLON)) return false;
       if (json.is("at")) {
         this.#at = json.number();
+        if (this.#at < 0) return false;
       } else if (json.is("route")) {
-        isRivulet = json.text() && json.is("/v1/events");
+        if (!json.text()) return false;
+        isRivulet = json.is("/v1/events");
       } else if (json.is("id")) {
-        this.#id = json.text() ? json.ascii() : undefined;
+        if (!json.text()) return false;
+        this.#id = json.ascii();
       } else if (json.is("ip")) {
-        this.#ip = json.text() ? json.ascii() : undefined;
+        if (!json.text()) return false;
+        this.#ip = json.ascii();
       } else if (json.is("ua64")) {
-        this.#agentText = json.text() ? json.interned(agents) : undefined;
+        if (!json.text()) return false;
+        this.#agentText = json.interned(agents);
       } else if (json.is("country")) {
-        this.#country = json.text() ? json.interned(texts) : undefined;
+        if (!json.text()) return false;
+        this.#country = json.interned(texts);
       } else if (json.is("trace64")) {
-        this.#trace64 = json.text() ? json.ascii() : undefined;
+        if (!json.text()) return false;
+        this.#trace64 = json.ascii();
       } else if (json.is("origin64")) {
         // Nothing looks at it; but what is no UTF-8 refuses the record.
         if (!json.text() || json.interned(texts) === undefined) return false;
       } else if (json.is("body64")) {
-        this.#bodyBytes = json.blindText() ? this.#decodeBody() : -1;
+        if (!json.blindText()) return false;
+        this.#bodyBytes = this.#decodeBody();
       } else return false;
     } while (json.take(COMMA));
     return json.take(CLOSE) && json.isDone && isRivulet && this.#bodyBytes > 0;
@@ -189,13 +197,16 @@ class RecordScanner {
     do {
       switch (json.key()) {
         case S:
-          this.#site = json.text() ? json.interned(sites) : undefined;
+          if (!json.text()) return false;
+          this.#site = json.interned(sites);
           break;
         case B:
-          this.#batchId = json.text() ? json.ascii() : undefined;
+          if (!json.text()) return false;
+          this.#batchId = json.ascii();
           break;
         case V:
-          this.#visitor = json.text() ? json.ascii() : undefined;
+          if (!json.text()) return false;
+          this.#visitor = json.ascii();
           break;
         case T:
           this.#sentAt = json.number();

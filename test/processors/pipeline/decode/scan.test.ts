@@ -89,6 +89,15 @@ describe("scanning a record", () => {
     expect(scansAlike(JSON.stringify(usual(twice)))).toBe(true);
   });
 
+  it("leaves a key without a value to the plain decoder, though it comes again with one", () => {
+    const again = (text: string, key: string): string => text.replace(`"${key}":`, `"${key}":,"${key}":`);
+    const isLeft = (text: string): boolean => !scansAlike(text);
+    for (const key of Object.keys(PAGE))
+      expect(isLeft(JSON.stringify(usual(again(JSON.stringify(PAGE), key)))), key).toBe(true);
+    for (const key of Object.keys(usual(PAGE)))
+      expect(isLeft(again(JSON.stringify(usual(PAGE)), key)), key).toBe(true);
+  });
+
   it("agrees on mutations of a good batch: another value at a key, or a key that is not there", () => {
     const odd = fc.oneof(
       fc.constantFrom<unknown>(
