@@ -105,7 +105,7 @@ function parseReferrer(referrer: string): Foreign | undefined {
   if (url === null) return undefined;
   const isApp = url.protocol === "android-app:";
   if (!isApp && url.protocol !== "https:" && url.protocol !== "http:") return undefined;
-  const host = withoutWww(url.hostname.toLowerCase());
+  const host = withoutWww(url.hostname.toLowerCase().replace(/\.$/, ""));
   if (host === "" || host === "localhost") return undefined;
   const source = isApp ? `android-app://${host}` : host;
   return { host, source, address: source + url.pathname.replace(/\/+$/, "") };

@@ -17,8 +17,8 @@ export interface Source {
  */
 const TABLE: Readonly<Record<SourceKind, string>> = {
   search: `
-Google: google.com com.google.android.googlequicksearchbox googlesearch adwords$ googleads$ google-ads$ google_ads$ gads$
-Bing: bing.com ntp.msn.com bingads$ bing-ads$ bing_ads$ microsoft-ads$
+Google: google.com com.google.android.googlequicksearchbox com.google.android.apps.searchlite googlesearch adwords$ googleads$ google-ads$ google_ads$ gads$
+Bing: bing.com ntp.msn.com com.microsoft.bing bingads$ bing-ads$ bing_ads$ microsoft-ads$
 DuckDuckGo: duckduckgo.com com.duckduckgo.mobile.android ddg
 Yahoo!: search.yahoo.com yahoo.com search.yahoo.co.jp yahoo.co.jp yahoo
 Naver: naver.com search.naver.com com.nhn.android.search naverads$ naver-ads$
@@ -58,22 +58,22 @@ MSN: msn.com`,
   social: `
 Facebook: facebook.com fb.com fb.me m.me messenger.com fb.watch com.facebook.katana com.facebook.orca fb fcb fb-ads$ fbads$ fbad$ facebook-ads$ facebook_ads$ facebook_ad$ meta-ads$
 Instagram: instagram.com ig.me com.instagram.android ig insta instagram-ads$ ig-ads$
-Threads: threads.net threads.com
-WhatsApp: whatsapp.com wa.me com.whatsapp
+Threads: threads.net threads.com com.instagram.barcelona
+WhatsApp: whatsapp.com wa.me com.whatsapp com.whatsapp.w4b
 X (Twitter): twitter.com x.com t.co com.twitter.android twitter x twitter-ads$ twitterads$
 LinkedIn: linkedin.com lnkd.in com.linkedin.android linkedin-ads$ linkedin_ads$
 Reddit: reddit.com redd.it com.reddit.frontpage reddit-ads$ redditads$
-Pinterest: pinterest.com pin.it pinterest-ads$
+Pinterest: pinterest.com pin.it com.pinterest pinterest-ads$
 Snapchat: snapchat.com com.snapchat.android snap snapchat-ads$
-Telegram: t.me telegram.org telegram.me org.telegram.messenger
+Telegram: t.me telegram.org telegram.me org.telegram.messenger org.telegram.messenger.web
 Discord: discord.com discordapp.com discord.gg com.discord
 Slack: slack.com com.slack
-Microsoft Teams: teams.microsoft.com statics.teams.cdn.office.net teams.live.com teams
+Microsoft Teams: teams.microsoft.com teams.cloud.microsoft statics.teams.cdn.office.net teams.live.com com.microsoft.teams teams
 Hacker News: news.ycombinator.com hn hackernews hn.algolia.com
 Lobsters: lobste.rs
 Lemmy: lemmy.world lemmy.ml
 Mastodon: mastodon.social mastodon.online mstdn.social mastodon.world mstdn.jp fosstodon.org hachyderm.io infosec.exchange org.joinmastodon.android
-Bluesky: bsky.app go.bsky.app bsky
+Bluesky: bsky.app go.bsky.app xyz.blueskyweb.app bsky
 Tumblr: tumblr.com
 Quora: quora.com
 Stack Overflow: stackoverflow.com
@@ -93,7 +93,7 @@ Pocket: getpocket.com
 VK: vk.com vk.ru vkontakte
 Odnoklassniki: ok.ru
 Weibo: weibo.com weibo.cn t.cn
-WeChat: weixin.qq.com mp.weixin.qq.com weixin
+WeChat: weixin.qq.com mp.weixin.qq.com com.tencent.mm weixin
 Xiaohongshu: xiaohongshu.com xhslink.com
 Zhihu: zhihu.com
 Douban: douban.com
@@ -134,7 +134,7 @@ Linktree: linktr.ee
 Disqus: disqus.com`,
   video: `
 YouTube: youtube.com youtu.be m.youtube.com com.google.android.youtube yt yt-ads$ youtube-ads$ youtubeads$
-TikTok: tiktok.com vm.tiktok.com com.zhiliaoapp.musically tik.tok tiktok-ads$ tiktokads$ tiktok_ads$
+TikTok: tiktok.com vm.tiktok.com com.zhiliaoapp.musically com.ss.android.ugc.trill tik.tok tiktok-ads$ tiktokads$ tiktok_ads$
 Vimeo: vimeo.com
 Twitch: twitch.tv tv.twitch.android.app
 Dailymotion: dailymotion.com
@@ -189,7 +189,7 @@ Danawa: danawa.com
 Idealo: idealo.de idealo.com`,
   email: `
 Gmail: mail.google.com com.google.android.gm
-Outlook: outlook.live.com outlook.office.com outlook.office365.com outlook.com com.microsoft.office.outlook
+Outlook: outlook.live.com outlook.office.com outlook.office365.com outlook.cloud.microsoft outlook.com com.microsoft.office.outlook
 Yahoo! Mail: mail.yahoo.com mail.yahoo.co.jp com.yahoo.mobile.client.android.mail
 Proton Mail: mail.proton.me
 Naver Mail: mail.naver.com
@@ -206,13 +206,14 @@ NetEase Mail: mail.163.com mail.126.com
 Fastmail: fastmail.com
 Mailchimp: mailchi.mp mailchimp`,
   ai: `
-ChatGPT: chatgpt.com chat.openai.com openai.com com.openai.chatgpt
-Claude: claude.ai claude.com
+ChatGPT: chatgpt.com chat.openai.com openai.com com.openai.chatgpt openai
+Claude: claude.ai claude.com com.anthropic.claude
 Perplexity: perplexity.ai ai.perplexity.app.android
-Gemini: gemini.google.com bard.google.com
-Copilot: copilot.microsoft.com copilot.cloud.microsoft copilot.com m365.cloud.microsoft
+Gemini: gemini.google.com bard.google.com com.google.android.apps.bard
+Copilot: copilot.microsoft.com copilot.cloud.microsoft copilot.com m365.cloud.microsoft com.microsoft.copilot
 Grok: grok.com x.ai
-DeepSeek: deepseek.com chat.deepseek.com
+DeepSeek: deepseek.com chat.deepseek.com com.deepseek.chat
+Duck.ai: duck.ai
 Meta AI: meta.ai
 Mistral: chat.mistral.ai mistral.ai
 Phind: phind.com
@@ -226,8 +227,17 @@ Wrtn: wrtn.ai`,
   other: `
 Wikipedia: wikipedia.org
 Google Play: play.google.com
-Google News: news.google.com
+Google News: news.google.com com.google.android.apps.magazines
+Google Accounts: accounts.google.com
 Google Docs: docs.google.com
+Google Drive: drive.google.com
+Google Sites: sites.google.com
+Google Groups: groups.google.com
+Google Meet: meet.google.com
+Google Chat: chat.google.com
+Google Calendar: calendar.google.com
+Google Colab: colab.research.google.com
+Naver Login: nid.naver.com
 Google Translate: translate.google.com
 Google Classroom: classroom.google.com
 App Store: apps.apple.com
