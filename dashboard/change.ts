@@ -10,7 +10,8 @@ export function relativeChange(
   const [current, past] = [numberOf(now), numberOf(before)];
   if (current === undefined || past === undefined || currencyOf(now) !== currencyOf(before)) return undefined;
   if (past === 0) return current === 0 ? 0 : undefined;
-  return (current - past) / past;
+  // Refunds may have left less than nothing, and more than that is a rise.
+  return (current - past) / Math.abs(past);
 }
 
 /** Of a share in percent, in points, as the API has it: 51 % after 32 % would be "59 % more". Undefined without two numbers. */

@@ -6,6 +6,7 @@ it.each([
   { name: "less", now: 5, before: 10, change: -0.5 },
   { name: "nothing after nothing", now: 0, before: 0, change: 0 },
   { name: "something after nothing", now: 5, before: 0, change: undefined },
+  { name: "a rise from what refunds left", now: 50, before: -100, change: 1.5 },
   { name: "no value", now: null, before: 10, change: undefined },
   {
     name: "the same currency",

@@ -92,7 +92,8 @@ const IN_POINTS: ReadonlySet<Metric> = new Set(["bounce_rate", "conversion_rate"
 
 /**
  * Change against the number before, as the Stats API states it: whole percent, 100 for something after nothing; bounce
- * and conversion rates in points. Null where there is nothing to compare: no number, another currency, no bounce rate.
+ * and conversion rates in points. Refunds make a number negative: its size is what a change is a share of, and more than
+ * it is a rise. Null where there is nothing to compare: no number, another currency, no bounce rate.
  */
 export function changeOf(metric: Metric, now: MetricValue, before: MetricValue): number | null {
   if (now === null || before === null) return null;
@@ -103,6 +104,6 @@ export function changeOf(metric: Metric, now: MetricValue, before: MetricValue):
   ];
   if (metric === "bounce_rate" && past === 0) return null;
   if (IN_POINTS.has(metric)) return Math.round((current - past) * 10) / 10;
-  if (past === 0) return current === 0 ? 0 : 100;
-  return Math.round(((current - past) / past) * 100);
+  if (past === 0) return 100 * Math.sign(current);
+  return Math.round(((current - past) / Math.abs(past)) * 100);
 }

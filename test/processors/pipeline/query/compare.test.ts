@@ -170,6 +170,9 @@ describe("the change", () => {
     ["unknown before", ["scroll_depth", 40, null], null],
     ["unknown now", ["scroll_depth", null, 40], null],
     ["money of one currency", ["total_revenue", money(15), money(10)], 50],
+    ["a rise from what refunds had left below nothing", ["total_revenue", money(50), money(-100)], 150],
+    ["a fall of what refunds had left below nothing", ["total_revenue", money(-150), money(-100)], -50],
+    ["a fall from nothing by refunds", ["total_revenue", money(-5), money(0)], -100],
     ["money of two currencies", ["total_revenue", money(15), money(10, "KRW")], null],
   ])("is %s", (_, args, expected) => {
     expect(changeOf(...args)).toBe(expected);
