@@ -105,9 +105,12 @@ function advance(event: ClickEvent, session: Session, isReport: boolean): void {
   session.engagedMs += event.engagedMs ?? 0;
   if (isReport) return;
   session.events++;
-  if (event.name === PAGEVIEW) session.pageviews++;
+  const isView = event.name === PAGEVIEW;
+  if (isView) session.pageviews++;
   if (event.interactive) session.interactive++;
-  if (session.exitPage === "" || (event.name === PAGEVIEW && event.at >= session.exitAt)) {
+  // Until a page is viewed the event that it began with stands for one, even if the view turns out to be earlier.
+  const isFirst = session.exitPage === "" || (isView && session.pageviews === 1);
+  if (isFirst || (isView && event.at >= session.exitAt)) {
     session.exitPage = event.url.path;
     session.exitAt = event.at;
   }

@@ -273,6 +273,8 @@ export class Oracle {
       facts.visits.push(visit);
     }
     const began = visit.events === 0;
+    const isView = event.name === "pageview";
+    const isFirstView = isView && visit.pageviews === 0;
     if (event.at < visit.first) {
       visit.minute = minute;
       visit.attributes = attributes();
@@ -280,9 +282,9 @@ export class Oracle {
     visit.first = Math.min(visit.first, event.at);
     visit.last = Math.max(visit.last, event.at);
     visit.events++;
-    if (event.name === "pageview") visit.pageviews++;
+    if (isView) visit.pageviews++;
     if (event.interactive) visit.interactive++;
-    if (began || (event.name === "pageview" && event.at >= visit.exitAt)) {
+    if (began || isFirstView || (isView && event.at >= visit.exitAt)) {
       visit.exitPage = page;
       visit.exitHostname = event.url.hostname;
       visit.exitAt = event.at;

@@ -56,13 +56,14 @@ export function archivedRows({ source, extent, dialect, columns, isOrdered, isKe
   return sql`SELECT ${carried}${order}${key} FROM (SELECT ${read}, row_number() OVER (PARTITION BY "shard", "sequence", "index" ORDER BY "at") AS "copy" ${chosen}) AS "t" WHERE "copy" = 1`;
 }
 
-/** The rows that may tell where a visit ended. */
-const ofExits = sql`FILTER (WHERE "name" = 'pageview' OR "ord" = 1)`;
+/** Where a visit ended: at its last page view, and of one without any at the event that it began with. */
+const atExit = (column: Sql): Sql =>
+  sql`coalesce(max_by(${column}, ROW("at", "ord")) FILTER (WHERE "name" = 'pageview'), min_by(${column}, "ord"))`;
 
 /** Attributes that no row bears: of events at the same instant the first began the visit, and the last ended it. */
 const HOSTNAMES: Readonly<Record<string, Sql>> = {
   [columnOf(ENTRY_HOSTNAME)]: sql`min_by("hostname", ROW("at", "ord")) FILTER (WHERE ${isEvent})`,
-  [columnOf(EXIT_HOSTNAME)]: sql`max_by("hostname", ROW("at", "ord")) ${ofExits}`,
+  [columnOf(EXIT_HOSTNAME)]: atExit(sql`"hostname"`),
 };
 
 /** The column of rows that an attribute of visits is made of. */
@@ -76,7 +77,7 @@ export function visits(rows: Sql, attributes: readonly string[]): Sql {
   const found = attributes.map(
     (column) => sql`, ${HOSTNAMES[column] ?? sql`max_by(${name(column)}, "ord")`} AS ${name(column)}`,
   );
-  return sql`SELECT "visitor", "visit", min("at") FILTER (WHERE ${isEvent}) AS "first_at", max("at") FILTER (WHERE "name" <> 'vitals') AS "last_at", count(*) FILTER (WHERE ${isEvent} AND "interactive") AS "interactions", sum("engaged_ms") AS "engaged", max_by("page", ROW("at", "ord")) ${ofExits} AS "exit_page"${listedAfter(found)} FROM ${rows} WHERE "visit" IS NOT NULL GROUP BY "visitor", "visit"`;
+  return sql`SELECT "visitor", "visit", min("at") FILTER (WHERE ${isEvent}) AS "first_at", max("at") FILTER (WHERE "name" <> 'vitals') AS "last_at", count(*) FILTER (WHERE ${isEvent} AND "interactive") AS "interactions", sum("engaged_ms") AS "engaged", ${atExit(sql`"page"`)} AS "exit_page"${listedAfter(found)} FROM ${rows} WHERE "visit" IS NOT NULL GROUP BY "visitor", "visit"`;
 }
 
 const listedAfter = (parts: readonly Sql[]): Sql => parts.reduce((all, part) => sql`${all}${part}`, sql``);

@@ -194,6 +194,15 @@ describe("the exit page", () => {
     expect(await story.by("visit:exit_page")).toEqual({ "/last": [1] });
   });
 
+  it("is that of a page view, though a later custom event came before it and after it no other", async () => {
+    const story = await tell([
+      at(5 * MINUTE, { ...signup, u: `https://${SITE}/form` }),
+      at(6 * MINUTE, view("/viewed", NOON + 4 * MINUTE)),
+      at(7 * MINUTE, view("/earlier", NOON + 3 * MINUTE)),
+    ]);
+    expect(await story.by("visit:exit_page", ["visits", "pageviews"])).toEqual({ "/viewed": [1, 2] });
+  });
+
   it("has one visitor for two visits that end on it", async () => {
     const story = await tell([at(0, view("/")), at(HOUR, view("/"))]);
     expect(await story.by("visit:exit_page", ["visits", "visitors"])).toEqual({ "/": [2, 1] });
