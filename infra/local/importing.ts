@@ -74,7 +74,7 @@ export async function runImport(path: string, options: ImportingOptions): Promis
   await using opened = new AsyncDisposableStack();
   const store = await openStore(places, systemClock, { mayCreateTable: false });
   opened.defer(() => store.close());
-  const stream = await openStream(places, systemClock);
+  const stream = await openStream(places, store, systemClock);
   opened.defer(() => stream.close());
   const shards = (await stream.shards()).filter(({ closed }) => !closed).length;
   const counter = new Counter(options, store, stream);

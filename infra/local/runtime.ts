@@ -9,6 +9,7 @@ import { placeLookup } from "../../processors/geo/places.ts";
 import { webhookNotifier } from "../../processors/notifiers/webhook.ts";
 import { AccessControl, type GrantDeps } from "../../processors/pipeline/access.ts";
 import type { AggregateDeps } from "../../processors/pipeline/aggregate.ts";
+import { committedTo, listShards } from "../../processors/pipeline/commit.ts";
 import { archiveNeededFrom } from "../../processors/pipeline/expiry.ts";
 import { Explorations } from "../../processors/pipeline/explore/explorations.ts";
 import { QueryEngine } from "../../processors/pipeline/query/engine.ts";
@@ -149,7 +150,7 @@ async function openCounting(
   if (!options.stream || !options.store) await openDirectory(options.dataDirectory);
   const store = await openStore(options, clock);
   opened.defer(() => store.close());
-  const stream = await openStream(options, clock);
+  const stream = await openStream(options, store, clock);
   opened.defer(() => stream.close());
   await registerSites(store, clock, options.sites);
   if ((await listSites(store)).length === 0) await registerSites(store, clock, [DEMO_SITE]);
@@ -325,11 +326,17 @@ export async function openStore(
   return dynamoStore({ table, clock });
 }
 
+/** `store` says how far its shards are counted. Throws `config` where that was of another stream. */
 export async function openStream(
   { stream, dataDirectory, log }: Pick<RuntimeOptions, "stream" | "dataDirectory" | "log">,
+  store: Store,
   clock: typeof systemClock,
 ): Promise<Stream> {
-  if (!stream) return sqliteStream({ path: join(dataDirectory, "stream.db"), clock });
+  if (!stream) {
+    const seen = new Map<string, string>();
+    for (const { id } of await listShards(store)) seen.set(id, await committedTo(store, id));
+    return sqliteStream({ path: join(dataDirectory, "stream.db"), clock, seen });
+  }
   const opened = await openKinesis(stream);
   log(`stream: ${stream}`);
   return opened;

@@ -36,6 +36,11 @@ export interface SqliteStreamOptions {
   readonly clock: Clock;
   /** Number of shards of a new file, default 1. An existing file keeps its own number. */
   readonly shards?: number;
+  /**
+   * By shard, the last sequence number that whoever reads it has seen, "" for none. Numbers go on after these where the
+   * file knows lower ones: it is new, or an older copy, and a number that comes again would be taken for a record seen.
+   */
+  readonly seen?: ReadonlyMap<string, string>;
 }
 
 interface Row {
@@ -48,9 +53,10 @@ interface Row {
 /**
  * Opens the file at `path`, or makes it. Puts given in one turn of the event loop share one transaction. Sequence numbers
  * never start again, even when everything was trimmed. Trimmed space is used again; the file does not shrink.
- * @throws ClickstreamError as `openSqlite`; `config` for a number of shards out of range.
+ * @throws ClickstreamError as `openSqlite`; `config` for a number of shards out of range, and for numbers seen that no
+ * file gives out.
  */
-export function sqliteStream({ path, clock, shards = 1 }: SqliteStreamOptions): Stream {
+export function sqliteStream({ path, clock, shards = 1, seen = new Map() }: SqliteStreamOptions): Stream {
   if (!Number.isInteger(shards) || shards < 1 || shards > MAX_SHARDS)
     throw new ClickstreamError("config", `shards: 1 to ${MAX_SHARDS}, got ${shards}`);
   const file = openSqlite(path, {
@@ -71,6 +77,26 @@ export function sqliteStream({ path, clock, shards = 1 }: SqliteStreamOptions): 
   const remove = db.prepare(
     "DELETE FROM records WHERE id IN (SELECT id FROM records WHERE id >= ? AND id <= ? ORDER BY id LIMIT ?)",
   );
+
+  const raiseLast = db.prepare("UPDATE shards SET last = :last WHERE shard = :shard AND last < :last");
+  const goOnAfter = (shard: string, sequence: string): void => {
+    const index = indexes.get(shard);
+    const last = Number(sequence);
+    // Looked up first, since most starts have nothing to raise and should wait for no lock.
+    if (index === undefined || last <= (readLast.get(index) as { last: number }).last) return;
+    if (last >= (index + 1) * SHARD_SPAN)
+      throw new ClickstreamError(
+        "config",
+        `${path}: ${shard} was read in another stream, up to ${sequence}: go on with that one, or take other data`,
+      );
+    raiseLast.run({ last, shard: index });
+  };
+  try {
+    for (const [shard, sequence] of seen) file.read(() => goOnAfter(shard, sequence));
+  } catch (error) {
+    db.close();
+    throw error;
+  }
 
   /**
    * The last number of each shard that this transaction has given out. Read and written once in it: that is a third of a

@@ -44,6 +44,32 @@ it("keeps its shards and goes on with its sequence numbers when it is opened aga
   await second.close();
 });
 
+it("goes on after the numbers that a reader has seen where its file was lost, or is an older copy", async () => {
+  const path = join(directory, "lost.db");
+  const clock = manualClock();
+  for (const [last, next] of [
+    ["", 1],
+    ["100", 101],
+    ["50", 102],
+  ] as const) {
+    const seen = new Map([["shardId-000000000000", last]]);
+    const stream = sqliteStream({ path, clock, seen });
+    const { shard, sequence } = await stream.put({ partitionKey: "a", data: bytes("x") });
+    expect(sequence).toBe(String(next));
+    const { records } = await stream.read(shard, String(next - 1), 10);
+    expect(records.map((record) => record.sequence)).toEqual([sequence]);
+    await stream.close();
+  }
+});
+
+it("refuses to go on where another stream was read, because none of its records would be", () => {
+  const path = join(directory, "another.db");
+  const seen = new Map([
+    ["shardId-000000000000", "49590338271490256608559692538361571095921575989136588898"],
+  ]);
+  expect(() => sqliteStream({ path, clock: manualClock(), seen })).toThrow("read in another stream");
+});
+
 it("commits the puts of one turn together, in the order in which they were made", async () => {
   const path = join(directory, "group.db");
   const stream = sqliteStream({ path, clock: manualClock() });
