@@ -43,6 +43,8 @@ const OWN_BROWSERS: ReadonlyArray<readonly [name: string, pattern: RegExp]> = [
   ["KakaoTalk", /KAKAOTALK[ /]?(\d*)/],
   ["NAVER", /NAVER\(inapp;[^)]*; (\d+)\.\d/],
   ["Instagram", /Instagram (\d+)/],
+  ["Threads", /Barcelona (\d+)/],
+  ["X", /Twitter for i(?:Phone|Pad)\/(\d+)/],
   ["Facebook", /FB(?:AN|AV|_IAB)\/[^;\]]*(?:;FBAV\/(\d+))?/],
   ["LINE", /\bLine\/(\d+)/],
   ["WeChat", /MicroMessenger\/(\d+)/],
@@ -56,6 +58,7 @@ const OWN_BROWSERS: ReadonlyArray<readonly [name: string, pattern: RegExp]> = [
   ["DuckDuckGo", /(?:DuckDuckGo|Ddg)\/(\d+)/],
   ["Opera", /(?:OPR|OPT|OPiOS|Opera Mini|OPX)\/(\d+)/],
   ["Brave", /\bBrave\/(\d+)/],
+  ["Google App", /\bGSA\/(\d+)/],
   ["Android WebView", /; wv\).* Chrome\/(\d+)/],
 ];
 
@@ -90,6 +93,9 @@ export function agentParser({ maxEntries }: { readonly maxEntries: number }): Ag
 const LIBRARY =
   /^(?:aiohttp|Apache-HttpClient|axios|Bun|curl|Dart|Deno|Faraday|Go-http-client|got|GuzzleHttp|HTTPie|insomnia|Java|k6|libwww-perl|node|node-fetch|okhttp|PostmanRuntime|python-(?:httpx|requests|urllib\d?)|reqwest|Ruby|Symfony|undici|Wget|xh)\b/i;
 
+/** Say that they are robots, and isbot 5.2.3 takes them for the browsers that they run. */
+const OTHER_ROBOTS = /\b(?:Amzn-User|GTmetrix)\b/;
+
 /**
  * A browser without a window is no robot by that alone: tests and monitors use it. Automation is refused where it can
  * be told apart, in the page (`navigator.webdriver`), by our collector and by other trackers.
@@ -110,7 +116,7 @@ function parseAgent(raw: string): Agent {
     os,
     osVersion:
       os === "Windows" ? (parsed.os.versionName ?? "") : isConsole ? "" : majorMinor(parsed.os.version),
-    bot: isbot(header) || parsed.platform.type === "bot",
+    bot: isbot(header) || parsed.platform.type === "bot" || OTHER_ROBOTS.test(header),
     library: LIBRARY.test(header),
   };
 }

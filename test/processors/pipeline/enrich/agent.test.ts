@@ -109,6 +109,23 @@ describe("agentParser", () => {
     ],
     [`${IPHONE} GSA/340.0 Mobile/15E148 Safari/604.1`, "Mobile", "Google App", "340", "iOS", "18.6"],
     [
+      `Mozilla/5.0 (Linux; Android 14; Pixel 8 Build/UQ1A; wv) ${WEBKIT} Version/4.0 Chrome/142.0.0.0 Mobile Safari/537.36 GSA/16.40.29`,
+      "Mobile",
+      "Google App",
+      "16",
+      "Android",
+      "14",
+    ],
+    [
+      `${IPHONE} Mobile/15E148 Barcelona 400.0.0.40 (iPhone14,5; iOS 18_6_2; en_US)`,
+      "Mobile",
+      "Threads",
+      "400",
+      "iOS",
+      "18.6",
+    ],
+    [`${IPHONE} Mobile/15E148 Twitter for iPhone/11.30`, "Mobile", "X", "11", "iOS", "18.6"],
+    [
       `${IPHONE} Version/18.6 Mobile/15E148 DuckDuckGo/7 Safari/605.1.15`,
       "Mobile",
       "DuckDuckGo",
@@ -284,6 +301,9 @@ describe("agentParser", () => {
 
   it.each([
     ...BOTS,
+    `Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; Amzn-User/0.1) Chrome/119.0.6045.214 Safari/537.36`,
+    `Mozilla/5.0 (X11; Linux x86_64) ${WEBKIT} Chrome/140.0.7339.16 Safari/537.36 Agent-NovaAct/0.9`,
+    `Mozilla/5.0 (X11; Linux x86_64) ${WEBKIT} Chrome/120.0.0.0 Safari/537.36 GTmetrix`,
     "curl/8.5.0",
     "python-requests/2.31.0",
     "Go-http-client/2.0",
