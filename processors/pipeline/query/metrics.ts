@@ -204,7 +204,8 @@ function revenue(measures: Tally, pick: (minor: number, count: number) => number
   if (!first) return null;
   const [currency, { minor, count }] = first;
   const digits = minorDigits(currency);
-  const value = Math.round(pick(minor, count)) / 10 ** digits;
+  // Less than half a cent of refunds is nothing: `-0 + 0` is 0, and "-$0.00" is no amount.
+  const value = Math.round(pick(minor, count)) / 10 ** digits + 0;
   const { short, long } = formatsOf(currency);
   return { currency, value, short: short.format(value), long: long.format(value) };
 }
