@@ -84,7 +84,7 @@ export const REJECT_REASONS = [
   "from_future", // later than it was sent, or than we received it, by more than MAX_SKEW_MS
   "bot", // the agent says it is a robot
   "invalid_url", // no http(s) URL
-  "invalid_name", // an empty event name or one with control characters
+  "invalid_name", // an empty event name, one with control characters, or a report's where the protocol has none
   "invalid_props", // properties that are not flat scalars
   "invalid_revenue", // amount or currency that cannot be read
   "duplicate", // this batch id has been counted already

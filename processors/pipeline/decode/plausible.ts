@@ -2,7 +2,14 @@
  * Decoder of the Plausible Events API, `POST /api/event`: one event for one or several sites, short or long keys.
  * Follows that API where it is lenient, so that its trackers and server libraries can point here unchanged.
  */
-import { type Batch, type ClickEvent, ENGAGEMENT, LIMITS, type Reject } from "../../model/event.ts";
+import {
+  type Batch,
+  type ClickEvent,
+  ENGAGEMENT,
+  LIMITS,
+  type Reject,
+  WEB_VITALS,
+} from "../../model/event.ts";
 import type { EpochMs } from "../../model/time.ts";
 import {
   engagedTime,
@@ -62,6 +69,8 @@ function decodeSites(raw: unknown, hostname: string): string[] | Reject {
 function decodeEvent(raw: Record<string, unknown>, at: EpochMs): ClickEvent | Reject {
   const name = eventName(raw.n ?? raw.name, "n");
   if (isReject(name)) return name;
+  // A report of Rivulet's own, whose measurements this protocol has no key for.
+  if (name === WEB_VITALS) return reject("invalid_name", `n: ${WEB_VITALS} is no event`);
   const hashMode = raw.h ?? raw.hashMode;
   const url = pageUrl(raw.u ?? raw.url, "u", hashMode === 1 || hashMode === true);
   if (isReject(url)) return url;

@@ -25,6 +25,10 @@ describe("what the npm tracker 0.4.6 sends", () => {
     ]);
   });
 
+  it("refuses a name that is a report of our own: it would be neither counted nor refused", () => {
+    expect(onlyReject(decodeApi({ ...page, n: "vitals" }))).toMatchObject({ reason: "invalid_name" });
+  });
+
   it("counts an engagement report, with props and in hash mode", () => {
     const body = {
       n: "engagement",
