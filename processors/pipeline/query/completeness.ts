@@ -49,7 +49,9 @@ export class Completeness {
     // When nothing waits, whatever arrives from now on belongs to now, or is late.
     const quiet = lagMs === 0 ? now - allowedLatenessMs : noted ? quietUntil(noted, allowedLatenessMs) : 0;
     const waiting = noted ? waitingMs(noted, newest, now) : 0;
-    return { complete_until: Math.max(watermark, quiet), lag_ms: lagMs ?? Math.max(delay, waiting) };
+    // A clock that ran ahead and was set back left a watermark that is still to come.
+    const complete = Math.min(Math.max(watermark, quiet), now - allowedLatenessMs);
+    return { complete_until: complete, lag_ms: lagMs ?? Math.max(delay, waiting) };
   }
 
   reconciled({ id }: Pick<Site, "id">): { reconciled?: Reconciled } {

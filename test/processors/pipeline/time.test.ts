@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { ReplayOptions, ReplayResult } from "../../kit/replay.ts";
 import { replay } from "../../kit/replay.ts";
 import { DAY, HOUR, MINUTE, NOON, post, SECOND, SITE, view } from "./lines.ts";
+import { recordsOf, rig } from "./rig.ts";
 
 /** What Intl says a wall clock in the zone shows, e.g. `2026-03-08 01`; the code under test must agree with it. */
 function wallHour(zone: string, at: number): string {
@@ -154,6 +155,13 @@ describe("late and early", () => {
       expect(meta.provisional).toEqual(meta.time_labels?.slice(final));
     },
   );
+
+  it("calls nothing final before its time after a clock that ran ahead was set back", async () => {
+    const { worker, engine } = await rig({ start: NOON });
+    await worker().process(recordsOf([post({ at: NOON + 5 * HOUR, e: [view("/", NOON + 5 * HOUR)] })]));
+    const { complete_until } = await engine().live(SITE);
+    expect(complete_until).toBe(NOON - MINUTE);
+  });
 
   it("calls no window final that an event in time could still change", async () => {
     const lines = Array.from({ length: 30 }, (_, i) =>
