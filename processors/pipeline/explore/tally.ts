@@ -2,7 +2,7 @@
 import { ClickstreamError, invariant } from "../../errors.ts";
 import type { ResultRow } from "../../explorers/explorer.ts";
 import type { Vital } from "../../model/event.ts";
-import type { Money } from "../../model/measures.ts";
+import { type Money, saturated } from "../../model/measures.ts";
 import { QuantileSketch } from "../../sketches/quantiles.ts";
 import type { ArchivedRow } from "../query/archive.ts";
 import type { Tally } from "../query/metrics.ts";
@@ -51,13 +51,11 @@ function archivedRow(row: ResultRow, { request, vitals, needsEntry }: Plan): Arc
 
 const NONE = Object.fromEntries(SUMS.map((name) => [name, 0])) as Sums;
 
+/** Beyond what a rollup's sum can be, the same as there. */
 function whole(text: string | null | undefined): number {
   const value = Number(text ?? 0);
-  invariant(
-    Number.isSafeInteger(value),
-    () => `a sum of the archive is ${text}, and should be a whole number`,
-  );
-  return value;
+  invariant(Number.isInteger(value), () => `a sum of the archive is ${text}, and should be a whole number`);
+  return saturated(value);
 }
 
 /** The leading currency; the others only as many, with nothing in them: enough for saying that they are left out. */

@@ -1,7 +1,10 @@
 import { describe, expect, it } from "vitest";
 import type { Found, Outcome } from "../../../../processors/explorers/explorer.ts";
 import { ExploredArchive } from "../../../../processors/pipeline/explore/archive.ts";
+import { SUMS } from "../../../../processors/pipeline/explore/breakdown.ts";
+import type { Plan } from "../../../../processors/pipeline/explore/plan.ts";
 import { StillRunning } from "../../../../processors/pipeline/explore/running.ts";
+import { archivedRowsOf } from "../../../../processors/pipeline/explore/tally.ts";
 import { manualClock } from "../../../kit/clock.ts";
 
 const NOON = Date.UTC(2026, 10, 9, 12);
@@ -55,5 +58,19 @@ describe("a question that takes longer than a request waits", () => {
     clock.advance(15_000);
     await ask();
     expect(ran).toEqual(["file 1", "file 2"]);
+  });
+});
+
+describe("the sums of an archive's rows", () => {
+  const plan = { request: { breakdown: [] }, vitals: [], needsEntry: false } as unknown as Plan;
+  const rowOf = (sums: Record<string, string>) => ["0", ...SUMS.map((name) => sums[name] ?? "0"), "EUR"];
+
+  it("stand still where those of rollups do: absurd prices are answered, too", () => {
+    const [row] = archivedRowsOf([rowOf({ amount_minor: `1${"0".repeat(16)}`, amounts: "10000" })], plan);
+    expect(row?.tally.revenue).toEqual(new Map([["EUR", { minor: 2 ** 51, count: 10_000 }]]));
+  });
+
+  it("are whole numbers", () => {
+    expect(() => archivedRowsOf([rowOf({ events: "1.5" })], plan)).toThrow("whole number");
   });
 });
