@@ -48,7 +48,8 @@ const OWN_BROWSERS: ReadonlyArray<readonly [name: string, pattern: RegExp]> = [
   ["Facebook", /FB(?:AN|AV|_IAB)\/[^;\]]*(?:;FBAV\/(\d+))?/],
   ["LINE", /\bLine\/(\d+)/],
   ["WeChat", /MicroMessenger\/(\d+)/],
-  ["TikTok", /(?:musical_ly|BytedanceWebview|trill)[_/](\d*)/],
+  // On Android the number of a build stands before the version.
+  ["TikTok", /(?:musical_ly|BytedanceWebview|trill)[_/](?:\d+ .*\bapp_version\/)?(\d*)/],
   ["LinkedIn", /\[LinkedInApp\]\/?(\d*)/],
   ["Snapchat", /Snapchat\/(\d+)/],
   ["Pinterest", /\[Pinterest\/(?:iOS|Android)\]()/],

@@ -124,6 +124,14 @@ describe("agentParser", () => {
       "iOS",
       "18.6",
     ],
+    [
+      `${ANDROID} Version/4.0 Chrome/142.0.0.0 Mobile Safari/537.36 musical_ly_2024105030 JsSdk/1.0 AppName/musical_ly app_version/41.5.3 AppVersion/41.5.3 BytedanceWebview/d8a21c6`,
+      "Mobile",
+      "TikTok",
+      "41",
+      "Android",
+      "14",
+    ],
     [`${IPHONE} Mobile/15E148 Twitter for iPhone/11.30`, "Mobile", "X", "11", "iOS", "18.6"],
     [
       `${IPHONE} Version/18.6 Mobile/15E148 DuckDuckGo/7 Safari/605.1.15`,
