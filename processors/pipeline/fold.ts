@@ -67,14 +67,15 @@ export function foldEvent(event: ClickEvent, context: FoldContext): boolean {
   return late;
 }
 
-/** The visit that an event at this time belongs to; the newest if it could join two. */
-function findSession(visitor: VisitorState, at: EpochMs): Session | undefined {
-  const { sessions } = visitor;
-  for (let i = sessions.length - 1; i >= 0; i--) {
+/** The visit that an event at this time belongs to; if it could join two the newer, whichever was heard of first. */
+function findSession({ sessions }: VisitorState, at: EpochMs): Session | undefined {
+  let newest: Session | undefined;
+  for (let i = 0; i < sessions.length; i++) {
     const session = sessions[i]!;
-    if (at >= session.first - SESSION_GAP_MS && at <= session.last + SESSION_GAP_MS) return session;
+    const isOf = at >= session.first - SESSION_GAP_MS && at <= session.last + SESSION_GAP_MS;
+    if (isOf && (!newest || session.first >= newest.first)) newest = session;
   }
-  return undefined;
+  return newest;
 }
 
 function begin(event: ClickEvent, minute: EpochMs, { visitor, attributes, visit }: FoldContext): Session {

@@ -216,7 +216,8 @@ export class Oracle {
   ): void {
     let visit: Visit | undefined;
     for (const candidate of visits)
-      if (event.at >= candidate.first - GAP && event.at <= candidate.last + GAP) visit = candidate;
+      if (event.at >= candidate.first - GAP && event.at <= candidate.last + GAP)
+        if (!visit || candidate.first >= visit.first) visit = candidate;
     const page = event.url.path;
     const minute = Math.floor(event.at / MINUTE) * MINUTE;
     if (event.name === "vitals" || event.name === "engagement") {

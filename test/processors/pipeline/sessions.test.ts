@@ -112,6 +112,17 @@ describe("a visit", () => {
     expect(await story.totals(NOON + 50 * MINUTE, NOON + 51 * MINUTE)).toMatchObject({ visits: 0 });
   });
 
+  it("is the newer one also where that was heard of first", async () => {
+    const story = await tell([
+      at(HOUR, view("/new")),
+      at(HOUR + SECOND, view("/old", NOON)),
+      at(HOUR + 2 * SECOND, view("/between", NOON + HOUR / 2)),
+    ]);
+    // What was counted for /new before the visit moved stays there.
+    expect(await story.by("visit:entry_page")).toEqual({ "/old": [1], "/between": [1], "/new": [0] });
+    expect(await story.by("visit:exit_page")).toEqual({ "/old": [1], "/new": [1] });
+  });
+
   it("moves to where it really began when a later batch overtook the first on the way", async () => {
     const second = post({ at: NOON + 2 * MINUTE, e: [view("/second", NOON + 90_000), signup] });
     const first = post({
