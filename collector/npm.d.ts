@@ -34,7 +34,10 @@ export interface EventOptions {
 export function init(options: InitOptions): void;
 /** Counts a custom event on the current page; before `init`, as soon as that was called. Never throws. */
 export function track(name: string, options?: EventOptions): void;
-/** Counts a page view that the address does not show: a step of a form, say. `path` names it. Navigations count by themselves. */
+/**
+ * Counts a page view that the address does not show: a step of a form, say. `path` names it, and is masked as addresses
+ * are. Navigations count by themselves. `/lite.js` knows no such names: there it counts the page that the address shows.
+ */
 export function page(path?: string): void;
 /** The visitor's lasting choice: false stops and forgets what waits, true counts in spite of privacy signals. */
 export function consent(yes: boolean): void;

@@ -3,6 +3,9 @@
  * happens on import, and nothing at all where there is no page (server-side rendering).
  */
 
+/** What `page.ts` masks in the addresses that the browser shows. */
+const SECRET = /@|%40|(?=[a-zA-Z]*\d)[a-zA-Z\d]{20}|[\da-fA-F-]{20}/;
+
 /** Calls wait in the stub that the collector looks for when it starts. */
 function call(...given) {
   if (typeof document === "undefined") return;
@@ -11,7 +14,10 @@ function call(...given) {
 }
 
 export function init({ site, url, script = "/c.js", ingest, before, ...options }) {
-  if (typeof document === "undefined" || document.querySelector("script[data-site]")) return;
+  if (typeof document === "undefined") return;
+  const src = new URL(script, url).href;
+  // By its address, because other products have tags with a data-site too.
+  if ([...document.scripts].some((other) => other.src === src)) return;
   const tag = document.createElement("script");
   tag.async = true;
   const { dataset } = tag;
@@ -25,7 +31,7 @@ export function init({ site, url, script = "/c.js", ingest, before, ...options }
     window.rivuletBefore = before;
     dataset.before = "rivuletBefore";
   }
-  tag.src = new URL(script, url).href;
+  tag.src = src;
   document.head.append(tag);
 }
 
@@ -36,7 +42,8 @@ export function track(name, options) {
 export function page(path) {
   if (typeof document === "undefined") return;
   const { origin, pathname } = new URL(path ?? "", location.href);
-  call("pageview", path === undefined ? undefined : { u: origin + pathname });
+  const masked = pathname.replace(/[^/?&=]+/g, (part) => (SECRET.test(part) ? "*" : part));
+  call("pageview", path === undefined ? undefined : { u: origin + masked });
 }
 
 export function consent(yes) {

@@ -53,7 +53,7 @@ it("counts the page, events from before and after loading, and pages that the ad
         before: (event) => ({ ...event, p: { ...event.p, seen: true } }) };
       init(options);
       init(options);
-      window.later = () => { page("/step-2?secret=1"); track("late"); };`);
+      window.later = () => { page("/step-2/9f86d081884c7d659a2f?secret=1"); track("late"); };`);
     receiver.pages.set("/", page(`<script>${script}</script>`, { tag: "" }));
     const tab = await context.newPage();
     await tab.goto(`${receiver.origin}/?q=lamp`);
@@ -63,9 +63,28 @@ it("counts the page, events from before and after loading, and pages that the ad
     expect(receiver.counted()).toMatchObject([
       { n: "pageview", p: { q: "lamp", seen: true }, page: `${receiver.origin}/` },
       { n: "early", p: { a: 1, seen: true } },
-      { n: "pageview", page: `${receiver.origin}/step-2` },
+      { n: "pageview", page: `${receiver.origin}/step-2/*` },
       { n: "late" },
     ]);
+  } finally {
+    await context.close();
+    await receiver.close();
+  }
+});
+
+it("loads beside a tag of another product that has a data-site too", async () => {
+  const { code } = await buildCollector();
+  const receiver = await startReceiver({ collector: code });
+  const context = await browser.newContext();
+  try {
+    const script = await bundle(`
+      import { init } from "rivulet/collector";
+      init({ site: "shop.example", url: location.origin });`);
+    const other = '<script data-site="THEIRS" type="text/plain"></script>';
+    receiver.pages.set("/", page(`<script>${script}</script>`, { tag: other }));
+    const tab = await context.newPage();
+    await tab.goto(receiver.origin);
+    await receiver.until("the page view", () => receiver.names().length === 1);
   } finally {
     await context.close();
     await receiver.close();
