@@ -13,7 +13,7 @@ import {
 } from "../../processors/pipeline/sites.ts";
 import { addAlerts } from "./alerts.ts";
 import { checkCounted, type DataFlags, dataFlags, type Open, opener, printList, withData } from "./data.ts";
-import { days, keptDays, label, site } from "./flags.ts";
+import { days, keptDays, label, origin, site } from "./flags.ts";
 import { shareUrl } from "./shareurl.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -140,7 +140,7 @@ function addGrants(program: Command, terminal: Terminal, open: Open, kind: keyof
   if (kind === "share")
     add
       .addOption(new Option("--days <number>", "how long it works").argParser(days).default(days("30"), "30"))
-      .option("--url <url>", "where the dashboard is", "http://127.0.0.1:8080");
+      .option("--url <url>", "where the dashboard is", origin, "http://127.0.0.1:8080");
   add.action(async (flags: GrantFlags & { days?: number; url?: string }) => {
     const { grant, token } = await open(flags, false, async (store) => {
       await checkCounted(store, flags.site);

@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { offerCollector } from "../../collector/build.ts";
 import { checkSiteId } from "../../processors/pipeline/sites.ts";
 import { escaped, scriptTag } from "../scripttag.ts";
-import { ownPath, serverUrl } from "./flags.ts";
+import { origin, ownPath, serverUrl } from "./flags.ts";
 import type { Output } from "./terminal.ts";
 
 export interface SnippetOptions {
@@ -53,11 +53,11 @@ export function addSnippet(program: Command, { print }: Output): void {
     .command("snippet")
     .description("print what to paste into a site's pages")
     .requiredOption("--site <id>", "the site, as registered")
-    .option("--url <url>", "where the server is reached from browsers", "http://127.0.0.1:8080")
+    .option("--url <url>", "where the server is reached from browsers", origin, "http://127.0.0.1:8080")
     .option("--script-path <path>", "as given to start", ownPath)
     .option("--ingest-path <path>", "as given to start", ownPath)
-    .action(async ({ url, ...flags }: SnippetOptions) => {
-      const { tag, pinned, policy, pixel } = await snippets({ ...flags, url: url.replace(/\/+$/, "") });
+    .action(async (flags: SnippetOptions) => {
+      const { tag, pinned, policy, pixel } = await snippets(flags);
       print(`Inside <head> of every page:\n\n  ${tag}\n`);
       print(
         `Or pinned to this version, so that the browser runs no other; paste anew after an upgrade:\n\n  ${pinned}\n`,

@@ -40,6 +40,17 @@ const DEFAULTS: Readonly<Record<AlertKind, { limit: number; minutes: number }>> 
   lag: { limit: 60, minutes: 1 },
 };
 
+/** What may be said of a rule of each kind; it goes by nothing else. */
+const TAKES: Readonly<Record<AlertKind, readonly ("metric" | "limit" | "minutes")[]>> = {
+  spike: ["metric", "limit"],
+  drop: ["metric", "limit"],
+  above: ["metric", "limit", "minutes"],
+  below: ["metric", "limit", "minutes"],
+  silence: ["minutes"],
+  rejects: ["limit"],
+  lag: ["limit"],
+};
+
 const MAX_RULES = 50;
 /** Minutes are kept for eight days; a day is as far as anybody wants to look back for a threshold. */
 const MAX_MINUTES = 24 * 60;
@@ -56,13 +67,11 @@ export interface RuleRequest {
 }
 
 /** Throws `config` naming what is wrong. */
-export function ruleOf(
-  site: string,
-  id: string,
-  createdAt: EpochMs,
-  { kind, metric = "pageviews", limit, minutes, holdOffMinutes = 60, webhook }: RuleRequest,
-): AlertRule {
+export function ruleOf(site: string, id: string, createdAt: EpochMs, asked: RuleRequest): AlertRule {
+  const { kind, metric = "pageviews", limit, minutes, holdOffMinutes = 60, webhook } = asked;
   const known = oneOf(ALERT_KINDS, kind, "kind");
+  for (const field of ["metric", "limit", "minutes"] as const)
+    if (asked[field] !== undefined && !TAKES[known].includes(field)) throw wrong(field, `${kind} takes none`);
   const rule = {
     id,
     site,

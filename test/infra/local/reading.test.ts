@@ -347,12 +347,28 @@ describe("a command that cannot work says why in one line", () => {
     [["alerts", "list", "--site", "nobody"], /site "nobody" is not registered/],
     [["sites", "rm", "nobody"], /not registered/],
     [["sites", "add", "shop@Europe/Paris"], /already counted in that zone/],
-    [["share", "add", "--site", "shop", "--url", "nowhere"], /--url nowhere/],
   ])("%j", async (args, message) => {
     const { code, output } = await runHere([...args, "--data", data.path]);
     expect(output).toMatch(message);
     expect(output.trim().split("\n")).toHaveLength(1);
     expect(code).toBe(1);
+  });
+
+  it("and makes no share link whose address it cannot print", async () => {
+    const before = await rivulet("share", "list", "--site", "shop");
+    const { code, output } = await runHere([
+      "share",
+      "add",
+      "--site",
+      "shop",
+      "--url",
+      "nowhere",
+      "--data",
+      data.path,
+    ]);
+    expect(output).toMatch(/--url <url>' argument 'nowhere' is invalid/);
+    expect(code).toBe(1);
+    expect(await rivulet("share", "list", "--site", "shop")).toBe(before);
   });
 
   it("where there are no data, and makes none", async () => {

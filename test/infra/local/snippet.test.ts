@@ -38,6 +38,11 @@ it.each<[string, string, RegExp]>([
   await expect(snippets(wanted)).rejects.toThrow(message);
 });
 
+it("refuses an address with a path, below which the collector would not report", async () => {
+  const { code, output } = await runHere(["snippet", "--site", "a", "--url", "https://example.com/stats"]);
+  expect([code, output.includes("an address without a path")]).toEqual([1, true]);
+});
+
 it.each(["stats", "/api/x", "/v1/events", "/c/x.js", "/a b"])(
   "refuses %j as a path of one's own",
   async (path) => {
