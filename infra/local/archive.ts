@@ -35,8 +35,10 @@ export function startArchiving({ archive, directory, clock, neededFrom, log }: A
       if (signal.aborted) return;
       waitMs = LOOK_EVERY_MS;
       try {
-        if (clock.now() - compactedAt >= HOUR_MS) {
-          compactedAt = clock.now();
+        const now = clock.now();
+        // Set back since, it does not say how long ago that was.
+        if (now < compactedAt || now - compactedAt >= HOUR_MS) {
+          compactedAt = now;
           await archive.compact(await neededFrom());
         } else if (archive.isDue()) await archive.roll();
       } catch (error) {

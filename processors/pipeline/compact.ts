@@ -246,8 +246,10 @@ async function cleanUp(store: Store, clock: Clock, shard: string, cursor: number
   if (note) {
     const reader = new ByteReader(note.value);
     const noted = reader.varint();
-    if (now - reader.varint() < LOG_GRACE_MS) return;
-    for (let portion = 1; !(await deleteCommits(store, shard, noted)); portion++)
+    const notedAt = reader.varint();
+    if (notedAt <= now && now - notedAt < LOG_GRACE_MS) return;
+    // By a clock that was set back since: nobody knows how long ago that was, so it is noted anew.
+    for (let portion = 1; notedAt <= now && !(await deleteCommits(store, shard, noted)); portion++)
       if (portion === PORTIONS_DELETED) return;
   }
   const writer = new ByteWriter(16);

@@ -158,7 +158,9 @@ export async function deleteExpired(
   const due = sites.filter((site) => isSettled(site, now));
   if (due.length === 0) return;
   const note = await store.get(SWEPT);
-  if (note && now - new ByteReader(note.value).varint() < HOUR_MS) return;
+  const sweptAt = note && new ByteReader(note.value).varint();
+  // One that is still to come was noted by a clock that was set back since.
+  if (sweptAt !== undefined && sweptAt <= now && now - sweptAt < HOUR_MS) return;
   let isMore = false;
   for (const site of due) {
     const before = now - DELETE_AFTER_MS;

@@ -23,5 +23,8 @@ it("merges files and deletes what is kept no longer soon after its start: a serv
   });
   clock.advance(2 * MINUTE_MS);
   await expect.poll(() => asked, { timeout: 10_000 }).toEqual([neededFrom]);
+  // A clock that ran ahead is set right.
+  clock.advance(-MINUTE_MS);
+  await expect.poll(() => asked, { timeout: 10_000 }).toEqual([neededFrom, neededFrom]);
   await archiving.stop();
 });

@@ -342,6 +342,23 @@ describe("a log that a snapshot holds whole", () => {
   });
 });
 
+describe("a log that was compacted by a clock that ran ahead", () => {
+  it("is forgotten an hour after the clock was set right, and does not grow until that time comes again", async () => {
+    const { store, clock, worker } = await rig();
+    const one = worker();
+    const lines = Array.from({ length: 1_000 }, (_, i) => post({ at: NOON + i, e: [view("/")] }));
+    for (const record of recordsOf(lines)) await one.process([record]);
+    clock.advance(30 * DAY);
+    await compactAll(store, clock);
+    clock.advance(-30 * DAY);
+    await compact({ store, clock });
+    expect(await readCommits(store, SHARD.id, 0)).toHaveLength(1_000);
+    clock.advance(HOUR + 1);
+    await compact({ store, clock });
+    expect((await readCommits(store, SHARD.id, 0)).map(({ n }) => n)).toEqual([1_000]);
+  });
+});
+
 describe("a log that was compacted long after it was written", () => {
   it("stays for an hour all the same, because somebody may be reading it", async () => {
     const { store, clock, worker } = await rig();

@@ -106,6 +106,17 @@ describe("hours", () => {
     expect(await days(OTHER)).toMatchObject({ dates: { length: DAYS }, keptFrom: undefined });
   });
 
+  it("are deleted too after a clock that ran ahead was set right", async () => {
+    await keep({ minutes: 9 });
+    clock.advance(30 * DAY);
+    await compactAll(store, clock);
+    clock.advance(-30 * DAY);
+    await keep({ hours: 30 });
+    clock.advance(HOUR);
+    await compactAll(store, clock);
+    expect(await stored("hour")).toBe(31);
+  });
+
   it("and minutes take along what was put aside of them, and leave what was put aside of others", async () => {
     for (const granularity of ["minute", "hour"] as const)
       for (const site of [SITE, OTHER])
