@@ -44,8 +44,8 @@ const SOURCES: Readonly<Record<CollectorFile, string>> = {
  * Found by `test/collector/letters.ts`; any other order works too.
  */
 export const LETTERS = {
-  "c.js": "tpsgedOawEmJYvoi$ZFjLKbzyBnRcHGrVTQxSCAuWPMN_hlfDqkUIX",
-  "lite.js": "elpowi$CymnZqtvcfugr_skaEOKFSLjPAdTJHDBNQbVWXMYRzIGxhU",
+  "c.js": "sutqgfibvxDAEBWLFnwChXYKykHVcadjrmRzopGO$NSIQeM_ZTPJUl",
+  "lite.js": "rap$cidmuvebktnsjhwqfA_yxlSVWIUFXzCTHRBNOEYZDJPMQgKLoG",
 } as const;
 
 /** Optional chaining, dynamic import and `||=`, and nothing newer: every browser since the autumn of 2020. */

@@ -25,7 +25,8 @@ const deliver = async (batch: string, delayMs: number): Promise<void> => {
     const { status } = (isStarted &&
       (await fetch(api, {
         method: "POST",
-        body: `${batch + Date.now()}}`,
+        // Each attempt says when it was made.
+        body: `{"t":${Date.now()},${batch.slice(1)}`,
         credentials: "omit",
         keepalive: true,
       }))) as Response;
@@ -37,15 +38,16 @@ const deliver = async (batch: string, delayMs: number): Promise<void> => {
 };
 
 const add = (n: string, rest?: Partial<WireEvent>): void => {
-  const batch = JSON.stringify({
-    k: 1,
-    s: dataset.site,
-    b: uniqueId(),
-    c: context,
-    e: [{ n, t: Date.now(), ...page, ...rest }],
-  });
-  // All but its sent time: each attempt adds its own.
-  deliver(`${batch.slice(0, -1)},"t":`, FIRST_DELAY_MS);
+  deliver(
+    JSON.stringify({
+      k: 1,
+      s: dataset.site,
+      b: uniqueId(),
+      c: context,
+      e: [{ n, t: Date.now(), ...page, ...rest }],
+    }),
+    FIRST_DELAY_MS,
+  );
 };
 
 const view = (referrer: string): void => {

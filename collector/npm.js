@@ -4,7 +4,7 @@
  */
 
 /** What `page.ts` masks in the addresses that the browser shows. */
-const SECRET = /@|%40|(?=[a-zA-Z]*\d)[a-zA-Z\d]{20}|[\da-fA-F-]{20}/;
+const SECRET = /@|%40|(?=[^\W_]*\d)[^\W_]{20}|[\da-fA-F-]{20}/;
 
 /** Calls wait in the stub that the collector looks for when it starts. */
 function call(...given) {

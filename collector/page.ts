@@ -11,11 +11,10 @@ const COUNTED = /[?&]((source|ref|utm_\w+)=[^&]*|\w+(clk?|_fat_|bra)id=.)/g;
  * A mail address, 20 letters and digits in a row with a digit among them (session ids, signatures), or a UUID.
  * Not `/i`, for which a fresh process of the browser builds tables of letters for a fifth of a millisecond.
  */
-const SECRET = /@|%40|(?=[a-zA-Z]*\d)[a-zA-Z\d]{20}|[\da-fA-F-]{20}/;
+const SECRET = /@|%40|(?=[^\W_]*\d)[^\W_]{20}|[\da-fA-F-]{20}/;
 
-/** The text with `*` for every part that looks like a mail address or a token: a link to reset a password holds both. */
-const mask = (text: string | null): string =>
-  text?.replace(/[^/?&=]+/g, (part) => (SECRET.test(part) ? "*" : part)) as string;
+/** `*` for a part of an address that looks like a mail address or a token: a link to reset a password holds both. */
+const mask = (part: string): string => (SECRET.test(part) ? "*" : part);
 
 /** An address in its parts. */
 type Address = Pick<URL, "protocol" | "host" | "pathname" | "search" | "hash">;
@@ -30,11 +29,11 @@ export const scrub = (url: Address): string =>
   url.protocol +
   "//" +
   url.host +
-  mask(
-    // Servers cut the fragment off, hence #/about has to travel as /about.
+  // Servers cut the fragment off, hence #/about has to travel as /about.
+  (
     path(url).replace(/\/?#!?\/?/, "/") +
-      ((url.search || url.hash).match(COUNTED) || []).join("").replace(/^&/, "?"),
-  );
+    ((url.search || url.hash).match(COUNTED) || []).join("").replace(/^&/, "?")
+  ).replace(/[^/?&=]+/g, mask);
 
 /** Address and referrer of the page that is shown, as they travel. */
 export const page = {} as { u: string; r: string };
@@ -44,7 +43,7 @@ export const allowedParams = (): Record<string, string> => {
   const allowed: Record<string, string> = {};
   // biome-ignore lint/suspicious/useIterableCallbackReturn: a phrase used again costs nothing once it is compressed
   dataset.params?.split(" ").map((key) => {
-    allowed[key] = mask(new URL(location as never).searchParams.get(key));
+    allowed[key] = new URL(location as never).searchParams.get(key)?.replace(/[^/?&=]+/g, mask) as string;
   });
   return allowed;
 };

@@ -30,6 +30,7 @@ export const post = async (batch: string): Promise<unknown> => {
         // The few batches beyond the limit would be refused at once with it.
         keepalive: !batch[MAX_CHARS],
       }))) as Response;
-    return status !== 429 && status < 500;
+    // As `status !== 429`, in two bytes less.
+    return status < 500 && status - 429;
   } catch {}
 };

@@ -4,14 +4,13 @@ import { store } from "./store.ts";
 /** Read while the script runs: `currentScript` is null in every later callback. */
 export const { dataset, src } = document.currentScript as HTMLScriptElement;
 
-/** Where batches go: to the script's origin, unless `data-api` names another place. */
-// biome-ignore lint/style/useTemplate: a byte
-export const api = dataset.api || src.split("/", 3).join("/") + "/v1/events";
+/** Where batches go: to the script's origin, unless `data-api` names another place. A script inside of the page has no `src`. */
+export const api = dataset.api || new URL("/v1/events", src || (location as never));
 
 type Privacy = Navigator & { globalPrivacyControl?: boolean };
 
 /** Addresses of the machine that the browser runs on. `[` begins `[::1]`, and `file:///` has a slash where others have a host. */
-const isHere = (url: unknown): boolean => /^\w+:..(localhost|127\.|\[|\/)/.test(url as string);
+const isHere = (url: unknown): boolean => /^\w+:..(localhost|127[\d.]+|\[.*|)[:/]/.test(url as string);
 
 /**
  * The visitor's choice wins over the browser's privacy signals. Developers' machines and robots count only where the

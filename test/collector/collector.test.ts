@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
 import { buildCollector } from "../../collector/build.ts";
-import { LIMITS, QUERY_KEYS } from "../../processors/model/event.ts";
+import { LIMITS, QUERY_KEYS, type WireBatch } from "../../processors/model/event.ts";
 import { pageUrl } from "../../processors/pipeline/decode/url.ts";
 import { type Browser, type BrowserContext, closePages, type Page, sharedBrowser } from "../kit/browser.ts";
 import { page, type Receiver, startReceiver, TAG } from "./receiver.ts";
@@ -682,6 +682,35 @@ it("stays silent on local pages and for visitors who object, unless told or serv
   await receiver.until("the last page view", () => pageviews().length === 2);
   expect(count("withdrawn")).toBe(0);
   expect(pageviews()[1]!.page).toBe(`${receiver.origin}/`);
+});
+
+it("takes for local only what is: not the hosts whose names begin in the same way", async () => {
+  const told = new Set<string>();
+  await context.route("**/*", async (route) => {
+    const { pathname } = new URL(route.request().url());
+    const [event] = (route.request().postDataJSON() as WireBatch | null)?.e ?? [];
+    if (event?.u) told.add(new URL(event.u).host);
+    await route.fulfill(
+      pathname === "/c.js"
+        ? { contentType: "text/javascript", body: collector }
+        : {
+            contentType: "text/html",
+            body: page("", { tag: TAG.replace("/c.js", "http://stats.example/c.js") }),
+          },
+    );
+  });
+  await context.addInitScript("Object.defineProperty(navigator, 'webdriver', { value: false })");
+  for (const host of ["localhost", "localhost:8080", "127.0.0.1", "127.8.0.1:8080", "[::1]:8080"]) {
+    await tab.goto(`http://${host}/`);
+    // Where a page counts, it says so with its first frame.
+    await tab.evaluate("new Promise((seen) => requestAnimationFrame(() => setTimeout(seen, 50)))");
+  }
+  expect([...told]).toEqual([]);
+  const elsewhere = ["localhostels.com", "127.example", "127.0.example", "localhost.example:8080"];
+  for (const host of elsewhere) {
+    await tab.goto(`http://${host}/`);
+    await expect.poll(() => [...told]).toContain(host);
+  }
 });
 
 it("keeps nothing that was on its way when the visitor said no", async () => {

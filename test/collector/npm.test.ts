@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { build } from "esbuild";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { buildCollector } from "../../collector/build.ts";
@@ -30,6 +31,17 @@ it("does nothing on a server, neither when imported nor when called", async () =
   view("/step-2");
   consent(true);
   expect(Object.keys(globalThis)).toEqual(before);
+});
+
+it("masks by the very pattern that the collector has", async () => {
+  const [packaged, built] = await Promise.all(
+    ["npm.js", "page.ts"].map(async (file) => {
+      const code = await readFile(new URL(`../../collector/${file}`, import.meta.url), "utf8");
+      return /^const SECRET = .+$/m.exec(code)?.[0];
+    }),
+  );
+  expect(packaged).toBeDefined();
+  expect(packaged).toBe(built);
 });
 
 it("lets a bundler leave out what is not used", async () => {
