@@ -156,9 +156,9 @@ function expected(subject: Subject, one: Asked): { all: ExpectedRow[]; rows: Exp
             : compare(mine, theirs);
       if (order !== 0) return direction === "asc" ? order : -order;
     }
-    const [mine, theirs] = [unmarked(a.names), unmarked(b.names)];
-    for (const i of dimensions.keys()) {
-      const order = compare(mine[i] ?? "", theirs[i] ?? "");
+    for (const [i, name] of dimensions.entries()) {
+      const [mine = "", theirs = ""] = [a.names[i], b.names[i]];
+      const order = name === one.time ? instantOf(mine) - instantOf(theirs) : compare(mine, theirs);
       if (order !== 0) return order;
     }
     return 0;

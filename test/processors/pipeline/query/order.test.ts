@@ -60,3 +60,11 @@ it("pages of any size, put together, are all rows in order", () => {
     },
   );
 });
+
+it("puts rows that are alike in order of time, also in the hour that clocks show twice", () => {
+  const body = { site_id: "shop", metrics: ["events"], date_range: "7d", dimensions: ["time:hour"] };
+  const request = parseRequest({ ...body, order_by: [["events", "desc"]] });
+  const hours = ["2026-10-25 02:00:00+02:00", "2026-10-25 02:00:00+01:00", "2026-10-25 03:00:00"];
+  const rows = hours.map((label, from) => ({ metric: () => 1, dimensions: [label], from }));
+  expect(pageOf(rows.toReversed(), request).map(({ dimensions }) => dimensions[0])).toEqual(hours);
+});
