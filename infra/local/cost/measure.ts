@@ -4,6 +4,7 @@
  */
 import { setImmediate as breathe } from "node:timers/promises";
 import { keyedHash, randomBytes } from "../../../processors/crypto.ts";
+import { ClickstreamError } from "../../../processors/errors.ts";
 import { PAGEVIEW } from "../../../processors/model/event.ts";
 import { partitionKeyOf, type StreamLine } from "../../../processors/model/streamfile.ts";
 import { type EpochMs, HOUR_MS, MINUTE_MS, SECOND_MS } from "../../../processors/model/time.ts";
@@ -57,7 +58,7 @@ const COLLECTOR_FRESH_MS = HOUR_MS;
 
 /**
  * The recording's arrivals are stretched or pressed evenly so that its page views come at `viewsPerMonth`; each keeps its
- * place among the others. Throws what the pipeline throws; a recording without page views is a RangeError.
+ * place among the others. Throws what the pipeline throws, and `config` for a recording without page views.
  */
 export async function measure(
   lines: readonly StreamLine[],
@@ -65,7 +66,7 @@ export async function measure(
 ): Promise<Usage> {
   const recorded = lines.toSorted((a, b) => a.arrival - b.arrival);
   const { pageviews, sites } = contents(recorded);
-  if (pageviews === 0) throw new RangeError("the recording holds no page view");
+  if (pageviews === 0) throw new ClickstreamError("config", "the recording holds no page view");
   const seconds = (pageviews / viewsPerMonth) * MONTH_SECONDS;
   const first = recorded[0]!.arrival;
   const span = Math.max(1, recorded.at(-1)!.arrival - first);

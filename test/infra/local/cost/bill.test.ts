@@ -3,6 +3,7 @@ import { ASSUMED, bill, renderBill } from "../../../../infra/local/cost/bill.ts"
 import { measure } from "../../../../infra/local/cost/measure.ts";
 import { ALWAYS_FREE, MONTH_SECONDS, PRICES } from "../../../../infra/prices.ts";
 import { PAGEVIEW } from "../../../../processors/model/event.ts";
+import { runHere } from "../../../kit/command.ts";
 import { generate } from "../../../kit/generate.ts";
 
 const from = Date.UTC(2026, 10, 20);
@@ -111,7 +112,8 @@ describe("the cost of a stream", () => {
     for (const name of Object.keys(ASSUMED)) expect(text).toContain(name);
   });
 
-  it("refuses a recording that holds no page view", async () => {
-    await expect(measure([], { viewsPerMonth: 1, shards: 1 })).rejects.toThrow("no page view");
+  it("refuses a recording that holds no page view, in one line", async () => {
+    const { code, output } = await runHere(["cost", "/dev/null"]);
+    expect([code, output]).toEqual([1, "rivulet: the recording holds no page view\n"]);
   });
 });
