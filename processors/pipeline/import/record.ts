@@ -1,5 +1,5 @@
 /** Packs the rows of one chunk into records: by lane, so that a visitor stays on one shard, and by sender, so that each is looked up once. */
-import { LIMITS, MAX_SKEW_MS, type Reject } from "../../model/event.ts";
+import { LIMITS, MAX_SKEW_MS, type Reject, WEB_VITALS } from "../../model/event.ts";
 import { DAY_MS, type EpochMs } from "../../model/time.ts";
 import { identifier, isReject, referrerText } from "../decode/checks.ts";
 import {
@@ -113,6 +113,9 @@ export class Packer {
       this.#kinds.set(kind, isReject(decoded) ? renamed(decoded) : "fine");
       if (isReject(decoded)) return renamed(decoded);
     } else if (known !== "fine") return known;
+    // Elsewhere the name of an ordinary event; here of a report, which counts its measurements and nothing else.
+    if (kind.n === WEB_VITALS && extra?.m === undefined)
+      return { reason: "invalid_name", message: `name: ${WEB_VITALS} without measurements is no event` };
     if (extra) {
       const more = decodeExtra(extra, kind.n, "event");
       if (isReject(more)) return more;

@@ -256,6 +256,7 @@ describe(`an access log (RIVULET_SEED=${SEED})`, () => {
       batch({ p: { [long]: null } }),
       batch({ $: { amount: `0.${"0".repeat(61_000)}`, currency: "EUR" } }),
       batch({}, { l: long }),
+      batch({ n: "vitals" }),
       `{"s":"${SITE}","e":[{"n":"a","t":1714557600000,"u":"https://example.com/","p":${deep}}]}`,
       `{"timestamp":"2026-03-10T10:00:00Z","url":"/b","body":${deep}}`,
       batch({}),
@@ -266,7 +267,9 @@ describe(`an access log (RIVULET_SEED=${SEED})`, () => {
     expect(report).toEqual([
       "2: too_large: row: over 60000 characters",
       "3: malformed: referrer: not a string",
-      ...[4, 5, 6, 7].map((line) => `${line}: too_large: row: over 60000 characters`),
+      ...[4, 5, 6].map((line) => `${line}: too_large: row: over 60000 characters`),
+      "7: invalid_name: name: vitals without measurements is no event",
+      "8: too_large: row: over 60000 characters",
     ]);
     await count();
     expect((await query(["pageviews"]))[""]).toEqual([3]);
