@@ -14,6 +14,8 @@ export interface ReplaySummary {
   readonly skipped: number;
 }
 
+/** What a server takes by POST. Another route might even name another server. */
+const ROUTES: ReadonlySet<string> = new Set(["/v1/events", "/api/event"]);
 const MAX_IN_FLIGHT = 16;
 const MAX_TRIES = 8;
 /** Lines that are no record are named up to here: a file of another kind has nothing else. */
@@ -41,7 +43,7 @@ export async function replayFile(
   for await (const text of linesOf(file)) {
     number++;
     if (text.trim() === "") continue;
-    const line = parseStreamLine(text);
+    const line = postable(text);
     if ("problem" in line) {
       summary.skipped++;
       if (summary.skipped <= MAX_NAMED) options.log(`${file}:${number}: ${line.problem}`);
@@ -74,6 +76,12 @@ export async function replayFile(
   await Promise.all(inFlight);
   if (failed) throw failed;
   return summary;
+}
+
+function postable(text: string): ReturnType<typeof parseStreamLine> {
+  const line = parseStreamLine(text);
+  if ("problem" in line || ROUTES.has(line.envelope.route)) return line;
+  return { problem: `envelope.route: none of ${[...ROUTES].join(", ")}` };
 }
 
 /** The lines of a text file. Throws `config` when it cannot be read. */

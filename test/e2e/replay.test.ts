@@ -69,10 +69,16 @@ describe("rivulet replay FILE --speed max --url URL", () => {
 
   it("says which line is no record, goes on, and ends with code 1", async () => {
     const broken = join(data.path, "broken.ndjson");
-    await writeFile(broken, `${"not json\n".repeat(12)}${JSON.stringify(lines[0])}\n`);
+    const elsewhere = { ...lines[0]!.envelope, route: "http://127.0.0.1:1/v1/events" };
+    const text = [
+      JSON.stringify(elsewhere),
+      ...Array.from({ length: 11 }, () => "not json"),
+      JSON.stringify(lines[0]),
+    ];
+    await writeFile(broken, text.join("\n"));
     const { code, output } = await runHere(["replay", broken, "--speed", "max", "--url", server.url]);
-    expect(output).toContain(`${broken}:1: `);
-    expect(output.split("\n").filter((line) => line.includes("not JSON")).length).toBe(10);
+    expect(output).toContain(`${broken}:1: envelope.route: none of /v1/events, /api/event`);
+    expect(output.split("\n").filter((line) => line.includes("not JSON")).length).toBe(9);
     expect(output).toContain("1 batches sent, 0 refused by the server, 12 lines skipped");
     expect(code).toBe(1);
   });
