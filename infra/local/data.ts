@@ -6,7 +6,7 @@ import { systemClock } from "../../processors/crypto.ts";
 import { ClickstreamError } from "../../processors/errors.ts";
 import { activeSites } from "../../processors/pipeline/sites.ts";
 import type { Store } from "../../processors/stores/store.ts";
-import { openDirectory, openStore } from "./runtime.ts";
+import { openDirectory, openStore } from "./opening.ts";
 import type { Output } from "./terminal.ts";
 
 export interface DataFlags {

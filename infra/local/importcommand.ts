@@ -11,8 +11,8 @@ import { listSites, registerSites, type SiteSetting } from "../../processors/pip
 import { site as siteFlag } from "./flags.ts";
 import { fileSlice } from "./importfile.ts";
 import { summaryOf, totalsSummary } from "./importsummary.ts";
+import { openDirectory, openStore } from "./opening.ts";
 import { patientStore } from "./patient.ts";
-import { openDirectory, openStore } from "./runtime.ts";
 import type { Terminal } from "./terminal.ts";
 
 interface ImportFlags {

@@ -18,8 +18,9 @@ import { keepLaterThreadsSmall, keepRoomForYoung, makeRoomForYoung } from "./hea
 import type { CounterMessage } from "./importcounter.ts";
 import { type FileSettings, fileReport, fileSource, writeSummary } from "./importfile.ts";
 import { lockCounting } from "./lock.ts";
+import { openStore, openStream } from "./opening.ts";
 import { patiently, patientStore } from "./patient.ts";
-import { keepHouse, openStore, openStream } from "./runtime.ts";
+import { keepHouse } from "./runtime.ts";
 
 export interface ImportingOptions extends FileSettings {
   readonly site: string;

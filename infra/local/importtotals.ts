@@ -9,7 +9,7 @@ import { isTotals, type TotalsTable, totalsTable } from "../../processors/pipeli
 import { compactAll } from "../../processors/pipeline/rebuild.ts";
 import { listSites } from "../../processors/pipeline/sites.ts";
 import { type FileSettings, fileSlice } from "./importfile.ts";
-import { openStore } from "./runtime.ts";
+import { openStore } from "./opening.ts";
 
 /** All of it is in memory at once. */
 const MAX_BYTES = 256 * 1024 * 1024;

@@ -16,7 +16,7 @@ import { activeSites, listSites, type Site } from "../../processors/pipeline/sit
 import { Salts, storedId } from "../../processors/pipeline/visitor.ts";
 import type { Store } from "../../processors/stores/store.ts";
 import { makeRoomForYoung } from "./heap.ts";
-import { archiveFolder, openStore } from "./runtime.ts";
+import { archiveFolder, openStore } from "./opening.ts";
 import type { Terminal } from "./terminal.ts";
 
 interface RebuildFlags {

@@ -1,6 +1,4 @@
 /** One machine's Rivulet: stream, store, consumer, compaction, queries and HTTP, started together and stopped in order. */
-import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
 import { fileArchive } from "../../processors/archives/files.ts";
 import { keyedHash, randomBytes, secrets, systemClock } from "../../processors/crypto.ts";
 import { ClickstreamError } from "../../processors/errors.ts";
@@ -9,15 +7,11 @@ import { placeLookup } from "../../processors/geo/places.ts";
 import { webhookNotifier } from "../../processors/notifiers/webhook.ts";
 import { AccessControl, type GrantDeps } from "../../processors/pipeline/access.ts";
 import type { AggregateDeps } from "../../processors/pipeline/aggregate.ts";
-import { committedTo, listShards } from "../../processors/pipeline/commit.ts";
 import { archiveNeededFrom } from "../../processors/pipeline/expiry.ts";
 import { Explorations } from "../../processors/pipeline/explore/explorations.ts";
 import { QueryEngine } from "../../processors/pipeline/query/engine.ts";
 import type { Reconciler } from "../../processors/pipeline/reconcile.ts";
 import { activeSites, listSites, registerSites, type Site } from "../../processors/pipeline/sites.ts";
-import { sqliteStore } from "../../processors/stores/sqlite.ts";
-import type { Store } from "../../processors/stores/store.ts";
-import { sqliteStream } from "../../processors/streams/sqlite.ts";
 import type { Stream } from "../../processors/streams/stream.ts";
 import { startAlerting } from "./alerting.ts";
 import { startArchiving } from "./archive.ts";
@@ -28,21 +22,17 @@ import { isLoopback } from "./gateway/client.ts";
 import type { RateLimit } from "./gateway/rate.ts";
 import { reachable } from "./greeting.ts";
 import { lockCounting } from "./lock.ts";
+import { archiveFolder, openDirectory, openStore, openStream, type Places } from "./opening.ts";
 import { startReconciliation } from "./reconciliation.ts";
 import { createServer } from "./server.ts";
 import { startTracing } from "./traces/tracing.ts";
 
-export interface RuntimeOptions {
+export interface RuntimeOptions extends Places {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
   /** Origin by which a proxy offers it to others; default: nobody does. */
   readonly publicUrl?: string | undefined;
-  readonly dataDirectory: string;
-  /** `kinesis:NAME`; default: a file in the data directory. */
-  readonly stream?: string;
-  /** `dynamodb:TABLE`; default: a file in the data directory. */
-  readonly store?: string;
   readonly sites: readonly { readonly id: string; readonly timeZone: string }[];
   /** Anybody who reaches the port may read the dashboard. */
   readonly isPublic: boolean;
@@ -68,7 +58,6 @@ export interface RuntimeOptions {
   readonly maxGatherMs?: number | undefined;
   /** Told of each commit as soon as it is durable. */
   readonly onCommit?: AggregateDeps["onCommit"];
-  readonly log: (line: string) => void;
 }
 
 export interface Runtime {
@@ -296,63 +285,4 @@ async function open(options: RuntimeOptions, opened: AsyncDisposableStack): Prom
     isKeyRequired,
     grants,
   };
-}
-
-/** Where a data directory holds its archive. */
-export const archiveFolder = (dataDirectory: string): string => join(dataDirectory, "archive");
-
-export async function openDirectory(path: string): Promise<void> {
-  try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
-  } catch (cause) {
-    throw new ClickstreamError("config", `--data ${path}: cannot be made or written`, { cause });
-  }
-}
-
-/** Drivers of services are loaded only when asked for: their clients cost more memory than all the rest. */
-export async function openStore(
-  { store, dataDirectory, log }: Pick<RuntimeOptions, "store" | "dataDirectory" | "log">,
-  clock: typeof systemClock,
-  { mayCreateTable = true } = {},
-): Promise<Store> {
-  if (!store) return sqliteStore({ path: join(dataDirectory, "store.db"), clock });
-  const table = named(store, "dynamodb:TABLE", "--store");
-  const { dynamoStore } = await import("../../processors/stores/dynamodb.ts");
-  if (mayCreateTable) {
-    const { createTable } = await import("../../processors/stores/dynamodb-table.ts");
-    log(`store: DynamoDB table ${table} (made if it does not exist)`);
-    await createTable({ table });
-  }
-  return dynamoStore({ table, clock });
-}
-
-/** `store` says how far its shards are counted. Throws `config` where that was of another stream. */
-export async function openStream(
-  { stream, dataDirectory, log }: Pick<RuntimeOptions, "stream" | "dataDirectory" | "log">,
-  store: Store,
-  clock: typeof systemClock,
-): Promise<Stream> {
-  if (!stream) {
-    const seen = new Map<string, string>();
-    for (const { id } of await listShards(store)) seen.set(id, await committedTo(store, id));
-    return sqliteStream({ path: join(dataDirectory, "stream.db"), clock, seen });
-  }
-  const opened = await openKinesis(stream);
-  log(`stream: ${stream}`);
-  return opened;
-}
-
-/** `kinesis:NAME` as a stream. Throws `config` for any other form. */
-export async function openKinesis(stream: string): Promise<Stream> {
-  const name = named(stream, "kinesis:NAME", "--stream");
-  const { kinesisStream } = await import("../../processors/streams/kinesis.ts");
-  return kinesisStream({ stream: name });
-}
-
-/** `form` as in "kinesis:NAME". */
-function named(value: string, form: string, flag: string): string {
-  const [prefix, name] = value.split(/:(.*)/s);
-  if (prefix !== form.split(":", 1)[0] || !name)
-    throw new ClickstreamError("config", `${flag} ${value}: write ${form}`);
-  return name;
 }

@@ -2,8 +2,8 @@ import { readFile } from "node:fs/promises";
 import { build } from "esbuild";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { buildCollector } from "../../collector/build.ts";
-import { type Browser, closePages, sharedBrowser } from "../kit/browser.ts";
-import { page, startReceiver } from "./receiver.ts";
+import { type Browser, closePages, type Page, sharedBrowser } from "../kit/browser.ts";
+import { page, type Receiver, startReceiver } from "./receiver.ts";
 
 let browser: Browser;
 beforeAll(async () => {
@@ -21,6 +21,25 @@ async function bundle(code: string): Promise<string> {
     write: false,
   });
   return outputFiles[0]!.text;
+}
+
+/** Opens a page that has this script, and the tag of another product, if any, and closes all that it took. */
+async function inPage(
+  { code, tag = "", at = "/" }: { readonly code: string; readonly tag?: string; readonly at?: string },
+  work: (tab: Page, receiver: Receiver) => Promise<void>,
+): Promise<void> {
+  const collector = await buildCollector();
+  const receiver = await startReceiver({ collector: collector.code });
+  const context = await browser.newContext();
+  try {
+    receiver.pages.set("/", page(`<script>${await bundle(code)}</script>`, { tag }));
+    const tab = await context.newPage();
+    await tab.goto(receiver.origin + at);
+    await work(tab, receiver);
+  } finally {
+    await context.close();
+    await receiver.close();
+  }
 }
 
 it("does nothing on a server, neither when imported nor when called", async () => {
@@ -54,21 +73,15 @@ it("lets a bundler leave out what is not used", async () => {
 });
 
 it("counts the page, events from before and after loading, and pages that the address does not show", async () => {
-  const { code } = await buildCollector();
-  const receiver = await startReceiver({ collector: code });
-  const context = await browser.newContext();
-  try {
-    const script = await bundle(`
-      import { init, page, track } from "rivulet/collector";
-      track("early", { props: { a: 1 } });
-      const options = { site: "shop.example", url: location.origin, params: ["q"],
-        before: (event) => ({ ...event, p: { ...event.p, seen: true } }) };
-      init(options);
-      init(options);
-      window.later = () => { page("/step-2/9f86d081884c7d659a2f?secret=1"); track("late"); };`);
-    receiver.pages.set("/", page(`<script>${script}</script>`, { tag: "" }));
-    const tab = await context.newPage();
-    await tab.goto(`${receiver.origin}/?q=lamp`);
+  const code = `
+    import { init, page, track } from "rivulet/collector";
+    track("early", { props: { a: 1 } });
+    const options = { site: "shop.example", url: location.origin, params: ["q"],
+      before: (event) => ({ ...event, p: { ...event.p, seen: true } }) };
+    init(options);
+    init(options);
+    window.later = () => { page("/step-2/9f86d081884c7d659a2f?secret=1"); track("late"); };`;
+  await inPage({ code, at: "/?q=lamp" }, async (tab, receiver) => {
     await receiver.until("the first events", () => receiver.names().includes("early"));
     await tab.evaluate("later()");
     await receiver.until("the last event", () => receiver.names().includes("late"));
@@ -78,49 +91,29 @@ it("counts the page, events from before and after loading, and pages that the ad
       { n: "pageview", page: `${receiver.origin}/step-2/*` },
       { n: "late" },
     ]);
-  } finally {
-    await context.close();
-    await receiver.close();
-  }
+  });
 });
 
 it("loads beside a tag of another product that has a data-site too", async () => {
-  const { code } = await buildCollector();
-  const receiver = await startReceiver({ collector: code });
-  const context = await browser.newContext();
-  try {
-    const script = await bundle(`
-      import { init } from "rivulet/collector";
-      init({ site: "shop.example", url: location.origin });`);
-    const other = '<script data-site="THEIRS" type="text/plain"></script>';
-    receiver.pages.set("/", page(`<script>${script}</script>`, { tag: other }));
-    const tab = await context.newPage();
-    await tab.goto(receiver.origin);
+  const code = `
+    import { init } from "rivulet/collector";
+    init({ site: "shop.example", url: location.origin });`;
+  const tag = '<script data-site="THEIRS" type="text/plain"></script>';
+  await inPage({ code, tag }, async (_, receiver) => {
     await receiver.until("the page view", () => receiver.names().length === 1);
-  } finally {
-    await context.close();
-    await receiver.close();
-  }
+  });
 });
 
 it("keeps a refusal from before loading", async () => {
-  const { code } = await buildCollector();
-  const receiver = await startReceiver({ collector: code });
-  const context = await browser.newContext();
-  try {
-    const script = await bundle(`
-      import { consent, init } from "rivulet/collector";
-      consent(false);
-      init({ site: "shop.example", url: location.origin });
-      window.agree = () => consent(true);`);
-    receiver.pages.set("/", page(`<script>${script}</script>`, { tag: "" }));
-    const tab = await context.newPage();
-    await tab.goto(receiver.origin, { waitUntil: "networkidle" });
+  const code = `
+    import { consent, init } from "rivulet/collector";
+    consent(false);
+    init({ site: "shop.example", url: location.origin });
+    window.agree = () => consent(true);`;
+  await inPage({ code }, async (tab, receiver) => {
+    await tab.waitForLoadState("networkidle");
     expect(receiver.attempts).toEqual([]);
     await tab.evaluate("agree()");
     await receiver.until("the page view", () => receiver.names().length === 1);
-  } finally {
-    await context.close();
-    await receiver.close();
-  }
+  });
 });

@@ -3,18 +3,18 @@
  * Knows the stream and the functions only as arguments; what a batch means is none of its business.
  */
 import { randomUUID } from "node:crypto";
-import type { IncomingMessage, Server, ServerResponse } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { ClickstreamError } from "../../../processors/errors.ts";
 import type { RejectReason } from "../../../processors/model/event.ts";
 import type { Clock } from "../../../processors/model/time.ts";
 import { type IngestMapping, MAX_BODY_BYTES } from "../../mapping.ts";
 import type { ApiDocument, Operation } from "../../openapi.ts";
 import { directoryHandler } from "./assets.ts";
-import { type BodyResult, declaresTooMuch, readBody } from "./body.ts";
+import { type BodyResult, readBody } from "./body.ts";
 import { clientAddress, hostAllowed, isLoopback } from "./client.ts";
 import { failure, type Log, logFault } from "./failure.ts";
 import { type Handler, type HttpRequest, type HttpResponse, jsonResponse, notFoundPage } from "./http.ts";
+import { type HttpServer, httpServer, type Limits } from "./httpserver.ts";
 import {
   type Ingest,
   type IngestOutcome,
@@ -27,7 +27,7 @@ import { reply } from "./reply.ts";
 import { isApiPath, routeTable } from "./routes.ts";
 import { headerTrace, type Trace } from "./trace.ts";
 
-export interface GatewayOptions {
+export interface GatewayOptions extends Limits {
   readonly document: ApiDocument;
   readonly putRecord: PutRecord;
   /** What the request templates of ingest operations say, by operationId: records of these are made without rendering. */
@@ -50,12 +50,6 @@ export interface GatewayOptions {
   readonly checkHost?: boolean;
   /** Further host names, without port, that count as ours. */
   readonly allowedHosts?: readonly string[];
-  /** For a whole request, headers and body, to arrive. Default 30 s. */
-  readonly requestTimeoutMs?: number;
-  /** Without a byte either way before a connection is cut: of an answer that nobody reads on. Default 2 min. */
-  readonly idleMs?: number;
-  /** For requests in flight when closing. Default 10 s. */
-  readonly drainMs?: number;
 }
 
 export interface RouteOptions {
@@ -65,19 +59,12 @@ export interface RouteOptions {
   readonly localHost?: boolean;
 }
 
-export interface Gateway {
+export interface Gateway extends HttpServer {
   /** Adds a route. A path that ends in `/*` takes all below it; the longest match wins, exact before prefix. */
   route(method: "GET" | "POST", path: string, handler: Handler, options?: RouteOptions): void;
   /** Serves a directory at `prefix`, which ends in "/". */
   static(prefix: string, directory: string, options?: RouteOptions): void;
-  /** Port 0 takes a free one. Rejects with the system's error, EADDRINUSE among them. */
-  listen(port: number, host: string): Promise<{ readonly host: string; readonly port: number }>;
-  /** Takes no more connections and resolves when the requests in flight are answered, or cut after `drainMs`. */
-  close(): Promise<void>;
 }
-
-/** Not imported: that would load all that `node:http` could hand out, WebSocket and fetch too, 60 ms and 15 MB of them. */
-const { createServer } = process.getBuiltinModule("node:http");
 
 /** One method of one path. */
 type Endpoint =
@@ -90,9 +77,6 @@ type Endpoint =
       readonly hosts: ReadonlySet<string> | undefined;
     };
 
-/** As API Gateway's limit of 10,240 bytes, rounded up to what Node counts differently. */
-const MAX_HEADER_BYTES = 16 * 1024;
-
 /** Read only, by everybody. */
 const NO_QUERY = new URLSearchParams();
 const NO_HOSTS: ReadonlySet<string> = new Set();
@@ -100,7 +84,7 @@ const OUTAGE_LOG_INTERVAL_MS = 10_000;
 
 /** Builds the gateway; compiles every template and schema, so that a broken document fails here. */
 export function createGateway(options: GatewayOptions): Gateway {
-  const { document, clock, onReject = () => {}, trustProxy = false, drainMs = 10_000 } = options;
+  const { document, clock, onReject = () => {}, trustProxy = false } = options;
   const log = options.log ?? ((line: string) => void process.stderr.write(`${line}\n`));
   const trace = options.trace ?? headerTrace(clock, () => false);
   const problems = gatewayAnswers(document);
@@ -276,32 +260,11 @@ export function createGateway(options: GatewayOptions): Gateway {
     });
   }
 
-  const requestTimeout = options.requestTimeoutMs ?? 30_000;
-  const server: Server = createServer({
-    maxHeaderSize: MAX_HEADER_BYTES,
-    headersTimeout: Math.min(10_000, requestTimeout),
-    requestTimeout,
-    connectionsCheckingInterval: Math.min(5_000, requestTimeout),
-    keepAliveTimeout: 65_000,
-  });
-  // Longer than any answer takes to be found.
-  server.setTimeout(options.idleMs ?? 120_000);
-  const accept = (request: IncomingMessage, response: ServerResponse): void => {
+  const server = httpServer(options, (request, response) => {
     serve(request, response).catch((error: unknown) => {
       logFault(error, "gateway", "", log);
       response.destroy();
     });
-  };
-  server.on("request", accept);
-  const connections = new Set<Socket>();
-  server.on("connection", (socket: Socket) => {
-    connections.add(socket);
-    socket.once("close", () => connections.delete(socket));
-  });
-  // Whoever asks first is told so before the body travels.
-  server.on("checkContinue", (request: IncomingMessage, response: ServerResponse) => {
-    if (!declaresTooMuch(request, MAX_BODY_BYTES)) response.writeContinue();
-    accept(request, response);
   });
 
   return {
@@ -317,27 +280,11 @@ export function createGateway(options: GatewayOptions): Gateway {
     },
     listen(port, host) {
       checkHost = options.checkHost ?? isLoopback(host);
-      return new Promise((resolve, reject) => {
-        server.once("error", reject);
-        server.listen(port, host, () => {
-          server.off("error", reject);
-          const address = server.address() as AddressInfo;
-          resolve({ host: address.address, port: address.port });
-        });
-      });
+      return server.listen(port, host);
     },
     close() {
       closing = true;
-      return new Promise((resolve) => {
-        const cut = setTimeout(() => server.closeAllConnections(), drainMs);
-        server.close(() => {
-          clearTimeout(cut);
-          resolve();
-        });
-        server.closeIdleConnections();
-        // Browsers open connections ahead of need, and to Node one without a byte is waiting for its first request.
-        for (const socket of connections) if (socket.bytesRead === 0) socket.destroy();
-      });
+      return server.close();
     },
   };
 }

@@ -2,7 +2,7 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { openStore, openStream } from "../../../infra/local/runtime.ts";
+import { openStore, openStream } from "../../../infra/local/opening.ts";
 import { keyedHash, systemClock } from "../../../processors/crypto.ts";
 import { ShardWorker } from "../../../processors/pipeline/aggregate.ts";
 import { temporaryDirectory } from "../../conformance/files.ts";
