@@ -104,7 +104,7 @@ export class OwnerApi {
     siteId: string | null | undefined,
   ): Promise<{ readonly alerts: readonly Alert[] }> {
     const site = await this.#site(reader, siteId);
-    return { alerts: await recentAlerts(this.#deps.store, site) };
+    return { alerts: await recentAlerts(this.#deps, site) };
   }
 
   /** Replaces goals and funnels. */

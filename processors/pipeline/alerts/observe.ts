@@ -26,22 +26,25 @@ const LEAST_RATIO = 1.5;
 
 /** Kinds that find too little: what waits to be counted looks the same. */
 const OF_LITTLE: ReadonlySet<AlertRule["kind"]> = new Set(["drop", "below", "silence"]);
+/** Kinds that find too much: while some of it waits to be counted, it looks as if it were over. */
+const OF_MUCH: ReadonlySet<AlertRule["kind"]> = new Set(["spike", "above", "rejects"]);
 /** What waits for less is in the last minute, and that alone is no finding. */
 const BEHIND_MS = MINUTE_MS;
 
 /**
- * Undefined when all is well; "unknown" when too little was counted while clicks wait to be counted. `zone` is the
- * site's. Throws what the engine throws.
+ * Undefined when all is well; "unknown" when clicks wait to be counted that may say otherwise. `zone` is the site's,
+ * `wasFound` whether the rule found something before. Throws what the engine throws.
  */
 export async function observe(
   rule: AlertRule,
   zone: string,
   engine: Pick<QueryEngine, "query" | "live">,
-  now: EpochMs,
+  { now, wasFound }: { readonly now: EpochMs; readonly wasFound: boolean },
 ): Promise<Finding | "unknown" | undefined> {
   const finding = await find(rule, zone, engine, now);
+  const isOpen = finding ? OF_LITTLE.has(rule.kind) : wasFound && OF_MUCH.has(rule.kind);
   const isBehind = async () => (await engine.live(rule.site)).lag_ms > BEHIND_MS;
-  return finding && OF_LITTLE.has(rule.kind) && (await isBehind()) ? "unknown" : finding;
+  return isOpen && (await isBehind()) ? "unknown" : finding;
 }
 
 async function find(

@@ -77,7 +77,7 @@ async function step(rule: AlertRule, zone: string, deps: WatchDeps): Promise<num
   const item = await store.get(key);
   const state = stateOf(item);
   const now = clock.now();
-  const finding = await observe(rule, zone, engine, now);
+  const finding = await observe(rule, zone, engine, { now, wasFound: state.firing !== undefined });
   const next = decide(rule, state, finding, now, deps.url);
   const put = (value: RuleState, version: number): Promise<boolean> =>
     store.put(
@@ -89,7 +89,9 @@ async function step(rule: AlertRule, zone: string, deps: WatchDeps): Promise<num
     if (!(await put(next, version))) return 0; // another watch has decided
     // A state that has expired counts as none, and its version goes on all the same.
     version = item ? version + 1 : ((await store.get(key))?.version ?? 0);
-  } else if (now - (state.pending.at(-1)?.at ?? 0) < DELIVERING_MS) return 0; // another watch is telling it
+  } else if (isWithin(DELIVERING_MS, state.pending.at(-1)?.at ?? 0, now)) return 0; // another watch is telling it
+  // Before it is told: who asks sees what goes on though a receiver is away.
+  for (const alert of next.pending) await remember(store, alert);
   let told = 0;
   for (const alert of next.pending) {
     try {
@@ -99,13 +101,15 @@ async function step(rule: AlertRule, zone: string, deps: WatchDeps): Promise<num
       deps.log(`alert ${alert.id} was not delivered: ${error.message}`);
       if (now - alert.at < PATIENCE_MS) break;
     }
-    await remember(store, alert);
     told += 1;
   }
   // Without this the same is delivered again: at least once, with the same id.
   if (told > 0) await put({ ...next, pending: next.pending.slice(told) }, version);
   return told;
 }
+
+/** A time that is still to come is that of a clock which ran ahead and was set right: nothing waits for it. */
+const isWithin = (ms: number, at: EpochMs, now: EpochMs): boolean => at <= now && now - at < ms;
 
 /** What becomes of a rule's state, and what is to be told: its beginning, that it goes on after each hold-off, and its end. */
 function decide(
@@ -126,8 +130,8 @@ function decide(
     alertOf(rule, kind, found, { since, now, url: `${url}/?${query}` }),
   ];
   if (finding) {
-    if (firing && now - firing.toldAt < rule.holdOffMs) return state;
-    if (!firing && now < state.quietUntil) return state;
+    const last = firing?.toldAt ?? state.quietUntil - rule.holdOffMs;
+    if (isWithin(rule.holdOffMs, last, now)) return state;
     const since = firing?.since ?? finding.since ?? now;
     return {
       firing: { since, toldAt: now },
@@ -181,14 +185,21 @@ export async function removeRule(
   return true;
 }
 
+const timeKey = (at: EpochMs): string => String(at).padStart(13, "0");
+
 async function remember(store: Store, alert: Alert): Promise<void> {
   const value = new TextEncoder().encode(JSON.stringify(alert));
-  const sk = `${String(alert.at).padStart(13, "0")}-${alert.rule}-${alert.state}`;
+  const sk = `${timeKey(alert.at)}-${alert.rule}-${alert.state}`;
   await store.put({ pk: historyOf(alert.site), sk, value, expiresAt: alert.at + HISTORY_MS }, 0);
 }
 
-/** What was told of a site lately, newest first. */
-export async function recentAlerts(store: Store, site: string): Promise<Alert[]> {
-  const items = await store.list(historyOf(site), { reverse: true, limit: MAX_SHOWN });
+/** What was found on a site lately, newest first. */
+export async function recentAlerts(
+  { store, clock }: Pick<WatchDeps, "store" | "clock">,
+  site: string,
+): Promise<Alert[]> {
+  // What a clock that ran ahead dated later would be the last word on its rule until then.
+  const to = timeKey(clock.now() + 1);
+  const items = await store.list(historyOf(site), { to, reverse: true, limit: MAX_SHOWN });
   return items.map(({ value }) => JSON.parse(new TextDecoder().decode(value)) as Alert);
 }

@@ -263,7 +263,7 @@ describe("the functions as they are deployed", () => {
     expect(await cloud.start("alerts").invoke({})).toEqual({ rules: 1, told: 1 });
     expect(await cloud.start("alerts").invoke({})).toEqual({ rules: 1, told: 0 });
     expect(others.asked("sns")).toHaveLength(1);
-    expect(await recentAlerts(cloud.store, "shop.example")).toHaveLength(1);
+    expect(await recentAlerts({ store: cloud.store, clock: Date }, "shop.example")).toHaveLength(1);
   });
 
   it("let an owner take a share link back", async () => {

@@ -94,7 +94,7 @@ describe("what is usual", () => {
 
 describe("the watch", () => {
   it("tells a spike against the same hour of the last weeks: what, since when, how far from usual, and where to look", async () => {
-    const { told, look, store } = await world([...weeks(100), ...hour(400, NOW)], { kind: "spike" });
+    const { told, look, store, clock } = await world([...weeks(100), ...hour(400, NOW)], { kind: "spike" });
     expect(await look()).toEqual({ rules: 1, told: 1 });
     expect(told[0]).toMatchObject({
       rule: "rule1",
@@ -109,7 +109,7 @@ describe("the watch", () => {
       "shop.example: 400 page views in the last hour; 100 ± 10 are usual at this hour (median of 4 weeks), 4 times as many. Since 2026-11-23 12:30 UTC.",
     );
     expect(told[0]!.url).toBe("https://stats.example/?site=shop.example&range=day");
-    expect(await recentAlerts(store, SITE)).toEqual(told);
+    expect(await recentAlerts({ store, clock }, SITE)).toEqual(told);
   });
 
   it("takes an ordinary hour, and a busy one that is always busy, for what they are", async () => {
@@ -197,7 +197,10 @@ describe("the watch", () => {
     expect(await removeRule({ store, clock }, SITE, "rule1")).toBe(true);
     await look();
     expect(told.map(({ state }) => state)).toEqual(["firing"]);
-    expect((await recentAlerts(store, SITE)).map(({ state }) => state)).toEqual(["over", "firing"]);
+    expect((await recentAlerts({ store, clock }, SITE)).map(({ state }) => state)).toEqual([
+      "over",
+      "firing",
+    ]);
     expect(await store.list("alert-state")).toEqual([]);
     expect(await removeRule({ store, clock }, SITE, "rule1")).toBe(false);
   });
@@ -228,6 +231,48 @@ describe("the watch", () => {
     await look();
     expect(told).toHaveLength(1);
     expect(logged[0]).toContain(told[0]!.id);
+  });
+
+  it("shows whoever asks what goes on while nobody takes it", async () => {
+    const { look, clock, leave, store } = await world([NOW - 3 * HOUR_MS], { kind: "silence", minutes: 60 });
+    leave(true);
+    await look();
+    clock.advance(MINUTE_MS);
+    await look();
+    expect(await recentAlerts({ store, clock }, SITE)).toMatchObject([{ state: "firing", at: NOW }]);
+  });
+
+  it("tells as ever after a clock that ran ahead was set right", async () => {
+    const { look, clock, told, leave, store } = await world([NOW - 3 * HOUR_MS], {
+      kind: "silence",
+      minutes: 60,
+      holdOffMinutes: 60,
+    });
+    clock.advance(5 * 24 * HOUR_MS);
+    await look();
+    clock.advance(-5 * 24 * HOUR_MS);
+    leave(true);
+    await look();
+    leave(false);
+    clock.advance(MINUTE_MS);
+    await look();
+    expect(told.map(({ at }) => at)).toEqual([NOW + 5 * 24 * HOUR_MS, NOW]);
+    clock.advance(59 * MINUTE_MS);
+    await look();
+    expect(told).toHaveLength(3);
+    expect((await recentAlerts({ store, clock }, SITE)).map(({ at }) => at)).toEqual([NOW + HOUR_MS, NOW]);
+  });
+
+  it("does not say that much is over while clicks wait to be counted", async () => {
+    const { told, look, lag, clock } = await world(hour(60, NOW), { kind: "above", limit: 3, minutes: 5 });
+    await look();
+    clock.advance(10 * MINUTE_MS);
+    lag.ms = 8 * MINUTE_MS;
+    await look();
+    expect(told.map(({ state }) => state)).toEqual(["firing"]);
+    lag.ms = 0;
+    await look();
+    expect(told.map(({ state }) => state)).toEqual(["firing", "over"]);
   });
 
   it("tells nothing twice when two watches run at once", async () => {
