@@ -313,7 +313,8 @@ export interface Previous {
 }
 
 /**
- * What a period is compared with; undefined for `all`, and where the server has no minutes any more to cut it from.
+ * What a period is compared with; undefined for `all`, for one that has not begun, and where the server has no minutes
+ * any more to cut it from.
  * Calendar ranges move by whole days, months or years, so that days stay days.
  */
 export function previous(
@@ -323,7 +324,7 @@ export function previous(
   timeZone: string,
   by: Exclude<Compare, "off"> = "previous",
 ): Previous | undefined {
-  if (range === "all" || !period) return undefined;
+  if (range === "all" || !period || now <= period.start) return undefined;
   const wall = { start: wallAt(period.start, timeZone), end: wallAt(period.end, timeZone) };
   const months = by === "year" ? 12 : wholeMonths(wall);
   const days = Math.max(1, Math.round((period.end - period.start) / DAY));
@@ -339,6 +340,9 @@ export function previous(
   if (!hasMinutes && !isOnHours) return undefined;
   // Beyond a day an hour more or less does not show, and hours are kept for years.
   const step = hasMinutes && (days === 1 || rolling) ? MINUTE : HOUR;
-  const passed = now < period.end ? Math.min(whole.end, Math.ceil(back(now) / step) * step) : whole.end;
+  const reached = back(now);
+  // The hours that are kept are those of the site's clock, which may begin at half past by UTC.
+  const rounded = reached + ((step - (wallAt(reached, timeZone) % step)) % step);
+  const passed = now < period.end ? Math.min(whole.end, rounded) : whole.end;
   return { whole, toDate: { start: whole.start, end: passed } };
 }

@@ -64,8 +64,8 @@ interface Past {
 const MINUTE = 60_000;
 /** Days, in which a site that is not new certainly had an event. */
 const LATELY = 31 * 24 * 60 * MINUTE;
-/** The first day that the API takes. */
-const EVER = "1970-01-02T00:00:00Z";
+/** The first day that the API takes, which is the site's own as all days are. */
+const EVER = "1970-01-02";
 /**
  * What rollups tell about one value of a dimension: visits as a whole do not belong to a page or an event. Several
  * conditions are the archive's to answer, and it has everything.
@@ -150,7 +150,7 @@ export function reportLoader(): (
     async function isNothingBefore(start: number): Promise<boolean> {
       if (old?.site === site && old.since <= start) return false;
       // Most sites had events lately, and all the time there was is much to read.
-      for (const from of [printIso(start - LATELY, timeZone), EVER]) {
+      for (const from of [printIso(start - LATELY, timeZone).slice(0, EVER.length), EVER]) {
         const { results } = await ask({
           metrics: ["pageviews", "events"],
           filters: [],

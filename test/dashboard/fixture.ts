@@ -3,6 +3,8 @@ import { createHash } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { buildDashboard } from "../../dashboard/build.ts";
+import { ClickstreamError } from "../../processors/errors.ts";
+import { minuteBesideHours, parseRange } from "../../processors/pipeline/query/range.ts";
 
 /** The strictest policy the page promises to live under. */
 export const POLICY = "default-src 'self'";
@@ -56,6 +58,7 @@ export interface Fixture {
 }
 
 const MINUTE = 60_000;
+const DAY = 1_440 * MINUTE;
 const PAGES = [
   "/",
   "/pricing",
@@ -150,7 +153,8 @@ export async function startFixture(change: Partial<Data> = {}): Promise<Fixture>
       const question = await text(request);
       const body = JSON.parse(question) as Query;
       queries.push(body as unknown as Record<string, unknown>);
-      if (data.refusal) send(400, { error: data.refusal });
+      const refusal = data.refusal ?? rangeRefusal(data, body, data.clock());
+      if (refusal) send(400, { error: refusal });
       else if (!needsArchive(body) || !isUnfinished(question))
         send(200, queryAnswer(data, body, data.clock()));
     } else if (url.pathname === "/api/v2/export.csv") {
@@ -242,7 +246,20 @@ function liveAnswer(data: Data, site: string, now: number) {
   };
 }
 
+/** Why a server that keeps minutes for eight days, and no archive, does not answer for a range. */
+function rangeRefusal({ sites }: Data, { site_id, date_range }: Query, now: number): string | undefined {
+  const zone = sites.find((site) => site.site_id === site_id)?.time_zone ?? "UTC";
+  try {
+    const minute = minuteBesideHours(zone, parseRange(date_range, zone, now, now - 400 * DAY));
+    return minute !== undefined && minute <= now - 8 * DAY ? "date_range: minutes are gone" : undefined;
+  } catch (error) {
+    if (!(error instanceof ClickstreamError)) throw error;
+    return error.message;
+  }
+}
+
 interface Query {
+  site_id: string;
   metrics: string[];
   dimensions?: string[];
   date_range: string | [string, string];
@@ -327,21 +344,20 @@ function metricOf(name: string, amount: number, { revenue }: Data): unknown {
 }
 
 function timeLabels(dimension: string, range: Query["date_range"], now: number): string[] {
-  const step = { "time:minute": MINUTE, "time:hour": 60 * MINUTE, "time:day": 1_440 * MINUTE }[dimension];
-  const day = 1_440 * MINUTE;
-  const today = Math.floor(now / day) * day;
+  const step = { "time:minute": MINUTE, "time:hour": 60 * MINUTE, "time:day": DAY }[dimension];
+  const today = Math.floor(now / DAY) * DAY;
   const days = Number.parseInt(String(range), 10) || 1;
   const [start, end] =
     typeof range !== "string"
       ? [Date.parse(range[0]), Date.parse(range[1])]
       : range === "realtime"
         ? [now - 30 * MINUTE, now]
-        : [today - (days - 1) * day, now];
-  const size = step ?? 30 * day;
+        : [today - (days - 1) * DAY, now];
+  const size = step ?? 30 * DAY;
   const labels: string[] = [];
   for (let at = Math.floor(start / size) * size; at <= end; at += size) {
     const iso = new Date(at).toISOString();
-    labels.push(size >= day ? iso.slice(0, 10) : iso.slice(0, 19).replace("T", " "));
+    labels.push(size >= DAY ? iso.slice(0, 10) : iso.slice(0, 19).replace("T", " "));
   }
   return labels;
 }

@@ -333,6 +333,28 @@ describe("choices", () => {
     await expect.poll(pending).toEqual([]);
   });
 
+  it("are compared by the hours and days of the site's clock, though the site is new, and not before they come", async () => {
+    const zones = ["Asia/Kolkata", "America/New_York"];
+    const sites = zones.map((zone) => ({ site_id: zone, time_zone: zone }));
+    const { fixture, page, problems } = await visit({ sites, since: Number.POSITIVE_INFINITY });
+    const title = () => page.locator("[data-metric=visitors]").getAttribute("title");
+    const coming = new Date(Date.now() + 3 * DAY).toISOString().slice(0, 10);
+    for (const site of zones) {
+      for (const choice of ["", "&range=realtime", "&range=28d", "&compare=year"]) {
+        await page.goto(`${fixture.url}?site=${site}${choice}`);
+        await expect
+          .poll(title)
+          .toBe(
+            "0 in the previous period. Nothing is known from before that period, so it may not be whole.",
+          );
+      }
+      await page.goto(`${fixture.url}?site=${site}&range=${coming}..${coming}`);
+      await expect.poll(() => tile(page, "visitors").textContent()).toBe("0");
+      expect(await title()).toBe(null);
+    }
+    expect(problems).toEqual([]);
+  });
+
   it("of a custom range are asked as two dates", async () => {
     const { fixture, page } = await visit();
     await page.locator("#current", { hasText: "12" }).waitFor();

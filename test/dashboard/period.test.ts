@@ -255,3 +255,11 @@ describe("a year ago", () => {
     expect(of("realtime")).toBeUndefined();
   });
 });
+
+it("what has passed of a period ends on a whole hour of the site's clock, and is nothing before the period begins", () => {
+  const of = (range: Parameters<typeof resolve>[0], zone: string) =>
+    previous(range, resolve(range, NOW, zone), NOW, zone)?.toDate.end;
+  for (const zone of ["UTC", "Asia/Kolkata", "America/St_Johns", "Asia/Kathmandu"])
+    expect(wallAt(of("28d", zone)!, zone) % 3_600_000, zone).toBe(0);
+  expect(of("2026-04-01..2026-04-02", "UTC")).toBeUndefined();
+});
