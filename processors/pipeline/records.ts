@@ -24,22 +24,10 @@ import { type HashState, hash53, hashPrefix } from "./hash.ts";
 import { importedWindow } from "./history.ts";
 import type { LatestByDay } from "./midnight.ts";
 import { PartialFold } from "./partial.ts";
+import { Senders, type Whence } from "./senders.ts";
 import type { Site } from "./sites.ts";
-import {
-  type Counters,
-  cloneVisitor,
-  isRemembered,
-  isRememberedInPast,
-  MAX_BATCH_IDS,
-  newVisitor,
-  SESSION_GAP_MS,
-  type ShardState,
-  type StateChange,
-  VISITOR_BYTES,
-  type VisitorState,
-  visitorBytes,
-} from "./state.ts";
-import { cookielessId, dayOf, type KeyedHash, type Salts, storedId } from "./visitor.ts";
+import { type Counters, MAX_BATCH_IDS, type ShardState, type StateChange } from "./state.ts";
+import { dayOf, type KeyedHash, type Salts } from "./visitor.ts";
 
 /** What folding needs beyond the records themselves. */
 export interface FoldDeps {
@@ -56,10 +44,8 @@ export interface FoldDeps {
 const parseAgent = agentParser({ maxEntries: 10_000 });
 
 /** Where a batch came from: what the edge wrote around it, or an import read beside it. */
-interface Origin extends Pick<Envelope, "at" | "ip" | "country"> {
-  readonly agentText: string;
+interface Origin extends Whence, Pick<Envelope, "country"> {
   readonly agent: Agent;
-  readonly isPast: boolean;
   /** Where an import counts. Default: in minutes. */
   readonly windowOf?: (at: EpochMs) => EpochMs;
   /** The trace of the request, if it is one that is kept. */
@@ -69,13 +55,6 @@ interface Origin extends Pick<Envelope, "at" | "ip" | "country"> {
 function traceOf({ trace64 }: Edge): string | undefined {
   const header = trace64 === "" ? undefined : parseTraceHeader(base64Text(trace64) ?? "");
   return header?.sampled ? header.root : undefined;
-}
-
-/** By whom a batch is counted: what the state knows them by, their pseudonym, and what is remembered of them. */
-interface Sender {
-  readonly key: string;
-  readonly id: string;
-  readonly known: VisitorState | undefined;
 }
 
 /** Takes a row for each event and reject that is counted, in the order of the fold. */
@@ -88,16 +67,12 @@ type CountedSites = ReadonlyMap<string, Pick<Site, "keep">>;
 export class RecordFold {
   readonly #deps: FoldDeps;
   readonly #base: ShardState;
-  readonly #salts: Salts;
+  readonly #senders: Senders;
   readonly #partials = new Map<string, PartialFold>();
-  readonly #visitors = new Map<string, VisitorState>();
-  readonly #pastVisitors = new Map<string, VisitorState>();
   readonly #batchIds = new Set<number>();
   /** By site: its part of the hash of a batch id. */
   readonly #siteHashes = new Map<string, HashState>();
   readonly #counters: Counters;
-  #ordinal: number;
-  #pastOrdinal: number;
   #watermark: EpochMs;
   #to: string;
   #arrivedAt: EpochMs = 0;
@@ -105,7 +80,6 @@ export class RecordFold {
   #recordAt: EpochMs = 0;
   readonly #shard: string;
   readonly #sink: RowSink | undefined;
-  readonly #latest: LatestByDay | undefined;
   /** Rows of the record in hand so far. */
   #rows = 0;
   events = 0;
@@ -128,13 +102,10 @@ export class RecordFold {
   ) {
     this.#shard = archive?.shard ?? "";
     this.#sink = archive?.sink;
-    this.#latest = latest;
     this.#deps = deps;
     this.#base = base;
-    this.#salts = salts;
+    this.#senders = new Senders(deps.hash, base, salts, latest);
     this.#counters = { ...base.counters, rejects: { ...base.counters.rejects } };
-    this.#ordinal = base.ordinal;
-    this.#pastOrdinal = base.past.ordinal;
     this.#watermark = base.watermark;
     this.#to = base.to;
   }
@@ -168,7 +139,7 @@ export class RecordFold {
         this.#reject("unknown_site", all);
         continue;
       }
-      this.#ordinal++;
+      this.#senders.present.ordinal++;
       // A protocol without batch ids still has the edge's id of the request: it tells a record that was put twice.
       const request = batch.id !== "" ? `b${batch.id}` : envelope.id !== "" ? `e${envelope.id}` : "";
       if (request === "" || this.#isFirst(batch.site, request, all)) this.#addBatch(batch, origin);
@@ -187,7 +158,7 @@ export class RecordFold {
     const keptMs = minutesKept(known);
     const windowOf = (at: EpochMs): EpochMs => importedWindow(at, arrivedAt, keptMs);
     for (const { batch, at, ip, country, agentText } of posts) {
-      this.#pastOrdinal++;
+      this.#senders.past.ordinal++;
       const parsed = parseAgent(agentText);
       const agent = countsLibraries ? parsed : { ...parsed, library: false };
       this.#addBatch(batch, { at, ip, country, agentText, agent, isPast: true, windowOf });
@@ -229,11 +200,11 @@ export class RecordFold {
     if (batch.events.length === 0) return;
 
     const events = inOrder(batch.events);
-    const { key, id, known } = this.#whoSent(batch, origin, events);
-    const fresh = known === undefined;
-    const visitor = this.#touched(key, known, isPast);
-    visitor.ordinal = isPast ? this.#pastOrdinal : this.#ordinal;
-    visitor.receivedAt = Math.max(visitor.receivedAt, at);
+    const sender = this.#senders.of(batch, origin, events);
+    const { id } = sender;
+    const fresh = sender.known === undefined;
+    const visitors = isPast ? this.#senders.past : this.#senders.present;
+    const visitor = visitors.touch(sender, at);
     const attributes = (event: ClickEvent): string[] =>
       visitAttributes(event, batch, agent, () => countryOf(origin, this.#deps.country));
     // By the batch's own time of receipt, not by what other visitors did meanwhile: so the order of records cannot show.
@@ -268,9 +239,7 @@ export class RecordFold {
       this.#counters.events++;
       this.events++;
     }
-    const weight = Math.floor(visitorBytes(visitor) / VISITOR_BYTES);
-    if (isPast) this.#pastOrdinal += weight;
-    else this.#ordinal += weight;
+    visitors.weigh(visitor);
     this.#watermark = Math.max(this.#watermark, closedUntil);
   }
 
@@ -305,70 +274,17 @@ export class RecordFold {
     return number !== undefined && this.#base.idOrdinal + this.#batchIds.size - number < MAX_BATCH_IDS;
   }
 
-  /** Today's id, or yesterday's as long as the visit that began before midnight goes on; and what is known of the visitor. */
-  #whoSent(batch: Batch, origin: Origin, events: readonly ClickEvent[]): Sender {
-    const { hash } = this.#deps;
-    const { at, ip, agentText } = origin;
-    if (batch.visitor !== "")
-      return this.#find(storedId(hash, this.#salts.identity, batch.site, batch.visitor), batch, origin);
-    const day = dayOf(at);
-    const today = this.#find(
-      cookielessId(hash, this.#salts.of(day), batch.site, ip, agentText),
-      batch,
-      origin,
-    );
-    const goesOnFrom = events[0]!.at - SESSION_GAP_MS;
-    if (!today.known && !(this.#latest && this.#latest.of(day - 1) < goesOnFrom)) {
-      const id = cookielessId(hash, this.#salts.of(day - 1), batch.site, ip, agentText);
-      const before = this.#find(id, batch, origin);
-      if (before.known?.sessions.some(({ last }) => last >= goesOnFrom)) {
-        this.#latest?.saw(day - 1, events.at(-1)!.at);
-        return before;
-      }
-    }
-    this.#latest?.saw(day, events.at(-1)!.at);
-    return today;
-  }
-
-  #find(id: string, { site }: Batch, origin: Origin): Sender {
-    const key = `${site}\u0000${id}`;
-    return { key, id, known: this.#visible(key, origin) };
-  }
-
-  /** The same rule for what this fold touched as for what was there before: portions of records must not show. */
-  #visible(key: string, { at, isPast }: Pick<Origin, "at" | "isPast">): VisitorState | undefined {
-    const touched = (isPast ? this.#pastVisitors : this.#visitors).get(key);
-    if (isPast) {
-      if (!touched) return this.#base.visibleInPast(key, this.#pastOrdinal);
-      return isRememberedInPast(touched, this.#pastOrdinal) ? touched : undefined;
-    }
-    if (!touched) return this.#base.visible(key, this.#ordinal, at);
-    return isRemembered(touched, this.#ordinal, at) ? touched : undefined;
-  }
-
-  /** The visitor as this fold may change them; last touched, last in the map. */
-  #touched(key: string, known: VisitorState | undefined, isPast: boolean): VisitorState {
-    const visitors = isPast ? this.#pastVisitors : this.#visitors;
-    const touched = visitors.get(key);
-    if (touched) visitors.delete(key);
-    const visitor = known && known === touched ? known : known ? cloneVisitor(known) : newVisitor();
-    visitors.set(key, visitor);
-    return visitor;
-  }
-
   get change(): StateChange {
+    const { present, past } = this.#senders;
     return {
       n: this.#base.n + 1,
       to: this.#to,
-      ordinal: this.#ordinal,
+      ordinal: present.ordinal,
       watermark: this.#watermark,
       counters: this.#counters,
-      visitors: this.#visitors,
+      visitors: present.visitors,
       batchIds: [...this.#batchIds],
-      past:
-        this.#pastOrdinal === this.#base.past.ordinal
-          ? undefined
-          : { ordinal: this.#pastOrdinal, visitors: this.#pastVisitors },
+      past: past.ordinal === this.#base.past.ordinal ? undefined : past,
     };
   }
 

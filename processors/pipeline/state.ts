@@ -131,18 +131,6 @@ export class ShardState {
   /** hash53 of (site, batch id) -> its number among the ids. */
   readonly batchIds = new Map<number, number>();
 
-  /** The state of a visitor as a batch with this number and time may see it. */
-  visible(key: string, ordinal: number, receivedAt: EpochMs): VisitorState | undefined {
-    const state = this.visitors.get(key);
-    return state && isRemembered(state, ordinal, receivedAt) ? state : undefined;
-  }
-
-  /** The same for a batch of imported history, whose times may go either way. */
-  visibleInPast(key: string, ordinal: number): VisitorState | undefined {
-    const state = this.past.visitors.get(key);
-    return state && isRememberedInPast(state, ordinal) ? state : undefined;
-  }
-
   apply(change: StateChange): void {
     this.n = change.n;
     this.to = change.to;

@@ -1,14 +1,17 @@
 /** The bytes of commits and snapshots: what earlier versions wrote must stay readable, and the same records give the same bytes. */
 import { describe, expect, it } from "vitest";
 import { VISIT_DIMENSIONS } from "../../../processors/model/dimensions.ts";
+import type { EpochMs } from "../../../processors/model/time.ts";
 import { appendCommit, encodeCommit, readCommits } from "../../../processors/pipeline/commit.ts";
 import { Marks } from "../../../processors/pipeline/marks.ts";
 import { PartialFold } from "../../../processors/pipeline/partial.ts";
 import { rollupsOf } from "../../../processors/pipeline/partialreader.ts";
 import { PAGEVIEWS, VISITS } from "../../../processors/pipeline/rows.ts";
+import { Touched } from "../../../processors/pipeline/senders.ts";
 import { loadState } from "../../../processors/pipeline/snapshots.ts";
 import {
   inherit,
+  isRemembered,
   MAX_BATCH_IDS,
   MAX_VISITORS,
   newVisitor,
@@ -220,6 +223,9 @@ describe("a shard's memory", () => {
     return state;
   };
   const numbers = (state: ShardState): [number, number][] => [...state.batchIds];
+  /** What a batch with the state's number sees of a visitor. */
+  const visible = (key: string, state: Pick<ShardState, "ordinal" | "visitors">, receivedAt: EpochMs) =>
+    new Touched(state, isRemembered).visible(key, receivedAt);
 
   it("holds the newest batch ids and visitors only, and forgets the same in a snapshot", () => {
     const state = change(new ShardState(), [1, 2, 3], "early");
@@ -229,8 +235,8 @@ describe("a shard's memory", () => {
     );
     expect([1, 2, 3].map((id) => state.batchIds.has(id))).toEqual([false, true, true]);
     state.ordinal += MAX_VISITORS - 1;
-    expect(state.visible("early", state.ordinal, NOON)).toBeDefined();
-    expect(state.visible("early", state.ordinal + 1, NOON)).toBeUndefined();
+    expect(visible("early", state, NOON)).toBeDefined();
+    expect(visible("early", { ...state, ordinal: state.ordinal + 1 }, NOON)).toBeUndefined();
     const read = stateOf(encodeSnapshot(state));
     expect(read.idOrdinal).toBe(state.idOrdinal);
     expect(read.batchIds.get(2)).toBe(state.batchIds.get(2));
@@ -238,10 +244,10 @@ describe("a shard's memory", () => {
 
   it("forgets a visitor after a day, also where no snapshot was taken", () => {
     const state = change(new ShardState(), [], "ann");
-    expect(state.visible("ann", state.ordinal, NOON + 24 * HOUR)).toBeDefined();
-    expect(state.visible("ann", state.ordinal, NOON + 24 * HOUR + 1)).toBeUndefined();
+    expect(visible("ann", state, NOON + 24 * HOUR)).toBeDefined();
+    expect(visible("ann", state, NOON + 24 * HOUR + 1)).toBeUndefined();
     state.watermark = NOON + 25 * HOUR;
-    expect(stateOf(encodeSnapshot(state)).visible("ann", state.ordinal, NOON + 24 * HOUR)).toBeDefined();
+    expect(visible("ann", stateOf(encodeSnapshot(state)), NOON + 24 * HOUR)).toBeDefined();
   });
 
   it("inherited from two parents is all that both knew, and can be written", () => {
