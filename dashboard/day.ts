@@ -7,6 +7,12 @@ const DAY = 24 * 60 * MINUTE;
 /** Single minutes of a small site jump between 0 and 3; the mean of fifteen shows the day. */
 export const STEP_MINUTES = 15;
 
+/** As long as the server keeps minutes, less one for the way there. */
+const MINUTES_KEPT = 8 * DAY - MINUTE;
+
+/** Whether all of a day can be asked for. In the week after clocks went back, the day a week ago cannot late in the evening. */
+export const isKept = ({ start }: Period, now: number): boolean => now - start < MINUTES_KEPT;
+
 /** The site's day at `now`, and the same day of the week before. */
 export function daysAt(now: number, timeZone: string): { readonly today: Period; readonly before: Period } {
   const wall = wallAt(now, timeZone);

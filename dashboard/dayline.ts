@@ -1,7 +1,7 @@
 /** How many were here at the same time, over the site's day, with the same day a week ago behind it. Asks for both days once. */
 import type { LiveAnswer, LiveMinute } from "./answers.ts";
 import { query } from "./api.ts";
-import { beside, daysAt, means, STEP_MINUTES } from "./day.ts";
+import { beside, daysAt, isKept, means, STEP_MINUTES } from "./day.ts";
 import { el, fillTable, setAttribute, setText } from "./dom.ts";
 import { numberOf } from "./format.ts";
 import { fill } from "./i18n/strings.ts";
@@ -138,7 +138,7 @@ export function dayLine(first: View, failed: (error: unknown) => void): DayLine 
     try {
       const [now, past] = await Promise.all([
         isShort ? new Map<number, number>() : ask({ start: days.today.start, end: until }, turn.signal),
-        ask(days.before, turn.signal),
+        isKept(days.before, answer.now) ? ask(days.before, turn.signal) : new Map<number, number>(),
       ]);
       if (turn.signal.aborted) return;
       today = new Map([...now, ...today]);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { beside, daysAt, means } from "../../dashboard/day.ts";
+import { beside, daysAt, isKept, means } from "../../dashboard/day.ts";
 import { wallAt } from "../../dashboard/period.ts";
 
 const at = (iso: string): number => Date.parse(iso);
@@ -35,6 +35,15 @@ describe("the two days", () => {
     expect(days.today.end - days.today.start).toBe(hours * 60 * MINUTE);
     expect(new Date(days.before.start)).toEqual(new Date(before));
   });
+});
+
+it.each([
+  { now: "2026-11-29T23:58:00Z", zone: "UTC", kept: true },
+  // Clocks went back on 25 October: in the week after it a day a week ago has begun an hour longer ago.
+  { now: "2026-10-27T22:30:00Z", zone: "Europe/Berlin", kept: false },
+  { now: "2026-10-27T21:30:00Z", zone: "Europe/Berlin", kept: true },
+])("the minutes of a week ago are kept at $now in $zone: $kept", ({ now, zone, kept }) => {
+  expect(isKept(daysAt(at(now), zone).before, at(now))).toBe(kept);
 });
 
 describe("the day before beside today", () => {
