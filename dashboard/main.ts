@@ -211,10 +211,11 @@ function liveAnswer(answer: LiveAnswer): void {
   const changed = next !== signature;
   signature = next;
   alive();
-  // A range that ended before today cannot have changed, whatever happens now; but at midnight "today" is another one.
+  // What was final when it was answered has not changed, whatever happens now; but at midnight "today" is another range.
   const site = currentSite();
   const wanted = site && resolve(state.current.range, answer.now, site.time_zone);
-  const isOver = wanted && wanted.end < answer.now && wanted.start === numbers.period?.start;
+  const finalTo = numbers.meta?.complete_until ?? 0;
+  const isOver = wanted && wanted.end <= finalTo && wanted.start === numbers.period?.start;
   if (changed && !isEmpty && !isOver) refresh.soon();
 }
 
@@ -297,12 +298,12 @@ async function ask(signal: AbortSignal): Promise<void> {
 
 /** The chart's numbers and the headline's metrics, by the chart's own buckets. */
 function chartCsv({ site_id, time_zone }: Site): string {
-  const { range, filters: conditions, interval } = state.current;
+  const { range, filters: conditions } = state.current;
   return csvAddress({
     site_id,
     date_range: apiRange(range, serverNow(), time_zone),
     metrics: metricsOf(conditions),
-    dimensions: [interval ? `time:${interval}` : "time"],
+    dimensions: [numbers.interval ? `time:${numbers.interval}` : "time"],
     filters: filtersOf(conditions),
   });
 }

@@ -5,7 +5,7 @@ import { type ChartActions, chart } from "./chart.ts";
 import { el, setText } from "./dom.ts";
 import { headline } from "./headline.ts";
 import type { Metric } from "./metrics.ts";
-import type { Period } from "./period.ts";
+import type { Interval, Period } from "./period.ts";
 import { refusal } from "./refusal.ts";
 import { type Report, type ReportQuestion, reportLoader } from "./report.ts";
 import type { View } from "./view.ts";
@@ -15,6 +15,8 @@ export interface NumbersArea {
   /** What the shown report covers. */
   readonly period: Period | undefined;
   readonly meta: QueryMeta | undefined;
+  /** The points of the chart that is shown. */
+  readonly interval: Interval | undefined;
   /** Rejects with an ApiError when the server is away; a refusal is shown. Calls `shown` whenever there is more to see. */
   load(
     question: ReportQuestion,
@@ -59,6 +61,9 @@ export function numbersArea(first: View, actions: NumbersActions): NumbersArea {
     },
     get meta() {
       return report?.meta;
+    },
+    get interval() {
+      return report?.series(metric).interval;
     },
     async load(question, now, signal, progress, shown) {
       view = now;

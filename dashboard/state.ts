@@ -21,7 +21,9 @@ export function urlState(changed: (now: State, before: State) => void): StateSto
     },
     set(change) {
       const next = { ...current, ...change };
-      history.pushState(null, "", location.pathname + printState(next, location.search));
+      const search = printState(next, location.search);
+      // What is chosen again is no step to go back.
+      if (search !== location.search) history.pushState(null, "", location.pathname + search);
       become(next);
     },
   };
