@@ -85,7 +85,13 @@ export const PANELS: readonly PanelDefinition[] = [
     rows: 7,
     tabs: [
       { label: "goal", dimension: "event:goal", metrics: GOAL },
-      { label: "properties", kind: "properties", dimension: "event:props:", metrics: ["visitors", "events"] },
+      {
+        label: "properties",
+        kind: "properties",
+        dimension: "event:props:",
+        metrics: ["visitors", "events"],
+        noun: "value",
+      },
       { label: "defined", kind: "goals", dimension: "event:goal", metrics: GOAL },
       { label: "funnels", kind: "funnels", dimension: "", metrics: [] },
     ],

@@ -7,6 +7,7 @@ import { dialog } from "./dialog.ts";
 import { button, el, options, setText } from "./dom.ts";
 import { fill } from "./i18n/strings.ts";
 import { readingText } from "./progress.ts";
+import { problem } from "./refusal.ts";
 import { fillTable } from "./rowsbody.ts";
 import { rowTable } from "./table.ts";
 
@@ -19,21 +20,30 @@ export interface DetailActions {
   refusal(failure: unknown): string | undefined;
 }
 
-/** Opens it and asks at once. */
+/**
+ * Opens it and asks at once. `about` is what is asked about, until the signal: the dialog's own, since the page asks anew
+ * behind it, and ends its own questions when it does.
+ */
 export function openDetails(
   name: string,
   tab: Tab,
   asked: AskOptions,
-  { ask, csv, view, conditions }: PanelContext,
+  about: (signal: AbortSignal) => PanelContext,
   actions: DetailActions,
 ): void {
+  let turn = new AbortController();
+  const { csv, view, conditions } = about(turn.signal);
   const { strings, format } = view;
   let page = 0;
+  /** The page that is on screen: from one that did not come, the next is counted from here. */
+  let shown = 0;
   let order: readonly [by: string, direction: "asc" | "desc"] = [tab.metrics[0]!, "desc"];
-  let turn = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
-  const box = dialog(name, "all", strings);
+  const box = dialog(name, "all", strings, () => {
+    clearTimeout(timer);
+    turn.abort();
+  });
   const table = rowTable(name, undefined, (value) => {
     box.close();
     actions.pick(value);
@@ -83,13 +93,19 @@ export function openDetails(
   }
 
   async function load(): Promise<void> {
-    const mine = ++turn;
+    turn.abort();
+    turn = new AbortController();
+    const { signal } = turn;
     const wanted = question();
     try {
-      const answer = await ask({ ...wanted, limit: PAGE, offset: page * PAGE, countRows: true }, (done) => {
-        if (mine === turn) setText(status, readingText(done, view));
-      });
-      if (mine !== turn) return;
+      const answer = await about(signal).ask(
+        { ...wanted, limit: PAGE, offset: page * PAGE, countRows: true },
+        (done) => {
+          if (!signal.aborted) setText(status, readingText(done, view));
+        },
+      );
+      if (signal.aborted) return;
+      shown = page;
       link.show(csv(wanted), answer.meta);
       const total = answer.meta.total_rows ?? answer.results.length;
       fillTable(table, answer, tab, view, conditions);
@@ -107,7 +123,9 @@ export function openDetails(
       back.disabled = page === 0;
       forth.disabled = (page + 1) * PAGE >= total;
     } catch (failure) {
-      if (mine === turn) setText(status, actions.refusal(failure) ?? strings.awayNever);
+      if (signal.aborted) return;
+      page = shown;
+      setText(status, actions.refusal(failure) ?? problem(failure, strings));
     }
   }
   const turnTo = (next: number): void => {

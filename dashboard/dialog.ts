@@ -10,8 +10,8 @@ export interface Dialog {
 
 let opened = 0;
 
-/** Opens at once; closing it, by button, Escape or a click beside it, removes it. */
-export function dialog(title: string, kind: string, strings: Strings): Dialog {
+/** Opens at once; closing it, by button, Escape or a click beside it, removes it and runs `closed`. */
+export function dialog(title: string, kind: string, strings: Strings, closed?: () => void): Dialog {
   const id = `dialog-${++opened}`;
   const before = document.activeElement as HTMLElement | null;
   const close = button("button", strings.close, () => node.close());
@@ -27,6 +27,7 @@ export function dialog(title: string, kind: string, strings: Strings): Dialog {
   });
   node.addEventListener("close", () => {
     node.remove();
+    closed?.();
     // The browser has given focus back where it could. This comes later: who has moved on meanwhile is left there.
     if (before?.isConnected && document.activeElement === document.body) before.focus();
   });

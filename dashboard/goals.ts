@@ -20,9 +20,9 @@ const keyOf = (goal: Goal): string =>
   "event" in goal ? `event:goal ${goal.event}` : `event:page ${goal.page}`;
 export const nameOf = (goal: Goal): string => goal.name ?? ("event" in goal ? goal.event : goal.page);
 
-export function goalsBody(first: View, rows: number, actions: GoalActions): Body {
+export function goalsBody(first: View, actions: GoalActions): Body {
   const { strings } = first;
-  const table = rowTable(strings.defined, rows - 1, (key) => {
+  const table = rowTable(strings.defined, undefined, (key) => {
     const [dimension = "", value = ""] = key.split(/ (.*)/s);
     actions.pick(dimension, value);
   });
@@ -74,7 +74,7 @@ export function goalsBody(first: View, rows: number, actions: GoalActions): Body
               all.map((row) => ({ ...row, label: names.get(row.key) ?? row.key })),
             ),
         },
-        { results: results.slice(0, rows - 1), meta },
+        { results, meta },
         tab,
         context.view,
         context.conditions,

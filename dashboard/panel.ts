@@ -22,7 +22,7 @@ export interface PanelActions {
   /** Why the server refused, in words for the viewer; undefined to pass the failure on. */
   refusal(failure: unknown): string | undefined;
   /** Shows all rows of a tab. */
-  openAll(name: string, tab: Tab, asked: AskOptions, context: PanelContext): void;
+  openAll(name: string, tab: Tab, asked: AskOptions): void;
 }
 
 /** Longer than any answer from totals should take. */
@@ -39,13 +39,12 @@ export function panel(
   const { strings } = first;
   let tab = definition.tabs[0]!;
   let turns = 0;
-  let last: PanelContext | undefined;
   let all: AskOptions | undefined;
   const made = new Map<TabKind, Body>();
 
   const message = el("p", { class: "quiet panel-message", role: "status" });
   const more = button("link more", strings.more, () => {
-    if (last && all) actions.openAll(`${strings[definition.title]} · ${strings[tab.label]}`, tab, all, last);
+    if (all) actions.openAll(`${strings[definition.title]} · ${strings[tab.label]}`, tab, all);
   });
   const csv = csvLink(first, (text) => setText(message, text));
   const margin = el("span", { class: "margin" });
@@ -138,7 +137,6 @@ export function panel(
   const self: Panel = {
     node,
     async refresh(context) {
-      last = context;
       const asked = tab;
       const turn = ++turns;
       const one = body();

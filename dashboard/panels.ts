@@ -138,9 +138,11 @@ export function panelArea(
     pick,
     changed: (one) => void refreshOne(one),
     refusal: why,
-    openAll(name, tab, asked, context) {
-      openDetails(name, tab, asked, context, {
-        pick: (value) => pick(asked.dimension ?? tab.dimension, value),
+    openAll(name, tab, asked) {
+      const about = last!;
+      const { dimension = tab.dimension } = asked;
+      openDetails(name, { ...tab, dimension }, asked, (signal) => contextOf(about, signal), {
+        pick: (value) => pick(dimension, value),
         refusal: why,
       });
     },
@@ -155,8 +157,7 @@ export function panelArea(
     const self = panel(definition, first, actions, {
       map: () => mapBody(first, (country) => pick("visit:country", country)),
       properties: () => propertiesBody(first, definition.rows, pick, again),
-      goals: () =>
-        goalsBody(first, definition.rows, { pick, edit: (settings) => editGoals(settings, strings, saved) }),
+      goals: () => goalsBody(first, { pick, edit: (settings) => editGoals(settings, strings, saved) }),
       funnels: () =>
         funnelsBody(first, { changed: again, edit: (settings) => editFunnels(settings, strings, saved) }),
     });
@@ -179,6 +180,8 @@ export function panelArea(
           if (before?.key === key && !before.signal.aborted) return undefined;
           const rest = resting.get(one);
           if (rest?.key === key && performance.now() < rest.until) return undefined;
+          // Asked something else, it no longer shows what it rests on.
+          resting.delete(one);
           const began = performance.now();
           let isLate = false;
           const done = ask(one, context).finally(() => {

@@ -33,7 +33,7 @@ export function propertiesBody(
     select.hidden = properties.length === 0;
   }
 
-  const own = (tab: Tab): Tab => ({ ...tab, dimension: `event:props:${key}`, noun: "value" });
+  const own = (tab: Tab): Tab => ({ ...tab, dimension: `event:props:${key}` });
   return {
     node: el("div", { class: "properties" }, el("div", { class: "one-row" }, select), list.node),
     async fill(context, tab) {

@@ -3,10 +3,10 @@ import { ApiError } from "./api.ts";
 import type { Strings } from "./i18n/en.ts";
 import { fill } from "./i18n/strings.ts";
 
-/** The same for whatever a question rejected with, an outage included. Throws what is no answer of a server at all. */
+/** The same for whatever a question rejected with that nobody repeats, an outage included. Throws what is no answer of a server at all. */
 export function problem(error: unknown, strings: Strings): string {
   if (!(error instanceof ApiError)) throw error;
-  return error.away ? strings.awayNever : refusal(error, strings);
+  return error.away ? strings.awayNow : refusal(error, strings);
 }
 
 /** A sentence for a person; the server's own words only where they help that person. */

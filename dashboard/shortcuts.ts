@@ -44,7 +44,12 @@ export function shortcuts(strings: Strings, table: readonly Shortcut[]): Shortcu
     // A Hangul or other non-Latin layout types its own letters; the physical key still says which was meant.
     const arrow = { ArrowLeft: "←", ArrowRight: "→" }[event.key];
     const letter =
-      arrow ?? (/^[a-z]$/i.test(event.key) ? event.key.toUpperCase() : event.code.replace(/^Key/, ""));
+      arrow ??
+      (/^[a-z]$/i.test(event.key)
+        ? event.key.toUpperCase()
+        : /^[!-~]$/.test(event.key)
+          ? event.key
+          : event.code.replace(/^Key/, ""));
     const found = table.find(({ key }) => key === letter);
     if (!found) return;
     event.preventDefault();

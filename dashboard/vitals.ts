@@ -143,7 +143,7 @@ export function vitalsPanel(first: View, actions: PanelActions): Panel {
         show(values, view);
         const rows = pages.results
           .map(({ dimensions: [page = ""], metrics: [, ...all] }) => ({ page, values: all.map(numberOf) }))
-          .filter((row) => row.values.some((value) => value !== undefined));
+          .filter(({ page, values }) => page !== "(other)" && values.some((value) => value !== undefined));
         showPages(rows.slice(0, PAGES), view);
       } catch (failure) {
         const words = actions.refusal(failure);

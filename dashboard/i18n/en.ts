@@ -84,6 +84,7 @@ export const en = {
   late: "late but counted: {count}",
   away: "Server away since {time}. The numbers are from then. Trying again.",
   awayNever: "Server away. Trying again.",
+  awayNow: "Server away. Try again in a moment.",
   live: "Live",
   stale: "Stale",
   staleFor: "Stale for {age}",

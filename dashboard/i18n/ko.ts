@@ -86,6 +86,7 @@ export const ko: Strings = {
   late: "늦은 이벤트 {count}개 포함",
   away: "{time}부터 서버가 응답하지 않습니다. 수치는 그때의 것이며, 다시 연결하는 중입니다.",
   awayNever: "서버가 응답하지 않습니다. 다시 연결하는 중입니다.",
+  awayNow: "서버가 응답하지 않습니다. 잠시 뒤 다시 시도하세요.",
   live: "실시간",
   stale: "멈춤",
   staleFor: "{age} 동안 응답 없음",

@@ -53,6 +53,16 @@ it("what takes long to read is asked for until it is there, and the panel says h
   await expect.poll(said).toEqual(READING);
 });
 
+it("a panel that rests from the archive is asked again, when it was asked something else meanwhile", async () => {
+  await visit("?f=is,visit:country,KR", "pages");
+  const badge = page.locator("[data-panel=pages] .badge");
+  await badge.waitFor();
+  await page.locator(".chip-remove").click();
+  await badge.waitFor({ state: "hidden" });
+  await page.goBack();
+  await badge.waitFor();
+});
+
 it("a funnel that nobody waits for any more is not asked for again", async () => {
   await visit("", "goals");
   const funnels = () => fixture.queries.filter(({ steps }) => steps).map(({ date_range }) => date_range);

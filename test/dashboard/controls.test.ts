@@ -184,3 +184,39 @@ it("one of many sites is found by a part of its name", async () => {
   await expect.poll(() => parameter("site")).toBe("shop-31.example");
   await expect.poll(() => search.inputValue()).toBe("shop-31.example");
 });
+
+it("the chart's numbers as a file are by the points that the chart shows", async () => {
+  await visit("?range=12mo&interval=minute");
+  await page.locator(".chart .line").first().waitFor({ state: "attached" });
+  await page.locator(".share-button").click();
+  const href = await page.getByRole("link", { name: "The chart's numbers as CSV" }).getAttribute("href");
+  expect(new URL(href!, fixture.url).searchParams.get("dimensions")).toBe('["time:month"]');
+});
+
+it("as many goals and steps as there may be are reached, within their panel", async () => {
+  const goals = Array.from({ length: 30 }, (_, i) => ({ event: `goal-${i}` }));
+  const steps = Array.from({ length: 8 }, (_, i) => ({ page: `/step-${i}` }));
+  await visit("", { about: { goals, funnels: [{ name: "Long", steps }] } });
+  const panel = page.locator("[data-panel=goals]");
+  for (const [tab, last] of [
+    ["defined", panel.locator(".pick").nth(29)],
+    ["funnels", panel.locator(".funnel li").nth(7)],
+  ] as const) {
+    await panel.locator(`[data-tab=${tab}]`).click();
+    await last.scrollIntoViewIfNeeded();
+    const [inside, around] = [await last.boundingBox(), await panel.locator(".panel-body").boundingBox()];
+    expect(inside!.y + inside!.height).toBeLessThanOrEqual(around!.y + around!.height);
+  }
+});
+
+it("of all values of a property those that are chosen are marked", async () => {
+  await visit("?f=is,event:props:seats,1,2,3,4,5,6,7");
+  const panel = page.locator("[data-panel=goals]");
+  await panel.locator("[data-tab=properties]").click();
+  await panel.locator("select").selectOption("seats");
+  await panel.locator(".more").click();
+  const dialog = page.getByRole("dialog");
+  await expect.poll(() => dialog.locator("tbody tr").count()).toBe(7);
+  expect(await dialog.locator("[aria-pressed=true]").count()).toBe(7);
+  expect(await dialog.locator("thead th").first().textContent()).toBe("Value");
+});

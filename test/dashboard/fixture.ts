@@ -79,6 +79,7 @@ const VALUES: Record<string, readonly string[]> = {
   "visit:device": ["Desktop", "Mobile", "Tablet"],
   "visit:browser": ["Chrome", "Safari", "Firefox", "Edge"],
   "event:goal": ["signup", "purchase", "download"],
+  "event:props:seats": ["1", "2", "3", "4", "5", "6", "7", "8"],
 };
 
 /** Every page of a test run is the same one. */

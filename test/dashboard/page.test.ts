@@ -225,6 +225,28 @@ describe("live numbers", () => {
   });
 });
 
+describe("a period that has just ended", () => {
+  it("goes on moving until its last minute is final, and then stands still", async () => {
+    const end = Math.floor(Date.now() / 60_000) * 60_000;
+    const time = (at: number): string => new Date(at).toISOString().slice(0, 16);
+    let now = end + 600; // complete to 600 ms before its end
+    const path = `?range=${time(end - 600_000)}..${time(end)}&compare=off`;
+    const { fixture, page } = await visit({ clock: () => now }, path);
+    const visitors = () => tile(page, "visitors").textContent();
+    await expect.poll(visitors).toBe("960");
+    await page.locator("#current", { hasText: "12" }).waitFor();
+    fixture.data.visitors = 20;
+    await expect.poll(visitors).toBe("1,600");
+    now = end + 5_000;
+    fixture.data.visitors = 30;
+    await expect.poll(visitors).toBe("2,400");
+    fixture.data.visitors = 40;
+    await page.locator("#current", { hasText: "40" }).waitFor();
+    await page.evaluate("new Promise((resolve) => setTimeout(resolve, 1_500))");
+    expect(await visitors()).toBe("2,400");
+  });
+});
+
 describe("a site without events", () => {
   it("shows the line to paste and turns live at the first event, without reload, though it comes on another day", async () => {
     let now = Math.ceil(Date.now() / DAY) * DAY - 1_000;
@@ -281,6 +303,22 @@ describe("a server that goes away", () => {
     await expect.poll(() => tile(late, "visitors").textContent(), { timeout: patience(4_000) }).toBe("1,200");
   });
 
+  it("takes nothing from the dialog of all rows, which goes on where it was", async () => {
+    const { fixture, page } = await visit({ rows: 60 });
+    await page.locator("[data-panel=pages] .more").click();
+    const dialog = page.getByRole("dialog");
+    const status = () => dialog.getByRole("status").textContent();
+    await expect.poll(status).toBe("1–50 of 60");
+    await fixture.goAway();
+    await dialog.getByRole("button", { name: "Next" }).click();
+    await expect.poll(status).toBe("Server away. Try again in a moment.");
+    await expect.poll(() => textOf(page, ".light")).toContain("Stale");
+    await fixture.comeBack();
+    await expect.poll(() => textOf(page, ".light"), { timeout: patience(8_000) }).toBe("Live");
+    await dialog.getByRole("button", { name: "Next" }).click();
+    await expect.poll(status).toBe("51–60 of 60");
+  });
+
   it("says in its own words why it refuses", async () => {
     const { page } = await visit({ refusal: "metrics[3]: unknown metric" });
     await expect
@@ -301,6 +339,7 @@ describe("choices", () => {
     await expect.poll(() => textOf(page, ".range > [aria-haspopup]")).toBe("Last 7 days");
     await expect.poll(() => search(page)).toBe("?range=7d");
     await expect.poll(() => fixture.queries.some(({ date_range }) => date_range === "7d")).toBe(true);
+    await page.keyboard.press("w"); // chosen again, it is no step for the back button
     await page.keyboard.press("x");
     await expect.poll(() => search(page)).toBe("?range=7d&compare=off");
     await expect.poll(() => textOf(page, "[data-metric=visitors] .change")).toBe("");
