@@ -1,5 +1,6 @@
 /** A slip in the options of a replay is told by name. */
 import { describe, expect, it } from "vitest";
+import type { StreamLine } from "../../processors/model/streamfile.ts";
 import { checkOptions } from "./options.ts";
 import { replay } from "./replay.ts";
 
@@ -43,4 +44,29 @@ describe("the options of a replay", () => {
       message: expect.stringMatching(`option ${name}:`),
     });
   });
+});
+
+it("registers every site that a recording names, though one event counts for two or a body names none", async () => {
+  const at = Date.UTC(2026, 0, 5, 9);
+  const posted = (body: object): StreamLine => ({
+    arrival: at,
+    envelope: {
+      route: "/api/event",
+      id: JSON.stringify(body),
+      at,
+      ip: "192.0.2.1",
+      ua64: "",
+      country: "",
+      trace64: "",
+      origin64: "",
+      body64: Buffer.from(JSON.stringify({ n: "pageview", u: "https://host.example/", ...body })).toString(
+        "base64",
+      ),
+    },
+  });
+  const { query } = await replay([posted({ d: "a.example,b.example" }), posted({})]);
+  for (const site_id of ["a.example", "b.example", "host.example"]) {
+    const { results } = await query({ site_id, metrics: ["pageviews"], date_range: "all" });
+    expect(results[0]?.metrics, site_id).toEqual([1]);
+  }
 });

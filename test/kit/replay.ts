@@ -5,10 +5,11 @@ import { ClickstreamError } from "../../processors/errors.ts";
 import { parseStreamLine, partitionKeyOf, type StreamLine } from "../../processors/model/streamfile.ts";
 import { type AggregateDeps, ShardWorker } from "../../processors/pipeline/aggregate.ts";
 import { compact } from "../../processors/pipeline/compact.ts";
+import { decodeRecord } from "../../processors/pipeline/decode/record.ts";
 import { QueryEngine } from "../../processors/pipeline/query/engine.ts";
 import type { QueryResponse } from "../../processors/pipeline/query/responses.ts";
 import { GRANULARITIES, partition, wholeRollup } from "../../processors/pipeline/rollups.ts";
-import { registerSites } from "../../processors/pipeline/sites.ts";
+import { isSiteId, registerSites } from "../../processors/pipeline/sites.ts";
 import { type Counters, newCounters } from "../../processors/pipeline/state.ts";
 import { dayOf } from "../../processors/pipeline/visitor.ts";
 import { memoryStore } from "../../processors/stores/memory.ts";
@@ -129,20 +130,13 @@ async function readLines(file: string): Promise<StreamLine[]> {
   });
 }
 
+/** As the pipeline reads them; what no site can be called is refused there. */
 function sitesOf(lines: readonly StreamLine[]): { id: string; timeZone: string }[] {
   const ids = new Set<string>();
-  for (const { envelope } of lines) {
-    try {
-      const body = JSON.parse(Buffer.from(envelope.body64, "base64").toString("utf8")) as {
-        s?: unknown;
-        d?: unknown;
-        domain?: unknown;
-      };
-      const id = body.s ?? body.d ?? body.domain;
-      if (typeof id === "string" && id !== "") ids.add(id);
-    } catch {
-      // The pipeline counts it as malformed; it names no site.
-    }
+  for (const { arrival, envelope } of lines) {
+    const data = new TextEncoder().encode(JSON.stringify(envelope));
+    const { batches } = decodeRecord({ sequence: "1", partitionKey: "", arrivalAt: arrival, data });
+    for (const { site } of batches) if (isSiteId(site)) ids.add(site);
   }
   return [...ids].map((id) => ({ id, timeZone: "UTC" }));
 }
