@@ -119,7 +119,8 @@ async function change(
 const decode = (value: Uint8Array): Omit<Site, "id"> =>
   JSON.parse(new TextDecoder().decode(value)) as Omit<Site, "id">;
 
-const isSiteId = (id: string): boolean => id.length <= LIMITS.siteChars && /^[^\s@,\p{C}]+$/u.test(id);
+/** Whether a site can have that id. */
+export const isSiteId = (id: string): boolean => id.length <= LIMITS.siteChars && /^[^\s@,\p{C}]+$/u.test(id);
 
 /** Every site that was ever registered, removed ones too: their numbers keep their time zone. */
 export async function listSites(store: Store): Promise<Site[]> {

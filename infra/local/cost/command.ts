@@ -21,10 +21,18 @@ const atLeast =
   (least: number) =>
   (text: string): number => {
     const value = Number(text);
-    if (!(value >= least && value <= 1e12))
+    if (text.trim() === "" || !(value >= least && value <= 1e12))
       throw new InvalidArgumentError(`${text} is not a number from ${least} on`);
     return value;
   };
+
+/** Each is read each second of the recording, so thousands of them take their time. */
+function shardCount(text: string): number | "on-demand" {
+  if (text === "on-demand") return text;
+  if (!/^[1-9]\d{0,3}$/.test(text))
+    throw new InvalidArgumentError(`${text} is neither a whole number from 1 to 9999 nor on-demand`);
+  return Number(text);
+}
 
 export function addCost(program: Command, { print }: Output): void {
   program
@@ -38,12 +46,7 @@ export function addCost(program: Command, { print }: Output): void {
       atLeast(1),
       10_000_000,
     )
-    .option(
-      "--shards <number>",
-      "shards of the stream, or on-demand",
-      (text) => (text === "on-demand" ? text : atLeast(1)(text)),
-      1,
-    )
+    .option("--shards <number>", "shards of the stream, or on-demand", shardCount, 1)
     .option(
       "--dashboard-hours <number>",
       "hours a month in which somebody watches",

@@ -14,7 +14,7 @@ import { deleteCommits, logEnd } from "../../../processors/pipeline/commit.ts";
 import { compact } from "../../../processors/pipeline/compact.ts";
 import { decodeRecord } from "../../../processors/pipeline/decode/record.ts";
 import { partition, ROLLUP_PARTITIONS } from "../../../processors/pipeline/rollups.ts";
-import { registerSites } from "../../../processors/pipeline/sites.ts";
+import { isSiteId, registerSites } from "../../../processors/pipeline/sites.ts";
 import { memoryStore } from "../../../processors/stores/memory.ts";
 import type { Store } from "../../../processors/stores/store.ts";
 import { memoryStream } from "../../../processors/streams/memory.ts";
@@ -182,6 +182,8 @@ function contents(lines: readonly StreamLine[]): { pageviews: number; sites: str
     const data = new TextEncoder().encode(JSON.stringify(envelope));
     const { batches } = decodeRecord({ sequence: "1", partitionKey: "", arrivalAt: arrival, data });
     for (const { site, events } of batches) {
+      // Of a name that no site can have everything is refused.
+      if (!isSiteId(site)) continue;
       sites.add(site);
       pageviews += events.filter(({ name }) => name === PAGEVIEW).length;
     }

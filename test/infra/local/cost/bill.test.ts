@@ -112,6 +112,23 @@ describe("the cost of a stream", () => {
     for (const name of Object.keys(ASSUMED)) expect(text).toContain(name);
   });
 
+  it("counts nothing for a name that no site can have, as the server refuses it", async () => {
+    const body = JSON.stringify({ s: "no site!", e: [{ n: "pageview", u: "https://shop.example/" }] });
+    const odd = { ...lines[0]!.envelope, body64: Buffer.from(body).toString("base64") };
+    const beside = [...lines, { ...lines[0]!, envelope: odd }];
+    const [usage, plain] = [await measure(beside, { viewsPerMonth: 1e6, shards: 1 }), await at(1e6)];
+    expect([usage.pageviews, usage.requests]).toEqual([plain.pageviews, plain.requests + 1]);
+  });
+
+  it.each([
+    ["--shards", "1.5"],
+    ["--shards", "1e9"],
+    ["--dashboard-hours", ""],
+  ])("refuses %s %j in a line that names it", async (flag, value) => {
+    const { code, output } = await runHere(["cost", flag, value]);
+    expect([code, output]).toEqual([1, expect.stringContaining(`option '${flag} <number>' argument`)]);
+  });
+
   it("refuses a recording that holds no page view, in one line", async () => {
     const { code, output } = await runHere(["cost", "/dev/null"]);
     expect([code, output]).toEqual([1, "rivulet: the recording holds no page view\n"]);
