@@ -30,7 +30,7 @@ export function startAlerting(options: AlertingOptions): { stop(): Promise<void>
     while (!signal.aborted) {
       await sleep(EVERY_MS, undefined, { signal }).catch(() => {});
       if (signal.aborted) return;
-      await watch({ ...options, store }).catch((error: unknown) => {
+      await watch({ ...options, store, signal }).catch((error: unknown) => {
         if (!signal.aborted) log(`alerts: ${describe(error)}; again in ${EVERY_MS / 1_000} s`);
       });
     }

@@ -21,6 +21,9 @@ export interface Alert {
 }
 
 export interface Notifier {
-  /** Resolves when somebody has taken it. Throws `unavailable` or `throttled`: it is told again later. */
-  notify(alert: Alert, to: { readonly webhook?: string }): Promise<void>;
+  /**
+   * Resolves when somebody has taken it. Throws `unavailable` or `throttled`: it is told again later; the former also when
+   * `signal` says that nobody waits any longer.
+   */
+  notify(alert: Alert, to: { readonly webhook?: string; readonly signal?: AbortSignal }): Promise<void>;
 }

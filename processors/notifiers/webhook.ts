@@ -6,7 +6,7 @@ const TIMEOUT_MS = 10_000;
 
 /** Rules without an address are told to nobody: the dashboard shows them. */
 export const webhookNotifier = (): Notifier => ({
-  async notify(alert, { webhook }) {
+  async notify(alert, { webhook, signal }) {
     if (webhook === undefined) return;
     const { host } = new URL(webhook); // the rest of an address may be a secret
     let response: Response;
@@ -16,7 +16,7 @@ export const webhookNotifier = (): Notifier => ({
         headers: { "Content-Type": "application/json" },
         body: JSON.stringify(alert),
         redirect: "error",
-        signal: AbortSignal.timeout(TIMEOUT_MS),
+        signal: AbortSignal.any([AbortSignal.timeout(TIMEOUT_MS), ...(signal ? [signal] : [])]),
       });
       // The status says it all; what follows may have no end.
       await response.body?.cancel();

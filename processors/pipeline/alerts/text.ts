@@ -28,6 +28,7 @@ export function textOf(
     return `${site}: over after ${duration(now - since)}: ${what.charAt(0).toLowerCase()}${what.slice(1)} since ${from}.`;
   }
   const usual = `${number(Math.round(expected))} ± ${number(Math.round(spread ?? 0))} are usual at this hour (median of ${weeks} weeks)`;
+  const span = minutes === 1 ? "a minute" : `${minutes} minutes`;
   const times = expected > 0 ? `, ${number(value / expected)} times as many` : "";
   switch (kind) {
     case "spike":
@@ -35,11 +36,11 @@ export function textOf(
     case "drop":
       return `${site}: only ${number(value)} ${name} in the last hour; ${usual}. Since ${from}.`;
     case "above":
-      return `${site}: ${number(value)} ${name} in ${minutes} minutes, more than ${number(limit)}. Since ${from}.`;
+      return `${site}: ${number(value)} ${name} in ${span}, more than ${number(limit)}. Since ${from}.`;
     case "below":
-      return `${site}: ${number(value)} ${name} in ${minutes} minutes, fewer than ${number(limit)}. Since ${from}.`;
+      return `${site}: ${number(value)} ${name} in ${span}, fewer than ${number(limit)}. Since ${from}.`;
     case "silence":
-      return `${site}: no event for ${minutes} minutes or longer. Since ${from}.`;
+      return `${site}: no event for ${span} or longer. Since ${from}.`;
     case "rejects":
       return `${site}: ${number(value)} % of what came in during half an hour was refused, more than ${number(limit)} %. Since ${from}.`;
     case "lag":

@@ -19,6 +19,8 @@ export interface WatchDeps {
   readonly notifier: Notifier;
   /** Origin of the dashboard; no slash at its end. */
   readonly url: string;
+  /** Ends the telling that is under way; it is made up for. */
+  readonly signal?: AbortSignal;
   /** Told of rules that could not be looked at and of alerts that could not be told; they are tried again. */
   readonly log: (message: string) => void;
 }
@@ -52,26 +54,37 @@ const DELIVERING_MS = 30_000;
 
 /**
  * Looks at every rule of every site that is counted. Throws when the store cannot be read, and after all of them where one
- * met a bug: no rule may keep the others from being looked at.
+ * met a bug: no rule may keep the others from being looked at, nor a receiver that is slow.
  */
 export async function watch(deps: WatchDeps): Promise<{ readonly rules: number; readonly told: number }> {
   const zones = new Map((await activeSites(deps.store)).map(({ id, timeZone }) => [id, timeZone]));
   const rules = (await listRules(deps.store)).filter(({ site }) => zones.has(site));
   const bugs: unknown[] = [];
-  let told = 0;
-  for (const rule of rules) {
+  const guarded = async <T>(rule: AlertRule, work: () => Promise<T>): Promise<T | undefined> => {
     try {
-      told += await step(rule, zones.get(rule.site)!, deps);
+      return await work();
     } catch (error) {
       if (!(error instanceof ClickstreamError)) bugs.push(error);
       deps.log(`alert ${rule.id} of ${rule.site}: ${error instanceof Error ? error.message : error}`);
+      return undefined;
     }
+  };
+  const telling: Promise<number | undefined>[] = [];
+  for (const rule of rules) {
+    const tell = await guarded(rule, () => look(rule, zones.get(rule.site)!, deps));
+    if (tell) telling.push(guarded(rule, tell));
   }
+  const told = (await Promise.all(telling)).reduce<number>((sum, count = 0) => sum + count, 0);
   if (bugs.length > 0) throw bugs[0];
   return { rules: rules.length, told };
 }
 
-async function step(rule: AlertRule, zone: string, deps: WatchDeps): Promise<number> {
+/** Decides what becomes of a rule's state. Answers what tells of it, undefined where there is nothing to tell. */
+async function look(
+  rule: AlertRule,
+  zone: string,
+  deps: WatchDeps,
+): Promise<(() => Promise<number>) | undefined> {
   const { store, clock, engine } = deps;
   const key = stateKey(rule);
   const item = await store.get(key);
@@ -86,26 +99,31 @@ async function step(rule: AlertRule, zone: string, deps: WatchDeps): Promise<num
     );
   let version = item?.version ?? 0;
   if (next !== state) {
-    if (!(await put(next, version))) return 0; // another watch has decided
+    if (!(await put(next, version))) return undefined; // another watch has decided
     // A state that has expired counts as none, and its version goes on all the same.
     version = item ? version + 1 : ((await store.get(key))?.version ?? 0);
-  } else if (isWithin(DELIVERING_MS, state.pending.at(-1)?.at ?? 0, now)) return 0; // another watch is telling it
+  } else if (isWithin(DELIVERING_MS, state.pending.at(-1)?.at ?? 0, now)) return undefined; // another watch is telling it
   // Before it is told: who asks sees what goes on though a receiver is away.
   for (const alert of next.pending) await remember(store, alert);
-  let told = 0;
-  for (const alert of next.pending) {
-    try {
-      await deps.notifier.notify(alert, rule.webhook === undefined ? {} : { webhook: rule.webhook });
-    } catch (error) {
-      if (!(error instanceof ClickstreamError)) throw error;
-      deps.log(`alert ${alert.id} was not delivered: ${error.message}`);
-      if (now - alert.at < PATIENCE_MS) break;
+  return async () => {
+    let told = 0;
+    for (const alert of next.pending) {
+      try {
+        await deps.notifier.notify(alert, {
+          ...(rule.webhook !== undefined && { webhook: rule.webhook }),
+          ...(deps.signal && { signal: deps.signal }),
+        });
+      } catch (error) {
+        if (!(error instanceof ClickstreamError)) throw error;
+        deps.log(`alert ${alert.id} was not delivered: ${error.message}`);
+        if (now - alert.at < PATIENCE_MS) break;
+      }
+      told += 1;
     }
-    told += 1;
-  }
-  // Without this the same is delivered again: at least once, with the same id.
-  if (told > 0) await put({ ...next, pending: next.pending.slice(told) }, version);
-  return told;
+    // Without this the same is delivered again: at least once, with the same id.
+    if (told > 0) await put({ ...next, pending: next.pending.slice(told) }, version);
+    return told;
+  };
 }
 
 /** A time that is still to come is that of a clock which ran ahead and was set right: nothing waits for it. */

@@ -94,6 +94,22 @@ describe("the webhook", () => {
     await vi.waitFor(() => expect(ended).toBe(true), { timeout: 5_000, interval: 5 });
   });
 
+  it("that does not answer is not waited for by a server that stops", async () => {
+    const server = createServer(() => {});
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    close.push(() => {
+      server.close();
+      server.closeAllConnections();
+    });
+    const webhook = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+    const stopping = new AbortController();
+    const telling = webhookNotifier().notify(alert, { webhook, signal: stopping.signal });
+    await once(server, "request");
+    stopping.abort();
+    await expect(telling).rejects.toMatchObject({ code: "unavailable" });
+  }, 5_000);
+
   it("is nobody where a rule has none", async () => {
     await expect(webhookNotifier().notify(alert, {})).resolves.toBeUndefined();
   });

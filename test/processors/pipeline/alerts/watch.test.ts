@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { ClickstreamError } from "../../../../processors/errors.ts";
 import type { StreamLine } from "../../../../processors/model/streamfile.ts";
 import { HOUR_MS, MINUTE_MS } from "../../../../processors/model/time.ts";
@@ -323,6 +323,21 @@ describe("the watch", () => {
     clock.advance(2 * MINUTE_MS);
     await look();
     expect(told.map(({ state }) => state)).toEqual(["firing"]);
+  });
+
+  it("looks at every rule though a receiver does not answer", async () => {
+    const { told, look, store, notifier } = await world([NOW - 3 * HOUR_MS], {
+      kind: "silence",
+      minutes: 60,
+    });
+    await addRule(store, ruleOf(SITE, "rule2", 0, { kind: "silence", minutes: 1 }));
+    const answers: (() => void)[] = [];
+    notifier.meanwhile = () => new Promise<void>((done) => answers.push(done));
+    const looking = look();
+    await vi.waitFor(() => expect(told.map(({ rule }) => rule)).toEqual(["rule1", "rule2"]));
+    expect(told[1]!.text).toContain("no event for a minute or longer");
+    for (const answer of answers) answer();
+    expect(await looking).toEqual({ rules: 2, told: 2 });
   });
 
   it("looks at every rule though one met a bug, and then throws it", async () => {
