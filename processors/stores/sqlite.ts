@@ -1,5 +1,5 @@
 /** The store in one SQLite file: durable on return, many puts to one fsync. Knows nothing of what the values mean. */
-import type { Clock } from "../model/time.ts";
+import { type Clock, type EpochMs, MINUTE_MS } from "../model/time.ts";
 import { openSqlite } from "../sqlite.ts";
 import { checkKey } from "./keys.ts";
 import { pack, QUICK_LEVEL, unpack } from "./packing.ts";
@@ -26,6 +26,8 @@ const APPLICATION_ID = 0x52697653;
 
 /** Every so many puts at most twice as many expired items are deleted: the file stays in proportion, no put is slow. */
 const PUTS_PER_SWEEP = 250;
+/** And so often where little is put: salts are to be gone when their time is over, of a site that nobody visits too. */
+const SWEEP_EVERY_MS = 10 * MINUTE_MS;
 
 /** What is longer is written often and soon replaced or deleted: commits of an import, snapshots, the month under way. */
 const LONG_BYTES = 256 << 10;
@@ -65,7 +67,7 @@ export function sqliteStore({ path, clock }: { path: string; clock: Clock }): St
      WHERE pk = :pk AND sk = :sk AND version = :expected AND ${LIVE}`,
   );
   const remove = db.prepare("DELETE FROM items WHERE pk = :pk AND sk = :sk");
-  const sweep = db.prepare(
+  const removeExpired = db.prepare(
     `DELETE FROM items WHERE (pk, sk) IN
      (SELECT pk, sk FROM items WHERE expires_at <= :now ORDER BY expires_at LIMIT ${2 * PUTS_PER_SWEEP})`,
   );
@@ -78,11 +80,20 @@ export function sqliteStore({ path, clock }: { path: string; clock: Clock }): St
     bounded: { up: prepareList("AND sk < :to", "ASC"), down: prepareList("AND sk < :to", "DESC") },
   };
   let putsSinceSweep = 0;
+  let sweptAt: EpochMs = Number.NEGATIVE_INFINITY;
 
-  const sweepSometimes = (): void => {
-    if (++putsSinceSweep < PUTS_PER_SWEEP) return;
+  const sweep = (now: EpochMs): void => {
     putsSinceSweep = 0;
-    sweep.run({ now: clock.now() });
+    sweptAt = now;
+    removeExpired.run({ now });
+  };
+  const isSweepDue = (now: EpochMs): boolean => sweptAt > now || now - sweptAt >= SWEEP_EVERY_MS;
+  /** Before a read, which neither waits for it nor fails for it: what is left is deleted by the next. */
+  const sweepIfDue = (): void => {
+    const now = clock.now();
+    if (!isSweepDue(now)) return;
+    sweptAt = now;
+    file.write(() => sweep(now)).catch(() => {});
   };
   const readOne = (pk: string, sk: string): Item | undefined => {
     const row = get.get({ pk, sk, now: clock.now() }) as Row | undefined;
@@ -90,9 +101,16 @@ export function sqliteStore({ path, clock }: { path: string; clock: Clock }): St
   };
 
   return {
-    get: async ({ pk, sk }) => file.read(() => readOne(pk, sk)),
-    getMany: async (keys) => file.read(() => keys.map(({ pk, sk }) => readOne(pk, sk))),
+    async get({ pk, sk }) {
+      sweepIfDue();
+      return file.read(() => readOne(pk, sk));
+    },
+    async getMany(keys) {
+      sweepIfDue();
+      return file.read(() => keys.map(({ pk, sk }) => readOne(pk, sk)));
+    },
     async list(pk, { from = "", to, limit = Number.POSITIVE_INFINITY, reverse = false }: ListRange = {}) {
+      sweepIfDue();
       const statement = lists[to === undefined ? "open" : "bounded"][reverse ? "down" : "up"];
       const bounds: Record<string, string> = to === undefined ? { from } : { from, to };
       const most = Number.isFinite(limit) ? limit : -1; // SQLite's word for "all"
@@ -107,7 +125,7 @@ export function sqliteStore({ path, clock }: { path: string; clock: Clock }): St
         const now = clock.now();
         const given = { pk, sk, value: packed, expiresAt: expiresAt ?? null, now };
         const { changes } = expected === 0 ? insert.run(given) : update.run({ ...given, expected });
-        sweepSometimes();
+        if (++putsSinceSweep >= PUTS_PER_SWEEP || isSweepDue(now)) sweep(now);
         return changes === 1;
       });
     },

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { sqliteStore } from "../../../processors/stores/sqlite.ts";
 import { manualClock } from "../../conformance/clock.ts";
 import { acknowledgedBeforeKill } from "../../conformance/crash.ts";
@@ -77,6 +77,36 @@ it("finishes what was asked before it closes, and refuses what comes after", asy
   await expect(store.get(item)).rejects.toMatchObject({ code: "unavailable" });
   await store.close();
   expect(existsSync(`${path}-wal`)).toBe(false); // all is in the one file
+});
+
+it("deletes expired items for good where nothing is put, within ten minutes and when it is opened", async () => {
+  const path = join(directory, "quiet.db");
+  const clock = manualClock();
+  const rows = (): unknown => {
+    const file = new DatabaseSync(path, { readOnly: true });
+    const found = file.prepare("SELECT sk FROM items ORDER BY sk").all();
+    file.close();
+    return found.map(({ sk }) => sk);
+  };
+  const first = sqliteStore({ path, clock });
+  for (const [sk, expiresAt] of [
+    ["a", clock.now() + 1_000],
+    ["b", clock.now() + 3_600_000],
+    ["c", clock.now() + 7_200_000],
+  ] as const)
+    await first.put({ pk: "salt", sk, value: bytes(sk), expiresAt }, 0);
+  clock.advance(600_000);
+  await first.list("site");
+  await vi.waitFor(() => expect(rows()).toEqual(["b", "c"]), { interval: 1 });
+  clock.advance(3_600_000);
+  await first.get({ pk: "salt", sk: "b" });
+  await first.close();
+  expect(rows()).toEqual(["c"]);
+  clock.advance(3_600_000);
+  const second = sqliteStore({ path, clock });
+  await second.getMany([{ pk: "salt", sk: "c" }]);
+  await second.close();
+  expect(rows()).toEqual([]);
 });
 
 it("deletes expired items for good as puts go on", async () => {
