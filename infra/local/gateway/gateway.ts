@@ -79,6 +79,9 @@ type Endpoint =
 
 /** Read only, by everybody. */
 const NO_QUERY = new URLSearchParams();
+/** A target with scheme and host, as some proxies send it, is the same as without (RFC 9112, 3.2.2). */
+const originForm = (target: string): string =>
+  target.startsWith("/") ? target : target.replace(/^https?:\/\/[^/?]*\/?/i, "/");
 const NO_HOSTS: ReadonlySet<string> = new Set();
 const OUTAGE_LOG_INTERVAL_MS = 10_000;
 
@@ -114,7 +117,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   }
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const url = request.url ?? "/";
+    const url = originForm(request.url ?? "/");
     const mark = url.indexOf("?");
     const path = mark < 0 ? url : url.slice(0, mark);
     const method = request.method ?? "GET";

@@ -372,6 +372,15 @@ describe("routes", () => {
     expect([response.status, response.headers.get("allow")]).toEqual([405, allow]);
   });
 
+  it("takes a target with scheme and host, as some proxies send it", async () => {
+    const ask = (target: string): Promise<string> =>
+      raw(running.port, `GET ${target} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n`);
+    expect(await ask("http://127.0.0.1/healthz")).toMatch(/^HTTP\/1.1 200 /);
+    expect(await ask("http://127.0.0.1/api/v2/sites?a=1")).toMatch(/^HTTP\/1.1 200 /);
+    expect(await ask("http://127.0.0.1"), "the root").toMatch(/^HTTP\/1.1 200 /);
+    expect(await ask("http://127.0.0.1/else")).toMatch(/^HTTP\/1.1 404 /);
+  });
+
   it("answers HEAD like GET, without the body but with its length", async () => {
     const got = await fetch(`${running.url}/healthz`);
     const response = await fetch(`${running.url}/healthz`, { method: "HEAD" });
