@@ -10,6 +10,7 @@ import {
   addRule,
   listRules,
   ruleOf,
+  TAKES,
 } from "../../processors/pipeline/alerts/rules.ts";
 import { removeRule } from "../../processors/pipeline/alerts/watch.ts";
 import { checkCounted, type DataFlags, type Open, printList, withData } from "./data.ts";
@@ -123,8 +124,8 @@ const describeRule = ({ id, kind, metric, limit, minutes, holdOffMs, webhook }: 
   [
     id,
     kind,
-    metric,
-    `limit ${limit}`,
+    ...(TAKES[kind].includes("metric") ? [metric] : []),
+    ...(TAKES[kind].includes("limit") ? [`limit ${limit}`] : []),
     `${minutes} min`,
     `hold-off ${holdOffMs / 60_000} min`,
     ...(webhook ? [`to ${new URL(webhook).host}`] : []),

@@ -41,7 +41,7 @@ const DEFAULTS: Readonly<Record<AlertKind, { limit: number; minutes: number }>> 
 };
 
 /** What may be said of a rule of each kind; it goes by nothing else. */
-const TAKES: Readonly<Record<AlertKind, readonly ("metric" | "limit" | "minutes")[]>> = {
+export const TAKES: Readonly<Record<AlertKind, readonly ("metric" | "limit" | "minutes")[]>> = {
   spike: ["metric", "limit"],
   drop: ["metric", "limit"],
   above: ["metric", "limit", "minutes"],

@@ -70,3 +70,19 @@ it("make no table, whatever its name was mistyped as, and say that there is none
   }
   expect((await client.send(new ListTablesCommand({}))).TableNames).toEqual(["rivulet"]);
 });
+
+it("list of an alert rule what it goes by, and nothing else", async () => {
+  await run("sites", "add", "watched", ...STORE);
+  const add = async (...rule: string[]): Promise<string> => {
+    const { code, output } = await run("alerts", "add", ...rule, "--site", "watched", ...STORE);
+    expect(code).toBe(0);
+    return output.trim().split("\t").slice(1).join(", ");
+  };
+  expect(await add("silence")).toBe("silence, 30 min, hold-off 60 min");
+  expect(await add("lag")).toBe("lag, limit 60, 1 min, hold-off 60 min");
+  expect(await add("above", "--metric", "events", "--limit", "9")).toBe(
+    "above, events, limit 9, 5 min, hold-off 60 min",
+  );
+  const { output } = await run("alerts", "list", "--site", "watched", ...STORE);
+  expect(output.trim().split("\n")).toHaveLength(3);
+});
