@@ -102,6 +102,10 @@ const isoDate = (utc: EpochMs): LocalDate => new Date(utc).toISOString().slice(0
 export const addDays = (date: LocalDate, days: number): LocalDate =>
   isoDate(Date.parse(`${date}T00:00Z`) + days * DAY_MS);
 
+/** Whether the calendar has it, written `2026-02-28`: parsers take the 30th for a day of March. */
+export const isDay = (text: string): boolean =>
+  /^\d{4}-\d\d-\d\d$/.test(text) && !Number.isNaN(Date.parse(text)) && addDays(text, 0) === text;
+
 /** First day of the month `months` after that of `date`. */
 export function monthStart(date: LocalDate, months = 0): LocalDate {
   const index = Number(date.slice(0, 4)) * 12 + Number(date.slice(5, 7)) - 1 + months;

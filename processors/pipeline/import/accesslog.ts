@@ -131,6 +131,9 @@ export function logTimes(): (text: string) => EpochMs | undefined {
       const [, day, , year, hour, min, , sign, zoneHours, zoneMinutes] = match;
       const zone = Number(zoneHours) * HOUR_MS + Number(zoneMinutes) * MINUTE_MS;
       const local = Date.UTC(Number(year), month, Number(day), Number(hour), Number(min));
+      // What no calendar and no clock shows would go over into the next day, hour or month.
+      const shown = new Date(local);
+      if (shown.getUTCDate() !== Number(day) || shown.getUTCMinutes() !== Number(min)) return undefined;
       minute = sign === "-" ? local + zone : local - zone;
       known = rest;
     }

@@ -1,5 +1,6 @@
 /** Reads the access logs of CloudFront (standard logs), S3 and Application Load Balancers. Field orders are those of AWS' own pages. */
 import type { EpochMs } from "../../model/time.ts";
+import { isDay } from "../../model/zone.ts";
 import { logTimes, present, quoted, requestLine } from "./accesslog.ts";
 import { takeRequest } from "./request.ts";
 import { type ChunkParser, eachLine, type ImportOptions } from "./row.ts";
@@ -25,7 +26,8 @@ export function cloudfrontParser(options: ImportOptions, fields: string | undefi
       const cells = line.split("\t");
       const cell = (name: string): string => present(cells[order.get(name) ?? -1]);
       const at = Date.parse(`${cell("date")}T${cell("time")}Z`);
-      if (Number.isNaN(at)) return sink.bad(number, "date, time: not YYYY-MM-DD and HH:MM:SS");
+      if (Number.isNaN(at) || !isDay(cell("date")))
+        return sink.bad(number, "date, time: not YYYY-MM-DD and HH:MM:SS");
       const status = Number(cell("sc-status"));
       const method = cell("cs-method");
       const path = cell("cs-uri-stem");
@@ -115,7 +117,7 @@ export function albParser(options: ImportOptions): ChunkParser {
       const cells = cellsOf(line, 0);
       const [, time = "", , client = "", , , , , status = "", , , , request = "", agent = ""] = cells;
       const at: EpochMs = Date.parse(time);
-      if (Number.isNaN(at)) return sink.bad(number, "time: not ISO 8601");
+      if (Number.isNaN(at) || !isDay(time.slice(0, 10))) return sink.bad(number, "time: not ISO 8601");
       const asked = requestLine(request);
       if (asked === undefined || asked.target === "-")
         return sink.bad(number, "request: not METHOD TARGET PROTOCOL");

@@ -2,7 +2,7 @@
 import { parse } from "csv-parse/browser/esm/sync";
 import { ClickstreamError } from "../../errors.ts";
 import type { ChunkParser, ImportOptions } from "./row.ts";
-import { columnsOf, type Mapping, takeRow } from "./table.ts";
+import { columnsOf, type Mapping, takeRow, usedColumns } from "./table.ts";
 
 const SEPARATORS = [",", ";", "\t", "|"];
 
@@ -81,6 +81,9 @@ export function csvParser(head: string, options: ImportOptions, mapping?: Mappin
   const { separator, names } = csvShape(head);
   const columns = columnsOf(names, mapping);
   const index = new Map(names.map((name, i) => [name, i]));
+  const twice = usedColumns(columns).find((name) => names.indexOf(name) !== index.get(name));
+  if (twice !== undefined)
+    throw new ClickstreamError("config", `column "${twice}" stands in the header twice: rename one`);
   return ({ text, firstLine }, sink) => {
     for (const { cells, lastLine } of csvRows(text, separator)) {
       const line = firstLine + lastLine - 1;

@@ -2,6 +2,7 @@
 import { ClickstreamError } from "../../errors.ts";
 import { ENGAGEMENT, PAGEVIEW } from "../../model/event.ts";
 import type { EpochMs } from "../../model/time.ts";
+import { isDay } from "../../model/zone.ts";
 import { isObject } from "../decode/checks.ts";
 import type { ImportExtra } from "../decode/imported.ts";
 import { logTimes } from "./accesslog.ts";
@@ -91,6 +92,12 @@ export interface Columns {
   /** `utm_source`... -> column. */
   readonly utm: readonly (readonly [parameter: string, column: string])[];
 }
+
+/** Names of those that are read. */
+export const usedColumns = ({ fields, props, utm }: Columns): string[] => [
+  ...Object.values(fields),
+  ...[...props, ...utm].map(([, column]) => column),
+];
 
 /** Names of columns that a mapping speaks of, by what they are to be. */
 export const mappedColumns = ({ props = {}, ...fields }: Mapping): [what: string, column: string][] => [
@@ -324,5 +331,5 @@ export function timeOf(raw: unknown): EpochMs | undefined {
     .replace(/ (?=[+-]\d)/, "")
     .replace(/[+-]\d{2}$/, "$&:00");
   const at = Date.parse(ZONED.test(iso) ? iso : `${iso}Z`);
-  return Number.isNaN(at) ? undefined : Math.floor(at);
+  return Number.isNaN(at) || !isDay(iso.slice(0, 10)) ? undefined : Math.floor(at);
 }

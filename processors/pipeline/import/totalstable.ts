@@ -4,7 +4,7 @@
  */
 import { ClickstreamError } from "../../errors.ts";
 import { PAGEVIEW } from "../../model/event.ts";
-import { addDays } from "../../model/zone.ts";
+import { isDay } from "../../model/zone.ts";
 import { DIRECT_NONE } from "../enrich/acquisition.ts";
 import { cellsReason, csvRows, csvShape, OPEN_QUOTE } from "./csv.ts";
 import { isBookkeeping } from "./table.ts";
@@ -141,8 +141,7 @@ interface Places {
 function rowOf(line: number, cells: readonly string[], places: Places): TotalsRow | BadRow {
   const day = /^(\d{4})-?(\d{2})-?(\d{2})$/.exec(cells[places.date]?.trim() ?? "");
   const date = day ? `${day[1]}-${day[2]}-${day[3]}` : "";
-  if (!day || Number.isNaN(Date.parse(date)) || addDays(date, 0) !== date)
-    return { line, reason: "date: not YYYY-MM-DD" };
+  if (!isDay(date)) return { line, reason: "date: not YYYY-MM-DD" };
   const metrics: Partial<Record<Metric, number>> = {};
   for (const [metric, at] of places.metrics) {
     const value = Number(cells[at]?.trim() || "0");

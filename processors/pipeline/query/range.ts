@@ -6,6 +6,7 @@ import {
   hourEnd,
   hourStart,
   instantAt,
+  isDay,
   isShownTwice,
   type LocalDate,
   localDate,
@@ -114,11 +115,7 @@ function customRange([first, last]: readonly [string, string], zone: string, fie
   return range;
 }
 
-const isRealDate = (date: LocalDate): boolean => {
-  const at = Date.parse(`${date}T00:00Z`);
-  const isInCalendar = !Number.isNaN(at) && new Date(at).toISOString().startsWith(date);
-  return isInCalendar && date >= EARLIEST && date <= LATEST;
-};
+const isRealDate = (date: LocalDate): boolean => isDay(date) && date >= EARLIEST && date <= LATEST;
 
 /** An ISO time; without an offset it is local to the site. */
 function instant(text: string, zone: string, field: string): EpochMs {

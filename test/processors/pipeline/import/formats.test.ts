@@ -157,6 +157,14 @@ describe("rows with names", () => {
     expect(bad).toEqual([[2, "row: 1 cells, the header has 2"]]);
   });
 
+  it("CSV: a column that is read and stands in the header twice is refused, one that is not is none of ours", () => {
+    expect(() => parsed("csv", "time,url,note,url\n1714557600,/a,x,/b\n")).toThrow(
+      'column "url" stands in the header twice',
+    );
+    const { rows } = parsed("csv", "time,url,note,note\n1714557600,/a,x,y\n");
+    expect(rows).toHaveLength(1);
+  });
+
   it("CSV: a quote that nothing closes costs its line alone", () => {
     const csv = `time,url\n1714557600,"/a\nb"\n\n1714557600,"/c\n1714557600,/d\n`;
     const { rows, bad } = parsed("csv", csv);
@@ -390,6 +398,12 @@ it.each([
   ["01/May/2024:12:00:00 +0200", LATER],
   ["20240501", undefined],
   ["yesterday", undefined],
+  ["2024-02-29T10:00:00Z", Date.UTC(2024, 1, 29, 10)],
+  ["2026-02-29T10:00:00Z", undefined],
+  ["2026-04-31 10:00:00+02:00", undefined],
+  ["31/Apr/2026:12:00:00 +0200", undefined],
+  ["01/May/2024:24:00:00 +0200", undefined],
+  ["01/May/2024:12:60:00 +0200", undefined],
 ])("the time %s is %s", (raw, at) => {
   expect(timeOf(raw)).toBe(at);
 });
