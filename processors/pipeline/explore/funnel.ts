@@ -7,7 +7,7 @@ import { columnOf, isEvent, passes } from "./conditions.ts";
 import { DIALECTS, type Dialect } from "./dialect.ts";
 import type { FunnelQuestion, Step } from "./questions.ts";
 import { archivedRows, FOLD_ORDER, IDENTITY } from "./rows.ts";
-import { bound, joined, listed, name, type Sql, sql } from "./sql.ts";
+import { bound, listed, name, type Sql, some, sql } from "./sql.ts";
 
 export interface FunnelScope {
   readonly site: string;
@@ -30,11 +30,10 @@ export function funnelStatement(
   const filtered = passes(question.filters, { dialect, rows: sql`"e"` });
   // Events at the same instant go by the order of the fold: no event may be two steps.
   const events = sql`SELECT "visitor", ${lane} AS "lane", "name", "page", row_number() OVER (PARTITION BY "visitor" ORDER BY "at", ${FOLD_ORDER}) AS "nth" FROM "e" WHERE ${isEvent} AND (${filtered})`;
-  // A bound value may stand in WHERE only, so each step is a selection of its own.
-  const steps = question.steps.map(
-    (step, i) =>
-      sql`SELECT "visitor", "lane", "nth", ${i + 1} AS "step" FROM "n" WHERE ${isAt(step, dialect)}`,
-  );
+  // A bound value may stand in WHERE only; and a selection for each step would have Athena read everything for each.
+  const numbers = listed(question.steps.map((_, i) => sql`(${i + 1})`));
+  const isStep = some(question.steps.map((step, i) => sql`"step" = ${i + 1} AND ${isAt(step, dialect)}`));
+  const steps = sql`SELECT "visitor", "lane", "nth", "step" FROM "n" CROSS JOIN (VALUES ${numbers}) AS "steps" ("step") WHERE ${isStep}`;
   // The earliest place of each step behind the earliest of the one before: whoever can reach a step reaches it so.
   const reached = question.steps.reduce<Sql>((inner, _, i) => {
     const behind = i === 0 ? sql`` : sql` AND "nth" > ${name(`t${i}`)}`;
@@ -43,7 +42,7 @@ export function funnelStatement(
   const counts = question.steps.map(
     (_, i) => sql`count(DISTINCT CASE WHEN ${name(`t${i + 1}`)} IS NOT NULL THEN "visitor" END)`,
   );
-  return sql`WITH "e" AS (${rows}), "n" AS (${events}), "m" AS (${joined(steps, sql` UNION ALL `)}) SELECT ${listed(counts)} FROM (${reached}) AS "reached"`;
+  return sql`WITH "e" AS (${rows}), "n" AS (${events}), "m" AS (${steps}) SELECT ${listed(counts)} FROM (${reached}) AS "reached"`;
 }
 
 function isAt(step: Step, dialect: Dialect): Sql {

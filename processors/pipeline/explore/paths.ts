@@ -44,11 +44,15 @@ export function pathsStatement(
   const previous = cases((k) => (k === 0 ? sql`CAST(NULL AS VARCHAR)` : name(`p${k - 1}`)));
   const numbers = listed(ks.map((k) => sql`(${k})`));
   const links = sql`SELECT "k", "a", "z", count(*) AS "n" FROM (SELECT "k", ${previous} AS "a", ${cases(after)} AS "z" FROM "s" CROSS JOIN (VALUES ${numbers}) AS "ks" ("k") WHERE "start" = 1) AS "pairs" WHERE "k" = 0 OR "a" IS NOT NULL GROUP BY "k", "a", "z"`;
+  // Whoever left a page came to it one step before, so the visits of its links are those of that step too: all ranks are
+  // told from one reading, where Athena would read everything again for each mention of a table.
+  const totals = sql`SELECT *, sum("n") OVER (PARTITION BY "k", "a") AS "left", sum("n") OVER (PARTITION BY "k", "z") AS "came" FROM (${links}) AS "links"`;
+  const isExit = sql`CASE WHEN "z" = ${exit} THEN 1 ELSE 0 END`;
   // The exit is always told apart: it is no page.
-  const ranks = sql`SELECT "k", "z", row_number() OVER (PARTITION BY "k" ORDER BY CASE WHEN "z" = ${exit} THEN 0 ELSE 1 END, sum("n") DESC, "z") - max(CASE WHEN "z" = ${exit} THEN 1 ELSE 0 END) OVER (PARTITION BY "k") AS "rank" FROM "l" GROUP BY "k", "z"`;
+  const ranks = sql`SELECT *, dense_rank() OVER (PARTITION BY "k" ORDER BY "left" DESC, "a") AS "ra", dense_rank() OVER (PARTITION BY "k" ORDER BY ${isExit} DESC, "came" DESC, "z") - max(${isExit}) OVER (PARTITION BY "k") AS "rz" FROM (${totals}) AS "totals"`;
   const kept = (rank: Sql, page: Sql): Sql =>
     sql`CASE WHEN ${rank} <= ${limit} THEN ${page} ELSE ${other} END`;
-  return sql`WITH "e" AS (${rows}), "s" AS (${starts}), "l" AS (${links}), "r" AS (${ranks}) SELECT "l"."k", CASE WHEN "l"."k" = 0 THEN NULL ELSE ${kept(sql`"ra"."rank"`, sql`"l"."a"`)} END, ${kept(sql`"rz"."rank"`, sql`"l"."z"`)}, sum("l"."n") FROM "l" JOIN "r" AS "rz" ON "rz"."k" = "l"."k" AND "rz"."z" = "l"."z" LEFT JOIN "r" AS "ra" ON "ra"."k" = "l"."k" - 1 AND "ra"."z" = "l"."a" GROUP BY 1, 2, 3`;
+  return sql`WITH "e" AS (${rows}), "s" AS (${starts}) SELECT "k", CASE WHEN "k" = 0 THEN NULL ELSE ${kept(sql`"ra"`, sql`"a"`)} END, ${kept(sql`"rz"`, sql`"z"`)}, sum("n") FROM (${ranks}) AS "ranks" GROUP BY 1, 2, 3`;
 }
 
 const exit = sql`'(exit)'`;

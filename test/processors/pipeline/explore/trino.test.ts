@@ -170,6 +170,17 @@ describe("a statement for Athena", () => {
     },
   );
 
+  // Trino puts the text of a table of WITH wherever it is named: https://trino.io/docs/current/sql/select.html#with-clause
+  it.each(statements.filter(([title]) => /^(a funnel|retention|paths)/.test(title)))(
+    "%s: reads the archive once, because Athena reads it for every mention of a table and bills each",
+    (_, { text }) => {
+      const tables = [...text.matchAll(/"(\w+)" AS \(SELECT/g)].map(([, name]) => name);
+      expect(tables).toContain("e");
+      for (const name of tables)
+        expect(text.match(new RegExp(`(?:FROM|JOIN) "${name}"`, "g")) ?? [], name).toHaveLength(1);
+    },
+  );
+
   it("reads as somebody would write it", () => {
     const { text, values } = query({
       metrics: ["visitors"],
