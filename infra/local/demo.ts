@@ -1,15 +1,19 @@
 /** Fills a server with a sample stream, then goes on with gentle live traffic, so that a newcomer sees it alive. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { partitionKeyOf, type StreamLine } from "../../processors/model/streamfile.ts";
-import { DAY_MS, HOUR_MS, MINUTE_MS } from "../../processors/model/time.ts";
+import { DAY_MS, type EpochMs, HOUR_MS, MINUTE_MS } from "../../processors/model/time.ts";
+import { listShards, newestCommits } from "../../processors/pipeline/commit.ts";
+import type { Store } from "../../processors/stores/store.ts";
 import { generate } from "../../test/kit/generate.ts";
 import { describe } from "./consumer.ts";
 import type { Runtime } from "./runtime.ts";
 
 /** The day a week ago too, which the dashboard draws behind today. */
-const HISTORY_DAYS = 8;
+const HISTORY_MS = 8 * DAY_MS;
 /** About 18,000 events; the rest are reports of engagement. */
 const HISTORY_EVENTS = 40_000;
+/** A pause as short as that is none that anybody would see. */
+const MIN_PAUSE_MS = 10 * MINUTE_MS;
 /** About one every three seconds, at any time of day: alive at a glance, and not so many that the days before look empty. */
 const LIVE_EVENTS_AN_HOUR = 1_200;
 /** Live traffic begins a little in the past: then people are in the middle of their visits, and not all on their first page. */
@@ -40,33 +44,46 @@ async function play(
   log: (line: string) => void,
 ): Promise<void> {
   const now = Date.now();
-  const isNew = (await runtime.consumer.counters()).events === 0;
-  if (isNew) {
-    const started = performance.now();
-    let lines: StreamLine[] = [];
-    for (const line of generate({
-      seed: 1,
-      from: now - HISTORY_DAYS * DAY_MS,
-      to: now,
-      events: HISTORY_EVENTS,
-      sites: [site],
-      ...SHOP,
-    })) {
-      if (stopping.aborted || line.arrival > now) break;
-      lines.push(line);
-      if (lines.length < CHUNK) continue;
-      await put(runtime, lines);
-      lines = [];
-    }
-    await put(runtime, lines);
-    while (runtime.consumer.lagMs() > 0 && !stopping.aborted) await sleep(50);
-    if (stopping.aborted) return;
-    log(
-      `demo: about ${HISTORY_EVENTS} events and reports of the last ${HISTORY_DAYS} days counted in ${((performance.now() - started) / 1000).toFixed(1)} s; live traffic goes on`,
-    );
-  }
+  const from = Math.max(now - HISTORY_MS, await countedUntil(runtime.grants.store));
+  if (now - from > MIN_PAUSE_MS) await playHistory(runtime, site, { from, to: now }, stopping, log);
   for (let from = Date.now() - WARM_UP_MS; !stopping.aborted; from += HOUR_MS)
     await playHour(runtime, site, from, stopping);
+}
+
+/** Up to when a demo on these data came: stopped in the middle of its days, or a day ago, it goes on from there. */
+async function countedUntil(store: Store): Promise<EpochMs> {
+  let until = 0;
+  for (const { id } of await listShards(store))
+    for (const { watermark } of await newestCommits(store, id, 1)) until = Math.max(until, watermark);
+  return until;
+}
+
+async function playHistory(
+  runtime: Runtime,
+  site: string,
+  { from, to }: { readonly from: EpochMs; readonly to: EpochMs },
+  stopping: AbortSignal,
+  log: (line: string) => void,
+): Promise<void> {
+  const started = performance.now();
+  const isWhole = to - from === HISTORY_MS;
+  const events = Math.ceil((HISTORY_EVENTS * (to - from)) / HISTORY_MS);
+  // Whoever starts the demo anew sees the same shop; what follows must not repeat its batches.
+  const seed = isWhole ? 1 : from % 1_000_000;
+  let lines: StreamLine[] = [];
+  for (const line of generate({ seed, from, to, events, sites: [site], ...SHOP })) {
+    if (stopping.aborted || line.arrival > to) break;
+    lines.push(line);
+    if (lines.length < CHUNK) continue;
+    await put(runtime, lines);
+    lines = [];
+  }
+  await put(runtime, lines);
+  while (runtime.consumer.lagMs() > 0 && !stopping.aborted) await sleep(50);
+  if (stopping.aborted) return;
+  const when = isWhole ? `of the last ${HISTORY_MS / DAY_MS} days` : "since it was stopped";
+  const seconds = ((performance.now() - started) / 1_000).toFixed(1);
+  log(`demo: about ${events} events and reports ${when} counted in ${seconds} s; live traffic goes on`);
 }
 
 async function playHour(runtime: Runtime, site: string, from: number, stopping: AbortSignal): Promise<void> {
