@@ -1,8 +1,7 @@
 /** What the rules of a site find wrong now, in a line each above the numbers. Asks once a minute; knows only the client and the DOM. */
 import { alerts } from "./api.ts";
 import { el } from "./dom.ts";
-import { fill } from "./i18n/strings.ts";
-import { ongoing } from "./ongoing.ts";
+import { alertText, ongoing } from "./ongoing.ts";
 import type { View } from "./view.ts";
 
 const EVERY_MS = 60_000;
@@ -19,22 +18,11 @@ export function alertNotice(): AlertNotice {
   node.hidden = true;
   let timer: ReturnType<typeof setInterval> | undefined;
   let asked = 0;
-  const show = async (site: string, { strings, format }: View): Promise<void> => {
+  const show = async (site: string, view: View): Promise<void> => {
     const mine = ++asked;
     const recent = await alerts(site).catch(() => undefined);
     if (!recent || mine !== asked) return;
-    const lines = ongoing(recent).map(({ kind, since, value, expected }) => {
-      return el(
-        "p",
-        {},
-        fill(strings.alert, {
-          what: strings[`alert_${kind}`],
-          time: format.clock(since),
-          value: format.count(value),
-          expected: format.count(expected),
-        }),
-      );
-    });
+    const lines = ongoing(recent).map((alert) => el("p", {}, alertText(alert, view, Date.now())));
     node.replaceChildren(...lines);
     node.hidden = lines.length === 0;
   };
