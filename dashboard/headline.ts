@@ -73,9 +73,10 @@ export function headline(view: View, pick: (metric: Metric) => void): Headline {
         const currency = hasOtherMoney && currencyOf(current);
         setText(margin, currency ? fill(strings.oneCurrency, { currency }) : error);
         setAttribute(margin, "title", error ? fill(strings.errorHint, { error }) : undefined);
-        const past = before?.get(metric);
         // An average over no visits is not a zero to compare with.
-        const hadValue = !isMean || Boolean(numberOf(before?.get("visits")));
+        const visitsBefore = numberOf(before?.get("visits"));
+        const hadValue = !isMean || Boolean(visitsBefore);
+        const past = isMean && visitsBefore === 0 ? null : before?.get(metric);
         const isShare = metric === BOUNCES;
         const moved =
           hadValue && !isFirst ? (isShare ? pointChange : relativeChange)(current, past) : undefined;

@@ -140,13 +140,14 @@ export function panel(
       const asked = tab;
       const turn = ++turns;
       const one = body();
-      const progress: Progress = (done) => {
+      const wait = (words: string): void => {
         clearTimeout(slow);
         if (turn !== turns) return;
-        setText(message, readingText(done, context.view));
+        setText(message, words);
         inside.classList.add("waiting");
       };
-      const slow = setTimeout(progress, SLOW_MS, null);
+      const progress: Progress = (done) => wait(readingText(done, context.view));
+      const slow = setTimeout(wait, SLOW_MS, strings.waiting);
       const ask: Ask = (options) => context.ask(options, progress);
       try {
         const filled = await one.fill({ ...context, ask, progress }, asked);

@@ -63,13 +63,8 @@ export function panelArea(
   /** What each panel's rows answer. */
   const shown = new Map<Panel, string>();
 
-  /** What only single events can tell is answered from the archive: a server without one says so of rollups. */
-  const why = (failure: unknown): string | undefined => {
-    if (!(failure instanceof ApiError) || failure.away) return undefined;
-    return failure.status === 400 && /rollups|archive|single events/.test(failure.message)
-      ? strings.needsArchive
-      : refusal(failure, strings);
-  };
+  const why = (failure: unknown): string | undefined =>
+    failure instanceof ApiError && !failure.away ? refusal(failure, strings) : undefined;
 
   function contextOf({ question, view }: NonNullable<typeof last>, signal: AbortSignal): PanelContext {
     const { site, dateRange, filters } = question;

@@ -67,12 +67,16 @@ const LATELY = 31 * 24 * 60 * MINUTE;
 /** The first day that the API takes, which is the site's own as all days are. */
 const EVER = "1970-01-02";
 /**
- * What rollups tell about one value of a dimension: visits as a whole do not belong to a page or an event. Several
- * conditions are the archive's to answer, and it has everything.
+ * What rollups tell about one value of a dimension: visits as a whole do not belong to a page or an event. Conditions on
+ * several dimensions are the archive's to answer, which has everything but the views of a visit that an event chose.
  */
 export function metricsOf(filters: readonly Condition[]): readonly Metric[] {
   const [first, ...others] = filters;
-  if (!first || others.some(({ dimension }) => dimension !== first.dimension)) return METRICS;
+  if (!first) return METRICS;
+  if (others.some(({ dimension }) => dimension !== first.dimension)) {
+    const isOfEvents = filters.some(({ dimension }) => /^event:(?!page$|hostname$)/.test(dimension));
+    return METRICS.filter((name) => !(isOfEvents && name === "views_per_visit"));
+  }
   const { dimension } = first;
   if (dimension === "visit:exit_page") return METRICS.filter((name) => name !== "total_revenue");
   const isOne = filters.length === 1 && first.operator === "is" && first.values.length === 1;

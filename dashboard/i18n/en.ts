@@ -176,8 +176,7 @@ export const en = {
   archive: "archive",
   archiveHint: "Answered from the archive of all events",
   csvOf: "{name} as CSV",
-  needsArchive:
-    "With these filters this needs the archive of single events, which this server does not keep.",
+  needsArchive: "This needs the archive of single events, which this server does not keep.",
   noProperties: "No event had properties lately.",
   noGoals: "No goals yet: events and pages that matter.",
   noFunnels: "No funnels yet: steps that visitors should go.",
@@ -187,6 +186,7 @@ export const en = {
   funnelsHelp: "A funnel has two to eight steps. Visitors count as far as they took them in this order.",
   funnelFilters:
     "A funnel can be narrowed by what visits have: source, place, device, entry page. Not by page or event.",
+  waiting: "Waiting for the answer…",
   reading: "Reading the archive… {done}",
   funnelShort: "A funnel needs at least two steps.",
   funnelName: "Name of the funnel",

@@ -177,7 +177,7 @@ export const ko: Strings = {
   archive: "아카이브",
   archiveHint: "전체 이벤트 아카이브에서 계산했습니다",
   csvOf: "{name} CSV 받기",
-  needsArchive: "이 필터로 계산하려면 개별 이벤트 아카이브가 필요하지만, 이 서버에는 없습니다.",
+  needsArchive: "개별 이벤트 아카이브가 있어야 답할 수 있지만, 이 서버에는 없습니다.",
   noProperties: "최근 이벤트에 속성이 없습니다.",
   noGoals: "아직 목표가 없습니다. 목표는 중요한 이벤트와 페이지입니다.",
   noFunnels: "아직 퍼널이 없습니다. 퍼널은 방문자가 거칠 단계입니다.",
@@ -187,6 +187,7 @@ export const ko: Strings = {
   funnelsHelp: "퍼널은 두 단계에서 여덟 단계까지입니다. 이 순서대로 거친 데까지 셉니다.",
   funnelFilters:
     "퍼널은 방문의 속성(소스, 위치, 기기, 진입 페이지)으로만 좁힐 수 있습니다. 페이지나 이벤트로는 좁힐 수 없습니다.",
+  waiting: "응답을 기다리는 중…",
   reading: "아카이브를 읽는 중… {done}",
   funnelShort: "퍼널에는 두 단계 이상이 필요합니다.",
   funnelName: "퍼널 이름",

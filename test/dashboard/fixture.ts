@@ -154,7 +154,7 @@ export async function startFixture(change: Partial<Data> = {}): Promise<Fixture>
       const question = await text(request);
       const body = JSON.parse(question) as Query;
       queries.push(body as unknown as Record<string, unknown>);
-      const refusal = data.refusal ?? rangeRefusal(data, body, data.clock());
+      const refusal = data.refusal ?? rangeRefusal(data, body, data.clock()) ?? metricRefusal(body);
       if (refusal) send(400, { error: refusal });
       else if (!needsArchive(body) || !isUnfinished(question))
         send(200, queryAnswer(data, body, data.clock()));
@@ -258,6 +258,12 @@ function rangeRefusal({ sites }: Data, { site_id, date_range }: Query, now: numb
     return error.message;
   }
 }
+
+/** Why nobody answers for a metric: the views of a visit are not those of its events of one name. */
+const metricRefusal = ({ metrics, filters = [] }: Query): string | undefined =>
+  metrics.includes("views_per_visit") && filters.some(([, name]) => /^event:(goal|props:)/.test(name))
+    ? "views_per_visit is not known of single events"
+    : undefined;
 
 interface Query {
   site_id: string;

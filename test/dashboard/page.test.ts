@@ -386,6 +386,8 @@ describe("choices", () => {
           .toBe(
             "0 in the previous period. Nothing is known from before that period, so it may not be whole.",
           );
+        const bounces = await page.locator("[data-metric=bounce_rate]").getAttribute("title");
+        expect(bounces, "the mean of no visits is none").toMatch(/^– in the previous period/);
       }
       await page.goto(`${fixture.url}?site=${site}&range=${coming}..${coming}`);
       await expect.poll(() => tile(page, "visitors").textContent()).toBe("0");
@@ -427,6 +429,19 @@ describe("choices", () => {
     }
     await page.locator(".chip-remove").click();
     await expect.poll(() => tile(page, "views_per_visit").textContent()).toBe("2.4");
+  });
+
+  it("of an event and a source ask what the archive can tell of both", async () => {
+    const { fixture, page, problems } = await visit({}, "?f=is,visit:country,KR&f=is,event:goal,signup");
+    await expect.poll(() => tile(page, "bounce_rate").textContent()).toBe("42%");
+    expect(await tile(page, "views_per_visit").textContent()).toBe("–");
+    expect(await page.locator(".notice").isHidden()).toBe(true);
+    fixture.data.refusal = "filters: event:goal with visit:country cannot be answered from rollups";
+    await page.keyboard.press("w");
+    await expect
+      .poll(() => textOf(page, ".notice"))
+      .toBe("This needs the archive of single events, which this server does not keep.");
+    expect(problems.filter((text) => !text.includes("400"))).toEqual([]);
   });
 
   it("of another site start over with its numbers and its time zone", async () => {
