@@ -13,6 +13,13 @@ export function rivuletStack(app: App, files: SiteFiles): { stack: Stack; rivule
     const value: unknown = app.node.tryGetContext(key);
     return value === undefined || value === "" ? undefined : String(value);
   };
+  /** Throws on anything else: whoever wrote `firewall=yes` would be left without one. */
+  const flag = (key: string): boolean | undefined => {
+    const value = text(key);
+    if (value === undefined || value === "true" || value === "false")
+      return value === undefined ? value : value === "true";
+    throw new Error(`${key} is not true or false: ${value}`);
+  };
   const stack = new Stack(app, text("stack") ?? "Rivulet", {
     description: "Rivulet: real-time clickstream analytics",
     // The account and region of the command line's credentials: without them the template fits any.
@@ -20,7 +27,7 @@ export function rivuletStack(app: App, files: SiteFiles): { stack: Stack; rivule
   });
   const domain = text("domain");
   const certificate = text("certificate");
-  const direct = text("direct");
+  const direct = flag("direct");
   const budget = text("budget");
   const email = text("alarmEmail");
   const runbook = text("runbook");
@@ -28,17 +35,17 @@ export function rivuletStack(app: App, files: SiteFiles): { stack: Stack; rivule
     files,
     sites: sitesOf(app),
     stream: capacity(text("shards") ?? "1"),
-    enhancedFanOut: text("enhancedFanOut") === "true",
+    enhancedFanOut: flag("enhancedFanOut") ?? false,
     retention: Duration.hours(wholeNumber("retentionHours", text("retentionHours") ?? "24")),
     lateness: Duration.seconds(wholeNumber("latenessSeconds", text("latenessSeconds") ?? "60")),
-    ...(direct && { direct: direct === "true" }),
-    tracing: text("tracing") === "all" ? "all" : "clicks",
-    firewall: text("firewall") === "true",
-    believeSenders: text("believeSenders") === "true",
+    ...(direct !== undefined && { direct }),
+    tracing: tracing(text("tracing")),
+    firewall: flag("firewall") ?? false,
+    believeSenders: flag("believeSenders") ?? false,
     auth: auth(text("auth")),
     archive: archive(text("archive")),
-    imports: text("imports") === "true",
-    reserveConcurrency: text("reserveConcurrency") === "true",
+    imports: flag("imports") ?? false,
+    reserveConcurrency: flag("reserveConcurrency") ?? false,
     ...(domain && { domain }),
     ...(certificate && { certificate: Certificate.fromCertificateArn(stack, "Certificate", certificate) }),
     scriptPath: text("scriptPath"),
@@ -53,6 +60,11 @@ export function rivuletStack(app: App, files: SiteFiles): { stack: Stack; rivule
 
 /** The site `demo` if none is named, as on one machine. */
 const sitesOf = (app: App): SiteSetting[] => parseSites(String(app.node.tryGetContext("sites") || "demo"));
+
+function tracing(value = "clicks"): NonNullable<RivuletProps["tracing"]> {
+  if (value === "clicks" || value === "all") return value;
+  throw new Error(`tracing is not clicks or all: ${value}`);
+}
 
 function auth(value = "public"): NonNullable<RivuletProps["auth"]> {
   if (value === "public" || value === "shared") return value;

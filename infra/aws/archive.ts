@@ -15,6 +15,7 @@ import { ARCHIVE_COLUMNS, type ColumnType, rowsOfSite } from "../../processors/m
 import { privateBucket } from "./bucket.ts";
 import type { Countries } from "./countries.ts";
 import { Handler } from "./function.ts";
+import { checkNumber } from "./number.ts";
 import { ShardReader } from "./reader.ts";
 import type { ClickStream } from "./stream.ts";
 import type { AnalyticsTable } from "./table.ts";
@@ -70,6 +71,8 @@ function lifecycle({ retention, sites = {} }: ArchiveRetention): LifecycleRule[]
       throw new Error(
         `archive: ${site} would be kept for ${expiration.toDays()} days, and all sites for ${retention.toDays()}: give all the longest`,
       );
+  for (const kept of [retention, ...Object.values(sites)])
+    if (kept) checkNumber("archive: days to keep", kept.toDays(), { lowest: 1 });
   return [
     ...(retention ? [{ prefix: `${ROWS}/`, expiration: retention }] : []),
     ...own.map(([site, expiration]) => ({ prefix: rowsOfSite(site), expiration })),

@@ -8,6 +8,7 @@ import { Metric, Stats } from "aws-cdk-lib/aws-cloudwatch";
 import { CfnWebACL, CfnWebACLAssociation } from "aws-cdk-lib/aws-wafv2";
 import { Construct } from "constructs";
 import type { Ingestion } from "./ingestion.ts";
+import { checkNumber } from "./number.ts";
 
 export interface FirewallOptions {
   /** Requests that one address may make in any five minutes; beyond, it is told 429. Default: 10,000; at least 10. */
@@ -35,6 +36,8 @@ export class Firewall extends Construct {
 
   constructor(scope: Construct, id: string, { ingestion, perAddress = PER_ADDRESS }: FirewallProps) {
     super(scope, id);
+    // The bounds of WAF.
+    checkNumber("firewall.perAddress", perAddress, { lowest: 10, highest: 2_000_000_000 });
     const { api, edgeProof } = ingestion;
     this.#metricName = Names.uniqueResourceName(this, { maxLength: 128 });
     this.acl = new CfnWebACL(this, "Acl", {

@@ -1,5 +1,5 @@
 /** What a deployment can be asked for, and what is checked of it while somebody is looking. */
-import { Duration } from "aws-cdk-lib";
+import { Duration, Token } from "aws-cdk-lib";
 import type { ICertificate } from "aws-cdk-lib/aws-certificatemanager";
 import type { IHostedZone } from "aws-cdk-lib/aws-route53";
 import {
@@ -132,14 +132,20 @@ export function checkedPath(path: string | undefined): string | undefined {
   return path;
 }
 
-/** The sites in their parts. Throws on a text that is not `ID[@TIMEZONE]`. */
-export const sitesOf = ({ sites }: RivuletProps): SiteSetting[] =>
-  sites.flatMap((site) => (typeof site === "string" ? parseSites(site) : [site]));
+/** The sites in their parts. Throws where there is none, and on a text that is not `ID[@TIMEZONE]`. */
+export function sitesOf({ sites }: RivuletProps): SiteSetting[] {
+  // Apps in JavaScript have no compiler to tell them that it is a list.
+  if (!Array.isArray(sites) || sites.length === 0)
+    throw new Error("sites: no list of sites, each as ID[@TIMEZONE], with at least one");
+  return sites.flatMap((site) => (typeof site === "string" ? parseSites(site) : [site]));
+}
 
 /** Sites as the handlers' environment has them. Throws on a zone that does not exist, and when there are too many. */
 export function checkedSites(sites: readonly SiteSetting[]): string {
   const text = formatSites(sites);
-  parseSites(text); // what the handlers will do with it, but while somebody is looking
+  // What the handlers will do with it, but while somebody is looking: they would read `a,b` as two sites.
+  const read = formatSites(parseSites(text));
+  if (read !== text) throw new Error(`sites: the handlers would read "${text}" as "${read}"`);
   const bytes = Buffer.byteLength(text);
   if (bytes > MAX_SITES_BYTES) {
     throw new Error(
@@ -149,8 +155,10 @@ export function checkedSites(sites: readonly SiteSetting[]): string {
   return text;
 }
 
-/** The own name, if there is one. Throws when it has no certificate, or something that belongs to it is given without it. */
+/** The own name, if there is one. Throws when it is no name, has no certificate, or something that belongs to it is given without it. */
 export function domainOf({ domain: name, certificate, hostedZone }: RivuletProps): SiteDomain | undefined {
+  if (name !== undefined && !Token.isUnresolved(name) && !/^[\w-]+(\.[\w-]+)+$/.test(name))
+    throw new Error(`domain is not a host's name such as stats.example.com: ${name}`);
   if (name !== undefined && certificate) return { name, certificate, ...(hostedZone && { hostedZone }) };
   if (name !== undefined) throw new Error(`domain ${name}: needs a certificate, of us-east-1`);
   if (certificate || hostedZone) throw new Error("certificate and hostedZone: need the domain they are for");

@@ -19,6 +19,7 @@ import { builtSiteFiles } from "./files.ts";
 import { Firewall, VIEWER_HEADER } from "./firewall.ts";
 import { Import } from "./import.ts";
 import { Ingestion } from "./ingestion.ts";
+import { checkNumber } from "./number.ts";
 import { Observability } from "./observability.ts";
 import {
   checkedPath,
@@ -69,11 +70,15 @@ export class Rivulet extends Construct {
       reserveConcurrency = false,
       enhancedFanOut: fanOut = false,
     } = props;
+    const { throttle = { rate: 1_000, burst: 2_000 } } = props;
     const { auth = "public", canary: hasCanary = true, tracing = "clicks" } = props;
     const counted = sitesOf(props);
     const sites = checkedSites([...counted, ...(hasCanary ? [{ id: CANARY_SITE, timeZone: "UTC" }] : [])]);
     const domain = domainOf(props);
     const direct = reportsDirectly(props);
+    if (stream !== "on-demand") checkNumber("stream.shards", stream.shards, { lowest: 1 });
+    checkNumber("throttle.rate", throttle.rate, { lowest: 1 });
+    checkNumber("throttle.burst", throttle.burst, { lowest: 1 });
     const reportPath = props.ingestPath ?? "/v1/events";
     const tracesInvocations = tracing === "all";
     const keep = (executions: number): number | undefined => (reserveConcurrency ? executions : undefined);
@@ -136,7 +141,7 @@ export class Rivulet extends Construct {
     this.ingestion = new Ingestion(this, "Ingestion", {
       clicks: this.clicks,
       query: this.serving.handler,
-      throttle: props.throttle ?? { rate: 1_000, burst: 2_000 },
+      throttle,
       believeSenders: props.believeSenders ?? false,
       ingestPath: checkedPath(props.ingestPath),
       users: this.users,

@@ -4,7 +4,7 @@ import { Match, Template } from "aws-cdk-lib/assertions";
 import { Certificate } from "aws-cdk-lib/aws-certificatemanager";
 import { HostedZone } from "aws-cdk-lib/aws-route53";
 import { afterAll, describe, expect, it } from "vitest";
-import { Rivulet } from "../../../infra/aws/rivulet.ts";
+import { Rivulet, type RivuletProps } from "../../../infra/aws/rivulet.ts";
 import { ASSUMED } from "../../../infra/local/cost/bill.ts";
 import { CONTENT_SECURITY_POLICY } from "../../../infra/local/gateway/http.ts";
 import { MAX_BODY_BYTES } from "../../../infra/mapping.ts";
@@ -658,6 +658,57 @@ describe("the distribution", () => {
     expect(() => synthesise({ context: { shards: "many" } })).toThrow(
       /shards is not a whole number above zero: many/,
     );
+    for (const key of [
+      "direct",
+      "enhancedFanOut",
+      "firewall",
+      "believeSenders",
+      "imports",
+      "reserveConcurrency",
+    ])
+      expect(() => synthesise({ context: { [key]: "yes" } })).toThrow(`${key} is not true or false: yes`);
+    expect(() => synthesise({ context: { tracing: "none" } })).toThrow("tracing is not clicks or all: none");
+  });
+
+  it.each<{ rule: string; props: Partial<RivuletProps>; says: string }>([
+    { rule: "a site", props: { sites: [] }, says: "sites: no list of sites" },
+    {
+      rule: "sites that are read as they were written",
+      props: { sites: [{ id: "a,b", timeZone: "UTC" }] },
+      says: 'the handlers would read "a,b@UTC,_canary@UTC" as "a@UTC,b@UTC,_canary@UTC"',
+    },
+    { rule: "a shard", props: { stream: { shards: 0 } }, says: "stream.shards is not a whole number from 1" },
+    { rule: "whole shards", props: { stream: { shards: 1.5 } }, says: "stream.shards is not" },
+    {
+      rule: "a throttle that lets something pass",
+      props: { throttle: { rate: 0, burst: 10 } },
+      says: "throttle.rate is not a whole number from 1",
+    },
+    {
+      rule: "a bound of an address that WAF takes",
+      props: { firewall: { perAddress: 9 } },
+      says: "firewall.perAddress is not a whole number from 10 to 2000000000: 9",
+    },
+    {
+      rule: "a day in the archive",
+      props: { archive: { retention: Duration.days(0) } },
+      says: "archive: days to keep is not a whole number from 1",
+    },
+    {
+      rule: "a name instead of an address",
+      props: { domain: "https://stats.example.com/" },
+      says: "domain is not a host's name such as stats.example.com: https://stats.example.com/",
+    },
+  ])("has to have $rule, and is told so before anything is deployed", ({ props, says }) => {
+    const app = new App({ context: { "aws:cdk:bundling-stacks": [] } });
+    expect(
+      () =>
+        new Rivulet(new Stack(app, "Wrong"), "Rivulet", {
+          sites: ["example.com"],
+          files: new Map(),
+          ...props,
+        }),
+    ).toThrow(says);
   });
 
   it("takes an own domain only together with its certificate", () => {
