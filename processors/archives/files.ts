@@ -5,7 +5,7 @@
  */
 import { closeSync, fdatasyncSync, openSync, writeSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { ClickstreamError } from "../errors.ts";
 import type { ArchiveRow } from "../model/archive.ts";
 import type { Clock, EpochMs } from "../model/time.ts";
@@ -17,7 +17,7 @@ import { journalFolder, valuesOf } from "./layout.ts";
 import { encodeColumns } from "./parquet.ts";
 import { RowColumns } from "./rowcolumns.ts";
 import type { Range } from "./runs.ts";
-import { writeWhole } from "./wholefile.ts";
+import { syncFolder, writeWhole } from "./wholefile.ts";
 
 export interface FileArchiveOptions {
   /** Made if it does not exist; readable by its owner only. */
@@ -60,6 +60,7 @@ export async function fileArchive(options: FileArchiveOptions): Promise<FileArch
   const { directory, clock, rollMs = ROLL_MS, rollBytes = ROLL_BYTES } = options;
   try {
     await mkdir(journalFolder(directory), { recursive: true, mode: 0o700 });
+    for (const folder of [directory, dirname(directory)]) await syncFolder(folder);
   } catch (cause) {
     throw new ClickstreamError("config", `archive ${directory}: cannot be made or written`, { cause });
   }
@@ -72,10 +73,16 @@ export async function fileArchive(options: FileArchiveOptions): Promise<FileArch
   const keeper = new Keeper();
   const lines = new Lines();
 
-  const openJournal = (): Journal => {
+  const openJournal = async (): Promise<Journal> => {
     const now = clock.now();
-    const name = `${newName(directory, now)}.ndjson`;
-    return { file: openSync(join(journalFolder(directory), name), "ax", 0o600), openedAt: now, bytes: 0 };
+    const folder = journalFolder(directory);
+    const file = openSync(join(folder, `${newName(directory, now)}.ndjson`), "ax", 0o600);
+    // Its rows are durable with the file, its name with the folder.
+    await syncFolder(folder).catch((error: unknown) => {
+      closeSync(file);
+      throw error;
+    });
+    return { file, openedAt: now, bytes: 0 };
   };
 
   const closeJournal = (): void => {
@@ -95,7 +102,7 @@ export async function fileArchive(options: FileArchiveOptions): Promise<FileArch
     waiting = [];
     if (batch.length === 0) return;
     try {
-      journal ??= openJournal();
+      journal ??= await openJournal();
       const bytes = lines.of(batch);
       for (let at = 0; at < bytes.length; ) at += writeSync(journal.file, bytes, at);
       fdatasyncSync(journal.file);

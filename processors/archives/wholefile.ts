@@ -40,7 +40,8 @@ export async function writeWhole(directory: string, path: string, bytes: Uint8Ar
   } while (entry.length > directory.length && !durable.has(entry));
 }
 
-async function syncFolder(path: string): Promise<void> {
+/** Makes the names in a folder durable. https://man7.org/linux/man-pages/man2/fsync.2.html */
+export async function syncFolder(path: string): Promise<void> {
   const folder = openSync(path, "r");
   await synced(folder).finally(() => closeSync(folder));
 }
