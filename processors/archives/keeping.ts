@@ -12,7 +12,7 @@ import { byFolder, hourOfFolder, journalFolder, siteFolder, type Values } from "
 import { withLock } from "./lock.ts";
 import { sortedOnce } from "./order.ts";
 import { decodeParquet, encodeParquet } from "./parquet.ts";
-import { parquetFiles } from "./parquetfiles.ts";
+import { parquetFiles, readable } from "./parquetfiles.ts";
 import { clearAbsent } from "./presence.ts";
 import { writeWhole } from "./wholefile.ts";
 
@@ -41,7 +41,7 @@ const SETTLE_MS = HOUR_MS;
 /** A busy hour is merged before it is over. */
 const MANY_FILES = 30;
 
-/** Throws what the file system throws; calling again goes on where it ended. */
+/** Throws what the file system throws, and `unavailable` for a file that cannot be read; calling again goes on where it ended. */
 export async function keepFiles(order: KeepingOrder): Promise<KeepingReport> {
   return withLock(order.directory, async () => {
     await clearAbsent(order.directory);
@@ -83,37 +83,62 @@ const exists = (path: string): Promise<boolean> =>
 
 // ---- files
 
+/** An hour with a file that cannot be read holds up no other: the first such file is thrown when all are done. */
 async function mergeFiles(directory: string, now: EpochMs): Promise<KeepingReport> {
-  let files = 0;
-  let rows = 0;
+  const total = { files: 0, rows: 0 };
+  const failures: unknown[] = [];
   for (const [folder, paths] of Map.groupBy(await parquetFiles(directory), dirname)) {
     if (paths.length < 2) continue;
     const changedAt = Math.max(...(await Promise.all(paths.map((path) => stat(path)))).map((s) => s.mtimeMs));
     if (paths.length < MANY_FILES && now - changedAt < SETTLE_MS) continue;
-    let held: Values[] = [];
-    let merged: string[] = [];
-    const give = async (): Promise<void> => {
-      if (merged.length > 1) {
-        const sorted = sortedOnce(held);
-        const name = `${newName(directory, now)}.parquet`;
-        await writeWhole(directory, join(folder, name), encodeParquet(sorted));
-        for (const path of merged) await rm(path);
-        files++;
-        rows += sorted.length;
-      }
-      held = [];
-      merged = [];
-    };
-    for (const path of paths) {
-      const values = await decodeParquet(await readFile(path));
-      if (values.length >= MAX_ROWS) continue;
-      if (held.length + values.length > MAX_ROWS) await give();
-      held = held.concat(values);
-      merged.push(path);
+    try {
+      const { files, rows } = await mergeHour(directory, folder, paths, now);
+      total.files += files;
+      total.rows += rows;
+    } catch (error) {
+      failures.push(error);
     }
-    await give();
   }
+  if (failures.length > 0) throw failures[0];
+  return total;
+}
+
+async function mergeHour(
+  directory: string,
+  folder: string,
+  paths: readonly string[],
+  now: EpochMs,
+): Promise<KeepingReport> {
+  let files = 0;
+  let rows = 0;
+  let held: Values[] = [];
+  let merged: string[] = [];
+  const give = async (): Promise<void> => {
+    if (merged.length > 1) {
+      const sorted = sortedOnce(held);
+      const name = `${newName(directory, now)}.parquet`;
+      await writeWhole(directory, join(folder, name), encodeParquet(sorted));
+      for (const path of merged) await rm(path);
+      files++;
+      rows += sorted.length;
+    }
+    held = [];
+    merged = [];
+  };
+  for (const path of paths) {
+    const values = await rowsOf(path);
+    if (values.length >= MAX_ROWS) continue;
+    if (held.length + values.length > MAX_ROWS) await give();
+    held = held.concat(values);
+    merged.push(path);
+  }
+  await give();
   return { files, rows };
+}
+
+async function rowsOf(path: string): Promise<Values[]> {
+  const bytes = await readFile(path);
+  return readable(path, () => decodeParquet(bytes));
 }
 
 async function deleteHours(directory: string, neededFrom: ReadonlyMap<string, EpochMs>): Promise<void> {
@@ -142,7 +167,7 @@ export async function rewriteFile(
 ): Promise<number> {
   let changed = 0;
   const kept: Values[] = [];
-  for (const row of await decodeParquet(await readFile(path))) {
+  for (const row of await rowsOf(path)) {
     const wanted = change(row);
     if (wanted !== row) changed++;
     if (wanted) kept.push(wanted);

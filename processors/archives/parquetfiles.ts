@@ -1,5 +1,6 @@
-/** Lists the Parquet files of a local archive. */
+/** Lists the Parquet files of a local archive, and says which of them cannot be read. */
 import { join } from "node:path";
+import { ClickstreamError } from "../errors.ts";
 import { entriesIn } from "./folder.ts";
 import { temporaryFolder } from "./layout.ts";
 
@@ -15,4 +16,17 @@ export async function parquetFiles(directory: string): Promise<string[]> {
     else if (entry.isFile() && entry.name.endsWith(".parquet")) files.push(path);
   }
   return files;
+}
+
+/** What `read` makes of a file's bytes. Throws `unavailable` with its path where that is no Parquet, or half of it. */
+export async function readable<T>(path: string, read: () => T | Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (cause) {
+    throw new ClickstreamError(
+      "unavailable",
+      `${path}: cannot be read as Parquet. Put it back from a backup, or take it away: then its events are missing`,
+      { cause },
+    );
+  }
 }

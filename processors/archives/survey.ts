@@ -12,15 +12,15 @@ import type { Identity } from "./inorder.ts";
 import { readJournal } from "./journals.ts";
 import { journalFolder, placeOf, rowOf, siteFolder } from "./layout.ts";
 import { sortedOnce } from "./order.ts";
-import { parquetFiles } from "./parquetfiles.ts";
+import { parquetFiles, readable } from "./parquetfiles.ts";
 import { columnsIn, rowGroups } from "./parquetread.ts";
 import type { Stretch } from "./stretch.ts";
 
 /** What there is to survey. Plain data, for threads, as all that follows. */
 export interface Kept {
   readonly site: string;
-  /** Its files under names of their own, and how long they are. */
-  readonly files: readonly { readonly path: string; readonly bytes: number }[];
+  /** Its files under names of their own, how long they are, and where they came from. */
+  readonly files: readonly { readonly path: string; readonly bytes: number; readonly source: string }[];
   /** What only journals held, in the order of the fold. */
   readonly fresh: readonly CountedRow[];
 }
@@ -45,13 +45,15 @@ export async function keepRows(directory: string, site: string, folder: string):
   return { site, files: await keptFiles(join(directory, siteFolder(site)), folder), fresh };
 }
 
-/** Looks at all rows of some files; `from`, of whose time `since` is. */
+/** Looks at all rows of some files; `from`, of whose time `since` is. Throws `unavailable` with the file that cannot be read. */
 export async function lookAt(files: Kept["files"], from: EpochMs): Promise<Looked> {
   const since = new Earliest();
   const stretches: (Stretch & { readonly first: Identity })[] = [];
-  for (const { path } of files) {
-    for (const [group, rowGroup] of rowGroups(await readFile(path)).entries()) {
-      const columns = columnsIn(rowGroup, LOOKED_AT) as unknown as LookedAt;
+  for (const { path, source } of files) {
+    const bytes = await readFile(path);
+    for (const [group, rowGroup] of (await readable(source, () => rowGroups(bytes))).entries()) {
+      const read = await readable(source, () => columnsIn(rowGroup, LOOKED_AT));
+      const columns = read as unknown as LookedAt;
       const first = new Map<string, Identity>();
       for (let i = 0; i < rowGroup.rows; i++) {
         const [shard, sequence, index] = [columns.shard[i]!, columns.sequence[i]!, columns.index[i]!];
@@ -123,12 +125,12 @@ async function keptFiles(files: string, folder: string): Promise<Kept["files"]> 
   for (let tries = 0; tries < MAX_TRIES; tries++) {
     const own = join(folder, `files-${tries}`);
     await mkdir(own, { mode: 0o700 });
-    const kept: { path: string; bytes: number }[] = [];
+    const kept: Kept["files"][number][] = [];
     try {
       for (const path of await parquetFiles(files)) {
         const name = join(own, `${kept.length}.parquet`);
         await keep(path, name);
-        kept.push({ path: name, bytes: (await stat(name)).size });
+        kept.push({ path: name, bytes: (await stat(name)).size, source: path });
       }
       return kept;
     } catch (error) {

@@ -1,4 +1,4 @@
-import { appendFile, mkdir, readdir, readFile, utimes, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, readdir, readFile, truncate, utimes, writeFile } from "node:fs/promises";
 import { basename, join, relative } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type FileArchive, fileArchive } from "../../../processors/archives/files.ts";
@@ -208,6 +208,24 @@ describe("a local archive", () => {
     expect(lots.map(({ length }) => length)).toEqual([9, 8]);
     expect(lots[0]).toContainEqual(counted(visitors.at(-1)));
     expect(lots.flat().sort(compareRows)).toEqual(visitors.map(counted));
+  });
+
+  it("names a file that cannot be read, and merges the other hours all the same", async () => {
+    for (const hour of [0, 1])
+      for (const n of [1, 2]) {
+        await archive.write([row(4 * hour + n, { at: NOON + hour * HOUR })]);
+        await archive.roll();
+      }
+    const files = await parquetFiles(directory);
+    const [first = ""] = files;
+    await truncate(first, 100);
+    for (const path of files) await utimes(path, NOON / 1000, NOON / 1000);
+    await expect(countedIn(fileRows(directory))).rejects.toThrow(`${first}: cannot be read as Parquet`);
+    clock.advance(4 * HOUR);
+    await expect(archive.compact()).rejects.toMatchObject({
+      cause: { message: expect.stringContaining(`${first}: cannot be read as Parquet`) },
+    });
+    expect(await parquetFiles(directory), "two of one hour, one of the other").toHaveLength(3);
   });
 
   it("is read as it was surveyed, also when its files are merged and deleted meanwhile", async () => {
