@@ -24,9 +24,13 @@ export async function closedJournals(directory: string): Promise<string[]> {
   });
 }
 
-/** Rows of a journal; half a line at its end was never acknowledged. */
+/**
+ * Rows of a journal; half a line at its end was never acknowledged. Nor was what begins with zeros, which no line has: a
+ * power cut leaves them where the disk had a later block of an unfinished write, and not yet an earlier one.
+ */
 export async function readJournal(path: string): Promise<Values[]> {
-  const lines = (await readFile(path, "utf8")).split("\n");
+  const [whole = ""] = (await readFile(path, "utf8")).split("\0", 1);
+  const lines = whole.split("\n");
   lines.pop();
   return lines.map((line) => JSON.parse(line) as Values);
 }

@@ -98,6 +98,17 @@ describe("a local archive", () => {
     expect(await stored(directory)).toEqual([row(1), row(2)]);
   });
 
+  it("finds what was acknowledged before a power cut, which may leave zeros before the lines that follow", async () => {
+    await archive.write([row(1), row(2)]);
+    await archive.close();
+    const [name = ""] = await readdir(journalFolder(directory));
+    const lost = `${"\0".repeat(4_096)},"shop"]\n${JSON.stringify(valuesOf(row(3)))}\n`;
+    await appendFile(join(journalFolder(directory), name), lost);
+    archive = await fileArchive({ directory, clock });
+    expect(await archive.roll()).toEqual({ files: 1, rows: 2 });
+    expect(await stored(directory)).toEqual(onceInOrder([row(1), row(2)]));
+  });
+
   it("makes the same file again of a journal that outlived it", async () => {
     await archive.write([row(1), row(2)]);
     await archive.close();
