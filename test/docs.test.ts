@@ -2,6 +2,16 @@
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join, normalize, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import {
+  failAt,
+  faultyStore,
+  manualClock,
+  memoryStore,
+  memoryStream,
+  Random,
+  replay,
+  reshard,
+} from "rivulet/testing";
 import { describe, expect, it } from "vitest";
 import { REJECT_REASONS, VITALS } from "../processors/model/event.ts";
 import { DIMENSIONS, PLAIN_METRICS, TIME_DIMENSIONS } from "../processors/pipeline/query/request.ts";
@@ -137,4 +147,23 @@ it("defines exactly the metrics and dimensions that there are", () => {
 
 it.each(["README.md", "docs/replay.md"])("%s shows the example that is run as a test", (page) => {
   expect(read(page)).toContain(`\`\`\`ts\n${read("test/kit/example.test.ts")}\`\`\``);
+});
+
+it("docs/replay.md shows a line of a recording that counts as a page view", async () => {
+  const [, line = ""] = /```json\n(.+)\n```/.exec(read("docs/replay.md")) ?? [];
+  const replayed = await replay([JSON.parse(line)]);
+  const { results } = await replayed.query({
+    site_id: "demo",
+    metrics: ["pageviews"],
+    date_range: ["2026-01-05", "2026-01-05"],
+  });
+  expect(results).toEqual([{ metrics: [1], dimensions: [] }]);
+});
+
+it("docs/replay.md names parts that the test kit itself can put together", async () => {
+  const clock = manualClock();
+  const stream = memoryStream({ clock });
+  await reshard(stream, new Random(1));
+  expect(await stream.shards()).toHaveLength(3);
+  await expect(faultyStore(memoryStore({ clock }), failAt(1)).get({ pk: "p", sk: "s" })).rejects.toThrow();
 });

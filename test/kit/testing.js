@@ -20,6 +20,8 @@ export const {
   jumpingClock,
   manualClock,
   mappingSettings,
+  memoryStore,
+  memoryStream,
   only,
   outage,
   pass,

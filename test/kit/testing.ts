@@ -1,5 +1,11 @@
 /** `rivulet/testing`: replay a recorded stream in your own tests, generate one, set the clock by hand, and let things fail. */
 export type { StreamLine } from "../../processors/model/streamfile.ts";
+export { memoryStore } from "../../processors/stores/memory.ts";
+export {
+  type MemoryStream,
+  type MemoryStreamOptions,
+  memoryStream,
+} from "../../processors/streams/memory.ts";
 export { type ManualClock, manualClock } from "./clock.ts";
 export { type ChoiceList, type Choices, randomChoices, replayChoices } from "./faults/choices.ts";
 export { type JumpingClock, jumpingClock, wildClock } from "./faults/clock.ts";
