@@ -13,7 +13,7 @@ export const MIN_WEEKS = 3;
 /** The median absolute deviation of a normal distribution, as its standard deviation. https://en.wikipedia.org/wiki/Median_absolute_deviation */
 const MAD_TO_SIGMA = 1.4826;
 /** Weeks may happen to be alike: counts of independent clicks stray by their root, and no site is steadier than this part. */
-const LEAST_PART = 0.05;
+export const LEAST_PART = 0.05;
 
 /**
  * The median of the same stretch of earlier weeks, so that one campaign among them shows little; undefined when there are

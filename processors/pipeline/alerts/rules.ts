@@ -2,6 +2,7 @@
 import { ClickstreamError } from "../../errors.ts";
 import { type EpochMs, HOUR_MS, MINUTE_MS } from "../../model/time.ts";
 import type { Store } from "../../stores/store.ts";
+import { LEAST_PART } from "./baseline.ts";
 
 /** Metrics that are sums, so that parts of hours can be compared. */
 export const ALERT_METRICS = ["pageviews", "visits", "events"] as const;
@@ -85,9 +86,12 @@ export function ruleOf(site: string, id: string, createdAt: EpochMs, asked: Rule
   };
   if (!(rule.limit >= 0 && rule.limit <= 1e12))
     throw wrong("limit", `a number from 0 on is needed for ${kind}`);
-  // More than that are never refused, so it would never tell.
+  // What would never tell: nothing is less than none, and no more is refused than all.
   if (known === "rejects" && rule.limit >= 100)
     throw wrong("limit", "a percentage below 100 is needed for rejects");
+  if (known === "below" && rule.limit === 0) throw wrong("limit", "a number above 0 is needed for below");
+  if (known === "drop" && rule.limit * LEAST_PART >= 1)
+    throw wrong("limit", `a number below ${1 / LEAST_PART} is needed for drop`);
   if (!(Number.isInteger(rule.minutes) && rule.minutes >= 1 && rule.minutes <= MAX_MINUTES))
     throw wrong("minutes", `1 to ${MAX_MINUTES} whole minutes`);
   if (!(rule.holdOffMs >= MINUTE_MS && rule.holdOffMs <= MAX_HOLD_OFF_MS))

@@ -361,6 +361,8 @@ describe("a rule", () => {
     ["limit", { kind: "above" }],
     ["limit", { kind: "lag", limit: -1 }],
     ["limit", { kind: "rejects", limit: 100 }],
+    ["limit", { kind: "below", limit: 0 }],
+    ["limit", { kind: "drop", limit: 20 }],
     ["minutes", { kind: "silence", minutes: 0 }],
     ["minutes", { kind: "spike", minutes: 10 }],
     ["metric", { kind: "silence", metric: "visits" }],
