@@ -11,6 +11,8 @@ import type { View } from "./view.ts";
 
 export interface Panel {
   readonly node: HTMLElement;
+  /** Names the tab that is open. */
+  readonly tab: string;
   /** Asks for its rows again; a refused query shows why in the panel, other failures reject. */
   refresh(context: PanelContext): Promise<void>;
 }
@@ -66,11 +68,7 @@ export function panel(
     let one = made.get(kind);
     if (!one) {
       one =
-        kind === "rows"
-          ? rowsBody(strings[definition.title], definition.rows, (value) =>
-              actions.pick(tab.dimension, value),
-            )
-          : bodies[kind]();
+        kind === "rows" ? rowsBody(strings[definition.title], definition.rows, actions.pick) : bodies[kind]();
       made.set(kind, one);
     }
     if (inside.firstElementChild !== one.node) inside.replaceChildren(one.node, message);
@@ -136,6 +134,9 @@ export function panel(
 
   const self: Panel = {
     node,
+    get tab() {
+      return tab.label + tab.dimension;
+    },
     async refresh(context) {
       const asked = tab;
       const turn = ++turns;

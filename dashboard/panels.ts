@@ -107,10 +107,12 @@ export function panelArea(
 
   /** Asks one panel. What it shows of another question fades until it is answered: under a new heading it would lie. */
   async function ask(one: Panel, context: PanelContext): Promise<void> {
-    const wanted = JSON.stringify(context.question);
+    const { tab } = one;
+    const wanted = JSON.stringify([context.question, tab]);
     one.node.classList.toggle("pending", (shown.get(one) ?? wanted) !== wanted);
     await one.refresh(context);
-    if (context.signal.aborted) return;
+    // Another tab is being asked for by now.
+    if (context.signal.aborted || tab !== one.tab) return;
     shown.set(one, wanted);
     one.node.classList.remove("pending");
   }

@@ -17,7 +17,7 @@ export function propertiesBody(
   let key = "";
   let known: { readonly site: string; readonly keys: readonly string[] } | undefined;
   const select = el("select", { class: "field", "aria-label": strings.property });
-  const list = rowsBody(strings.properties, rows - 1, (value) => pick(`event:props:${key}`, value));
+  const list = rowsBody(strings.properties, rows - 1, pick);
   select.addEventListener("change", () => {
     key = select.value;
     changed();

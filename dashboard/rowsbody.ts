@@ -10,9 +10,15 @@ import { fill } from "./i18n/strings.ts";
 import { type Row, rowTable } from "./table.ts";
 import type { View } from "./view.ts";
 
-/** `pick` runs with the value of the row that the viewer chose. */
-export function rowsBody(caption: string, rows: number, pick: (value: string) => void): Body {
-  const table = rowTable(caption, rows, pick);
+/** `pick` runs with the row that the viewer chose: its value, and what that is a value of. */
+export function rowsBody(
+  caption: string,
+  rows: number,
+  pick: (dimension: string, value: string) => void,
+): Body {
+  /** Of the rows that are shown, which may not be those of the tab that is open yet. */
+  let dimension = "";
+  const table = rowTable(caption, rows, (value) => pick(dimension, value));
   let turn = 0;
   return {
     node: table.node,
@@ -21,7 +27,10 @@ export function rowsBody(caption: string, rows: number, pick: (value: string) =>
       const asked = questionOf(tab);
       const answer = await ask({ ...asked, limit: rows + 1 });
       const shown = { ...answer, results: answer.results.slice(0, rows) };
-      if (mine === turn) fillTable(table, shown, tab, view, conditions);
+      if (mine === turn) {
+        fillTable(table, shown, tab, view, conditions);
+        dimension = tab.dimension;
+      }
       return {
         meta: answer.meta,
         message: answer.results.length === 0 ? view.strings.empty : "",

@@ -124,6 +124,7 @@ export function vitalsPanel(first: View, actions: PanelActions): Panel {
   let turns = 0;
   return {
     node,
+    tab: "",
     async refresh({ ask, view }: PanelContext) {
       const turn = ++turns;
       const metrics = VITALS.map(({ metric }) => metric);

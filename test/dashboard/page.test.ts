@@ -372,6 +372,24 @@ describe("choices", () => {
     await expect.poll(pending).toEqual([]);
   });
 
+  it("of a tab fade what the panel shows of another until it is answered, and a row narrows to what it is", async () => {
+    const { page } = await visit({ rows: 50 });
+    await allPainted(page);
+    const { release } = await hold<{ dimensions?: string[] }>(
+      page,
+      "/api/v2/query",
+      ({ dimensions }) => dimensions?.[0] === "visit:source",
+    );
+    const sources = page.locator("[data-panel=sources]");
+    await sources.locator("[data-tab=source]").first().click();
+    await page.locator("[data-panel=sources].pending").waitFor();
+    await sources.locator(".pick", { hasText: "Email" }).click();
+    await expect.poll(() => textOf(page, ".chip-text")).toBe("Channel: Email");
+    release();
+    await sources.locator(".pick", { hasText: "Hacker News" }).waitFor();
+    await expect.poll(() => page.locator(".pending").count()).toBe(0);
+  });
+
   it("are compared by the hours and days of the site's clock, though the site is new, and not before they come", async () => {
     const zones = ["Asia/Kolkata", "America/New_York"];
     const sites = zones.map((zone) => ({ site_id: zone, time_zone: zone }));
