@@ -132,6 +132,12 @@ export function checkedPath(path: string | undefined): string | undefined {
   return path;
 }
 
+/** Throws when both are one path: CloudFront has one place for each, whatever the method, so one of them would be lost. */
+export function checkApart({ scriptPath, ingestPath }: OwnPaths): void {
+  if (scriptPath !== undefined && scriptPath === ingestPath)
+    throw new Error(`scriptPath and ingestPath: both are ${scriptPath}, and each needs a path of its own`);
+}
+
 /** The sites in their parts. Throws where there is none, and on a text that is not `ID[@TIMEZONE]`. */
 export function sitesOf({ sites }: RivuletProps): SiteSetting[] {
   // Apps in JavaScript have no compiler to tell them that it is a list.

@@ -22,6 +22,7 @@ import { Ingestion } from "./ingestion.ts";
 import { checkNumber } from "./number.ts";
 import { Observability } from "./observability.ts";
 import {
+  checkApart,
   checkedPath,
   checkedSites,
   domainOf,
@@ -79,6 +80,7 @@ export class Rivulet extends Construct {
     if (stream !== "on-demand") checkNumber("stream.shards", stream.shards, { lowest: 1 });
     checkNumber("throttle.rate", throttle.rate, { lowest: 1 });
     checkNumber("throttle.burst", throttle.burst, { lowest: 1 });
+    checkApart(props);
     const reportPath = props.ingestPath ?? "/v1/events";
     const tracesInvocations = tracing === "all";
     const keep = (executions: number): number | undefined => (reserveConcurrency ? executions : undefined);

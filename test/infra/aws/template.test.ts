@@ -695,6 +695,11 @@ describe("the distribution", () => {
       says: "archive: days to keep is not a whole number from 1",
     },
     {
+      rule: "a path for the script and another for reports",
+      props: { scriptPath: "/x", ingestPath: "/x" },
+      says: "scriptPath and ingestPath: both are /x",
+    },
+    {
       rule: "a name instead of an address",
       props: { domain: "https://stats.example.com/" },
       says: "domain is not a host's name such as stats.example.com: https://stats.example.com/",
