@@ -28,11 +28,12 @@ process.once("exit", () => rmSync(temporary, { recursive: true, force: true, max
 
 /**
  * Files that may share a process, which is warm then: of code without a clock, randomness, environment and state
- * (docs/architecture.md), but for the one that looks at its heap; and others that leave their process as they found it.
+ * (docs/architecture.md), but for the one that looks at its heap; and others that leave their process as they found it,
+ * but for the one that looks at what is synced.
  */
 const SHARING = [
   "test/processors/{model,pipeline,sketches}/**/!(flood).test.ts",
-  "test/processors/{archives,explorers,geo,imports,notifiers}/**/*.test.ts",
+  "test/processors/{archives,explorers,geo,imports,notifiers}/**/!(durable).test.ts",
   "test/dashboard/{address,alerts,change,day,format,gate,period,rating,scale}.test.ts",
   "test/infra/{gateway,local/cost,local/simulate}/**/*.test.ts",
   "test/infra/{api,mapping,workflow}.test.ts",
