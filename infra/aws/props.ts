@@ -138,6 +138,15 @@ export function checkApart({ scriptPath, ingestPath }: OwnPaths): void {
     throw new Error(`scriptPath and ingestPath: both are ${scriptPath}, and each needs a path of its own`);
 }
 
+/**
+ * Who may read. Throws on anything else: an app in JavaScript that says `cognito`, as the command line does, would have a
+ * dashboard that nobody can sign in to.
+ */
+export function checkedAuth({ auth = "public" }: RivuletProps): NonNullable<RivuletProps["auth"]> {
+  if (auth === "public" || auth === "shared" || (typeof auth === "object" && auth.cognito)) return auth;
+  throw new Error(`auth is not public, shared or { cognito: {...} }: ${JSON.stringify(auth)}`);
+}
+
 /** The sites in their parts. Throws where there is none, and on a text that is not `ID[@TIMEZONE]`. */
 export function sitesOf({ sites }: RivuletProps): SiteSetting[] {
   // Apps in JavaScript have no compiler to tell them that it is a list.

@@ -23,6 +23,7 @@ import { checkNumber } from "./number.ts";
 import { Observability } from "./observability.ts";
 import {
   checkApart,
+  checkedAuth,
   checkedPath,
   checkedSites,
   domainOf,
@@ -72,7 +73,8 @@ export class Rivulet extends Construct {
       enhancedFanOut: fanOut = false,
     } = props;
     const { throttle = { rate: 1_000, burst: 2_000 } } = props;
-    const { auth = "public", canary: hasCanary = true, tracing = "clicks" } = props;
+    const { canary: hasCanary = true, tracing = "clicks" } = props;
+    const auth = checkedAuth(props);
     const counted = sitesOf(props);
     const sites = checkedSites([...counted, ...(hasCanary ? [{ id: CANARY_SITE, timeZone: "UTC" }] : [])]);
     const domain = domainOf(props);

@@ -695,6 +695,11 @@ describe("the distribution", () => {
       says: "archive: days to keep is not a whole number from 1",
     },
     {
+      rule: "a way to read that there is",
+      props: { auth: "cognito" as unknown as "shared" },
+      says: 'auth is not public, shared or { cognito: {...} }: "cognito"',
+    },
+    {
       rule: "a path for the script and another for reports",
       props: { scriptPath: "/x", ingestPath: "/x" },
       says: "scriptPath and ingestPath: both are /x",
