@@ -58,6 +58,10 @@ const tab = (panel: string, name: string) => page.locator(`[data-panel=${panel}]
 const focused = () => page.evaluate("document.activeElement?.outerHTML.slice(0, 200) ?? ''");
 const dialogs = () => page.getByRole("dialog").count();
 
+/** Until a tab is answered, the rows of the one before are faded. */
+const IS_ANSWERED = `[...document.querySelectorAll(".panel")].every((one) => getComputedStyle(one).opacity === "1")`;
+const answered = () => expect.poll(() => page.evaluate(IS_ANSWERED)).toBe(true);
+
 describe("axe finds nothing wrong", () => {
   it.each(["light", "dark"] as const)("in the report, %s", async (colorScheme) => {
     await page.emulateMedia({ colorScheme });
@@ -74,10 +78,12 @@ describe("axe finds nothing wrong", () => {
       await tab(panel, name).click();
       await page.locator(seen).first().waitFor();
     }
+    await answered();
     expect(await violations()).toEqual([]);
     for (const name of ["defined", "properties"]) {
       await tab("goals", name).click();
       await page.locator("[data-panel=goals] .pick").first().waitFor();
+      await answered();
       expect(await violations("[data-panel=goals]"), name).toEqual([]);
     }
   });
