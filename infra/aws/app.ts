@@ -16,8 +16,8 @@ export function rivuletStack(app: App, files: SiteFiles): { stack: Stack; rivule
   /** Throws on anything else: whoever wrote `firewall=yes` would be left without one. */
   const flag = (key: string): boolean | undefined => {
     const value = text(key);
-    if (value === undefined || value === "true" || value === "false")
-      return value === undefined ? value : value === "true";
+    if (value === undefined) return undefined;
+    if (value === "true" || value === "false") return value === "true";
     throw new Error(`${key} is not true or false: ${value}`);
   };
   const stack = new Stack(app, text("stack") ?? "Rivulet", {
