@@ -137,7 +137,8 @@ export function openDetails(
     timer = setTimeout(() => turnTo(0), PAUSE_MS);
   });
   sort.addEventListener("change", () => {
-    const [by = "", direction] = sort.value.split(" ");
+    // A property's name may have spaces of its own.
+    const [by = "", direction] = sort.value.split(/ (?=\w+$)/);
     order = [by, direction === "asc" ? "asc" : "desc"];
     turnTo(0);
   });

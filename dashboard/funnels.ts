@@ -1,12 +1,13 @@
 /** A funnel: how many visitors go through the steps in order, and where they leave. Defined in the page, kept on the server. */
-import type { Funnel, FunnelStep, SiteSettings } from "./answers.ts";
+import type { Funnel, FunnelStep } from "./answers.ts";
 import { aboutSite, funnel } from "./api.ts";
-import type { Body, PanelContext } from "./body.ts";
+import type { Body } from "./body.ts";
 import { button, el, options } from "./dom.ts";
 import type { View } from "./view.ts";
 
 export interface FunnelActions {
-  edit(settings: SiteSettings, context: PanelContext): void;
+  /** Opens the editor of a site's. */
+  edit(site: string): void;
   /** Another funnel is to be shown. */
   changed(): void;
 }
@@ -17,8 +18,8 @@ export function funnelsBody(first: View, actions: FunnelActions): Body {
   const { strings } = first;
   const select = el("select", { class: "field", "aria-label": strings.funnels });
   const list = el("ol", { class: "funnel" });
-  let last: { settings: SiteSettings; context: PanelContext } | undefined;
-  const edit = button("link", strings.editFunnels, () => last && actions.edit(last.settings, last.context));
+  let site = "";
+  const edit = button("link", strings.editFunnels, () => actions.edit(site));
   edit.hidden = select.hidden = true;
   select.addEventListener("change", () => actions.changed());
 
@@ -37,10 +38,10 @@ export function funnelsBody(first: View, actions: FunnelActions): Body {
   return {
     node: el("div", { class: "funnels" }, el("div", { class: "one-row" }, select, edit), list),
     async fill(context) {
-      const settings = await aboutSite(context.site);
-      last = { settings, context };
-      edit.hidden = !settings.may_write;
-      const chosen = choices(settings.funnels);
+      const { funnels, may_write } = await aboutSite(context.site);
+      ({ site } = context);
+      edit.hidden = !may_write;
+      const chosen = choices(funnels);
       if (!chosen) {
         list.replaceChildren();
         return { message: strings.noFunnels };

@@ -1,5 +1,5 @@
 /** The goals that a site's owner named: events and pages, with how many visitors reached them. Kept on the server, for all who look. */
-import type { Goal, MetricValue, QueryAnswer, SiteSettings } from "./answers.ts";
+import type { Goal, MetricValue, QueryAnswer } from "./answers.ts";
 import { aboutSite } from "./api.ts";
 import type { AskOptions, Body, Filled, PanelContext } from "./body.ts";
 import type { Tab } from "./breakdowns.ts";
@@ -11,8 +11,8 @@ import type { View } from "./view.ts";
 
 export interface GoalActions {
   pick(dimension: string, value: string): void;
-  /** Opens the editor; runs `saved` with what the server keeps now. */
-  edit(settings: SiteSettings, context: PanelContext): void;
+  /** Opens the editor of a site's. */
+  edit(site: string): void;
 }
 
 /** A goal as a row: its own key tells an event from a page of the same name. */
@@ -26,17 +26,16 @@ export function goalsBody(first: View, actions: GoalActions): Body {
     const [dimension = "", value = ""] = key.split(/ (.*)/s);
     actions.pick(dimension, value);
   });
-  let last: { settings: SiteSettings; context: PanelContext } | undefined;
-  const edit = button("link", strings.editGoals, () => last && actions.edit(last.settings, last.context));
+  let site = "";
+  const edit = button("link", strings.editGoals, () => actions.edit(site));
   edit.hidden = true;
 
   return {
     node: el("div", { class: "goals" }, el("div", { class: "one-row" }, edit), table.node),
     async fill(context, tab) {
-      const settings = await aboutSite(context.site);
-      last = { settings, context };
-      edit.hidden = !settings.may_write;
-      const { goals } = settings;
+      const { goals, may_write } = await aboutSite(context.site);
+      ({ site } = context);
+      edit.hidden = !may_write;
       if (goals.length === 0) {
         table.update([], []);
         return { message: strings.noGoals };

@@ -69,7 +69,7 @@ const empty = welcome(strings);
 const menu = rangeMenu(strings, (range) => state.set({ range, interval: undefined }), step);
 const share = button("button share-button", strings.share, () => {
   const site = currentSite();
-  if (site) openShare(site.site_id, chartCsv(site), view);
+  if (site) openShare(site.site_id, chartCsv(site), numbers.meta, view);
 });
 const compare = compareSelect(strings, (chosen) => state.set({ compare: chosen }));
 const help = button("button round", "?", () => keys.openHelp(), {

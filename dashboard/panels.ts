@@ -151,12 +151,18 @@ export function panelArea(
       forgetSite(site_id);
       again();
     };
+    /** With what the server keeps now: another page may have changed it while nothing was asked here. */
+    const edit =
+      (open: typeof editGoals) =>
+      (site: string): void => {
+        forgetSite(site);
+        aboutSite(site).then((settings) => open(settings, strings, saved), failed);
+      };
     const self = panel(definition, first, actions, {
       map: () => mapBody(first, (country) => pick("visit:country", country)),
       properties: () => propertiesBody(first, definition.rows, pick, again),
-      goals: () => goalsBody(first, { pick, edit: (settings) => editGoals(settings, strings, saved) }),
-      funnels: () =>
-        funnelsBody(first, { changed: again, edit: (settings) => editFunnels(settings, strings, saved) }),
+      goals: () => goalsBody(first, { pick, edit: edit(editGoals) }),
+      funnels: () => funnelsBody(first, { changed: again, edit: edit(editFunnels) }),
     });
     return self;
   });

@@ -15,7 +15,7 @@ export function propertiesBody(
 ): Body {
   const { strings } = first;
   let key = "";
-  let known: { readonly site: string; readonly keys: readonly string[] } | undefined;
+  let known = "";
   const select = el("select", { class: "field", "aria-label": strings.property });
   const list = rowsBody(strings.properties, rows - 1, pick);
   select.addEventListener("change", () => {
@@ -24,9 +24,11 @@ export function propertiesBody(
   });
 
   async function learn({ site }: PanelContext): Promise<void> {
-    if (known?.site === site) return;
     const { properties } = await aboutSite(site);
-    known = { site, keys: properties };
+    // New ones come while the page is open.
+    const keys = JSON.stringify(properties);
+    if (keys === known) return;
+    known = keys;
     select.replaceChildren(...options(properties));
     if (!properties.includes(key)) key = properties[0] ?? "";
     select.value = key;
@@ -40,7 +42,6 @@ export function propertiesBody(
       await learn(context);
       if (key === "") {
         list.clear(tab);
-        known = undefined; // the first may come any moment
         return { message: strings.noProperties };
       }
       const filled = await list.fill(context, own(tab));

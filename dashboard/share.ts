@@ -1,7 +1,8 @@
 /** Letting others look: share links with an end, the code that embeds the page elsewhere, and CSV of the chart. */
-import type { ShareLink } from "./answers.ts";
+import type { QueryMeta, ShareLink } from "./answers.ts";
 import { aboutSite, addShareLink, removeShareLink, shareLinks } from "./api.ts";
 import { copyLine } from "./copy.ts";
+import { csvLink } from "./csv.ts";
 import { dialog } from "./dialog.ts";
 import { button, el, options, setText } from "./dom.ts";
 import { fill } from "./i18n/strings.ts";
@@ -10,11 +11,16 @@ import type { View } from "./view.ts";
 
 const DAYS = ["7", "30", "90", "365"];
 
-/** Opens the dialog for a site. `chartCsv` is the address of the chart's numbers. */
-export function openShare(site: string, chartCsv: string, { strings, format }: View): void {
+/** Opens the dialog for a site. `chartCsv` is the address of the chart's numbers, `meta` that of their answer. */
+export function openShare(site: string, chartCsv: string, meta: QueryMeta | undefined, view: View): void {
+  const { strings, format } = view;
   const box = dialog(strings.share, "editor", strings);
   const status = el("p", { class: "quiet", role: "status" }, strings.connecting);
-  const csv = el("p", {}, el("a", { class: "link", href: chartCsv, download: "" }, strings.chartCsv));
+  const reading = el("span", { class: "quiet", role: "status" });
+  const file = csvLink(view, (text) => setText(reading, text));
+  file.show(chartCsv, meta);
+  setText(file.node, strings.chartCsv);
+  const csv = el("p", {}, file.node, " ", reading);
   box.body.append(status, csv);
   const say = (error: unknown): void => setText(status, problem(error, strings));
 

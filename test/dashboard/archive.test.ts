@@ -95,3 +95,13 @@ it("a funnel that was chosen stays, when the answer about the one before comes l
   await page.evaluate("new Promise((resolve) => setTimeout(resolve, 50))");
   expect(await steps.allTextContents()).toEqual(["/pricing", "signup"]);
 });
+
+it("the chart's file is waited for as well", async () => {
+  await visit("?f=is,visit:country,KR&f=is,visit:device,Mobile", "pages");
+  await page.locator("[data-panel=pages] tbody tr").first().waitFor();
+  await page.locator(".share-button").click();
+  const download = page.waitForEvent("download");
+  await page.getByRole("link", { name: "CSV" }).last().click();
+  const file = await download;
+  expect(file.suggestedFilename()).toBe("pages.csv");
+});

@@ -220,3 +220,45 @@ it("of all values of a property those that are chosen are marked", async () => {
   expect(await dialog.locator("[aria-pressed=true]").count()).toBe(7);
   expect(await dialog.locator("thead th").first().textContent()).toBe("Value");
 });
+
+it("all rows of a property whose name has spaces are sorted", async () => {
+  await visit("", { about: { properties: ["seats left"] } });
+  const panel = page.locator("[data-panel=goals]");
+  await panel.locator("[data-tab=properties]").click();
+  await panel.locator(".more").click();
+  await page.getByRole("dialog").locator("select").selectOption("event:props:seats left asc");
+  const orders = () => asked("event:props:seats left").map(({ order_by }) => JSON.stringify(order_by));
+  await expect.poll(orders).toContain('[["event:props:seats left","asc"]]');
+});
+
+it("a property that comes while the page is open can be chosen, and what was chosen stays", async () => {
+  await visit("", { about: { properties: ["plan", "seats"] } });
+  const select = page.locator("[data-panel=goals] .properties select");
+  await page.locator("[data-panel=goals] [data-tab=properties]").click();
+  await select.selectOption("seats");
+  fixture.data.about.properties = ["colour", "plan", "seats"];
+  await expect
+    .poll(
+      () => {
+        fixture.data.visitors++;
+        return select.locator("option").allTextContents();
+      },
+      { timeout: patience(15_000) },
+    )
+    .toEqual(["colour", "plan", "seats"]);
+  expect(await select.inputValue()).toBe("seats");
+});
+
+it("goals that another page saved meanwhile are in the editor, though nothing else came to ask for", async () => {
+  await visit("");
+  const panel = page.locator("[data-panel=goals]");
+  await panel.locator("[data-tab=defined]").click();
+  await panel.getByRole("button", { name: "Edit goals" }).waitFor();
+  Object.assign(fixture.data.about, { version: 2, goals: [{ event: "elsewhere" }] });
+  await panel.getByRole("button", { name: "Edit goals" }).click();
+  const dialog = page.getByRole("dialog");
+  const first = dialog.getByRole("textbox").first();
+  await expect.poll(() => first.inputValue()).toBe("elsewhere");
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await expect.poll(() => dialog.count()).toBe(0);
+});

@@ -79,6 +79,7 @@ const VALUES: Record<string, readonly string[]> = {
   "visit:device": ["Desktop", "Mobile", "Tablet"],
   "visit:browser": ["Chrome", "Safari", "Firefox", "Edge"],
   "event:goal": ["signup", "purchase", "download"],
+  "event:props:seats left": ["1", "2", "3", "4", "5", "6", "7", "8"],
   "event:props:seats": ["1", "2", "3", "4", "5", "6", "7", "8"],
 };
 
@@ -139,8 +140,13 @@ export async function startFixture(change: Partial<Data> = {}): Promise<Fixture>
       if (request.headers["if-none-match"] === tag) response.writeHead(304, { etag: tag }).end();
       else send(200, body, tag);
     } else if (url.pathname === "/api/v2/site") {
-      if (request.method === "PUT") Object.assign(data.about, JSON.parse(await text(request)));
-      send(200, { ...ABOUT, site_id: data.sites[0]?.site_id, ...data.about });
+      const about = { ...ABOUT, site_id: data.sites[0]?.site_id, ...data.about };
+      if (request.method !== "PUT") return send(200, about);
+      const change = JSON.parse(await text(request)) as { version: number };
+      if (change.version !== about.version)
+        return send(400, { error: "version: somebody else saved meanwhile; read again" });
+      data.about = { ...data.about, ...change, version: change.version + 1 };
+      send(200, { ...about, ...data.about });
     } else if (url.pathname === "/api/v2/alerts") {
       send(200, { alerts: [] });
     } else if (url.pathname === "/api/v2/shares") {
