@@ -211,6 +211,17 @@ describe("acquire", () => {
     );
   });
 
+  it.each([
+    ["a referrer made of slashes", "", (i: number) => `https://a.com/${"/".repeat(1_900)}${i}`],
+    ["a medium made of cp", `utm_medium=${"cp".repeat(950)}%E2%80%A8x`, () => ""],
+    ["a campaign made of shops", `utm_campaign=${"-shop".repeat(380)}%E2%80%A8x`, () => ""],
+  ])("reads %s at the price of any other", (_, query, referrer) => {
+    const hundred = () => {
+      for (let i = 0; i < 100; i++) land(query, referrer(i));
+    };
+    expect(fastestMs(hundred, 100)).toBeLessThan(100);
+  });
+
   it("looks a tag of a thousand dots up at the price of a short one", () => {
     const tag = "a.".repeat(999);
     const hundred = () => {
