@@ -13,7 +13,7 @@ export interface CsvShape {
 
 /** The columns of the header, the first line that is neither empty nor a comment; its separator is the one that it has most of. */
 export function csvShape(head: string): CsvShape {
-  const line = /^(?!#|\s*$).+/m.exec(head.replace(/^\uFEFF/, ""))?.[0] ?? "";
+  const line = /^(?!#|[^\S\r\n]*$).+/m.exec(head.replace(/^\uFEFF/, ""))?.[0] ?? "";
   const count = (separator: string): number => line.split(separator).length;
   const separator = SEPARATORS.reduce((best, one) => (count(one) > count(best) ? one : best));
   const [header] = csvRows(line, separator);
