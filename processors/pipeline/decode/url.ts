@@ -21,7 +21,7 @@ const CONTROLS = /\p{Cc}/gu;
 
 /**
  * An http(s) URL as counted: host in lower case, path readable. `withFragment` keeps `#/route` as part of the path, for
- * sites whose router lives there.
+ * sites whose router lives there; a query in it is treated as the address's own, and only where that has none.
  */
 export function pageUrl(raw: unknown, field: string, withFragment = false): PageUrl | Reject {
   // A site's pages are few, and parsing one takes longer than all the rest of its event.
@@ -41,7 +41,8 @@ function parsePageUrl(raw: unknown, field: string, withFragment: boolean): PageU
   if (url === null || (url.protocol !== "https:" && url.protocol !== "http:")) {
     return reject("invalid_url", `${field}: not an http(s) URL`);
   }
-  const path = readable(url.pathname) + (withFragment ? readable(url.hash) : "");
+  const [route = "", inner = ""] = withFragment ? url.hash.split(/\?(.*)/s) : [];
+  const path = readable(url.pathname) + readable(route);
   if (path.length > LIMITS.urlChars)
     return reject("too_large", `${field}: path over ${LIMITS.urlChars} characters`);
   // A name that no resolver takes; the trailing dot of a fully qualified name is the same host.
@@ -49,8 +50,9 @@ function parsePageUrl(raw: unknown, field: string, withFragment: boolean): PageU
   if (hostname === "" || hostname.length > LIMITS.siteChars) {
     return reject("invalid_url", `${field}: host name of no possible length`);
   }
-  if (url.search === "") return { hostname, path, query: {} };
-  const parameters = url.searchParams;
+  const search = url.search || inner;
+  if (search === "") return { hostname, path, query: {} };
+  const parameters = new URLSearchParams(search);
   const query: Partial<Record<QueryKey, string>> = {};
   for (const key of QUERY_KEYS) {
     const value = parameters.get(key)?.replace(CONTROLS, "").trim();

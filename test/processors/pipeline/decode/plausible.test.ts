@@ -122,6 +122,13 @@ describe("what the Events API takes besides", () => {
     expect(onlyEvent(decodeApi({ ...page, p: { a: [1], b: { c: 1 }, d: "x" } })).props).toEqual([["d", "x"]]);
   });
 
+  it("treats a query in the fragment as any other in hash mode", () => {
+    const { url } = onlyEvent(decodeApi({ ...page, u: "https://a.com/#/reset?token=secret&ref=hn", h: 1 }));
+    expect(url).toEqual({ hostname: "a.com", path: "/#/reset", query: { ref: "hn" } });
+    const both = onlyEvent(decodeApi({ ...page, u: "https://a.com/?ref=own#/a?ref=hn", h: 1 }));
+    expect(both.url).toEqual({ hostname: "a.com", path: "/#/a", query: { ref: "own" } });
+  });
+
   it("knows hash mode as true as well", () => {
     expect(onlyEvent(decodeApi({ ...page, u: "https://a.com/#b", hashMode: true })).url.path).toBe("/#b");
     expect(onlyEvent(decodeApi({ ...page, u: "https://a.com/#b", h: 0 })).url.path).toBe("/");
