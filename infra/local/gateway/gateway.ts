@@ -55,7 +55,10 @@ export interface GatewayOptions extends Limits {
 export interface RouteOptions {
   /** Answer whatever the Host header says: for what other sites embed, and for health checks. */
   readonly anyHost?: boolean;
-  /** Answer to names of this machine only, and to none of `allowedHosts`: for what a proxy should not offer. */
+  /**
+   * Answer to names of this machine only, and to none of `allowedHosts`: for what a proxy should not offer. Nor to what
+   * one passed on under such a name: who asks chooses the name, and nginx hands on any where it serves one host only.
+   */
   readonly localHost?: boolean;
 }
 
@@ -235,7 +238,8 @@ export function createGateway(options: GatewayOptions): Gateway {
     request: IncomingMessage,
     { path, method, query, signal }: Pick<HttpRequest, "path" | "method" | "query" | "signal">,
   ): Promise<HttpResponse | undefined> {
-    if (checkHost && endpoint.hosts && !hostAllowed(request.headers.host, endpoint.hosts)) {
+    const isForwarded = endpoint.hosts === NO_HOSTS && request.headers["x-forwarded-for"] !== undefined;
+    if (checkHost && endpoint.hosts && (isForwarded || !hostAllowed(request.headers.host, endpoint.hosts))) {
       return problems.answer(
         403,
         "This server does not answer to that name here. Start it with --url, the address that browsers use.",

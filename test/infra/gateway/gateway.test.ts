@@ -342,6 +342,16 @@ describe("reading", () => {
     expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
   });
 
+  it("keeps what is for this machine only from those who ask a proxy for it by this machine's name", async () => {
+    const ask = (path: string): Promise<string> =>
+      raw(
+        running.port,
+        `GET ${path} HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 203.0.113.7\r\nConnection: close\r\n\r\n`,
+      );
+    expect(await ask("/metrics")).toMatch(/^HTTP\/1.1 403 /);
+    expect(await ask("/healthz")).toMatch(/^HTTP\/1.1 200 /);
+  });
+
   it("takes events whatever the host name, because a tracker may reach us by any", async () => {
     const answer = await raw(
       running.port,
