@@ -143,6 +143,24 @@ describe("axe finds nothing wrong", () => {
   });
 });
 
+it("in the system's own colours, bars, arrows and what is chosen are still seen", async () => {
+  await page.emulateMedia({ forcedColors: "active" });
+  await page.goto(fixture.url);
+  await page.locator("[data-panel=vitals] tbody tr").first().waitFor();
+  const paint = (selector: string, property: string, part = "") =>
+    page.evaluate<string>(
+      `getComputedStyle(document.querySelector('${selector}'), '${part}').getPropertyValue('${property}')`,
+    );
+  const ground = await paint("main .card", "background-color");
+  expect(await paint(".bar", "background-color")).not.toBe(ground);
+  expect(await paint(".light", "background-color", "::before")).not.toBe(ground);
+  expect(await paint(".tile[aria-pressed=true]", "background-color", "::after")).not.toBe(ground);
+  expect(await paint(".change.up", "border-left-color", "::before")).toBe("rgba(0, 0, 0, 0)");
+  expect(await paint(".tabs [aria-pressed=true]", "border-bottom-color")).not.toBe(ground);
+  expect(await paint(".tabs [aria-pressed=false]", "border-bottom-color")).toBe(ground);
+  await page.emulateMedia({ forcedColors: null });
+});
+
 describe("by keyboard alone", () => {
   beforeEach(async () => {
     await page.goto(fixture.url);
