@@ -49,6 +49,8 @@ export async function* chunksOf(
   let position = 0;
   let waiting: Uint8Array[] = [];
   let waitingBytes = 0;
+  /** No line of what waits has ended. */
+  let isOpen = false;
   const limit = (): number =>
     cut !== undefined && cut > position ? Math.min(chunkBytes, cut - position) : chunkBytes;
   const take = (isEnd: boolean): ByteChunk | undefined => {
@@ -83,12 +85,14 @@ export async function* chunksOf(
     if (bytes.length === 0) continue;
     waiting.push(bytes);
     waitingBytes += bytes.length;
+    // Each look copies all that waits, and finds nothing new before a line end or the limit.
+    if (isOpen && waitingBytes < MAX_LINE_BYTES && !bytes.includes(NEWLINE)) continue;
     // One byte more than a chunk: then the chunk is not the last.
     while (waitingBytes > limit()) {
-      const before = waitingBytes;
       const chunk = take(false);
-      if (chunk) yield chunk;
-      if (waitingBytes === before) break;
+      isOpen = chunk === undefined;
+      if (!chunk) break;
+      yield chunk;
     }
   }
   while (waitingBytes > 0) {

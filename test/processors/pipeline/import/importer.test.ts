@@ -355,6 +355,17 @@ describe("chunks", () => {
     return chunks;
   };
 
+  it.each([false, true])(
+    "of a line without end cost what its length does (cells in quotes: %s)",
+    async (quoted) => {
+      const before = process.cpuUsage();
+      const chunks = await read("x".repeat(8 << 20), 2_048, { quoted, from: 0 });
+      const { user, system } = process.cpuUsage(before);
+      expect(chunks.map(({ text }) => text.length)).toEqual([8 << 20]);
+      expect((user + system) / 1_000).toBeLessThan(2_000);
+    },
+  );
+
   it("are the same in whatever portions the bytes come, and from wherever a chunk ended", async () => {
     const random = new Random(SEED);
     for (let round = 0; round < 60; round++) {
