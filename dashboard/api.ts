@@ -21,18 +21,21 @@ export class ApiError extends Error {
   readonly status: number;
   /** How long the server asks to wait, 0 if it does not. */
   readonly waitMs: number;
+  /** Where the server names the mistake. */
+  readonly code: string | undefined;
   /** Where to sign in, who may not ask without. */
   readonly signIn: string | undefined;
   constructor(
     message: string,
     away: boolean,
-    more: { status?: number; waitMs?: number; signIn?: string | undefined; cause?: unknown } = {},
+    more: Partial<Refused> & { status?: number; waitMs?: number; cause?: unknown } = {},
   ) {
     super(message, { cause: more.cause });
     this.away = away;
     this.status = more.status ?? 0;
     this.waitMs = more.waitMs ?? 0;
-    this.signIn = more.signIn;
+    this.code = more.code;
+    this.signIn = more.sign_in;
   }
 }
 
@@ -71,14 +74,20 @@ async function request(path: string, init: RequestInit, signal?: AbortSignal): P
   if (response.ok || response.status === 304) return response;
   const { status } = response;
   const waitMs = retryAfterMs(response);
-  const { error, sign_in: signIn } = await refusalOf(response);
-  throw new ApiError(error, AWAY_STATUS.has(status), { status, waitMs, signIn });
+  const refused = await refusalOf(response);
+  throw new ApiError(refused.error, AWAY_STATUS.has(status), { ...refused, status, waitMs });
 }
 
-async function refusalOf(response: Response): Promise<{ error: string; sign_in?: string }> {
+interface Refused {
+  readonly error: string;
+  readonly code?: string;
+  readonly sign_in?: string;
+}
+
+async function refusalOf(response: Response): Promise<Refused> {
   const text = await response.text();
   try {
-    const body = JSON.parse(text) as { error: string; sign_in?: string } | null;
+    const body = JSON.parse(text) as Refused | null;
     if (body?.error) return body;
   } catch {
     // Not our server's JSON (a proxy's page, perhaps): the status line is all that can be said.

@@ -10,11 +10,10 @@ export function problem(error: unknown, strings: Strings): string {
 }
 
 /** A sentence for a person; the server's own words only where they help that person. */
-export function refusal({ status, message }: ApiError, strings: Strings): string {
+export function refusal({ status, code, message }: ApiError, strings: Strings): string {
   if (status === 401) return strings.refused401;
   if (status === 403) return strings.refused403;
   if (status === 429) return strings.refused429;
-  // What only single events can tell is answered from the archive: a server without one says so of rollups.
-  if (status === 400 && /rollups|archive|no single events/.test(message)) return strings.needsArchive;
+  if (code === "no_archive") return strings.needsArchive;
   return fill(strings.failed, { message });
 }

@@ -298,6 +298,7 @@ export const responseSchemas: Readonly<Record<string, Schema>> = {
   }),
   QueryError: exact({
     error: text("What is wrong; begins with the field."),
+    "code?": text("`no_archive`: only single events could tell, and none are kept here."),
     "sign_in?": text("With 401: path of the page where a browser can sign in."),
     "id?": text("Of a failure of ours: finds the cause in the log."),
   }),

@@ -5,6 +5,7 @@ export type ErrorCode =
   | "unavailable" // outage: retry
   | "invariant" // a bug or corrupt data: never retry, both values are in the message
   | "bad_request" // the caller can mend it: the message names the field
+  | "no_archive" // the same, where only single events could tell and none are kept
   | "unauthorized"
   | "forbidden"
   | "not_found"
@@ -18,6 +19,10 @@ export class ClickstreamError extends Error {
     this.code = code;
   }
 }
+
+/** What a caller is told of a mistake of their own: with its code where a page has better words for it. */
+export const toldOf = ({ code, message }: ClickstreamError): { error: string; code?: ErrorCode } =>
+  code === "no_archive" ? { error: message, code } : { error: message };
 
 /** Throws an `invariant` error unless `condition` holds. The message must hold both values. */
 export function invariant(condition: boolean, message: () => string): asserts condition {

@@ -63,7 +63,7 @@ export function readingFunctions({
     guarded(async ({ body }, reader) => {
       if (!explorations)
         throw new ClickstreamError(
-          "bad_request",
+          "no_archive",
           "site_id: this server keeps no single events, which this needs",
         );
       return jsonResponse(200, await ask(explorations, reader, parseBody(body)));

@@ -1,12 +1,13 @@
 /** The query API in API Gateway's proxy form: reads requests, and makes replies with a status per error code and an ETag per body. */
 import type { APIGatewayProxyEvent, APIGatewayProxyResult } from "aws-lambda";
-import { ClickstreamError, type ErrorCode, isOurFault } from "../errors.ts";
+import { ClickstreamError, type ErrorCode, isOurFault, toldOf } from "../errors.ts";
 import { etagOfAnswer, matchesEtag } from "../etag.ts";
 import { StillRunning } from "../pipeline/explore/running.ts";
 import type { CsvExport } from "../pipeline/query/api.ts";
 
 const STATUS: Partial<Record<ErrorCode, number>> = {
   bad_request: 400,
+  no_archive: 400,
   unauthorized: 401,
   forbidden: 403,
   not_found: 404,
@@ -99,7 +100,7 @@ export function refusal(error: unknown, requestId: string, signIn?: string): API
   const status = statusOf(error);
   const challenge = status === 401 ? { "www-authenticate": "Bearer" } : {};
   const help = status === 401 && signIn ? { sign_in: signIn } : {};
-  if (status < 500) return reply(status, { error: (error as Error).message, ...help }, challenge);
+  if (status < 500) return reply(status, { ...toldOf(error as ClickstreamError), ...help }, challenge);
   if (status === 503)
     return reply(503, { error: "busy, try again", request_id: requestId }, { "retry-after": "1" });
   return reply(500, { error: "internal error", request_id: requestId });

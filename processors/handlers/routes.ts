@@ -48,7 +48,7 @@ export async function route(
   const reply = (value: object): APIGatewayProxyResult => answer(value, header(event, "if-none-match"));
   const explore = (ask: (archive: Explorations, body: unknown) => Promise<object>): Promise<object> => {
     if (!explorations)
-      throw new ClickstreamError("bad_request", "site_id: no single events are kept here, which this needs");
+      throw new ClickstreamError("no_archive", "site_id: no single events are kept here, which this needs");
     return ask(explorations, jsonBody(event));
   };
   /** For owners: whoever only reads need not know what it costs. */

@@ -116,7 +116,7 @@ describe("axe finds nothing wrong", () => {
   });
 
   it("while a panel is refused", async () => {
-    fixture.data.refusal = "filters: cannot be answered from rollups";
+    fixture.data.refusal = { error: "filters: cannot be answered", code: "no_archive" };
     await tab("devices", "browser").click();
     await expect
       .poll(() => page.locator("[data-panel=devices] .panel-message").textContent())

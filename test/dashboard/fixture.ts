@@ -42,7 +42,7 @@ export interface Data {
   /** How often whatever needs the archive is answered with 202 before its answer comes, by question. */
   unfinished: number;
   /** Answers every query with 400 and this message. */
-  refusal: string | undefined;
+  refusal: { readonly error: string; readonly code?: string } | undefined;
   /** The server's clock, epoch ms; one that stands still keeps the turn of a minute out of a test. */
   clock: () => number;
 }
@@ -160,8 +160,9 @@ export async function startFixture(change: Partial<Data> = {}): Promise<Fixture>
       const question = await text(request);
       const body = JSON.parse(question) as Query;
       queries.push(body as unknown as Record<string, unknown>);
-      const refusal = data.refusal ?? rangeRefusal(data, body, data.clock()) ?? metricRefusal(body);
-      if (refusal) send(400, { error: refusal });
+      const error = rangeRefusal(data, body, data.clock()) ?? metricRefusal(body);
+      const refusal = data.refusal ?? (error && { error });
+      if (refusal) send(400, refusal);
       else if (!needsArchive(body) || !isUnfinished(question))
         send(200, queryAnswer(data, body, data.clock()));
     } else if (url.pathname === "/api/v2/export.csv") {

@@ -320,7 +320,7 @@ describe("a server that goes away", () => {
   });
 
   it("says in its own words why it refuses", async () => {
-    const { page } = await visit({ refusal: "metrics[3]: unknown metric" });
+    const { page } = await visit({ refusal: { error: "metrics[3]: unknown metric" } });
     await expect
       .poll(() => textOf(page, ".notice"))
       .toBe("The server refused this: metrics[3]: unknown metric");
@@ -454,7 +454,7 @@ describe("choices", () => {
     await expect.poll(() => tile(page, "bounce_rate").textContent()).toBe("42%");
     expect(await tile(page, "views_per_visit").textContent()).toBe("–");
     expect(await page.locator(".notice").isHidden()).toBe(true);
-    fixture.data.refusal = "filters: event:goal with visit:country cannot be answered from rollups";
+    fixture.data.refusal = { error: "filters: cannot be answered", code: "no_archive" };
     await page.keyboard.press("w");
     await expect
       .poll(() => textOf(page, ".notice"))

@@ -1,5 +1,5 @@
 /** What becomes of an error on its way to a client: the caller's own mistakes are named, ours only numbered. */
-import { ClickstreamError, type ErrorCode, isOurFault } from "../../../processors/errors.ts";
+import { ClickstreamError, type ErrorCode, isOurFault, toldOf } from "../../../processors/errors.ts";
 import { type HttpResponse, jsonResponse } from "./http.ts";
 
 /** Takes one line for the operator. It never holds client data: an operation, an id and what went wrong. */
@@ -9,6 +9,7 @@ const told: Partial<
   Record<ErrorCode, { readonly status: number; readonly headers?: Record<string, string> }>
 > = {
   bad_request: { status: 400 },
+  no_archive: { status: 400 },
   unauthorized: { status: 401, headers: { "WWW-Authenticate": "Bearer" } },
   forbidden: { status: 403 },
   not_found: { status: 404 },
@@ -19,7 +20,7 @@ const retried: Partial<Record<ErrorCode, string>> = { throttled: "1", unavailabl
 export function failure(error: unknown, operation: string, id: string, log: Log): HttpResponse {
   if (error instanceof ClickstreamError) {
     const known = isOurFault(error) ? undefined : told[error.code];
-    if (known !== undefined) return jsonResponse(known.status, { error: error.message }, known.headers);
+    if (known !== undefined) return jsonResponse(known.status, toldOf(error), known.headers);
     const seconds = retried[error.code];
     if (seconds !== undefined) {
       if (error.code === "unavailable") logFault(error, operation, id, log);

@@ -21,7 +21,6 @@ import { withoutGaps } from "./breakdown.ts";
 import { comparisonRange } from "./compare.ts";
 import { Completeness, type CompletenessDeps } from "./completeness.ts";
 import { Counting } from "./counting.ts";
-import { bad } from "./fields.ts";
 import { Live, type LiveDeps } from "./live.ts";
 import { stored } from "./names.ts";
 import { effectiveOrder, pageOf } from "./order.ts";
@@ -68,7 +67,7 @@ export class QueryEngine {
   }
 
   /**
-   * Throws `bad_request` or `not_found` with a message that names the field, and the signal's reason when it aborts before
+   * Throws `bad_request`, `no_archive` or `not_found` with a message that names the field, and the signal's reason when it aborts before
    * everything is read.
    */
   async query(body: unknown, signal?: AbortSignal): Promise<QueryResponse> {
@@ -212,11 +211,12 @@ export class QueryEngine {
     };
   }
 
-  /** Whether the archive answers. Throws `bad_request` where it would have to and there is none. */
+  /** Whether the archive answers. Throws `no_archive` where it would have to and there is none. */
   #goesToArchive(request: QueryRequest): boolean {
     const beyond = beyondRollups(request);
-    if (!this.#deps.archive) return beyond === undefined ? false : bad(beyond);
-    return beyond !== undefined || isBetterArchived(request);
+    if (this.#deps.archive) return beyond !== undefined || isBetterArchived(request);
+    if (beyond !== undefined) throw new ClickstreamError("no_archive", beyond);
+    return false;
   }
 
   /** Whether the archive answers because some minutes are kept nowhere else; where there is none, reading refuses them. */

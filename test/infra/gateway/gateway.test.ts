@@ -307,6 +307,13 @@ describe("reading", () => {
     expect(running.log[0]).toContain("ResourceNotFoundException");
   });
 
+  it("names what only an archive could tell, as on AWS", async () => {
+    trouble = new ClickstreamError("no_archive", "filters: not from rollups");
+    const response = await fetch(`${running.url}/api/v2/sites`);
+    expect(response.status).toBe(400);
+    expect(await response.json()).toEqual({ error: "filters: not from rollups", code: "no_archive" });
+  });
+
   it("numbers a fault, so that its cause can be found in the log", async () => {
     trouble = new Error("broken", { cause: new Error("the deeper cause") });
     const response = await fetch(`${running.url}/api/v2/sites`);

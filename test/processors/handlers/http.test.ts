@@ -68,6 +68,7 @@ describe("an answer", () => {
 describe("a refusal", () => {
   const STATUS: Record<ErrorCode, number> = {
     bad_request: 400,
+    no_archive: 400,
     unauthorized: 401,
     forbidden: 403,
     not_found: 404,
@@ -87,6 +88,11 @@ describe("a refusal", () => {
 
   it.each(Object.entries(STATUS) as [ErrorCode, number][])("of %s is %i", (code, status) => {
     expect(refusal(new ClickstreamError(code, "why"), "id-1").statusCode).toBe(status);
+  });
+
+  it("names what only an archive could tell, for pages that have words of their own for it", () => {
+    const { body } = refusal(new ClickstreamError("no_archive", "filters: not from rollups"), "id-1");
+    expect(JSON.parse(body)).toEqual({ error: "filters: not from rollups", code: "no_archive" });
   });
 
   it("tells callers what they can mend", () => {

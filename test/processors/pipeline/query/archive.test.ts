@@ -153,7 +153,7 @@ describe("an archive", () => {
 
   it("where there is none, leaves the question refused by name", async () => {
     await expect(engine().query(body(BY_TWO))).rejects.toMatchObject({
-      code: "bad_request",
+      code: "no_archive",
       message: expect.stringMatching(/^dimensions: /),
     });
   });
