@@ -21,3 +21,7 @@ export async function hold<Body>(page: Page, path: string, isHeld: (body: Body) 
   });
   return { count: () => count, release: () => released.resolve() };
 }
+
+/** The same of questions for the rows of a dimension. */
+export const holdRows = (page: Page, dimension: string): Promise<Held> =>
+  hold<{ dimensions?: string[] }>(page, "/api/v2/query", ({ dimensions }) => dimensions?.[0] === dimension);

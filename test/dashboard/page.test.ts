@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { type Browser, closeContext, closePages, type Page, sharedBrowser } from "../kit/browser.ts";
 import { patience } from "../kit/patience.ts";
 import { type Data, type Fixture, startFixture } from "./fixture.ts";
-import { hold } from "./hold.ts";
+import { hold, holdRows } from "./hold.ts";
 import {
   LOW_CONTRAST,
   NAMELESS_CONTROLS,
@@ -358,11 +358,7 @@ describe("choices", () => {
   it("fade what a panel shows of the period before until it is answered, though the headline is there", async () => {
     const { page } = await visit({ rows: 50 });
     await allPainted(page);
-    const { release } = await hold<{ dimensions?: string[] }>(
-      page,
-      "/api/v2/query",
-      ({ dimensions }) => dimensions?.[0] === "visit:channel",
-    );
+    const { release } = await holdRows(page, "visit:channel");
     await page.keyboard.press("w");
     const pending = () =>
       page.locator(".pending").evaluateAll((nodes) => nodes.map((node) => node.className));
@@ -375,11 +371,7 @@ describe("choices", () => {
   it("of a tab fade what the panel shows of another until it is answered, and a row narrows to what it is", async () => {
     const { page } = await visit({ rows: 50 });
     await allPainted(page);
-    const { release } = await hold<{ dimensions?: string[] }>(
-      page,
-      "/api/v2/query",
-      ({ dimensions }) => dimensions?.[0] === "visit:source",
-    );
+    const { release } = await holdRows(page, "visit:source");
     const sources = page.locator("[data-panel=sources]");
     await sources.locator("[data-tab=source]").first().click();
     await page.locator("[data-panel=sources].pending").waitFor();
