@@ -96,7 +96,7 @@ export function panelArea(
         const answer = () => query(asked, signal, progress && { progress });
         if (!isBeyondTotals(asked)) return answer();
         // Known beforehand, it need not be asked again and again for the same refusal.
-        if (!(await aboutSite(site)).has_archive) throw new ApiError("archive", false, { status: 400 });
+        if (!(await aboutSite(site)).has_archive) throw new ApiError("", false, { code: "no_archive" });
         return archive(answer);
       },
       csv: (options) => csvAddress(request(options)),

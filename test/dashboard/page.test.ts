@@ -454,6 +454,16 @@ describe("choices", () => {
     expect(problems.filter((text) => !text.includes("400"))).toEqual([]);
   });
 
+  it("that only an archive could tell are asked of no panel where none is kept, and each says why", async () => {
+    const { fixture, page } = await visit(
+      { about: { has_archive: false } },
+      "?f=is,visit:country,KR&f=is,visit:device,Desktop",
+    );
+    const said = () => textOf(page, "[data-panel=pages] .panel-message");
+    await expect.poll(said).toBe("This needs the archive of single events, which this server does not keep.");
+    expect(fixture.queries.filter(({ dimensions }) => String(dimensions) === "event:page")).toEqual([]);
+  });
+
   it("of another site start over with its numbers and its time zone", async () => {
     const { page } = await visit({
       sites: [
