@@ -17,8 +17,8 @@ import type {
 /** `away`: no server, or one that cannot answer now; else the server refused and `message` is its own words. */
 export class ApiError extends Error {
   readonly away: boolean;
-  /** HTTP status; 0 without an answer. */
-  readonly status: number;
+  /** HTTP status; undefined without an answer. */
+  readonly status: number | undefined;
   /** How long the server asks to wait, 0 if it does not. */
   readonly waitMs: number;
   /** Where the server names the mistake. */
@@ -32,7 +32,7 @@ export class ApiError extends Error {
   ) {
     super(message, { cause: more.cause });
     this.away = away;
-    this.status = more.status ?? 0;
+    this.status = more.status;
     this.waitMs = more.waitMs ?? 0;
     this.code = more.code;
     this.signIn = more.sign_in;

@@ -121,6 +121,7 @@ describe("axe finds nothing wrong", () => {
     await expect
       .poll(() => page.locator("[data-panel=devices] .panel-message").textContent())
       .toContain("archive");
+    await answered();
     expect(await violations("[data-panel=devices]")).toEqual([]);
     fixture.data.refusal = undefined;
     await tab("devices", "device").click();
