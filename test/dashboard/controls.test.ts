@@ -266,3 +266,33 @@ it("goals that another page saved meanwhile are in the editor, though nothing el
   await dialog.getByRole("button", { name: "Save" }).click();
   await expect.poll(() => dialog.count()).toBe(0);
 });
+
+it("at 400 % of zoom a long name makes nothing wider than the window, and of all rows each button is reached", async () => {
+  await visit(`?f=is_not,event:page,/${"no-end".repeat(20)}`, { rows: 60 }, (opened) =>
+    opened.setViewportSize({ width: 320, height: 256 }),
+  );
+  await page.locator("[data-panel=pages] .more").click();
+  const dialog = page.getByRole("dialog");
+  await dialog.locator("tbody tr").nth(49).waitFor();
+  const next = dialog.getByRole("button", { name: "Next" });
+  await next.scrollIntoViewIfNeeded();
+  const { y = 0, height = 0 } = (await next.boundingBox()) ?? {};
+  expect(y + height).toBeLessThan(256);
+  expect(await dialog.locator(".scroller").evaluate((node) => node.clientHeight)).toBeGreaterThan(100);
+  expect(await page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(320);
+});
+
+it("at 200 % of zoom names have room beside their numbers, and a word of a title stays whole", async () => {
+  await visit(
+    "",
+    { revenue: 2, sites: [{ site_id: "shop", time_zone: "America/Argentina/Buenos_Aires" }] },
+    (opened) => opened.setViewportSize({ width: 640, height: 360 }),
+  );
+  const name = page.locator("[data-panel=goals] tbody .text").first();
+  await name.waitFor();
+  await expect.poll(() => textOf("[data-panel=goals] thead tr")).toContain("Revenue");
+  const [needed, given] = await name.evaluate((node) => [node.scrollWidth, node.clientWidth] as const);
+  expect(given).toBe(needed);
+  const height = (selector: string) => page.locator(selector).evaluate((node) => node.clientHeight);
+  expect(await height("#chart-title")).toBeLessThan(30);
+});
