@@ -30,8 +30,8 @@ const base64url = (bytes: Uint8Array): string =>
 
 const random = (): string => base64url(crypto.getRandomValues(new Uint8Array(32)));
 
-/** A path of this host, and never another: "//host" and "/\host" are others to a browser. */
-export const safePath = (path: string | null): string => (path && /^\/(?![/\\])/.test(path) ? path : "/");
+/** A path of this host, and never another: "//host" and "/\host" are others to a browser, also with tabs or line ends between. */
+export const safePath = (path: string | null): string => (path && /^\/(?!\s*[/\\])/.test(path) ? path : "/");
 
 async function begin({ domain, client_id, scope }: Config, back: string): Promise<void> {
   const attempt: Attempt = { state: random(), verifier: random(), back };
@@ -78,7 +78,9 @@ async function finish({ domain, client_id }: Config, code: string, state: string
 }
 
 async function end({ domain, client_id }: Config): Promise<void> {
-  await fetch("/api/v2/session", { method: "DELETE" });
+  const ended = await fetch("/api/v2/session", { method: "DELETE" });
+  // Signed out of the pool alone, this browser would read on.
+  if (!ended.ok) throw new Error(`the session was not ended (${ended.status})`);
   location.assign(`${domain}/logout?${new URLSearchParams({ client_id, logout_uri: here })}`);
 }
 

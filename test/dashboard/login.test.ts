@@ -168,11 +168,25 @@ describe("a browser that may not read", () => {
     expect(await context.cookies()).toEqual([]);
   });
 
-  it("is sent to no other host, whatever the link says", async () => {
-    await page.goto(`${site.origin}/login/?back=${encodeURIComponent("//evil.example/")}`);
+  it("that could not be signed out is told so, and not shown the pool's page as if it were", async () => {
+    await page.goto(`${site.origin}/?site=shop`);
     await page.getByRole("heading", { name: "shop" }).waitFor();
-    expect(new URL(page.url()).origin).toBe(site.origin);
+    await page.route("**/api/v2/session", (route) => route.fulfill({ status: 503 }));
+    await page.goto(`${site.origin}/login/?out`);
+    await page.getByText("the session was not ended (503)").waitFor();
+    expect(asked.map(([path]) => path)).not.toContain("/logout");
   });
+
+  // Browsers take a backslash for a slash, and tabs and line ends for nothing.
+  it.each(["//evil.example/", "/\\evil.example/", "/\t/evil.example/", "/\r\n\\evil.example/"])(
+    "is sent to no other host, though the link says %j",
+    async (back) => {
+      await page.route("http*://evil.example/**", (route) => route.fulfill({ body: "evil" }));
+      await page.goto(`${site.origin}/login/?back=${encodeURIComponent(back)}`);
+      await page.waitForURL((url) => !url.pathname.startsWith("/login") && url.origin !== pool.origin);
+      expect(new URL(page.url()).origin).toBe(site.origin);
+    },
+  );
 
   it("takes no code that it did not ask for, and no refusal for a session", async () => {
     await page.goto(`${site.origin}/login/?code=somebody-elses&state=x`);
