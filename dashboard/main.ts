@@ -202,7 +202,6 @@ function useSite(): void {
 function liveAnswer(answer: LiveAnswer): void {
   live = answer;
   clockSkew = Date.now() - answer.now;
-  strip.update(answer, numbers.meta);
   const isEmpty = !answer.has_events;
   empty.node.hidden = !isEmpty;
   report.hidden = isEmpty;
@@ -220,9 +219,9 @@ function liveAnswer(answer: LiveAnswer): void {
 }
 
 function alive(): void {
-  if (!light.alive(view)) return;
+  // Also where nothing changed: a refusal may stand in its place.
   if (live) strip.update(live, numbers.meta);
-  refresh.now();
+  if (light.alive(view)) refresh.now();
 }
 
 function failure(error: unknown): void {

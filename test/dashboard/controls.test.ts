@@ -174,6 +174,17 @@ it.each([
     .toBe("1,200");
 });
 
+it("a refusal is forgotten with the next answer, though that is what was known before", async () => {
+  const now = Date.now();
+  await visit("", { clock: () => now });
+  await expect.poll(() => textOf(".fresh")).toMatch(/^Complete/);
+  const refuse = { status: 500, json: { error: "internal error" } };
+  await page.route("**/api/v2/live*", (route) => route.fulfill(refuse), { times: 1 });
+  await expect.poll(() => textOf(".fresh")).toMatch(/internal error/);
+  await expect.poll(() => textOf(".light")).toBe("Live");
+  expect(await textOf(".fresh")).toMatch(/^Complete/);
+});
+
 it("one of many sites is found by a part of its name", async () => {
   const sites = Array.from({ length: 40 }, (_, i) => ({ site_id: `shop-${i}.example`, time_zone: "UTC" }));
   await visit("", { sites });
