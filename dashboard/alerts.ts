@@ -1,6 +1,6 @@
 /** What the rules of a site find wrong now, in a line each above the numbers. Asks once a minute; knows only the client and the DOM. */
 import { alerts } from "./api.ts";
-import { el } from "./dom.ts";
+import { el, setText } from "./dom.ts";
 import { alertText, ongoing } from "./ongoing.ts";
 import type { View } from "./view.ts";
 
@@ -22,15 +22,16 @@ export function alertNotice(): AlertNotice {
     const mine = ++asked;
     const recent = await alerts(site).catch(() => undefined);
     if (!recent || mine !== asked) return;
-    const lines = ongoing(recent).map((alert) => el("p", {}, alertText(alert, view, Date.now())));
-    node.replaceChildren(...lines);
+    const lines = ongoing(recent).map((alert) => alertText(alert, view, Date.now()));
+    // Nothing is touched where nothing changed: a screen reader would say it again each minute.
+    setText(node, lines.join("\n"));
     node.hidden = lines.length === 0;
   };
   return {
     node,
     use(site, view) {
       clearInterval(timer);
-      node.replaceChildren();
+      setText(node, "");
       node.hidden = true;
       void show(site, view);
       timer = setInterval(() => void show(site, view), EVERY_MS);

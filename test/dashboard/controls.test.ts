@@ -185,6 +185,33 @@ it("a refusal is forgotten with the next answer, though that is what was known b
   expect(await textOf(".fresh")).toMatch(/^Complete/);
 });
 
+it("alerts that hold stand in a line each, and are said once, not with every look at them", async () => {
+  const alert = { kind: "silence", state: "firing", since: 0, at: 1, value: 0, expected: 5 };
+  const firing = ["a", "b"].map((rule) => ({ ...alert, rule }));
+  let looks = 0;
+  await visit("", {}, async (opened) => {
+    await opened.addInitScript(`{
+      const real = setInterval;
+      window.setInterval = (run, ms, ...given) => real(run, ms / 100, ...given);
+    }`);
+    await opened.route("**/api/v2/alerts*", (route) => {
+      looks++;
+      return route.fulfill({ json: { alerts: firing } });
+    });
+  });
+  const notice = page.locator("div.alerts");
+  await notice.waitFor();
+  expect((await notice.innerText()).split(/\n+/)).toHaveLength(2);
+  await page.evaluate(`{
+    globalThis.touched = 0;
+    const notice = document.querySelector("div.alerts");
+    new MutationObserver(() => touched++).observe(notice, { childList: true, subtree: true });
+  }`);
+  const before = looks;
+  await expect.poll(() => looks).toBeGreaterThan(before + 2);
+  expect(await page.evaluate("touched")).toBe(0);
+});
+
 it("one of many sites is found by a part of its name", async () => {
   const sites = Array.from({ length: 40 }, (_, i) => ({ site_id: `shop-${i}.example`, time_zone: "UTC" }));
   await visit("", { sites });
