@@ -6,6 +6,19 @@
 /** What `page.ts` masks in the addresses that the browser shows. */
 const SECRET = /@|%40|(?=[^\W_]*\d)[^\W_]{20}|[\da-fA-F-]{20}/;
 
+/** The visitor's word from before the script has loaded, where the browser stores nothing: it holds for the page. */
+let choice;
+
+/** Where a page's policy asks for trusted types it names those that it allows: ours is `rivulet`. */
+function trusted(address) {
+  try {
+    const policy = window.trustedTypes.createPolicy("rivulet", { createScriptURL: (one) => one });
+    return policy.createScriptURL(address);
+  } catch {
+    return address; // there are no such types, or none of ours
+  }
+}
+
 /** Calls wait in the stub that the collector looks for when it starts. */
 function call(...given) {
   if (typeof document === "undefined") return;
@@ -16,11 +29,12 @@ function call(...given) {
 export function init({ site, url, script = "/c.js", ingest, before, ...options }) {
   if (typeof document === "undefined") return;
   const src = new URL(script, url).href;
-  // By its address, because other products have tags with a data-site too.
-  if ([...document.scripts].some((other) => other.src === src)) return;
+  // By its address or our mark, because other products have tags with a data-site too.
+  if ([...document.scripts].some((other) => other.src === src || "rivulet" in other.dataset)) return;
   const tag = document.createElement("script");
   tag.async = true;
   const { dataset } = tag;
+  dataset.rivulet = "";
   dataset.site = site;
   if (ingest) dataset.api = new URL(ingest, url).href;
   for (const flag of ["hash", "local"]) if (options[flag]) dataset[flag] = "";
@@ -31,7 +45,13 @@ export function init({ site, url, script = "/c.js", ingest, before, ...options }
     window.rivuletBefore = before;
     dataset.before = "rivuletBefore";
   }
-  tag.src = src;
+  // Right after the script: nothing has gone out by then.
+  tag.onload = () => choice === undefined || window.rivulet?.consent?.(choice);
+  try {
+    tag.src = trusted(src);
+  } catch {
+    return; // The browser has told its console. A page does not fail for want of numbers.
+  }
   document.head.append(tag);
 }
 
@@ -53,7 +73,7 @@ export function consent(yes) {
     try {
       localStorage.rivulet = yes ? "1" : "0"; // where the collector looks
     } catch {
-      // No storage, no lasting choice.
+      choice = yes;
     }
   }
 }

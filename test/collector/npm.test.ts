@@ -117,3 +117,60 @@ it("keeps a refusal from before loading", async () => {
     await receiver.until("the page view", () => receiver.names().length === 1);
   });
 });
+
+it.each([
+  { when: "before", calls: "consent(false); init(options);" },
+  { when: "right after", calls: "init(options); consent(false);" },
+])(
+  "keeps a refusal from $when init for as long as the page lives where nothing can be stored",
+  async ({ calls }) => {
+    const code = `
+    import { consent, init } from "rivulet/collector";
+    const options = { site: "shop.example", url: location.origin };
+    ${calls}
+    window.agree = () => consent(true);`;
+    const tag = `<script>
+    Object.defineProperty(window, "localStorage", { get() { throw new DOMException("no", "SecurityError"); } });
+  </script>`;
+    await inPage({ code, tag }, async (tab, receiver) => {
+      await tab.waitForLoadState("networkidle");
+      await tab.waitForTimeout(1_500);
+      expect(receiver.attempts).toEqual([]);
+      await tab.evaluate("agree()");
+      await receiver.until("the page view", () => receiver.names().length === 1);
+    });
+  },
+);
+
+it("loads where a policy asks for trusted types and allows ours, and fails no page that does not", async () => {
+  const code = `
+    import { init } from "rivulet/collector";
+    init({ site: "shop.example", url: location.origin });
+    window.isUnharmed = true;`;
+  const policy = (names: string): string =>
+    `<meta http-equiv="Content-Security-Policy" content="require-trusted-types-for 'script'; trusted-types ${names}">`;
+  await inPage({ code, tag: policy("rivulet") }, async (_, receiver) => {
+    await receiver.until("the page view", () => receiver.names().length === 1);
+  });
+  await inPage({ code, tag: policy("theirs") }, async (tab) => {
+    expect(await tab.evaluate("isUnharmed")).toBe(true);
+  });
+});
+
+it("counts for the first that was named, though another's script comes sooner", async () => {
+  const code = `
+    import { init } from "rivulet/collector";
+    init({ site: "first.example", url: location.origin, script: "/slow/c.js" });
+    init({ site: "second.example", url: location.origin });`;
+  const { code: script } = await buildCollector();
+  await inPage({ code: "", tag: "" }, async (tab, receiver) => {
+    receiver.pages.set("/both", page(`<script>${await bundle(code)}</script>`, { tag: "" }));
+    await tab.route("**/slow/c.js", async (route) => {
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      await route.fulfill({ body: script, contentType: "text/javascript" });
+    });
+    await tab.goto(`${receiver.origin}/both`);
+    await receiver.until("the page view", () => receiver.names().length === 1);
+    expect(receiver.attempts[0]!.batch.s).toBe("first.example");
+  });
+});
