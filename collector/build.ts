@@ -45,7 +45,7 @@ const SOURCES: Readonly<Record<CollectorFile, string>> = {
  */
 export const LETTERS = {
   "c.js": "sutqgfibvxDAEBWLFnwChXYKykHVcadjrmRzopGO$NSIQeM_ZTPJUl",
-  "lite.js": "rap$cidmuvebktnsjhwqfA_yxlSVWIUFXzCTHRBNOEYZDJPMQgKLoG",
+  "lite.js": "lwuqeiokpEyYjtd_ca$nmsrvfgMZCNVOFJUXHBQDzLIATbKPGxWhRS",
 } as const;
 
 /** Optional chaining, dynamic import and `||=`, and nothing newer: every browser since the autumn of 2020. */

@@ -81,8 +81,8 @@ const track = guard((...call: Call) => {
 const replay = (call: Call): void => track(...call);
 
 track.consent = guard((yes) => {
-  store.rivulet = `${+yes}`;
   isStarted = false;
+  store.rivulet = `${+yes}`;
   start();
 });
 

@@ -96,6 +96,20 @@ it("sends nothing again after the visitor's no in the lite build", async () => {
   });
 });
 
+it("stops with the visitor's no in the lite build also where there is no room to keep it", async () => {
+  const { code } = await buildCollector("lite.js");
+  await use(code, async (receiver, run) => {
+    await receiver.until("the page view", () => receiver.names().length === 1);
+    await run(`for (let size = 1 << 22; size >= 1; size >>= 1)
+      try { for (;;) localStorage["fill" + Math.random()] = "x".repeat(size) } catch {}`);
+    await run(
+      `rivulet.consent(false); rivulet("refused"); fetch("/v1/events", { method: "POST", body: '{"e":[]}' })`,
+    );
+    await receiver.until("what was sent after it", () => receiver.attempts.length > 1);
+    expect(receiver.names()).toEqual(["pageview"]);
+  });
+});
+
 it("stops and begins again with the visitor's word in the lite build", async () => {
   const { code } = await buildCollector("lite.js");
   await use(code, async (receiver, run) => {
