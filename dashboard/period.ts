@@ -324,7 +324,7 @@ export function previous(
   timeZone: string,
   by: Exclude<Compare, "off"> = "previous",
 ): Previous | undefined {
-  if (range === "all" || !period || now <= period.start) return undefined;
+  if (range === "all" || !period) return undefined;
   const wall = { start: wallAt(period.start, timeZone), end: wallAt(period.end, timeZone) };
   const months = by === "year" ? 12 : wholeMonths(wall);
   const days = Math.max(1, Math.round((period.end - period.start) / DAY));
@@ -344,5 +344,6 @@ export function previous(
   // The hours that are kept are those of the site's clock, which may begin at half past by UTC.
   const rounded = reached + ((step - (wallAt(reached, timeZone) % step)) % step);
   const passed = now < period.end ? Math.min(whole.end, rounded) : whole.end;
-  return { whole, toDate: { start: whole.start, end: passed } };
+  // Havana's clock shows midnight twice: at the second one nothing has passed by the clock either.
+  return passed > whole.start ? { whole, toDate: { start: whole.start, end: passed } } : undefined;
 }

@@ -141,6 +141,14 @@ describe("the previous period", () => {
     },
   );
 
+  it("is none where the site's clock shows the midnight that began it once more", () => {
+    const [zone, again] = ["America/Havana", at("2026-11-01T05:00Z")];
+    for (const range of ["day", "month"] as const) {
+      expect(previous(range, resolve(range, again, zone), again, zone)).toBeUndefined();
+      expect(previous(range, resolve(range, again, zone), again + 60_000, zone)).toBeDefined();
+    }
+  });
+
   it("does not exist for all time", () => {
     expect(previous("all", { start: 0, end: NOW }, NOW, "UTC")).toBeUndefined();
   });
