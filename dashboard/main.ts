@@ -235,7 +235,7 @@ function failure(error: unknown): void {
   light.gone(error.away, view);
   if (!error.away || error.status === 429) strip.say(refusal(error, strings));
   else if (since === undefined) strip.say(strings.awayNever);
-  else strip.say(fill(strings.away, { time: view.format.clock(since) }));
+  else strip.say(fill(strings.away, { time: view.format.clock(since - clockSkew) }));
 }
 
 // --- questions ----------------------------------------------------------------------------------------------------

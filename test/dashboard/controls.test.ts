@@ -174,6 +174,16 @@ it.each([
     .toBe("1,200");
 });
 
+it("tells since when the server is away by the server's clock, where the viewer's is an hour ahead", async () => {
+  await visit("", { clock: () => Date.now() - 3_600_000 });
+  await expect.poll(() => textOf(".light")).toBe("Live");
+  await fixture.goAway();
+  const said = async () => /since (\S+)\./.exec((await textOf(".fresh")) ?? "")?.[1];
+  await expect.poll(said).toBeDefined();
+  const age = Date.now() - Date.parse(`${new Date().toISOString().slice(0, 10)}T${await said()}Z`);
+  expect((age + 86_400_000) % 86_400_000).toBeGreaterThan(3_590_000);
+});
+
 it("a refusal is forgotten with the next answer, though that is what was known before", async () => {
   const now = Date.now();
   await visit("", { clock: () => now });
