@@ -1,5 +1,11 @@
 /** A Parquet file as the importer reads it: rows with named columns, some thousand at a time. Knows no disk and no bucket. */
-import { type AsyncBuffer, parquetMetadataAsync, parquetReadObjects, parquetSchema } from "hyparquet";
+import {
+  type AsyncBuffer,
+  type FileMetaData,
+  parquetMetadataAsync,
+  parquetReadObjects,
+  parquetSchema,
+} from "hyparquet";
 import { compressors } from "hyparquet-compressors";
 import { ClickstreamError } from "../../errors.ts";
 import { DAY_MS } from "../../model/time.ts";
@@ -34,11 +40,14 @@ const columnNames = (pairs: readonly (readonly [string, string])[]): string[] =>
 /** Reads the footer and digests the file. Throws `config` for what is no Parquet, or has no columns that are known. */
 export async function parquetSource(settings: ParquetSettings): Promise<ImportSource> {
   const { name, file, newDigest, mapping, all, hostname } = settings;
-  const metadata = await parquetMetadataAsync(file).catch((cause: unknown) => {
-    throw new ClickstreamError("config", `${name}: not a Parquet file`, { cause });
-  });
-  // Columns of the rows; what lies within lists and structs may be called like them.
-  const names = parquetSchema(metadata).children.map(({ element }) => element.name);
+  const failing =
+    (what: string) =>
+    (cause: unknown): never => {
+      if (cause instanceof ClickstreamError) throw cause;
+      throw new ClickstreamError("config", `${name}: ${what}`, { cause });
+    };
+  const unreadable = failing("Parquet that cannot be read to its end");
+  const { metadata, names } = await footerOf(file).catch(failing("not a Parquet file"));
   const columns = columnsOf(names, mapping);
   const wanted = [
     ...new Set([
@@ -47,10 +56,6 @@ export async function parquetSource(settings: ParquetSettings): Promise<ImportSo
       ...columnNames(columns.utm),
     ]),
   ];
-  const unreadable = (cause: unknown): never => {
-    if (cause instanceof ClickstreamError) throw cause;
-    throw new ClickstreamError("config", `${name}: Parquet that cannot be read to its end`, { cause });
-  };
   const content = newDigest();
   for (let at = 0; at < file.byteLength; at += DIGEST_BYTES)
     content.update(new Uint8Array(await file.slice(at, Math.min(at + DIGEST_BYTES, file.byteLength))));
@@ -74,9 +79,10 @@ export async function parquetSource(settings: ParquetSettings): Promise<ImportSo
       for (; first < rows; first += rowsAtOnce) {
         const rowEnd = Math.min(first + rowsAtOnce, rows);
         const read = await parquetReadObjects({
-          ...{ file, metadata, compressors, parsers: PARSERS, columns: wanted },
+          ...{ file: readAhead(file), metadata, compressors, parsers: PARSERS, columns: wanted },
           ...{ rowStart: first, rowEnd },
         }).catch(unreadable);
+        if (read.length < rowEnd - first) unreadable(new Error(`${rows} rows are said to be in it`));
         for (let start = Math.max(first, position); start < rowEnd; start += chunkRows) {
           const end = Math.min(start + chunkRows, rowEnd);
           const part = read.slice(start - first, end - first);
@@ -95,3 +101,25 @@ export async function parquetSource(settings: ParquetSettings): Promise<ImportSo
     },
   };
 }
+
+/** What the end of the file says of it. Throws where that is none, or not of this file. */
+async function footerOf(file: AsyncBuffer): Promise<{ metadata: FileMetaData; names: string[] }> {
+  const metadata = await parquetMetadataAsync(file);
+  const grouped = metadata.row_groups.reduce((sum, { num_rows }) => sum + num_rows, 0n);
+  if (grouped !== metadata.num_rows)
+    throw new Error(`${metadata.num_rows} rows are said to be in it, and ${grouped} in its row groups`);
+  // Columns of the rows; what lies within lists and structs may be called like them.
+  const names = parquetSchema(metadata).children.map(({ element }) => element.name);
+  if (names.includes(undefined as never)) throw new Error("a column has no name");
+  return { metadata, names };
+}
+
+/** Parts are asked for at once: the first that fails tells of it, and nobody is left to hear of the others. */
+const readAhead = (file: AsyncBuffer): AsyncBuffer => ({
+  byteLength: file.byteLength,
+  slice(start, end) {
+    const part = Promise.resolve(file.slice(start, end));
+    part.catch(() => {});
+    return part;
+  },
+});

@@ -207,6 +207,24 @@ describe("rows with names", () => {
     expect(bad).toEqual([[3, expect.stringContaining("time: ")]]);
   });
 
+  async function readParquet(bytes: Uint8Array): Promise<unknown[]> {
+    const slice = async (from: number, to?: number) => {
+      if (!(from >= 0 && from < bytes.length)) throw new RangeError(`nothing at ${from}`);
+      return bytes.slice(from, to).buffer as ArrayBuffer;
+    };
+    const file = { byteLength: bytes.length, slice };
+    const options = { all: false, hostname: "example.com" };
+    const source = await parquetSource({ name: "x", file, newDigest: sha256, ...options });
+    const found: unknown[] = [];
+    for await (const chunk of source.chunks({ position: 0, lines: 0, chunkBytes: 1_000 }))
+      chunk.parse({
+        row: (_, { at, kind }) => found.push([at, kind.n]),
+        skip: (reason) => found.push(reason),
+        bad: (line) => found.push(line),
+      });
+    return found;
+  }
+
   it("Parquet: by the columns of its rows, not by what lies within them, and a day is no time", async () => {
     const text = (name: string) =>
       ({ name, type: "BYTE_ARRAY", repetition_type: "OPTIONAL", converted_type: "UTF8" }) as const;
@@ -232,29 +250,32 @@ describe("rows with names", () => {
           { name: "item", data: [{ name: "a shoe" }] },
         ],
       });
-      const bytes = writer.getBytes();
-      const file = {
-        byteLength: bytes.length,
-        slice: async (from: number, to?: number) => bytes.slice(from, to).buffer,
-      };
-      const source = await parquetSource({
-        name: "x",
-        file,
-        newDigest: sha256,
-        all: false,
-        hostname: "example.com",
-      });
-      const found: unknown[] = [];
-      for await (const chunk of source.chunks({ position: 0, lines: 0, chunkBytes: 1_000 }))
-        chunk.parse({
-          row: (_, { at, kind }) => found.push([at, kind.n]),
-          skip: (reason) => found.push(reason),
-          bad: (line) => found.push(line),
-        });
-      return found;
+      return await readParquet(writer.getBytes());
     };
     expect(await read("TIMESTAMP_MILLIS")).toEqual([[LATER, "signup"]]);
     expect(await read("DATE")).toEqual([1]);
+  });
+
+  it("Parquet: with any byte of its end broken it is refused, or gives something of each row", async () => {
+    const writer = new ByteWriter();
+    parquetWrite({
+      writer,
+      columnData: [
+        { name: "time", data: Array.from({ length: 6 }, (_, i) => new Date(LATER + i)) },
+        { name: "url", data: ["/a", "/b", "/c", "/d", "/e", "/f"] },
+      ],
+      rowGroupSize: 2,
+    });
+    const bytes = new Uint8Array(writer.getBytes());
+    const footer = bytes.length - 8 - new DataView(bytes.buffer).getUint32(bytes.length - 8, true);
+    for (let at = footer; at < bytes.length; at++) {
+      for (const value of [1, 0x15, 0xff]) {
+        const broken = bytes.with(at, value);
+        const read = await readParquet(broken).catch((error: unknown) => error);
+        if (read instanceof Error) expect(read).toMatchObject({ code: "config" });
+        else expect(read, `byte ${at} is ${value}`).toHaveLength(6);
+      }
+    }
   });
 
   it("NDJSON: our own batches, reports in Plausible's form, and GA4 as BigQuery writes it", () => {
