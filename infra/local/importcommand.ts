@@ -143,7 +143,12 @@ function showProgress(): {
   const bar = new cliProgress.SingleBar({
     format: "  {bar} {percentage}% | {megabytes} MB | {events} events | {eta_formatted} left",
     stream: process.stderr,
-    hideCursor: true,
+    // So a terminal is as it was, however this ends.
+    hideCursor: false,
+    linewrap: true,
+    // Before anything is read there is no telling.
+    formatTime: (seconds, options, step) =>
+      Number.isFinite(seconds) ? cliProgress.Format.TimeFormat(seconds, options, step) : "?",
   });
   bar.start(1, 0, { megabytes: "0", events: "0" });
   let events = 0;

@@ -1,13 +1,16 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { postLanes, query } from "../kit/client.ts";
 import { runHere } from "../kit/command.ts";
 import { patience } from "../kit/patience.ts";
-import { runCommand, type ServerProcess, startServer } from "../kit/server.ts";
+import { poll, runCommand, type ServerProcess, startServer } from "../kit/server.ts";
 import { temporary } from "./kit.ts";
 
 let data: Awaited<ReturnType<typeof temporary>>;
@@ -107,7 +110,28 @@ describe("npm start", () => {
       .poll(async () => (await query(server.url, totals)).results[0]?.metrics[0], { timeout: 10_000 })
       .toBe(acknowledged);
   });
+
+  it("goes on where nobody reads what it prints, and stops as ever", async () => {
+    const port = await freePort();
+    const args = ["start", "--port", String(port), "--data", join(data.path, "unread")];
+    const unread = spawn("bash", ["-c", 'exec "$@" > >(true)', "bash", process.execPath, BIN, ...args]);
+    const ended = once(unread, "exit");
+    const isUp = () => fetch(`http://127.0.0.1:${port}/healthz`).catch(() => undefined);
+    await poll(isUp, { within: 20_000, what: "/healthz" });
+    unread.kill("SIGINT");
+    expect(await ended).toEqual([0, null]);
+  });
 });
+
+const BIN = fileURLToPath(new URL("../../infra/local/bin.js", import.meta.url));
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  return port;
+}
 
 describe("a start that cannot work says why in one line and ends", () => {
   const refusedWith = async (

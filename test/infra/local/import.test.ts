@@ -44,6 +44,22 @@ const numbers = async (site: string): Promise<number[]> => {
   return results[0]?.metrics ?? [];
 };
 
+it("changes nothing of a terminal that would have to be changed back: it may be killed any moment", async () => {
+  await writeFile(file("shown.log"), randomLog(new Random(SEED), 30));
+  const wasTerminal = process.stderr.isTTY;
+  const written = vi.spyOn(process.stderr, "write").mockReturnValue(true);
+  process.stderr.isTTY = true;
+  try {
+    await runHere(["import", "--data", data.path, "--site", "shown.example", file("shown.log")]);
+    const shown = written.mock.calls.map(([text]) => text).join("");
+    expect(shown).toContain("100%");
+    expect(shown).not.toContain("\x1b[?");
+  } finally {
+    process.stderr.isTTY = wasTerminal;
+    written.mockRestore();
+  }
+});
+
 it(`counts once a log whose import is killed again and again (RIVULET_SEED=${SEED})`, async () => {
   const random = new Random(SEED);
   const log = randomLog(random, 3_000);
