@@ -32,6 +32,9 @@ export function fileReport(
 ): ImportDeps["report"] & { readonly path: string; close(): Promise<void> } {
   const reportPath = `${path}.report.ndjson`;
   const name = basename(path);
+  const unwritable = (cause: unknown): never => {
+    throw new ClickstreamError("config", `${reportPath}: the report cannot be written`, { cause });
+  };
   let file: FileHandle | undefined;
   let waiting: string[] = [];
   let length = 0;
@@ -41,7 +44,7 @@ export function fileReport(
       length = from;
       const known = await stat(reportPath).catch(() => undefined);
       // What a run that was broken off wrote beyond its last note is written again.
-      if (known && known.size > from) await truncate(reportPath, from);
+      if (known && known.size > from) await truncate(reportPath, from).catch(unwritable);
       else length = known?.size ?? 0;
     },
     add(line, reason) {
@@ -56,7 +59,7 @@ export function fileReport(
         await file.appendFile(text);
         await file.datasync();
       } catch (cause) {
-        throw new ClickstreamError("config", `${reportPath}: the report cannot be written`, { cause });
+        unwritable(cause);
       }
       length += Buffer.byteLength(text);
       return length;

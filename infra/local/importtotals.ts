@@ -4,6 +4,7 @@ import { basename } from "node:path";
 import { systemClock } from "../../processors/crypto.ts";
 import { ClickstreamError } from "../../processors/errors.ts";
 import { unzipped } from "../../processors/imports/zip.ts";
+import { refuseUtf16 } from "../../processors/pipeline/import/source.ts";
 import { importTotals, type TotalsReport } from "../../processors/pipeline/import/totals.ts";
 import { isTotals, type TotalsTable, totalsTable } from "../../processors/pipeline/import/totalstable.ts";
 import { compactAll } from "../../processors/pipeline/rebuild.ts";
@@ -68,6 +69,7 @@ async function entriesOf(
 ): Promise<Entry[] | undefined> {
   if ((format !== "auto" && format !== "csv") || mapping) return undefined;
   const { bytes, size } = await fileSlice(path, HEAD_BYTES);
+  refuseUtf16(path, bytes);
   const head = new TextDecoder().decode(bytes);
   const isZip = head.startsWith(ZIP);
   if (!isZip && !isTotals(head)) return undefined;
@@ -85,6 +87,7 @@ async function entriesOf(
     const text = new TextDecoder().decode(content);
     if (!isTotals(text.slice(0, HEAD_BYTES))) continue;
     try {
+      refuseUtf16(name, content);
       entries.push({ name, table: totalsTable(name, text) });
     } catch (error) {
       if (!(error instanceof ClickstreamError) || error.code !== "config") throw error;
@@ -97,5 +100,10 @@ async function entriesOf(
 /** Rows that could not be used, as NDJSON beside the file; none where all could be. */
 async function writeReport(path: string, tables: readonly ImportedTable[]): Promise<void> {
   const lines = tables.flatMap(({ name, bad }) => bad.map((one) => JSON.stringify({ file: name, ...one })));
-  if (lines.length > 0) await writeFile(`${path}.report.ndjson`, `${lines.join("\n")}\n`, { mode: 0o600 });
+  if (lines.length === 0) return;
+  const reportPath = `${path}.report.ndjson`;
+  await writeFile(reportPath, `${lines.join("\n")}\n`, { mode: 0o600 }).catch((cause: unknown) => {
+    const what = "all is counted that can be, and the report of what cannot be is not written";
+    throw new ClickstreamError("config", `${reportPath}: ${what}`, { cause });
+  });
 }

@@ -46,17 +46,25 @@ export async function importSource(
 ): Promise<ImportSource> {
   const { name } = file;
   const first = new Uint8Array(await file.slice(0, Math.min(MAGIC_BYTES, file.byteLength)));
-  const begins = (kind: keyof typeof MAGIC): boolean => MAGIC[kind].every((byte, i) => first[i] === byte);
+  const begins = (kind: keyof typeof MAGIC): boolean => beginsAs(kind, first);
   if (begins("zip"))
     throw new ClickstreamError("config", `${name}: a zip archive: unpack it and import the files in it`);
-  if (begins("utf16le") || begins("utf16be"))
-    throw new ClickstreamError("config", `${name}: text in UTF-16: save it as UTF-8`);
+  refuseUtf16(name, first);
   if (format === "parquet" || (format === "auto" && begins("parquet")))
     return parquetSource({ name, file, newDigest, mapping, all, hostname });
   const packing = begins("gzip") ? "gzip" : begins("zstd") || begins("skippable") ? "zstd" : undefined;
   const open = () => (packing ? unpacked(file.stream(), packing, name) : file.stream());
   return textSource({ name, open, newDigest, format, mapping, all, hostname });
 }
+
+/** Throws `config` for text in UTF-16, which spreadsheets write. `first`: the first bytes of it, or more. */
+export function refuseUtf16(name: string, first: Uint8Array): void {
+  if (beginsAs("utf16le", first) || beginsAs("utf16be", first))
+    throw new ClickstreamError("config", `${name}: text in UTF-16: save it as UTF-8`);
+}
+
+const beginsAs = (kind: keyof typeof MAGIC, bytes: Uint8Array): boolean =>
+  MAGIC[kind].every((byte, i) => bytes[i] === byte);
 
 /** A site is often called like its host; where it is called otherwise, the name still has to stand in a URL. */
 export const hostOf = (site: string): string =>

@@ -225,10 +225,40 @@ it("says what it cannot import, and why", async () => {
   await writeFile(file("wide.csv"), Buffer.from("\uFEFFtime,url\n", "utf16le"));
   const wide = await runHere(["import", "--data", data.path, "--site", "x.example", file("wide.csv")]);
   expect(wide).toMatchObject({ code: 1, output: expect.stringMatching(/wide\.csv: text in UTF-16/) });
+  await writeFile(file("wide-totals.csv"), Buffer.from("\uFEFFdate,visitors\n2026-03-01,1\n", "utf16le"));
+  const total = await runHere([
+    "import",
+    "--data",
+    data.path,
+    "--site",
+    "x.example",
+    file("wide-totals.csv"),
+  ]);
+  expect(total).toMatchObject({ code: 1, output: expect.stringMatching(/totals\.csv: text in UTF-16/) });
   const fresh = file("fresh");
   const missing = await runHere(["import", "--data", fresh, "--site", "x.example", file("none.log")]);
   expect(missing).toMatchObject({ code: 1, output: expect.stringMatching(/none\.log: cannot be read/) });
   expect(existsSync(fresh), "no data, and no site, for a file that is not there").toBe(false);
+});
+
+it.each([
+  ["a log", "unnoted.log", "no line of a log\n", /\.report\.ndjson: the report cannot be written/],
+  ["totals", "unnoted.csv", "date,visitors\n2026-03-01,x\n", /all is counted that can be, and the report/],
+])("says of %s that its report cannot be written", async (_, name, text, message) => {
+  await writeFile(file(name), text);
+  await mkdir(file(`${name}.report.ndjson`));
+  const args = [
+    "--data",
+    data.path,
+    "--site",
+    "x.example",
+    "--format",
+    name.slice(-3) === "csv" ? "csv" : "combined",
+  ];
+  expect(await runHere(["import", ...args, file(name)])).toMatchObject({
+    code: 1,
+    output: expect.stringMatching(message),
+  });
 });
 
 it("says when nobody counts for long, and counts itself as soon as nobody else has the right to", async () => {
