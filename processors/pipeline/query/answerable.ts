@@ -38,9 +38,9 @@ export function checkMeaning(request: QueryRequest): void {
   const shown = [...breakdown, ...filtered];
   for (const [i, metric] of metrics.entries()) {
     if (metric === "percentage" && shown.length === 0 && !time)
-      bad(`metrics[${i}]: percentage needs a dimension`);
+      bad(`metrics[${i}]: percentage needs a dimension or a filter`);
     if (metric === "conversion_rate" && !shown.some(isOfEvents))
-      bad(`metrics[${i}]: conversion_rate needs event:goal, event:page or event:props:*`);
+      bad(`metrics[${i}]: conversion_rate needs a dimension or a filter of event:, such as event:goal`);
     const hasGroups = time !== undefined || breakdown.some((name) => !isGoal(name));
     if (metric === "group_conversion_rate" && !(shown.some(isGoal) && hasGroups))
       bad(`metrics[${i}]: group_conversion_rate needs event:goal, and a dimension beside it`);

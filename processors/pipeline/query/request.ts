@@ -63,7 +63,7 @@ export const OPERATORS = ["is", "is_not", "contains", "contains_not", "matches",
 export type Operator = (typeof OPERATORS)[number];
 
 /** About other events of the visit. */
-const BEHAVIOURS: ReadonlySet<unknown> = new Set(["has_done", "has_not_done"]);
+const BEHAVIOURS = ["has_done", "has_not_done"] as const;
 
 export type Filter =
   | {
@@ -187,7 +187,7 @@ function parseFilter(value: unknown, field: string, depth: number): Filter {
   if (!Array.isArray(value)) return bad(`${field}: an array such as ["is", "visit:source", ["Google"]]`);
   if (depth > MAX_FILTER_DEPTH) bad(`${field}: nested deeper than ${MAX_FILTER_DEPTH}`);
   const [operator, first, values, options] = value as [unknown, unknown, unknown, unknown];
-  if (BEHAVIOURS.has(operator)) return parseBehaviour(value, field, depth);
+  if ((BEHAVIOURS as readonly unknown[]).includes(operator)) return parseBehaviour(value, field, depth);
   const takes = operator === "and" || operator === "or" || operator === "not" ? 2 : 4;
   if (value.length > takes) bad(`${field}: at most ${takes} elements`);
   if (operator === "and" || operator === "or") {
@@ -200,7 +200,7 @@ function parseFilter(value: unknown, field: string, depth: number): Filter {
   if (operator === "not") return { kind: "not", filter: parseFilter(first, `${field}[1]`, depth + 1) };
   if (!(OPERATORS as readonly unknown[]).includes(operator))
     return bad(
-      `${field}[0]: unknown operator ${quote(operator)}; known are and, or, not, ${OPERATORS.join(", ")}`,
+      `${field}[0]: unknown operator ${quote(operator)}; known are and, or, not, ${[...OPERATORS, ...BEHAVIOURS].join(", ")}`,
     );
   if (typeof first !== "string" || !(DIMENSIONS.has(first) || isProps(first)))
     return bad(`${field}[1]: ${unfilterable(first)}`);

@@ -67,6 +67,14 @@ describe("a request", () => {
     );
   });
 
+  it("lists every operator that it takes when one is unknown", () => {
+    const filtered = (operator: string) => () => parseRequest({ ...good, filters: [[operator, pages(1)]] });
+    expect(filtered("did")).toThrow(
+      /known are and, or, not, is, is_not, contains, contains_not, matches, matches_not, has_done, has_not_done$/,
+    );
+    for (const operator of ["not", "has_done", "has_not_done"]) expect(filtered(operator)).not.toThrow();
+  });
+
   it("is refused, not failed on, however deep it is nested", () => {
     // JSON.parse takes deeper lists than JSON.stringify.
     const deep: unknown = JSON.parse(`${"[".repeat(50_000)}${"]".repeat(50_000)}`);
@@ -93,8 +101,11 @@ describe("a query", () => {
   const ready = registerSites(store, clock, [{ id: "shop", timeZone: "America/New_York" }]);
 
   it.each<[string, unknown]>([
-    ["metrics[0]", { ...good, metrics: ["percentage"] }],
-    ["metrics[0]", { ...good, metrics: ["conversion_rate"], dimensions: ["visit:source"] }],
+    ["metrics[0]: percentage needs a dimension or a filter", { ...good, metrics: ["percentage"] }],
+    [
+      "metrics[0]: conversion_rate needs a dimension or a filter of event:",
+      { ...good, metrics: ["conversion_rate"], dimensions: ["visit:source"] },
+    ],
     ["metrics[0]", { ...good, metrics: ["bounce_rate"], dimensions: ["event:goal"] }],
     ["event:goal", { ...good, metrics: ["group_conversion_rate"], dimensions: ["visit:source"] }],
     ["beside it", { ...good, metrics: ["group_conversion_rate"], dimensions: ["event:goal"] }],
