@@ -38,9 +38,6 @@ interface EraseFlags {
   readonly dryRun: boolean;
 }
 
-/** Windows printed one by one; the rest is a number. */
-const MAX_PRINTED = 40;
-
 export function addRebuild(program: Command, { print, log }: Terminal): void {
   const say = (lines: readonly string[]): void => print(lines.join("\n"));
   program
@@ -271,7 +268,7 @@ const nextDay = (day: string): string =>
 /** What both kinds of rebuild say of themselves. */
 interface Printed extends Pick<RebuildReport, "rows" | "windows" | "isSwitched"> {
   readonly changes: number;
-  /** The first of them. */
+  /** All of them here, the first of them on AWS, where a report has the others. */
   readonly firstChanges: readonly WindowChange[];
   readonly incomplete: number;
 }
@@ -280,7 +277,7 @@ const reportLines = ({ id }: Pick<Site, "id">, report: RebuildReport): string[] 
   countLines(id, {
     ...report,
     changes: report.changes.length,
-    firstChanges: report.changes.slice(0, MAX_PRINTED),
+    firstChanges: report.changes,
     incomplete: report.incomplete.length,
   });
 

@@ -11,6 +11,7 @@ import { type Erased, traceOf, withoutErased } from "../../../processors/pipelin
 import { counted, countedIn, row } from "../../conformance/archive.ts";
 import { temporaryDirectory } from "../../conformance/files.ts";
 import { manualClock } from "../../kit/clock.ts";
+import { runHere } from "../../kit/command.ts";
 import { HOUR, NOON } from "../../processors/pipeline/lines.ts";
 
 const root = temporaryDirectory();
@@ -138,6 +139,25 @@ it("goes on where it was broken off, as if it never had been, and forgets what i
   expect(await countedIn(fileRows(directory))).toEqual(await countedIn(fileRows(whole)));
   await again.finish();
   expect(await readdir(join(directory, "erasing"))).toEqual([]);
+});
+
+it("lists every window that changes on the command line, however many", async () => {
+  const data = join(root, String(++number));
+  const log = join(root, "hours.log");
+  const agent = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/142.0.0.0 Safari/537.36";
+  const hours = Array.from(
+    { length: 60 },
+    (_, i) => `${10 + Math.floor(i / 24)}/Mar/2026:${String(i % 24).padStart(2, "0")}`,
+  );
+  const lines = hours.map(
+    (hour) => `192.0.2.1 - - [${hour}:10:00 +0000] "GET /ann HTTP/1.1" 200 1 "-" "${agent}"`,
+  );
+  await writeFile(log, `${lines.join("\n")}\n`);
+  const of = ["--data", data, "--site", SITE.id];
+  expect(await runHere(["import", ...of, log])).toMatchObject({ code: 0 });
+  const { output } = await runHere(["erase", ...of, "--page", "/ann", "--dry-run"]);
+  expect(output).toContain("60 differ from before");
+  expect(output.match(/^ {2}hour 2026-03-\d\dT\d\dZ {2}.*pageviews 1 -> 0/gm)).toHaveLength(60);
 });
 
 it("is one at a time", async () => {
