@@ -86,7 +86,7 @@ export interface RivuletProps extends OwnPaths {
   readonly imports?: boolean;
   /**
    * US dollars a month. When three hours would make a dearer month, an alarm says so and clicks are gathered for ten
-   * seconds instead of one until it is over; nothing is dropped. Estimated at list prices; costs a dollar a month for the
+   * seconds instead of one until it is over; nothing is dropped. Estimated at list prices; costs 0.80 dollars a month for the
    * metrics that its alarm looks at. Default: none.
    */
   readonly budget?: { readonly monthly: number };
