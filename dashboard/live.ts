@@ -192,7 +192,7 @@ interface FeedLine {
 function feedRow(traceHint: string) {
   const time = el("time", {});
   const link = el("a", { class: "trace", title: traceHint });
-  const what = el("span", { class: "what" });
+  const what = el("span", { class: "what", dir: "auto" });
   const where = el("span", { class: "where" });
   const node = el("li", {}, time, what, where, link);
   node.hidden = true;

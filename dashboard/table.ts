@@ -83,7 +83,8 @@ export function rowTable(
 function tableRow(pick: () => void) {
   const bar = el("i", { class: "share", "aria-hidden": "true" });
   const mark = el("span", { class: "mark", "aria-hidden": "true" });
-  const text = el("span", { class: "text" });
+  // What is cut off of a name is its end, also where it is written from right to left.
+  const text = el("span", { class: "text", dir: "auto" });
   const label = button("pick", mark, pick);
   label.append(text);
   const name = el("th", { scope: "row", role: "rowheader" }, bar, label);

@@ -315,6 +315,33 @@ it("goals that another page saved meanwhile are in the editor, though nothing el
   await expect.poll(() => dialog.count()).toBe(0);
 });
 
+it("of a name from right to left that is too long, its beginning is seen and its end is cut off", async () => {
+  const name = "מאמרים על אפיית לחם בבית ".repeat(6);
+  const event = {
+    at: 0,
+    name: "pageview",
+    page: `/${name}`,
+    source: "",
+    country: "IL",
+    device: "",
+    browser: "",
+  };
+  await visit("", { latest: [event], about: { goals: [{ name, event: "signup" }] } });
+  await page.locator("[data-tab=defined]").click();
+  for (const selector of [".feed .what", "[data-panel=goals] .text"]) {
+    const cut = page.locator(selector).filter({ hasText: "מאמרים" }).first();
+    await cut.waitFor();
+    const [first, box] = await cut.evaluate((node) => {
+      const range = node.ownerDocument.createRange();
+      const at = node.textContent.indexOf("מ");
+      range.setStart(node.firstChild!, at);
+      range.setEnd(node.firstChild!, at + 1);
+      return [range, node].map((one) => one.getBoundingClientRect().right) as [number, number];
+    });
+    expect(first, selector).toBeLessThanOrEqual(box);
+  }
+});
+
 it("at 400 % of zoom a long name makes nothing wider than the window, and of all rows each button is reached", async () => {
   await visit(`?f=is_not,event:page,/${"no-end".repeat(20)}`, { rows: 60 }, (opened) =>
     opened.setViewportSize({ width: 320, height: 256 }),
