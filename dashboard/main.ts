@@ -51,6 +51,7 @@ let clockSkew = 0;
 let stopPolling: (() => void) | undefined;
 let panels: PanelArea | undefined;
 let nextFrame = 0;
+let isLeaving = false;
 
 const state = urlState(stateChanged);
 
@@ -228,7 +229,10 @@ function failure(error: unknown): void {
   if (!(error instanceof ApiError)) throw error;
   // Who came by a share link has no account here.
   if (error.signIn && !query.has("share")) {
-    location.replace(`${error.signIn}?back=${encodeURIComponent(location.pathname + location.search)}`);
+    // Each time would begin the way there anew, and on a slow line none would end.
+    if (!isLeaving)
+      location.replace(`${error.signIn}?back=${encodeURIComponent(location.pathname + location.search)}`);
+    isLeaving = true;
     return;
   }
   const since = light.lastAnswerAt;

@@ -159,6 +159,15 @@ describe("a browser that may not read", () => {
     expect(cookie).toMatchObject({ httpOnly: true, secure: true, sameSite: "Strict", path: "/api/" });
   });
 
+  it("comes to the sign-in page also where that takes longer to load than the API to refuse again", async () => {
+    await page.route("**/login/?*", async (route) => {
+      await new Promise((resolve) => setTimeout(resolve, 4_000));
+      await route.continue();
+    });
+    await page.goto(`${site.origin}/?site=shop`);
+    await page.waitForURL("**/login/**", { timeout: 10_000 });
+  });
+
   it("signs out for good", async () => {
     await page.goto(`${site.origin}/?site=shop`);
     await page.getByRole("heading", { name: "shop" }).waitFor();
