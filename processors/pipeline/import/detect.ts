@@ -3,9 +3,9 @@ import { ClickstreamError } from "../../errors.ts";
 import { accessLogParser } from "./accesslog.ts";
 import { albParser, cloudfrontParser, FIELDS, s3Parser } from "./awslogs.ts";
 import { csvParser, csvShape } from "./csv.ts";
-import { ndjsonParser } from "./ndjson.ts";
+import { areJsonRequests, ndjsonParser } from "./ndjson.ts";
 import type { ChunkParser, ImportOptions } from "./row.ts";
-import type { Mapping } from "./table.ts";
+import { areRequests, columnsOf, type Mapping } from "./table.ts";
 
 export const FORMATS = ["combined", "csv", "ndjson", "parquet", "cloudfront", "s3", "alb"] as const;
 export type ImportFormat = (typeof FORMATS)[number];
@@ -64,5 +64,7 @@ export function parserOf(
 }
 
 /** In a log, tools and libraries are robots; in somebody's own events, they are servers that report for people. */
-export const isLog = (format: ImportFormat): boolean =>
-  format === "combined" || format === "cloudfront" || format === "s3" || format === "alb";
+export function isLog(format: TextFormat, head: string, mapping?: Mapping): boolean {
+  if (format === "csv") return areRequests(columnsOf(csvShape(head).names, mapping));
+  return format !== "ndjson" || areJsonRequests(head, mapping);
+}

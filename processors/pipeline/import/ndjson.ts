@@ -2,14 +2,22 @@
 import { LIMITS, type WireBatch } from "../../model/event.ts";
 import { isObject, parseJson } from "../decode/checks.ts";
 import { type ChunkParser, eachLine, type ImportOptions, type RowSink } from "./row.ts";
-import { type Columns, columnsOf, type Mapping, mappedColumns, takeRow, timeOf } from "./table.ts";
+import {
+  areRequests,
+  type Columns,
+  columnsOf,
+  type Mapping,
+  mappedColumns,
+  takeRow,
+  timeOf,
+} from "./table.ts";
 
 /** `mapping` names fields of the objects; nested ones as `a.b`. */
 export function ndjsonParser(options: ImportOptions, mapping?: Mapping): ChunkParser {
   // Lines of one file have few sets of fields.
   const known = new Map<string, Columns>();
   // An object leaves out what it has nothing for.
-  const mapped = mapping ? mappedColumns(mapping).map(([, column]) => column) : [];
+  const mapped = mappedNames(mapping);
   const columns = ({ fields, parameters }: Flat): Columns => {
     const [names, others] = [Object.keys(fields), Object.keys(parameters)];
     const key = `${names.join("\u0000")}\u0001${others.join("\u0000")}`;
@@ -29,7 +37,7 @@ export function ndjsonParser(options: ImportOptions, mapping?: Mapping): ChunkPa
       }
       if (!mapping && Array.isArray(raw.e) && typeof raw.s === "string")
         return takeBatch(number, raw as unknown as WireBatch, sink);
-      const flat = flattened(mapping ? raw : inFull(raw));
+      const flat = flatOf(raw, mapping);
       const { fields, parameters } = flat;
       let known: Columns;
       try {
@@ -41,6 +49,21 @@ export function ndjsonParser(options: ImportOptions, mapping?: Mapping): ChunkPa
       takeRow(number, known, (name) => fields[name] ?? parameters[name], options, sink);
     });
   };
+}
+
+/** Whether it is a log: what its first line is that can be read. `head`: how it begins. */
+export function areJsonRequests(head: string, mapping?: Mapping): boolean {
+  for (const line of head.split("\n")) {
+    const raw = parseJson(line);
+    if (!isObject(raw)) continue;
+    const { fields } = flatOf(raw, mapping);
+    try {
+      return areRequests(columnsOf(Object.keys(fields), mapping, mappedNames(mapping)));
+    } catch {
+      // Servers write of other things too, which tell no page.
+    }
+  }
+  return false;
 }
 
 /** A batch of our own collector. Its events need times: there is no server's clock that could correct them. */
@@ -102,16 +125,23 @@ interface Flat {
   readonly parameters: Record<string, unknown>;
 }
 
+const mappedNames = (mapping: Mapping = {}): string[] => mappedColumns(mapping).map(([, column]) => column);
+
+const flatOf = (raw: Record<string, unknown>, mapping: Mapping | undefined): Flat =>
+  flattened(mapping ? raw : inFull(raw));
+
 /** Objects in objects; what lies deeper is left out, before there is no room on the stack. */
 const MAX_DEPTH = 32;
 
-/** Nested objects as `a.b`, and BigQuery's lists of parameters (`[{key, value: {string_value}}]`) by their keys. */
+/** Nested objects as `a.b`, a list of one text as that text (Caddy's headers), and BigQuery's lists of parameters (`[{key, value: {string_value}}]`) by their keys. */
 function flattened(raw: Record<string, unknown>): Flat {
   const into: Flat = { fields: {}, parameters: {} };
   const take = (object: Record<string, unknown>, prefix: string, depth: number): void => {
     for (const [key, value] of Object.entries(object)) {
-      if (Array.isArray(value)) takeParameters(value, into.parameters);
-      else if (!isObject(value)) into.fields[prefix + key] = value;
+      if (Array.isArray(value)) {
+        if (value.length === 1 && typeof value[0] === "string") into.fields[prefix + key] = value[0];
+        else takeParameters(value, into.parameters);
+      } else if (!isObject(value)) into.fields[prefix + key] = value;
       else if (depth < MAX_DEPTH) take(value, `${prefix}${key}.`, depth + 1);
     }
   };

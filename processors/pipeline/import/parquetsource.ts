@@ -12,7 +12,7 @@ import { DAY_MS } from "../../model/time.ts";
 import { CHUNK_BYTES, type Digest } from "./chunks.ts";
 import type { ImportSource } from "./importer.ts";
 import type { ImportOptions } from "./row.ts";
-import { columnsOf, type Mapping, takeRow } from "./table.ts";
+import { areRequests, columnsOf, type Mapping, takeRow } from "./table.ts";
 
 export interface ParquetSettings extends ImportOptions {
   readonly name: string;
@@ -70,7 +70,7 @@ export async function parquetSource(settings: ParquetSettings): Promise<ImportSo
     name,
     head,
     settings: JSON.stringify({ format: "parquet", all, hostname, ...(mapping ? { mapping } : {}) }),
-    libraries: true,
+    libraries: !areRequests(columns),
     digestsAt: async (positions) => new Map(positions.map((row) => [row, digestOf(row)])),
     async *chunks({ position, chunkBytes }) {
       const chunkRows = Math.ceil((CHUNK_ROWS * chunkBytes) / CHUNK_BYTES);

@@ -40,17 +40,17 @@ export interface Mapping extends Readonly<Partial<Record<Field, string>>> {
   readonly props?: Readonly<Record<string, string>>;
 }
 
-/** Names as they are written elsewhere, in lower case and without anything but letters and digits. Best first. */
+/** Names as they are written elsewhere, in lower case and without anything but letters and digits. Best first. `request...` is Caddy's. */
 const SYNONYMS: Readonly<Record<Field, string>> = {
   time: "time timestamp datetime eventtime eventtimestamp occurredat createdat at ts date timeiso8601 timelocal msec",
   url: "pagelocation url pageurl location fullurl currenturl href u",
-  hostname: "hostname host domain httphost servername",
+  hostname: "hostname host domain httphost servername requesthost",
   path: "path pathname pagepath page requesturi uri",
   query: "query querystring args",
   name: "name event eventname eventtype n action",
-  referrer: "pagereferrer referrer referer httpreferer httpreferrer r",
-  ip: "ip ipaddress clientip remoteaddr remoteip ipaddr address",
-  agent: "useragent agent httpuseragent ua",
+  referrer: "pagereferrer referrer referer httpreferer httpreferrer r requestheadersreferer",
+  ip: "ip ipaddress clientip remoteaddr remoteip ipaddr address requestclientip requestremoteip",
+  agent: "useragent agent httpuseragent ua requestheadersuseragent",
   visitor: "visitor visitorid userpseudoid clientid anonymousid distinctid deviceid userid",
   country: "country countrycode countryiso",
   language: "language lang locale browserlanguage",
@@ -92,6 +92,10 @@ export interface Columns {
   /** `utm_source`... -> column. */
   readonly utm: readonly (readonly [parameter: string, column: string])[];
 }
+
+/** Whether rows are requests of a log: they tell method and status, and no event's name. */
+export const areRequests = ({ fields: { method, status, name } }: Columns): boolean =>
+  method !== undefined && status !== undefined && name === undefined;
 
 /** Names of those that are read. */
 export const usedColumns = ({ fields, props, utm }: Columns): string[] => [
@@ -217,9 +221,11 @@ export function takeRow(
   const method = text("method").toUpperCase();
   if (/^\d{3}$/.test(status) && method !== "" && text("name") === "") {
     const host = text("hostname");
+    // Logs say of a browser that names itself by nothing what servers that report for people need not say.
+    const known = agent || (fields.agent === undefined ? "" : "-");
     takeRequest(
       line,
-      { at, ip, method, target, host, status: Number(status), referrer, agent },
+      { at, ip, method, target, host, status: Number(status), referrer, agent: known },
       options,
       sink,
     );

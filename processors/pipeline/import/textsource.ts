@@ -48,7 +48,7 @@ export async function textSource(
     format,
     head: firstLine.current().slice(0, 32),
     settings: JSON.stringify({ format, all, hostname, ...(mapping ? { mapping } : {}) }),
-    libraries: !isLog(format),
+    libraries: !isLog(format, head, mapping),
     digestsAt: (positions) => digestsAt(open(), newDigest(), positions),
     async *chunks({ position, lines, cut, chunkBytes }) {
       let line = lines + 1;

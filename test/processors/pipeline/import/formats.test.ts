@@ -2,7 +2,7 @@
 import { ByteWriter, parquetWrite } from "hyparquet-writer";
 import { describe, expect, it } from "vitest";
 import { csvParser } from "../../../../processors/pipeline/import/csv.ts";
-import { detectFormat } from "../../../../processors/pipeline/import/detect.ts";
+import { detectFormat, isLog } from "../../../../processors/pipeline/import/detect.ts";
 import { parquetSource } from "../../../../processors/pipeline/import/parquetsource.ts";
 import { isAsset } from "../../../../processors/pipeline/import/request.ts";
 import { parseMapping, timeOf } from "../../../../processors/pipeline/import/table.ts";
@@ -370,6 +370,31 @@ describe("rows with names", () => {
       },
     ]);
     expect(skipped).toEqual(["asset", "status"]);
+  });
+
+  it("are requests as Caddy writes them too: its headers are lists", () => {
+    const headers = { "User-Agent": ["Firefox"], Referer: ["https://x.example/"] };
+    const request = {
+      client_ip: "192.0.2.7",
+      method: "GET",
+      host: "www.example.com",
+      uri: "/a?b=c",
+      headers,
+    };
+    const { rows } = parsed("ndjson", JSON.stringify({ ts: LATER / 1_000, request, status: 200 }));
+    const read = { ip: "192.0.2.7", agent: "Firefox", referrer: "https://x.example/" };
+    expect(rows).toMatchObject([{ at: LATER, url: "https://www.example.com/a?b=c", ...read }]);
+  });
+
+  it("are a log where they are requests: tools are robots then, and who names no browser is one", () => {
+    const json = (more: object): string =>
+      JSON.stringify({ time: LATER, path: "/a", user_agent: "", ...more });
+    const asked = json({ method: "GET", status: 200 });
+    expect(isLog("ndjson", `{"level":"info","ts":1}\n${asked}`)).toBe(true);
+    expect(isLog("ndjson", json({ name: "signup" }))).toBe(false);
+    expect(isLog("csv", "time,path,method,status\n")).toBe(true);
+    expect(isLog("csv", "time,path,name,method,status\n")).toBe(false);
+    expect(parsed("ndjson", `${asked}\n${json({})}`).rows.map(({ agent }) => agent)).toEqual(["-", ""]);
   });
 
   it.each([
