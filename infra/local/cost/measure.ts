@@ -58,14 +58,17 @@ const COLLECTOR_FRESH_MS = HOUR_MS;
 
 /**
  * The recording's arrivals are stretched or pressed evenly so that its page views come at `viewsPerMonth`; each keeps its
- * place among the others. Throws what the pipeline throws, and `config` for a recording without page views.
+ * place among the others. What would come after a month is left out. Throws what the pipeline throws, and `config` for a
+ * recording without page views.
  */
 export async function measure(
   lines: readonly StreamLine[],
   { viewsPerMonth, shards }: { readonly viewsPerMonth: number; readonly shards: number },
 ): Promise<Usage> {
-  const recorded = lines.toSorted((a, b) => a.arrival - b.arrival);
-  const { pageviews, sites } = contents(recorded);
+  const { recorded, pageviews, sites } = monthOf(
+    lines.toSorted((a, b) => a.arrival - b.arrival),
+    viewsPerMonth,
+  );
   if (pageviews === 0) throw new ClickstreamError("config", "the recording holds no page view");
   const seconds = (pageviews / viewsPerMonth) * MONTH_SECONDS;
   const first = recorded[0]!.arrival;
@@ -120,15 +123,18 @@ export async function measure(
 
   let windowEnds = startedAt + WINDOW_MS;
   let minuteEnds = startedAt + MINUTE_MS;
-  for (const { arrival, envelope } of recorded) {
-    const at = Math.round(startedAt + ((arrival - first) / span) * seconds * SECOND_MS);
-    while (at >= minuteEnds) {
+  const passMinutes = async (until: EpochMs): Promise<void> => {
+    while (until >= minuteEnds) {
       now = minuteEnds;
       await handOver();
       await fold();
       minuteEnds += MINUTE_MS;
       await breathe();
     }
+  };
+  for (const { arrival, envelope } of recorded) {
+    const at = Math.round(startedAt + ((arrival - first) / span) * seconds * SECOND_MS);
+    await passMinutes(at);
     if (at >= windowEnds) {
       now = windowEnds;
       await handOver();
@@ -144,6 +150,8 @@ export async function measure(
   }
   now = windowEnds;
   await handOver();
+  // Of a recording of one moment nothing but this is left.
+  await passMinutes(startedAt + seconds * SECOND_MS);
   now = minuteEnds;
   await fold();
   await forget(stream, meteredStore(store, use.compact.units));
@@ -174,11 +182,16 @@ function collectorLoads(lines: readonly StreamLine[]): number {
 
 const idle = (): FunctionUse => ({ invocations: 0, cpuMs: 0, units: noUnits() });
 
-/** Page views and sites of a recording. */
-function contents(lines: readonly StreamLine[]): { pageviews: number; sites: string[] } {
+/** The recording as far as its page views fill a month, whatever comes after: it would be a further month like this one. */
+function monthOf(
+  lines: readonly StreamLine[],
+  viewsPerMonth: number,
+): { recorded: readonly StreamLine[]; pageviews: number; sites: string[] } {
   const sites = new Set<string>();
   let pageviews = 0;
-  for (const { envelope, arrival } of lines) {
+  let length = 0;
+  for (; length < lines.length && pageviews < viewsPerMonth; length++) {
+    const { envelope, arrival } = lines[length]!;
     const data = new TextEncoder().encode(JSON.stringify(envelope));
     const { batches } = decodeRecord({ sequence: "1", partitionKey: "", arrivalAt: arrival, data });
     for (const { site, events } of batches) {
@@ -188,7 +201,7 @@ function contents(lines: readonly StreamLine[]): { pageviews: number; sites: str
       pageviews += events.filter(({ name }) => name === PAGEVIEW).length;
     }
   }
-  return { pageviews, sites: [...sites] };
+  return { recorded: lines.slice(0, length), pageviews, sites: [...sites] };
 }
 
 /** Rollups only: commits, salts and visitors' states come and go. */

@@ -31,6 +31,12 @@ describe("the cost of a stream", () => {
     expect(usage.aggregate.units.writes).toBeGreaterThan(usage.aggregate.invocations);
   });
 
+  it("is that of one month's page views, however many further months the recording would fill", async () => {
+    const usage = await at(1);
+    expect(usage).toMatchObject({ pageviews: 1, seconds: MONTH_SECONDS });
+    expect(usage.compact.invocations).toBeCloseTo(MONTH_SECONDS / 60, -1);
+  });
+
   it("has fewer invocations and writes a view where many views share a second", async () => {
     const [slow, fast] = [await at(1_000_000), await at(100_000_000)];
     expect(fast.aggregate.invocations).toBeLessThan(slow.aggregate.invocations / 5);
