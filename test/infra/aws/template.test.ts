@@ -181,6 +181,40 @@ describe("data", () => {
     });
   });
 
+  it("keeps its name from version to version, and so does all that pages, people and queues know: a new name is a new and empty one", () => {
+    const types = [
+      "AWS::ApiGateway::RestApi",
+      "AWS::CloudFront::Distribution",
+      "AWS::Cognito::UserPool",
+      "AWS::DynamoDB::GlobalTable",
+      "AWS::Glue::Table",
+      "AWS::Kinesis::Stream",
+      "AWS::S3::Bucket",
+      "AWS::SNS::Topic",
+      "AWS::SQS::Queue",
+    ];
+    const names = types.flatMap((type) => [...full.of(type), ...chosen.of(type)].map(([id]) => id));
+    expect([...new Set(names)].sort()).toEqual([
+      "RivuletAggregationFailures487F1926",
+      "RivuletAlarmsTopic020A496A",
+      "RivuletAlertingTopic151721DE",
+      "RivuletArchiveFailures4142BF2F",
+      "RivuletArchiveRows413A0042",
+      "RivuletArchiveTableA39D24BB",
+      "RivuletClicksStreamDBE94C78",
+      "RivuletDataTable33BECB18",
+      "RivuletExploreResultsE01A63F2",
+      "RivuletImportDeadLetters2F02ADA4",
+      "RivuletImportFiles3D12E0CF",
+      "RivuletImportQueue933B1483",
+      "RivuletImportTopic2238EFBD",
+      "RivuletIngestionApi2DE02400",
+      "RivuletSiteDistribution88794310",
+      "RivuletSiteFiles5F4ED047",
+      "RivuletUsersPool8CF4B3B8",
+    ]);
+  });
+
   it("has a key type that the store driver writes", () => {
     template.hasResourceProperties("AWS::DynamoDB::GlobalTable", {
       AttributeDefinitions: [
