@@ -61,7 +61,18 @@ export function plotter(): Plotter {
   const open = svg("path", { class: "line open" });
   const dots = svg("g", { class: "dots" });
   const cursor = svg("g", { class: "cursor" });
-  const node = svg("svg", { "aria-hidden": "true" }, grid, stretch, past, area, line, open, dots, cursor);
+  const node = svg(
+    "svg",
+    { "aria-hidden": "true", width: "0" },
+    grid,
+    stretch,
+    past,
+    area,
+    line,
+    open,
+    dots,
+    cursor,
+  );
   let shown: { plot: Plot; space: Frame } | undefined;
 
   const dot = (i: number, value: number | undefined, space: Frame, kind: string): SVGElement[] =>

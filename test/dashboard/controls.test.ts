@@ -357,6 +357,16 @@ it("at 400 % of zoom a long name makes nothing wider than the window, and of all
   expect(await page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(320);
 });
 
+it.each([
+  { of: "one of three sites", path: "" },
+  { of: "a site that is not here, whose charts are empty", path: "?site=nobody" },
+])("at 400 % of zoom the page of $of is no wider than the window", async ({ path }) => {
+  const sites = [1, 2, 3].map((i) => ({ site_id: `shop-${i}.a-long-name.example.com`, time_zone: "UTC" }));
+  await visit(path, { sites }, (opened) => opened.setViewportSize({ width: 320, height: 256 }));
+  await expect.poll(() => textOf(".fresh")).toMatch(/^Complete|nobody/);
+  expect(await page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(320);
+});
+
 it("at 200 % of zoom names have room beside their numbers, and a word of a title stays whole", async () => {
   await visit(
     "",
