@@ -50,6 +50,12 @@ export async function ofServer(id: string, url: string): Promise<Trace> {
       },
     );
   });
+  const isAnswered = response.headers.get("content-type")?.startsWith("application/json");
+  if (response.status === 404 && !isAnswered)
+    throw new ClickstreamError(
+      "not_found",
+      `${url} shows no traces: they tell of all sites, so there are none where readers need a key`,
+    );
   if (response.status === 404)
     throw new ClickstreamError(
       "not_found",

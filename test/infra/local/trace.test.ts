@@ -39,12 +39,13 @@ afterEach(() => server?.close());
 /** Answers with what `answer` makes of path and body. */
 async function serve(
   answer: (path: string, body: string) => { status: number; body: string },
+  type = "application/json",
 ): Promise<string> {
   server = createServer(async (request, response) => {
     let body = "";
     for await (const chunk of request) body += chunk;
     const { status, body: text } = answer(request.url!, body);
-    response.writeHead(status, { "content-type": "application/json" }).end(text);
+    response.writeHead(status, { "content-type": type }).end(text);
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
   return `http://127.0.0.1:${(server.address() as { port: number }).port}`;
@@ -82,6 +83,11 @@ describe("a trace in the terminal", () => {
     server!.closeAllConnections();
     server!.close();
     await expect(ofServer(ID, url)).rejects.toThrow(/no Rivulet answers/);
+  });
+
+  it("is not called missing where there are none, because readers need a key", async () => {
+    const url = await serve(() => ({ status: 404, body: "<!doctype html>" }), "text/html; charset=utf-8");
+    await expect(ofServer(ID, url)).rejects.toThrow(/shows no traces: .* readers need a key/);
   });
 
   it("is read from X-Ray page by page", async () => {
