@@ -84,20 +84,28 @@ function postable(text: string): ReturnType<typeof parseStreamLine> {
   return { problem: `envelope.route: none of ${[...ROUTES].join(", ")}` };
 }
 
-/** The lines of a text file. Throws `config` when it cannot be read. */
+/** The lines of a text file, without the mark that some editors begin one with. Throws `config` when it cannot be read. */
 export async function* linesOf(file: string): AsyncGenerator<string> {
   const input = createReadStream(file, "utf8");
+  let isFirst = true;
   try {
-    yield* createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
+    for await (const line of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
+      yield isFirst ? line.replace(/^\uFEFF/, "") : line;
+      isFirst = false;
+    }
   } catch (cause) {
     throw new ClickstreamError("config", `${file}: cannot be read`, { cause });
   }
 }
 
+/** As much of it as a header takes: a recording may hold anything. */
+const headerText = (text: string): string => text.replace(/[^\x20-\x7e]/g, "");
+
 /** True when it was accepted, false when it was refused. A batch keeps its id, so trying again counts nothing twice. */
 async function send(url: string, { envelope }: StreamLine): Promise<boolean> {
   const text = (encoded: string): string => Buffer.from(encoded, "base64").toString("utf8");
-  const agent = text(envelope.ua64).replace(/[^\x20-\x7e]/g, "");
+  const agent = headerText(text(envelope.ua64));
+  const address = headerText(envelope.ip);
   for (let tries = 1; ; tries++) {
     try {
       const response = await fetch(new URL(envelope.route, url), {
@@ -105,7 +113,7 @@ async function send(url: string, { envelope }: StreamLine): Promise<boolean> {
         headers: {
           "Content-Type": "text/plain",
           ...(agent ? { "User-Agent": agent } : {}),
-          ...(envelope.ip ? { "X-Forwarded-For": envelope.ip } : {}),
+          ...(address ? { "X-Forwarded-For": address } : {}),
         },
         body: Buffer.from(envelope.body64, "base64"),
       });

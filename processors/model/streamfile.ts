@@ -22,13 +22,11 @@ export function parseStreamLine(text: string): StreamLine | { readonly problem: 
   const envelope = "envelope" in raw ? raw.envelope : raw;
   if (!isRecord(envelope)) return { problem: "envelope: not an object" };
   const { at, route, body64 } = envelope;
-  if (typeof at !== "number" || !(at >= 0))
-    return { problem: "envelope.at: not a time in epoch milliseconds" };
+  if (!isTime(at)) return { problem: "envelope.at: not a time in epoch milliseconds" };
   if (typeof route !== "string" || typeof body64 !== "string")
     return { problem: "envelope: route and body64 are required" };
   const arrival = "envelope" in raw ? (raw.arrival ?? at) : at;
-  if (typeof arrival !== "number" || !(arrival >= 0))
-    return { problem: "arrival: not a time in epoch milliseconds" };
+  if (!isTime(arrival)) return { problem: "arrival: not a time in epoch milliseconds" };
   const { shard } = raw;
   if (shard !== undefined && !(Number.isInteger(shard) && (shard as number) >= 0))
     return { problem: "shard: not an index" };
@@ -49,6 +47,10 @@ export function parseStreamLine(text: string): StreamLine | { readonly problem: 
     },
   };
 }
+
+/** Up to what a Date holds; 1e999 is JSON too. https://tc39.es/ecma262/#sec-time-values-and-time-range */
+const isTime = (value: unknown): value is EpochMs =>
+  typeof value === "number" && value >= 0 && value <= 8.64e15;
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);

@@ -83,6 +83,17 @@ describe("rivulet replay FILE --speed max --url URL", () => {
     expect(code).toBe(1);
   });
 
+  it("sends what begins with a byte order mark, or came from an address that no header takes, and skips impossible times", async () => {
+    const odd = join(data.path, "odd.ndjson");
+    const line = JSON.stringify(lines[0]);
+    const endless = JSON.stringify({ envelope: lines[0]!.envelope }).replace(/"at":\d+/, '"at":1e999');
+    const strange = JSON.stringify({ ...lines[0], envelope: { ...lines[0]!.envelope, ip: "a\r\nb" } });
+    await writeFile(odd, `\uFEFF${[line, endless, strange].join("\n")}`);
+    const { output } = await runHere(["replay", odd, "--speed", "max", "--url", server.url]);
+    expect(output).toContain(`${odd}:2: envelope.at: not a time in epoch milliseconds`);
+    expect(output).toContain("2 batches sent, 0 refused by the server, 1 lines skipped");
+  });
+
   it.each([
     { name: "a file that is not there", args: ["nowhere.ndjson"], message: "nowhere.ndjson: cannot be read" },
     {
