@@ -80,8 +80,9 @@ const USER_ENGAGEMENT = "user_engagement";
 /** GA4 writes these by itself beside what people do. */
 const BOOKKEEPING: ReadonlySet<string> = new Set(["session_start", "first_visit", "first_open"]);
 
-/** Whether a total of events by this name counts nothing that people did. */
-export const isBookkeeping = (name: string): boolean => BOOKKEEPING.has(name) || name === USER_ENGAGEMENT;
+/** Whether a total of events by this name counts nothing that people did. Plausible exports its reports of engaged time beside events. */
+export const isBookkeeping = (name: string): boolean =>
+  BOOKKEEPING.has(name) || name === USER_ENGAGEMENT || name === ENGAGEMENT;
 
 /** Gives a cell by the column's name; undefined when it is empty or missing. */
 export type Cell = (column: string) => unknown;

@@ -126,6 +126,13 @@ describe("totals of a day", () => {
 });
 
 describe("a table of totals", () => {
+  it("counts no reports of engaged time among the events, where Plausible exports them", async () => {
+    const { take, ask } = await bench();
+    await take(`${EVENTS}2025-12-30,engagement,,,60,300\n`);
+    expect(await ask(["events"])).toEqual({ "": [9] });
+    expect(await ask(["events"], ["event:goal"])).toEqual({ signup: [9] });
+  });
+
   it("counts each of its days once, also in a later export that has more of them", async () => {
     const { take, ask } = await bench();
     const first = VISITORS.split("\n").slice(0, 2).join("\n");
