@@ -61,9 +61,9 @@ async function request(path: string, init: RequestInit, signal?: AbortSignal): P
   let response: Response;
   try {
     response = await fetch(shared(path), {
-      ...init,
       // no-store: with the browser's own cache in between, a 304 would arrive as a 200 and wake the page for nothing.
       cache: "no-store",
+      ...init,
       credentials: "same-origin",
       signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
     });
@@ -258,11 +258,7 @@ export async function funnel(
 }
 
 export async function world(): Promise<WorldMap> {
-  try {
-    return (await (await fetch("/world.json")).json()) as WorldMap;
-  } catch (cause) {
-    throw new ApiError("", true, { cause });
-  }
+  return json(await request("/world.json", { cache: "default" }));
 }
 
 /** What a site's rules found lately, newest first. */

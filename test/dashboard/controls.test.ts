@@ -222,6 +222,20 @@ it("alerts that hold stand in a line each, and are said once, not with every loo
   expect(await page.evaluate("touched")).toBe(0);
 });
 
+it("the map is asked for again where a proxy answered with an error, in JSON", async () => {
+  const busy = { status: 503, json: { message: "busy" } };
+  await visit("", {}, (opened) =>
+    opened.route("**/world.json", (route) => route.fulfill(busy), { times: 1 }),
+  );
+  const problems: string[] = [];
+  page.on("pageerror", (error) => problems.push(String(error)));
+  await page
+    .locator(".world .some")
+    .first()
+    .waitFor({ timeout: patience(10_000) });
+  expect(problems).toEqual([]);
+});
+
 it("one of many sites is found by a part of its name", async () => {
   const sites = Array.from({ length: 40 }, (_, i) => ({ site_id: `shop-${i}.example`, time_zone: "UTC" }));
   await visit("", { sites });
