@@ -381,6 +381,20 @@ it.each([
   expect(await page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(320);
 });
 
+it("what a point of the chart says is within the chart on a phone too, wherever the point is", async () => {
+  await visit("?metric=visit_duration", {}, (opened) => opened.setViewportSize({ width: 360, height: 700 }));
+  await page.locator(".chart .line").first().waitFor({ state: "attached" });
+  const plot = page.locator(".chart .plot");
+  await plot.scrollIntoViewIfNeeded();
+  const { x: left, y: top, width } = (await plot.boundingBox())!;
+  for (const part of [0, 0.3, 0.48, 0.52, 0.7, 1]) {
+    await page.mouse.move(left + part * (width - 1), top + 100);
+    const tip = (await page.locator(".tip").boundingBox())!;
+    const beyond = Math.max(left - tip.x, tip.x + tip.width - left - width);
+    expect(beyond, `at ${part}`).toBeLessThan(1);
+  }
+});
+
 it("at 200 % of zoom names have room beside their numbers, and a word of a title stays whole", async () => {
   await visit(
     "",
