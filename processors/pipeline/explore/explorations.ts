@@ -173,7 +173,7 @@ const stored = async <T extends Asked>(asked: T): Promise<T> => ({
 const NEW_EACH_DAY = {
   code: "visitor_days",
   warning:
-    "Cookieless visitors get a new pseudonym at midnight UTC, so they never come back in a later interval: cohorts tell something only where the site gives visitors an id of its own.",
+    "Cookieless visitors get a new pseudonym at midnight UTC, so none comes back in a later interval but by a visit that passes midnight: cohorts tell something only where the site gives visitors an id of its own.",
 } as const;
 
 function echo(
