@@ -91,12 +91,14 @@ const unescaped = (raw: string): string =>
 
 const ADDRESS = /^\[?(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f]*:[0-9A-Fa-f:.]*)\]?,?$/;
 
-/** A host comes before the address where the second word is an address and the first is not. */
+/** A host comes before the address where the second word is an address and the first is not. Undefined where no address begins it. */
 function senderOf(prefix: string): { readonly ip: string; readonly host: string } | undefined {
   const [first = "", second = ""] = prefix.split(" ", 2);
   if (first === "" || first === "-") return undefined;
   if (ADDRESS.test(second) && !ADDRESS.test(first))
     return { ip: address(second), host: first.replace(/:\d+$/, "") };
+  // Some servers write names of addresses. What a collector of logs puts before a line is none: all would be one visitor.
+  if (second !== "-" && !ADDRESS.test(first)) return undefined;
   return { ip: address(first), host: "" };
 }
 

@@ -75,6 +75,21 @@ describe("the combined log format", () => {
     expect(agent(String.raw`ends in \\`)).toBe("ends in \\");
   });
 
+  it("takes a name for an address, but not what a collector of logs puts before the line", () => {
+    const line = COMBINED.slice(COMBINED.indexOf("["));
+    const begins = [
+      "host.example.net - -",
+      "Oct 10 13:55:36 web1 nginx: 192.0.2.1 - -",
+      "web_1  | 192.0.2.1 - -",
+    ];
+    const { rows, bad } = parsed("combined", begins.map((begin) => `${begin} ${line}`).join("\n"));
+    expect(rows.map(({ ip }) => ip)).toEqual(["host.example.net"]);
+    expect(bad).toEqual([
+      [2, "address: missing"],
+      [3, "address: missing"],
+    ]);
+  });
+
   it("takes the common format for one without referrer and agent", () => {
     const common = COMBINED.slice(0, COMBINED.indexOf(' "http'));
     expect(parsed("combined", common).rows).toMatchObject([{ referrer: "", agent: "" }]);
