@@ -174,7 +174,8 @@ const listed = (names: readonly string[]): string =>
 export function parseMapping(text: string): Mapping {
   let raw: unknown;
   try {
-    raw = JSON.parse(text);
+    // Some editors begin a file with a mark.
+    raw = JSON.parse(text.replace(/^\uFEFF/, ""));
   } catch (cause) {
     throw new ClickstreamError("config", "mapping: not JSON", { cause });
   }

@@ -197,7 +197,7 @@ describe("rows with names", () => {
 
   it("CSV: by a mapping", () => {
     const mapping = parseMapping(
-      '{"time": "When", "url": "Where", "name": "What", "props": {"size": "Größe"}}',
+      '\uFEFF{"time": "When", "url": "Where", "name": "What", "props": {"size": "Größe"}}',
     );
     const { rows } = parsed("csv", "When,Where,What,Größe\n1714557600,https://example.com/,order,L\n", {
       mapping,
