@@ -141,7 +141,9 @@ export function chart(view: View, actions: ChartActions): Chart {
     const { series, view } = shown;
     const past = series.past?.[i];
     return [
-      view.format.bucket(bucket.wall, series.interval) + offsetIfTwice(bucket.start, view.format.timeZone),
+      // A day needs no offset, though its midnight may come twice.
+      view.format.bucket(bucket.wall, series.interval) +
+        (bucket.end - bucket.start > HOUR ? "" : offsetIfTwice(bucket.start, view.format.timeZone)),
       view.format.metric(series.metric, series.values[i]),
       series.past ? view.format.metric(series.metric, past) : undefined,
       series.values[i] !== undefined && i >= openFrom(series) ? strings.provisional : "",

@@ -329,6 +329,16 @@ it("goals that another page saved meanwhile are in the editor, though nothing el
   await expect.poll(() => dialog.count()).toBe(0);
 });
 
+it("a day whose midnight the clock shows twice is called by its date, and its first two hours by their offsets", async () => {
+  const clock = () => Date.UTC(2026, 10, 1, 18);
+  await visit("?range=7d", { sites: [{ site_id: "havana", time_zone: "America/Havana" }], clock });
+  await page.getByRole("button", { name: "Show as table" }).click();
+  const times = () => page.locator(".chart tbody th").allTextContents();
+  await expect.poll(async () => (await times()).at(-1)).toBe("Sun, Nov 1");
+  await page.locator(".quiet-select").selectOption("hour");
+  await expect.poll(times).toContain("Sun, Nov 1, 00:00 UTC-05:00");
+});
+
 it("of a name from right to left that is too long, its beginning is seen and its end is cut off", async () => {
   const name = "מאמרים על אפיית לחם בבית ".repeat(6);
   const event = {
