@@ -50,7 +50,7 @@ export function header(
   });
   search.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || search.value === "") return;
-    const found = known.find((id) => id.includes(search.value.toLowerCase()));
+    const found = known.find((id) => id.toLowerCase().indexOf(search.value.toLowerCase()) >= 0);
     if (!found) return;
     shown = found;
     search.blur();
