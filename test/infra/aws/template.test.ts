@@ -1092,7 +1092,7 @@ describe("people who sign in", () => {
       .of("AWS::Lambda::Function")
       .flatMap(([, { Properties }]) => Properties.Environment?.Variables?.RIVULET_SESSION_MS ?? []);
     expect(variables).toEqual([String(8 * 3_600_000)]);
-    const app = new App();
+    const app = new App({ context: { "aws:cdk:bundling-stacks": [] } });
     const auth = { cognito: { session: Duration.days(2) } };
     expect(
       () =>
