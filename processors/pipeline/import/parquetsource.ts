@@ -5,6 +5,7 @@ import {
   parquetMetadataAsync,
   parquetReadObjects,
   parquetSchema,
+  type SchemaElement,
 } from "hyparquet";
 import { compressors } from "hyparquet-compressors";
 import { ClickstreamError } from "../../errors.ts";
@@ -109,10 +110,16 @@ async function footerOf(file: AsyncBuffer): Promise<{ metadata: FileMetaData; na
   if (grouped !== metadata.num_rows)
     throw new Error(`${metadata.num_rows} rows are said to be in it, and ${grouped} in its row groups`);
   // Columns of the rows; what lies within lists and structs may be called like them.
-  const names = parquetSchema(metadata).children.map(({ element }) => element.name);
+  const names = parquetSchema(metadata)
+    .children.filter(({ element }) => !isTimeOfDay(element))
+    .map(({ element }) => element.name);
   if (names.includes(undefined as never)) throw new Error("a column has no name");
   return { metadata, names };
 }
+
+/** Its numbers would be read as moments since 1970. */
+const isTimeOfDay = ({ logical_type, converted_type }: SchemaElement): boolean =>
+  logical_type?.type === "TIME" || /^TIME_/.test(converted_type ?? "");
 
 /** Parts are asked for at once: the first that fails tells of it, and nobody is left to hear of the others. */
 const readAhead = (file: AsyncBuffer): AsyncBuffer => ({

@@ -271,6 +271,27 @@ describe("rows with names", () => {
     expect(await read("DATE")).toEqual([1]);
   });
 
+  it("Parquet: a time of day is no time, and another column is, beside it", async () => {
+    const writer = new ByteWriter();
+    const number = { type: "INT64", repetition_type: "REQUIRED" } as const;
+    parquetWrite({
+      writer,
+      schema: [
+        { name: "root", num_children: 3 },
+        { ...number, name: "time", converted_type: "TIME_MICROS" },
+        { ...number, name: "created_at", converted_type: "TIMESTAMP_MILLIS" },
+        { type: "BYTE_ARRAY", repetition_type: "REQUIRED", name: "url", converted_type: "UTF8" },
+      ],
+      columnData: [
+        // Twenty minutes past midnight, in microseconds, would be seconds of the year 2008.
+        { name: "time", data: [1_200_000_000n] },
+        { name: "created_at", data: [new Date(LATER)] },
+        { name: "url", data: ["/a"] },
+      ],
+    });
+    expect(await readParquet(writer.getBytes())).toEqual([[LATER, "pageview"]]);
+  });
+
   it("Parquet: with any byte of its end broken it is refused, or gives something of each row", async () => {
     const writer = new ByteWriter();
     parquetWrite({
