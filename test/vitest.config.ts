@@ -45,7 +45,7 @@ const SHARING = [
 /** The same of what talks to servers and browsers, which are processes of their own. */
 const OUTSIDE = [
   "test/e2e/*.test.ts",
-  "test/dashboard/{access,archive,controls,login,page}.test.ts",
+  "test/dashboard/{access,archive,controls,login,narrow,page}.test.ts",
   "test/collector/*.test.ts",
   "test/infra/local/!(heap).test.ts",
 ];
