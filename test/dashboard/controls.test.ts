@@ -260,17 +260,22 @@ it("as many goals and steps as there may be are reached, within their panel", as
   const steps = Array.from({ length: 8 }, (_, i) => ({ page: `/step-${i}` }));
   await visit("", { about: { goals, funnels: [{ name: "Long", steps }] } });
   const panel = page.locator("[data-panel=goals]");
-  for (const [tab, last] of [
-    ["defined", panel.locator(".pick").nth(29)],
-    ["funnels", panel.locator(".funnel li").nth(7)],
+  for (const [tab, lines, last] of [
+    ["defined", ".pick", 29],
+    ["funnels", ".funnel li", 7],
   ] as const) {
     await panel.locator(`[data-tab=${tab}]`).click();
-    // In one go: with the next answer the steps of a funnel are other elements.
-    const [inside, around] = await last.evaluate((node) => {
-      node.scrollIntoView({ block: "center" });
-      const bottomOf = (one: typeof node): number => one.getBoundingClientRect().bottom;
-      return [bottomOf(node), bottomOf(node.closest(".panel-body")!)] as const;
-    });
+    await panel.locator(lines).nth(last).waitFor();
+    // Found and measured in one go: with the next answer the steps of a funnel are other elements.
+    const [inside, around] = await panel.evaluate(
+      (node, { lines, last }) => {
+        const line = node.querySelectorAll(lines)[last]!;
+        line.scrollIntoView({ block: "center" });
+        const bottomOf = (one: Element): number => one.getBoundingClientRect().bottom;
+        return [bottomOf(line), bottomOf(line.closest(".panel-body")!)] as const;
+      },
+      { lines, last },
+    );
     expect(inside).toBeLessThanOrEqual(around);
   }
 });
