@@ -1,30 +1,17 @@
-import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
-import { type Browser, closeContext, closePages, type Page, sharedBrowser } from "../kit/browser.ts";
-import { type Fixture, startFixture } from "./fixture.ts";
+import { expect, it } from "vitest";
+import { fixture, openTab, page, pageTests, show } from "./harness.ts";
 import { hold } from "./hold.ts";
 import { recordTexts } from "./inpage.ts";
 
-let browser: Browser;
-let fixture: Fixture;
-let page: Page;
-
-beforeAll(async () => {
-  browser = await sharedBrowser();
-});
-afterEach(async () => {
-  await closeContext(page.context());
-  await fixture.close();
-});
-afterAll(() => closePages(browser));
+pageTests();
 
 const FUNNEL = { name: "Buy", steps: [{ page: "/" }, { goal: "purchase" }] };
 
 /** What a panel says while the archive is read stands there for a second: it is kept, not looked for. */
 async function visit(path: string, panel: string): Promise<void> {
-  fixture = await startFixture({ unfinished: 2, about: { funnels: [FUNNEL] } });
-  page = await browser.newPage({ viewport: { width: 1280, height: 900 }, locale: "en-US" });
+  await openTab({ unfinished: 2, about: { funnels: [FUNNEL] } });
   await page.addInitScript(recordTexts(`[data-panel=${panel}] .panel-message`));
-  await page.goto(fixture.url + path);
+  await show(path);
 }
 
 const said = () => page.evaluate("said");
@@ -77,12 +64,11 @@ it("a funnel that nobody waits for any more is not asked for again", async () =>
 
 it("a funnel that was chosen stays, when the answer about the one before comes later", async () => {
   const other = { name: "Sign up", steps: [{ page: "/pricing" }, { goal: "signup" }] };
-  fixture = await startFixture({ about: { funnels: [FUNNEL, other] } });
-  page = await browser.newPage({ viewport: { width: 1280, height: 900 }, locale: "en-US" });
+  await openTab({ about: { funnels: [FUNNEL, other] } });
   const held = await hold<object>(page, "/api/v2/funnel", (body) =>
     JSON.stringify(body).includes("purchase"),
   );
-  await page.goto(fixture.url);
+  await show();
   const panel = page.locator("[data-panel=goals]");
   const asked = page.waitForRequest("**/api/v2/funnel");
   await panel.locator("[data-tab=funnels]").click();

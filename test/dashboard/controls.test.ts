@@ -1,36 +1,24 @@
-import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
-import { type Browser, closeContext, closePages, type Page, sharedBrowser } from "../kit/browser.ts";
+import { expect, it } from "vitest";
+import type { Page } from "../kit/browser.ts";
 import { patience } from "../kit/patience.ts";
-import { type Data, type Fixture, startFixture } from "./fixture.ts";
+import type { Data } from "./fixture.ts";
+import { fixture, openTab, page, pageTests, show, textOf } from "./harness.ts";
 import { SUM_LAYOUT_SHIFTS } from "./inpage.ts";
 
-let browser: Browser;
-let fixture: Fixture;
-let page: Page;
-
-beforeAll(async () => {
-  browser = await sharedBrowser();
-});
-afterEach(async () => {
-  await closeContext(page.context());
-  await fixture.close();
-});
-afterAll(() => closePages(browser));
+pageTests();
 
 /** `prepare` runs before anything is asked. */
 async function visit(
   path: string,
   data: Partial<Data> = {},
   prepare = async (_: Page): Promise<unknown> => undefined,
-) {
-  fixture = await startFixture(data);
-  page = await browser.newPage({ viewport: { width: 1280, height: 900 }, locale: "en-US" });
+): Promise<void> {
+  await openTab(data);
   await page.addInitScript(SUM_LAYOUT_SHIFTS);
   await prepare(page);
-  await page.goto(fixture.url + path);
+  await show(path);
 }
 
-const textOf = (selector: string) => page.locator(selector).first().textContent();
 const parameter = (name: string) => new URL(page.url()).searchParams.get(name);
 const asked = (dimension: string) =>
   fixture.queries.filter(({ dimensions }) => (dimensions as string[] | undefined)?.[0] === dimension);

@@ -1,29 +1,17 @@
 /** A window that is narrow, or zoomed in, and names that are long: all that the page says is within its width. */
-import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
-import { type Browser, closeContext, closePages, type Page, sharedBrowser } from "../kit/browser.ts";
-import { type Data, type Fixture, startFixture } from "./fixture.ts";
+import { expect, it } from "vitest";
+import type { Data } from "./fixture.ts";
+import { openTab, page, pageTests, show, textOf } from "./harness.ts";
 
-let browser: Browser;
-let fixture: Fixture;
-let page: Page;
+pageTests();
 
-beforeAll(async () => {
-  browser = await sharedBrowser();
-});
-afterEach(async () => {
-  await closeContext(page.context());
-  await fixture.close();
-});
-afterAll(() => closePages(browser));
+/** In CSS pixels: 1280 by 1024 at 400 % of zoom. */
+const ZOOMED = { width: 320, height: 256 };
 
-/** In CSS pixels: 1280 by 1024 at 400 % of zoom are 320 by 256. */
-async function visit(path: string, data: Partial<Data>, width: number, height: number): Promise<void> {
-  fixture = await startFixture(data);
-  page = await browser.newPage({ viewport: { width, height }, locale: "en-US" });
-  await page.goto(fixture.url + path);
+async function visit(path: string, data: Partial<Data>, viewport?: typeof ZOOMED): Promise<void> {
+  await openTab(data, viewport);
+  await show(path);
 }
-
-const textOf = (selector: string) => page.locator(selector).first().textContent();
 
 it("of a name from right to left that is too long, its beginning is seen and its end is cut off", async () => {
   const name = "מאמרים על אפיית לחם בבית ".repeat(6);
@@ -36,7 +24,7 @@ it("of a name from right to left that is too long, its beginning is seen and its
     device: "",
     browser: "",
   };
-  await visit("", { latest: [event], about: { goals: [{ name, event: "signup" }] } }, 1280, 900);
+  await visit("", { latest: [event], about: { goals: [{ name, event: "signup" }] } });
   await page.locator("[data-tab=defined]").click();
   for (const selector of [".feed .what", "[data-panel=goals] .text"]) {
     const cut = page.locator(selector).filter({ hasText: "מאמרים" }).first();
@@ -53,7 +41,7 @@ it("of a name from right to left that is too long, its beginning is seen and its
 });
 
 it("at 400 % of zoom a long name makes nothing wider than the window, and of all rows each button is reached", async () => {
-  await visit(`?f=is_not,event:page,/${"no-end".repeat(20)}`, { rows: 60 }, 320, 256);
+  await visit(`?f=is_not,event:page,/${"no-end".repeat(20)}`, { rows: 60 }, ZOOMED);
   await page.locator("[data-panel=pages] .more").click();
   const dialog = page.getByRole("dialog");
   await dialog.locator("tbody tr").nth(49).waitFor();
@@ -70,13 +58,13 @@ it.each([
   { of: "a site that is not here, whose charts are empty", path: "?site=nobody" },
 ])("at 400 % of zoom the page of $of is no wider than the window", async ({ path }) => {
   const sites = [1, 2, 3].map((i) => ({ site_id: `shop-${i}.a-long-name.example.com`, time_zone: "UTC" }));
-  await visit(path, { sites }, 320, 256);
+  await visit(path, { sites }, ZOOMED);
   await expect.poll(() => textOf(".fresh")).toMatch(/^Complete|nobody/);
   expect(await page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(320);
 });
 
 it("what a point of the chart says is within the chart on a phone too, wherever the point is", async () => {
-  await visit("?metric=visit_duration", {}, 360, 700);
+  await visit("?metric=visit_duration", {}, { width: 360, height: 700 });
   await page.locator(".chart .line").first().waitFor({ state: "attached" });
   const plot = page.locator(".chart .plot");
   await plot.scrollIntoViewIfNeeded();
@@ -93,8 +81,7 @@ it("at 200 % of zoom names have room beside their numbers, and a word of a title
   await visit(
     "",
     { revenue: 2, sites: [{ site_id: "shop", time_zone: "America/Argentina/Buenos_Aires" }] },
-    640,
-    360,
+    { width: 640, height: 360 },
   );
   const name = page.locator("[data-panel=goals] tbody .text").first();
   await name.waitFor();
