@@ -213,6 +213,16 @@ async function nextEvent(): Promise<Json> {
   return expect.fail("nothing waits");
 }
 
+/** A container whose first commit is held back on its way to the store. Writes stay disturbed until that is taken back. */
+async function heldMidWrite() {
+  sent.push(...(await send(12)));
+  const container = cloud.start("aggregate");
+  const { held, wire } = holdFirstCommit();
+  cloud.disturb("aggregate", wire);
+  const invocation = container.invoke(await nextEvent());
+  return { container, invocation, write: await held };
+}
+
 const rounds = Number(process.env.RIVULET_ROUNDS ?? 5);
 const perRound = Math.floor((traffic.length * 0.6) / (rounds + 2));
 
@@ -251,12 +261,7 @@ describe(`counts through the cloud's shape (RIVULET_SEED=${SEED})`, () => {
   }, 300_000);
 
   it("are exact when a function dies and its write arrives after its successor has committed", async () => {
-    sent.push(...(await send(12)));
-    const zombie = cloud.start("aggregate");
-    const { held, wire } = holdFirstCommit();
-    cloud.disturb("aggregate", wire);
-    const dying = zombie.invoke(await nextEvent());
-    const write = await held;
+    const { container: zombie, invocation: dying, write } = await heldMidWrite();
     await zombie.kill();
     await expect(dying).rejects.toThrow("the container ended");
     await drain();
@@ -268,12 +273,7 @@ describe(`counts through the cloud's shape (RIVULET_SEED=${SEED})`, () => {
   });
 
   it("are exact when a function dies and its write arrives before its successor looks", async () => {
-    sent.push(...(await send(12)));
-    const zombie = cloud.start("aggregate");
-    const { held, wire } = holdFirstCommit();
-    cloud.disturb("aggregate", wire);
-    const dying = zombie.invoke(await nextEvent());
-    const write = await held;
+    const { container: zombie, invocation: dying, write } = await heldMidWrite();
     await zombie.kill();
     await expect(dying).rejects.toThrow("the container ended");
     expect(await write.forward()).toMatchObject({ status: 200 });
@@ -284,12 +284,7 @@ describe(`counts through the cloud's shape (RIVULET_SEED=${SEED})`, () => {
   });
 
   it("are exact when a container freezes in the middle of a write and wakes up minutes later", async () => {
-    sent.push(...(await send(12)));
-    const sleeper = cloud.start("aggregate");
-    const { held, wire } = holdFirstCommit();
-    cloud.disturb("aggregate", wire);
-    const sleeping = sleeper.invoke(await nextEvent());
-    const write = await held;
+    const { container: sleeper, invocation: sleeping, write } = await heldMidWrite();
     await drain();
     cloud.clock.advance(5 * MINUTE);
     sent.push(...(await send(12)));
