@@ -4,6 +4,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -121,6 +122,13 @@ describe("npm start", () => {
     unread.kill("SIGINT");
     expect(await ended).toEqual([0, null]);
   });
+});
+
+it("a command whose output no disk takes says so, and does not end as if all were well", async () => {
+  const told = spawn("bash", ["-c", 'exec "$@" > /dev/full', "bash", process.execPath, BIN, "--help"]);
+  const said = text(told.stderr);
+  expect(await once(told, "exit")).toEqual([1, null]);
+  expect(await said).toMatch(/^rivulet: what it prints cannot be written \(ENOSPC/);
 });
 
 const BIN = fileURLToPath(new URL("../../infra/local/bin.js", import.meta.url));
