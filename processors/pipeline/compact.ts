@@ -11,7 +11,7 @@ import {
   newestCommits,
   readCommits,
 } from "./commit.ts";
-import { type DeriveDeps, derive, markDerived } from "./derive.ts";
+import { type DeriveDeps, derive } from "./derive.ts";
 import { areSame, dropRetired, type Editions, readEditions, spacesOf } from "./editions.ts";
 import { deleteExpired, isMinuteKept, minuteExpiry } from "./expiry.ts";
 import { Bundle, foldInto } from "./folding.ts";
@@ -19,6 +19,7 @@ import { atOnce, inPortions } from "./portions.ts";
 import { type Granularity, hourOf, instantKey, partition } from "./rollups.ts";
 import { listSites, type Site } from "./sites.ts";
 import { newestSnapshot } from "./snapshots.ts";
+import { markDerived } from "./stale.ts";
 
 export interface CompactSummary {
   readonly commits: number;

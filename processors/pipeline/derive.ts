@@ -2,22 +2,18 @@
  * Days derived from finished hours, and months from finished days, a table at a time. When something changes later, the
  * day and its month are marked stale first, and readers use the hours until they are derived again.
  */
-import { ClickstreamError } from "../errors.ts";
 import { MAX_ROWS } from "../model/bounds.ts";
 import { writeTableApart } from "../model/columns.ts";
 import { PROPS_PREFIX } from "../model/dimensions.ts";
-import { MAX_EVENT_AGE_MS } from "../model/event.ts";
 import { type DeferredTable, MAX_PROPS_TABLES, Rollup, type Table } from "../model/rollup.ts";
-import { type Clock, DAY_MS, type EpochMs, MINUTE_MS, SECOND_MS } from "../model/time.ts";
-import { addDays, dayStart, type LocalDate, localDate, monthStart } from "../model/zone.ts";
+import { type Clock, type EpochMs, SECOND_MS } from "../model/time.ts";
 import { ByteWriter } from "../sketches/bytes.ts";
-import type { Item, ItemKey, Store } from "../stores/store.ts";
+import type { Store } from "../stores/store.ts";
 import { hoursFrom } from "./expiry.ts";
-import { MAX_CONFLICTS } from "./folding.ts";
+import { LEVELS, type Level, spanOf } from "./periods.ts";
 import { atOnce, inPortions } from "./portions.ts";
 import {
   type Applied,
-  type Derived,
   decodeItem,
   decodeTableItem,
   encodeItem,
@@ -28,6 +24,7 @@ import {
   tableKey,
 } from "./rollups.ts";
 import type { Site } from "./sites.ts";
+import { announce, waiting, withdraw } from "./stale.ts";
 
 // A derived item is usable when it is not stale and holds no commit that the reader's cursor does not cover: then it
 // holds all commits up to the cursor. Folding writes hours first, then marks stale their days that were announced as
@@ -37,105 +34,6 @@ import type { Site } from "./sites.ts";
 //
 // Tables are put before the item that says which there are, each under the version that it had before the hours were
 // read. So an item that is not stale has the tables of its own derivation or of a later one, and of an earlier one never.
-
-/** What is derived, the shorter first. A period's name is the sort key of its item, and names order like time. */
-interface Level {
-  readonly granularity: Derived;
-  readonly nameLength: number;
-  /** By site: periods before this one were announced as derived, those without anything too. */
-  readonly built: string;
-  /** A period is derived when it has been over for this long. */
-  readonly settleMs: number;
-  readonly of: (date: LocalDate) => string;
-  readonly firstDate: (period: string) => LocalDate;
-  readonly next: (period: string) => string;
-}
-
-/** Most of what is late has come by then. */
-const DAY_SETTLE_MS = 10 * MINUTE_MS;
-
-const LEVELS: readonly Level[] = [
-  {
-    granularity: "day",
-    nameLength: "2026-11-23".length,
-    built: "built",
-    settleMs: DAY_SETTLE_MS,
-    of: (date) => date,
-    firstDate: (period) => period,
-    next: (period) => addDays(period, 1),
-  },
-  {
-    granularity: "month",
-    nameLength: "2026-11".length,
-    built: "built-months",
-    // No event can come for it any more, but by an import.
-    settleMs: MAX_EVENT_AGE_MS + DAY_MS,
-    of: (date) => date.slice(0, 7),
-    firstDate: (period) => `${period}-01`,
-    next: (period) => monthStart(`${period}-01`, 1).slice(0, 7),
-  },
-];
-
-/** First instant of a day (`2026-11-23`) or month (`2026-11`) in its zone, and the first after it. */
-export function spanOf(granularity: Derived, zone: string, period: string): { from: EpochMs; to: EpochMs } {
-  const { firstDate, next } = LEVELS.find((level) => level.granularity === granularity)!;
-  return { from: dayStart(zone, firstDate(period)), to: dayStart(zone, firstDate(next(period))) };
-}
-
-/** Periods that wait. */
-const STALE = "stale";
-const staleKey = (space: string, period: string): ItemKey => ({
-  pk: STALE,
-  sk: JSON.stringify([period, space]),
-});
-
-const builtBefore = (item: Item | undefined): string => (item ? new TextDecoder().decode(item.value) : "");
-
-/**
- * Call after hours of these days were written and before the cursor moves: marks days and months that may have been
- * derived without; readers use hours until they are derived again.
- */
-export async function markDerived(store: Store, space: string, dates: Iterable<LocalDate>): Promise<void> {
-  const changed = [...dates];
-  for (const { granularity, built, of } of LEVELS) {
-    const before = builtBefore(await store.get({ pk: built, sk: space }));
-    for (const period of new Set(changed.map(of)))
-      if (period < before) await markStale(store, granularity, space, period);
-  }
-}
-
-/**
- * The note that the period waits comes first, so that dying in between leaves nothing stale without one. The item is
- * then marked under the version that it had before the note: whoever derives it meanwhile, and takes the note away,
- * makes the mark fail, and both are made again.
- */
-async function markStale(store: Store, granularity: Derived, space: string, period: string): Promise<void> {
-  const pk = partition(granularity, space);
-  for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
-    const item = await store.get({ pk, sk: period });
-    await noteStale(store, staleKey(space, period));
-    if (await store.put({ pk, sk: period, value: encodeItem(new Map(), undefined) }, item?.version ?? 0))
-      return;
-  }
-  throw new ClickstreamError("unavailable", `${pk} ${period}: ${MAX_CONFLICTS} conflicting writes in a row`);
-}
-
-/** Every note is a new version, so that whoever derived the period before it cannot take it away. */
-async function noteStale(store: Store, key: ItemKey): Promise<void> {
-  for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
-    const note = await store.get(key);
-    if (await store.put({ ...key, value: new Uint8Array() }, note?.version ?? 0)) return;
-  }
-  throw new ClickstreamError(
-    "unavailable",
-    `${key.pk} ${key.sk}: ${MAX_CONFLICTS} conflicting writes in a row`,
-  );
-}
-
-/** Takes away this version of a note and no later one: the port deletes without a condition, so it expires. */
-async function withdraw(store: Store, clock: Clock, { pk, sk, value, version }: Item): Promise<void> {
-  await store.put({ pk, sk, value, expiresAt: clock.now() }, version);
-}
 
 export interface DeriveDeps {
   readonly store: Store;
@@ -149,6 +47,8 @@ export type Spaces = ReadonlyMap<string, Pick<Site, "timeZone" | "keep">>;
 
 /** One run's share; what is left waits for the next. */
 const RUN_MS = 5 * SECOND_MS;
+/** An import may bring years at once: their days share the store's syncs, and few are in memory together. */
+const PERIODS_AT_ONCE = 16;
 
 /**
  * Derives the days and months that are over, and those marked stale, but not `busy` ones, which stay stale. Answers how
@@ -167,10 +67,7 @@ export async function derive(
     const announced = new Map<string, string>();
     for (const [space, { timeZone }] of spaces)
       announced.set(space, await announce(store, clock, level, space, timeZone));
-    const notes = (await store.list(STALE)).map((note) => {
-      const [period, space] = JSON.parse(note.sk) as [string, string];
-      return { note, period, space };
-    });
+    const notes = await waiting(store);
     const own = notes.filter(({ period }) => period.length === level.nameLength);
     await inPortions(own, atOnce(own.length, PERIODS_AT_ONCE), async ({ note, period, space }) => {
       const site = spaces.get(space);
@@ -307,48 +204,4 @@ function dimensionsOf(parts: readonly Part[]): string[] {
     found.add(name);
   }
   return [...found].sort();
-}
-
-/** An import may bring years at once: their days share the store's syncs, and few are in memory together. */
-const PERIODS_AT_ONCE = 16;
-const NOTES_AT_ONCE = 256;
-
-/**
- * Notes that the periods that are over wait, and announces them; both before they are derived. Returns the period before
- * which they are announced.
- */
-async function announce(
-  store: Store,
-  clock: Clock,
-  { built: pk, settleMs, of, firstDate, next }: Level,
-  space: string,
-  zone: string,
-): Promise<string> {
-  const end = of(localDate(zone, clock.now() - settleMs));
-  const built = await store.get({ pk, sk: space });
-  const from = built ? builtBefore(built) : await earliest(store, space, zone, of);
-  if (!from || from >= end) return builtBefore(built);
-  // Those without hours too: one may be written before the announcement, by somebody who does not see it.
-  const periods: string[] = [];
-  for (let period = from; period < end; period = of(firstDate(next(period)))) periods.push(period);
-  await inPortions(periods, atOnce(periods.length, NOTES_AT_ONCE), (period) =>
-    noteStale(store, staleKey(space, period)),
-  );
-  const value = new TextEncoder().encode(end);
-  // Who loses the put derives in the next run.
-  return (await store.put({ pk, sk: space, value }, built?.version ?? 0)) ? end : builtBefore(built);
-}
-
-/**
- * That of the first hour, and of as many days before it as an event may be late: an hour of these may be written by
- * somebody who does not see the first announcement yet.
- */
-async function earliest(
-  store: Store,
-  space: string,
-  zone: string,
-  of: Level["of"],
-): Promise<string | undefined> {
-  const [hour] = await store.list(partition("hour", space), { limit: 1 });
-  return hour && of(localDate(zone, Number(hour.sk) - MAX_EVENT_AGE_MS - DAY_MS));
 }

@@ -11,7 +11,6 @@ import { hourEnd, localDate } from "../model/zone.ts";
 import type { Item, Store } from "../stores/store.ts";
 import { type CommitHeader, listShards, readCommits } from "./commit.ts";
 import { compact, readCursors, touchCursors } from "./compact.ts";
-import { markDerived } from "./derive.ts";
 import { beginEdition, giveUpEdition, readEdition, switchEdition } from "./editions.ts";
 import { archiveFrom, hoursFrom, minuteExpiry, minutesFrom } from "./expiry.ts";
 import { copyItem, foldBase } from "./folding.ts";
@@ -21,6 +20,7 @@ import { areEqual, differenceOf, type WindowChange } from "./rebuildchange.ts";
 import { type FoldedRows, type FoldOrder, foldInMemory } from "./rebuildfold.ts";
 import { appliedOf, decodeItem, hourOf, instantKey, packedOf, partition } from "./rollups.ts";
 import { listSites } from "./sites.ts";
+import { markDerived } from "./stale.ts";
 
 export interface RebuildOrder {
   readonly site: string;

@@ -14,7 +14,6 @@ import type { Store } from "../stores/store.ts";
 import { compareSequences } from "../streams/stream.ts";
 import { archiveStore } from "./archive.ts";
 import { committedTo, listShards } from "./commit.ts";
-import { markDerived } from "./derive.ts";
 import { giveUpEdition, readEdition, switchEdition } from "./editions.ts";
 import { Erasure } from "./erasure.ts";
 import { archiveFrom, isMinuteKept, minuteExpiry } from "./expiry.ts";
@@ -49,6 +48,7 @@ import { eachWindow, isMadeAgain, type Progress } from "./rebuildwindows.ts";
 import { hourOf, instantKey, partition } from "./rollups.ts";
 import { addEncoded, RowFold } from "./rowfold.ts";
 import { listSites } from "./sites.ts";
+import { markDerived } from "./stale.ts";
 
 export interface RebuildStepDeps {
   readonly store: Store;

@@ -10,7 +10,8 @@ import { VISIT_DIMENSIONS, type VisitDimension } from "../../processors/model/di
 import type { Measures } from "../../processors/model/measures.ts";
 import { Rollup } from "../../processors/model/rollup.ts";
 import { DAY_MS, type EpochMs, HOUR_MS, MINUTE_MS } from "../../processors/model/time.ts";
-import { derive, spanOf } from "../../processors/pipeline/derive.ts";
+import { derive } from "../../processors/pipeline/derive.ts";
+import { spanOf } from "../../processors/pipeline/periods.ts";
 import {
   encodeItem,
   encodeTableItem,

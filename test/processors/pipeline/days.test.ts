@@ -2,10 +2,11 @@
 import { expect, it } from "vitest";
 import { Rollup } from "../../../processors/model/rollup.ts";
 import { compact } from "../../../processors/pipeline/compact.ts";
-import { derive, markDerived } from "../../../processors/pipeline/derive.ts";
+import { derive } from "../../../processors/pipeline/derive.ts";
 import { Bundle, foldInto } from "../../../processors/pipeline/folding.ts";
 import { decodeItem, instantKey, partition } from "../../../processors/pipeline/rollups.ts";
 import { listSites } from "../../../processors/pipeline/sites.ts";
+import { markDerived } from "../../../processors/pipeline/stale.ts";
 import type { Store } from "../../../processors/stores/store.ts";
 import { crashingStore } from "../../kit/crash.ts";
 import { DAY, NOON, post, SITE, view } from "./lines.ts";

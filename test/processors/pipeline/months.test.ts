@@ -1,10 +1,11 @@
 /** Months: derived from days once no event can come for them, right whoever dies or meets, and never needed for an answer. */
 import { describe, expect, it } from "vitest";
 import { Rollup } from "../../../processors/model/rollup.ts";
-import { derive, markDerived } from "../../../processors/pipeline/derive.ts";
+import { derive } from "../../../processors/pipeline/derive.ts";
 import { foldBase, packWindow } from "../../../processors/pipeline/folding.ts";
 import { QueryEngine } from "../../../processors/pipeline/query/engine.ts";
 import { decodeItem, instantKey, partition, wholeRollup } from "../../../processors/pipeline/rollups.ts";
+import { markDerived } from "../../../processors/pipeline/stale.ts";
 import { ByteWriter } from "../../../processors/sketches/bytes.ts";
 import { memoryStore } from "../../../processors/stores/memory.ts";
 import type { Store } from "../../../processors/stores/store.ts";
