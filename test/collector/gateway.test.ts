@@ -1,3 +1,4 @@
+/** The collector in Chromium before the whole local server: what is lost, doubled or held up when things go wrong, and what it costs a page. */
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer, type Server } from "node:http";

@@ -1,3 +1,4 @@
+/** What the page shows while the archive is being read, and when the answer comes late. */
 import { expect, it } from "vitest";
 import { fixture, openTab, page, pageTests, show } from "./harness.ts";
 import { hold } from "./hold.ts";

@@ -1,3 +1,4 @@
+/** What people press on the page, and what it says of the server: time, filters, themes, sites, goals, refusals. */
 import { expect, it } from "vitest";
 import type { Page } from "../kit/browser.ts";
 import { patience } from "../kit/patience.ts";
