@@ -48,7 +48,7 @@ export async function parquetSource(settings: ParquetSettings): Promise<ImportSo
       throw new ClickstreamError("config", `${name}: ${what}`, { cause });
     };
   const unreadable = failing("Parquet that cannot be read to its end");
-  const { metadata, names } = await footerOf(file).catch(failing("not a Parquet file"));
+  const { metadata, names, scales } = await footerOf(file).catch(failing("not a Parquet file"));
   const columns = columnsOf(names, mapping);
   const wanted = [
     ...new Set([
@@ -94,7 +94,13 @@ export async function parquetSource(settings: ParquetSettings): Promise<ImportSo
             atEnd: end === rows,
             parse: (sink) => {
               for (const [i, row] of part.entries())
-                takeRow(start + i + 1, columns, (column) => row[column], { all, hostname }, sink);
+                takeRow(
+                  start + i + 1,
+                  columns,
+                  (column) => decimal(row[column], scales.get(column)),
+                  { all, hostname },
+                  sink,
+                );
             },
           };
         }
@@ -103,19 +109,39 @@ export async function parquetSource(settings: ParquetSettings): Promise<ImportSo
   };
 }
 
+interface Footer {
+  readonly metadata: FileMetaData;
+  readonly names: string[];
+  /** Of columns of decimals, how many digits stand behind the point. */
+  readonly scales: ReadonlyMap<string, number>;
+}
+
 /** What the end of the file says of it. Throws where that is none, or not of this file. */
-async function footerOf(file: AsyncBuffer): Promise<{ metadata: FileMetaData; names: string[] }> {
+async function footerOf(file: AsyncBuffer): Promise<Footer> {
   const metadata = await parquetMetadataAsync(file);
   const grouped = metadata.row_groups.reduce((sum, { num_rows }) => sum + num_rows, 0n);
   if (grouped !== metadata.num_rows)
     throw new Error(`${metadata.num_rows} rows are said to be in it, and ${grouped} in its row groups`);
   // Columns of the rows; what lies within lists and structs may be called like them.
-  const names = parquetSchema(metadata)
-    .children.filter(({ element }) => !isTimeOfDay(element))
-    .map(({ element }) => element.name);
+  const elements = parquetSchema(metadata)
+    .children.map(({ element }) => element)
+    .filter((element) => !isTimeOfDay(element));
+  const names = elements.map(({ name }) => name);
   if (names.includes(undefined as never)) throw new Error("a column has no name");
-  return { metadata, names };
+  const scales = new Map(
+    elements.flatMap(({ name, converted_type, scale = 0 }) =>
+      converted_type === "DECIMAL" && scale >= 0 && scale <= MAX_SCALE ? [[name, scale] as const] : [],
+    ),
+  );
+  return { metadata, names, scales };
 }
+
+/** What `toFixed` takes; decimals have 38 digits at most. */
+const MAX_SCALE = 100;
+
+/** hyparquet multiplies a decimal's digits, so that 0.3 becomes 0.30000000000000004. */
+const decimal = (value: unknown, scale: number | undefined): unknown =>
+  scale !== undefined && typeof value === "number" ? Number(value.toFixed(scale)) : value;
 
 /** Its numbers would be read as moments since 1970. */
 const isTimeOfDay = ({ logical_type, converted_type }: SchemaElement): boolean =>

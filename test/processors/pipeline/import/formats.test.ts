@@ -5,6 +5,7 @@ import { csvParser } from "../../../../processors/pipeline/import/csv.ts";
 import { detectFormat, isLog } from "../../../../processors/pipeline/import/detect.ts";
 import { parquetSource } from "../../../../processors/pipeline/import/parquetsource.ts";
 import { isAsset } from "../../../../processors/pipeline/import/request.ts";
+import type { ImportRow } from "../../../../processors/pipeline/import/row.ts";
 import { parseMapping, timeOf } from "../../../../processors/pipeline/import/table.ts";
 import { isTotals } from "../../../../processors/pipeline/import/totalstable.ts";
 import { fastestMs } from "../../../kit/fastest.ts";
@@ -222,7 +223,10 @@ describe("rows with names", () => {
     expect(bad).toEqual([[3, expect.stringContaining("time: ")]]);
   });
 
-  async function readParquet(bytes: Uint8Array): Promise<unknown[]> {
+  async function readParquet(
+    bytes: Uint8Array,
+    shown: (row: ImportRow) => unknown = ({ at, kind }) => [at, kind.n],
+  ): Promise<unknown[]> {
     const slice = async (from: number, to?: number) => {
       if (!(from >= 0 && from < bytes.length)) throw new RangeError(`nothing at ${from}`);
       return bytes.slice(from, to).buffer as ArrayBuffer;
@@ -233,7 +237,7 @@ describe("rows with names", () => {
     const found: unknown[] = [];
     for await (const chunk of source.chunks({ position: 0, lines: 0, chunkBytes: 1_000 }))
       chunk.parse({
-        row: (_, { at, kind }) => found.push([at, kind.n]),
+        row: (_, row) => found.push(shown(row)),
         skip: (reason) => found.push(reason),
         bad: (line) => found.push(line),
       });
@@ -290,6 +294,28 @@ describe("rows with names", () => {
       ],
     });
     expect(await readParquet(writer.getBytes())).toEqual([[LATER, "pageview"]]);
+  });
+
+  it("Parquet: a decimal is the number that it was written as", async () => {
+    const writer = new ByteWriter();
+    const decimal = { type: "INT64", repetition_type: "REQUIRED", converted_type: "DECIMAL" } as const;
+    parquetWrite({
+      writer,
+      schema: [
+        { name: "root", num_children: 3 },
+        { type: "INT64", repetition_type: "REQUIRED", name: "time", converted_type: "TIMESTAMP_MILLIS" },
+        { type: "BYTE_ARRAY", repetition_type: "REQUIRED", name: "url", converted_type: "UTF8" },
+        { ...decimal, name: "prop:size", scale: 1, precision: 18 },
+      ],
+      columnData: [
+        { name: "time", data: [new Date(LATER), new Date(LATER), new Date(LATER)] },
+        { name: "url", data: ["/a", "/b", "/c"] },
+        // To a processor 3 times a tenth is no 0.3.
+        { name: "prop:size", data: [0.3, -0.7, 12] },
+      ],
+    });
+    const sizes = (await readParquet(writer.getBytes(), ({ kind: { p } }) => p)) as unknown[];
+    expect(sizes).toEqual([{ size: "0.3" }, { size: "-0.7" }, { size: "12" }]);
   });
 
   it("Parquet: with any byte of its end broken it is refused, or gives something of each row", async () => {
