@@ -12,7 +12,7 @@ import { byFolder, hourOfFolder, journalFolder, siteFolder, type Values } from "
 import { withLock } from "./lock.ts";
 import { sortedOnce } from "./order.ts";
 import { decodeParquet, encodeParquet } from "./parquet.ts";
-import { parquetFiles, readable } from "./parquetfiles.ts";
+import { parquetFiles, readable, rowsIn } from "./parquetfiles.ts";
 import { clearAbsent } from "./presence.ts";
 import { writeWhole } from "./wholefile.ts";
 
@@ -109,31 +109,38 @@ async function mergeHour(
   paths: readonly string[],
   now: EpochMs,
 ): Promise<KeepingReport> {
-  let files = 0;
   let rows = 0;
-  let held: Values[] = [];
-  let merged: string[] = [];
-  const give = async (): Promise<void> => {
-    if (merged.length > 1) {
-      const sorted = sortedOnce(held);
-      const name = `${newName(directory, now)}.parquet`;
-      await writeWhole(directory, join(folder, name), encodeParquet(sorted));
-      for (const path of merged) await rm(path);
-      files++;
-      rows += sorted.length;
-    }
-    held = [];
-    merged = [];
-  };
-  for (const path of paths) {
-    const values = await rowsOf(path);
-    if (values.length >= MAX_ROWS) continue;
-    if (held.length + values.length > MAX_ROWS) await give();
-    held = held.concat(values);
-    merged.push(path);
+  const groups = await mergeable(paths);
+  for (const group of groups) {
+    let held: Values[] = [];
+    for (const path of group) held = held.concat(await rowsOf(path));
+    const sorted = sortedOnce(held);
+    const name = `${newName(directory, now)}.parquet`;
+    await writeWhole(directory, join(folder, name), encodeParquet(sorted));
+    for (const path of group) await rm(path);
+    rows += sorted.length;
   }
-  await give();
-  return { files, rows };
+  return { files: groups.length, rows };
+}
+
+/**
+ * Those that become one file, in their order. Their ends tell: a busy hour is left with several files that are merged no
+ * further, and to read all of these each hour would take longer than an hour some weeks later.
+ */
+async function mergeable(paths: readonly string[]): Promise<string[][]> {
+  const groups: string[][] = [[]];
+  let rows = 0;
+  for (const path of paths) {
+    const own = await rowsIn(path);
+    if (own >= MAX_ROWS) continue;
+    if (rows + own > MAX_ROWS) {
+      groups.push([]);
+      rows = 0;
+    }
+    groups.at(-1)!.push(path);
+    rows += own;
+  }
+  return groups.filter(({ length }) => length > 1);
 }
 
 async function rowsOf(path: string): Promise<Values[]> {

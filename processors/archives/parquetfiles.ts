@@ -1,5 +1,6 @@
 /** Lists the Parquet files of a local archive, and says which of them cannot be read. */
 import { join } from "node:path";
+import { asyncBufferFromFile, parquetMetadataAsync } from "hyparquet";
 import { ClickstreamError } from "../errors.ts";
 import { entriesIn } from "./folder.ts";
 import { temporaryFolder } from "./layout.ts";
@@ -17,6 +18,17 @@ export async function parquetFiles(directory: string): Promise<string[]> {
   }
   return files;
 }
+
+/** Enough for the end of a file as they are written here. */
+const END_BYTES = 64 << 10;
+
+/** How many rows a file says that it holds, which is read of its end alone. Throws as `readable`. */
+export const rowsIn = (path: string): Promise<number> =>
+  readable(path, async () => {
+    const file = await asyncBufferFromFile(path);
+    const { num_rows } = await parquetMetadataAsync(file, { initialFetchSize: END_BYTES });
+    return Number(num_rows);
+  });
 
 /** What `read` makes of a file's bytes. Throws `unavailable` with its path where that is no Parquet, or half of it. */
 export async function readable<T>(path: string, read: () => T | Promise<T>): Promise<T> {

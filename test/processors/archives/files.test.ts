@@ -11,7 +11,7 @@ import {
   temporaryFolder,
   valuesOf,
 } from "../../../processors/archives/layout.ts";
-import { decodeParquet } from "../../../processors/archives/parquet.ts";
+import { decodeParquet, encodeParquet } from "../../../processors/archives/parquet.ts";
 import { parquetFiles } from "../../../processors/archives/parquetfiles.ts";
 import { fileRows, surveyedRows, workFolder } from "../../../processors/archives/rows.ts";
 import { surveyRows } from "../../../processors/archives/survey.ts";
@@ -138,6 +138,18 @@ describe("a local archive", () => {
     expect(await archive.compact()).toEqual({ files: 1, rows: 3 });
     const [path = ""] = await parquetFiles(directory);
     expect((await decodeParquet(await readFile(path))).map(rowOf)).toEqual([row(1), row(2), row(3)]);
+  });
+
+  it("is not read again where its files are merged no further, however many hours it has", async () => {
+    const path = join(directory, siteFolder("example.com"), "dt=2026-01-15", "hour=12");
+    await mkdir(path, { recursive: true });
+    const bytes = encodeParquet(new Array(60_000).fill(valuesOf(row(1))));
+    const end = bytes.length - 8 - new DataView(bytes.buffer).getUint32(bytes.length - 8, true);
+    // Whoever read these rows would fail.
+    bytes.fill(0xff, 4, end);
+    for (const name of ["a", "b"]) await writeFile(join(path, `${name}.parquet`), bytes);
+    const now = Date.now() + DAY;
+    expect(await keepFiles({ directory, journals: [], compact: true, now })).toEqual({ files: 0, rows: 0 });
   });
 
   it("loses what a killed process left, and not what somebody works on", async () => {
