@@ -15,7 +15,8 @@ export const webhookNotifier = (): Notifier => ({
         method: "POST",
         headers: { "Content-Type": "application/json" },
         body: JSON.stringify(alert),
-        redirect: "error",
+        // Where it leads is for the owner to name: the alert is sent to nobody else.
+        redirect: "manual",
         signal: AbortSignal.any([AbortSignal.timeout(TIMEOUT_MS), ...(signal ? [signal] : [])]),
       });
       // The status says it all; what follows may have no end.
@@ -24,6 +25,11 @@ export const webhookNotifier = (): Notifier => ({
       throw new ClickstreamError("unavailable", `webhook at ${host}: no answer`, { cause });
     }
     if (response.status === 429) throw new ClickstreamError("throttled", `webhook at ${host}: answered 429`);
+    if (response.status >= 300 && response.status < 400)
+      throw new ClickstreamError(
+        "unavailable",
+        `webhook at ${host}: answered ${response.status}, which leads elsewhere: give the rule that address`,
+      );
     if (!response.ok)
       throw new ClickstreamError("unavailable", `webhook at ${host}: answered ${response.status}`);
   },

@@ -63,11 +63,13 @@ describe("the webhook", () => {
     [302, "unavailable"],
     [429, "throttled"],
   ])("that answers %i is told again later, and its secret is in no message", async (status, code) => {
-    const { url } = await receiver([[status, ""]]);
+    const { url, taken } = await receiver([[status, ""]]);
     const failed = await webhookNotifier()
       .notify(alert, { webhook: `${url}/hook/secret` })
       .catch((error: unknown) => error);
     expect(failed).toMatchObject({ code });
+    expect(taken, "and asked once").toHaveLength(1);
+    expect(String(failed)).toContain(`answered ${status}`);
     expect(String(failed)).not.toContain("secret");
   });
 
