@@ -29,6 +29,16 @@ export function invariant(condition: boolean, message: () => string): asserts co
   if (!condition) throw new ClickstreamError("invariant", message());
 }
 
+/** Whether a service is away or overloaded: what asked it may be tried again. */
+export const isOutage = (error: unknown): boolean =>
+  error instanceof ClickstreamError && (error.code === "unavailable" || error.code === "throttled");
+
+/** An error with its causes, on one line. */
+export function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause === undefined ? error.message : `${error.message} (${describe(error.cause)})`;
+}
+
 /**
  * Whether an error is ours although its code blames the caller: a driver that does not find its table or stream says
  * `not_found` as well, with the service's answer as cause.

@@ -1,12 +1,10 @@
-/** Watches the rules for alerts each minute, as the scheduled function does on AWS. Stops in the middle when told to. */
-import { setTimeout as sleep } from "node:timers/promises";
+/** Watches the rules for alerts each minute, as the scheduled function does on AWS. */
 import type { Clock } from "../../processors/model/time.ts";
 import type { Notifier } from "../../processors/notifiers/notifier.ts";
 import { watch } from "../../processors/pipeline/alerts/watch.ts";
 import type { QueryEngine } from "../../processors/pipeline/query/engine.ts";
 import type { Store } from "../../processors/stores/store.ts";
-import { untilStopped } from "./compaction.ts";
-import { describe } from "./consumer.ts";
+import { type Repeated, repeat, untilStopped } from "./repeat.ts";
 
 const EVERY_MS = 60_000;
 
@@ -20,26 +18,7 @@ export interface AlertingOptions {
   readonly log: (line: string) => void;
 }
 
-/** Begins a minute from now and returns; `stop` resolves when nothing of it touches the store any more. */
-export function startAlerting(options: AlertingOptions): { stop(): Promise<void> } {
-  const stopping = new AbortController();
-  const { signal } = stopping;
-  const { log } = options;
-  const store = untilStopped(options.store, signal);
-  const run = async (): Promise<void> => {
-    while (!signal.aborted) {
-      await sleep(EVERY_MS, undefined, { signal }).catch(() => {});
-      if (signal.aborted) return;
-      await watch({ ...options, store, signal }).catch((error: unknown) => {
-        if (!signal.aborted) log(`alerts: ${describe(error)}; again in ${EVERY_MS / 1_000} s`);
-      });
-    }
-  };
-  const running = run();
-  return {
-    async stop() {
-      stopping.abort();
-      await running;
-    },
-  };
-}
+export const startAlerting = (options: AlertingOptions): Repeated =>
+  repeat({ name: "alerts", everyMs: EVERY_MS, log: options.log }, (signal) =>
+    watch({ ...options, store: untilStopped(options.store, signal), signal }),
+  );

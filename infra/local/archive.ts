@@ -2,8 +2,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { FileArchive } from "../../processors/archives/files.ts";
 import { clearLeft } from "../../processors/archives/presence.ts";
+import { describe } from "../../processors/errors.ts";
 import { type Clock, type EpochMs, HOUR_MS, MINUTE_MS } from "../../processors/model/time.ts";
-import { describe } from "./consumer.ts";
 
 const LOOK_EVERY_MS = 1_000;
 const AFTER_FAILURE_MS = 30_000;

@@ -1,6 +1,6 @@
 /** Reads every shard of a stream in order, parents before children, and hands the records to its worker until closed. */
 import { setTimeout as timeout } from "node:timers/promises";
-import { ClickstreamError } from "../../processors/errors.ts";
+import { describe, isOutage } from "../../processors/errors.ts";
 import type { Clock, EpochMs } from "../../processors/model/time.ts";
 import { type AggregateDeps, ShardWorker } from "../../processors/pipeline/aggregate.ts";
 import { type Counters, newCounters } from "../../processors/pipeline/state.ts";
@@ -119,11 +119,6 @@ export class Consumer {
     return standings;
   }
 
-  /** Makes workers see sites that were registered a moment ago. */
-  refreshSites(): void {
-    for (const { worker } of this.#readers.values()) worker.refreshSites();
-  }
-
   /** Finishes the batch in hand and stops; records not read yet stay in the stream. */
   async close(): Promise<void> {
     this.#stopping.abort();
@@ -230,12 +225,3 @@ const standingOf = async (worker: ShardWorker): Promise<Standing> => ({
 });
 
 const timer = (ms: number, signal: AbortSignal): Promise<unknown> => timeout(ms, undefined, { signal });
-
-const isOutage = (error: unknown): boolean =>
-  error instanceof ClickstreamError && (error.code === "unavailable" || error.code === "throttled");
-
-/** An error with its causes, on one line. */
-export function describe(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause === undefined ? error.message : `${error.message} (${describe(error.cause)})`;
-}

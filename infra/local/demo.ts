@@ -1,11 +1,11 @@
 /** Fills a server with a sample stream, then goes on with gentle live traffic, so that a newcomer sees it alive. */
 import { setTimeout as sleep } from "node:timers/promises";
+import { describe } from "../../processors/errors.ts";
 import { partitionKeyOf, type StreamLine } from "../../processors/model/streamfile.ts";
 import { DAY_MS, type EpochMs, HOUR_MS, MINUTE_MS } from "../../processors/model/time.ts";
 import { listShards, newestCommits } from "../../processors/pipeline/commit.ts";
 import type { Store } from "../../processors/stores/store.ts";
 import { generate } from "../../test/kit/generate.ts";
-import { describe } from "./consumer.ts";
 import type { Runtime } from "./runtime.ts";
 
 /** The day a week ago too, which the dashboard draws behind today. */

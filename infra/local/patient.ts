@@ -1,6 +1,6 @@
 /** For work that may wait: tries again what a stream or a store refuses for a moment. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { ClickstreamError } from "../../processors/errors.ts";
+import { isOutage } from "../../processors/errors.ts";
 import { around } from "../../processors/stores/around.ts";
 import type { Store } from "../../processors/stores/store.ts";
 
@@ -8,7 +8,7 @@ const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 30_000;
 
 /**
- * Tries again for some 50 s when it throws `throttled` or `unavailable`: beside those who count on a busy machine, a file
+ * Tries again for some 50 s when it throws an outage: beside those who count on a busy machine, a file
  * may be locked for longer than SQLite waits. `work` must be harmless to repeat.
  */
 export async function patiently<T>(work: () => Promise<T>): Promise<T> {
@@ -16,9 +16,7 @@ export async function patiently<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (error) {
-      const passes =
-        error instanceof ClickstreamError && (error.code === "throttled" || error.code === "unavailable");
-      if (!passes || waitMs > LAST_RETRY_MS) throw error;
+      if (!isOutage(error) || waitMs > LAST_RETRY_MS) throw error;
       await sleep(waitMs);
     }
   }

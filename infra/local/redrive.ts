@@ -6,7 +6,7 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { ClickstreamError } from "../../processors/errors.ts";
+import { ClickstreamError, isOutage } from "../../processors/errors.ts";
 import { compareSequences, type Stream } from "../../processors/streams/stream.ts";
 
 export interface RedriveOptions {
@@ -135,9 +135,7 @@ async function putPatiently(
       await stream.put(record);
       return;
     } catch (error) {
-      const passes =
-        error instanceof ClickstreamError && (error.code === "throttled" || error.code === "unavailable");
-      if (!passes || tries === MAX_TRIES) throw error;
+      if (!isOutage(error) || tries === MAX_TRIES) throw error;
       await wait(Math.min(FIRST_WAIT_MS * 2 ** tries, MAX_WAIT_MS));
     }
   }

@@ -15,7 +15,7 @@ import { activeSites, listSites, registerSites, type Site } from "../../processo
 import type { Stream } from "../../processors/streams/stream.ts";
 import { startAlerting } from "./alerting.ts";
 import { startArchiving } from "./archive.ts";
-import { startCompaction } from "./compaction.ts";
+import { type CompactionOptions, startCompaction } from "./compaction.ts";
 import { Consumer } from "./consumer.ts";
 import { exploredFiles, watchedArchive } from "./exploring.ts";
 import { isLoopback } from "./gateway/client.ts";
@@ -23,7 +23,7 @@ import type { RateLimit } from "./gateway/rate.ts";
 import { reachable } from "./greeting.ts";
 import { lockCounting } from "./lock.ts";
 import { archiveFolder, openDirectory, openStore, openStream, type Places } from "./opening.ts";
-import { startReconciliation } from "./reconciliation.ts";
+import { type ReconciliationOptions, startReconciliation } from "./reconciliation.ts";
 import { createServer } from "./server.ts";
 import { startTracing } from "./traces/tracing.ts";
 
@@ -192,11 +192,7 @@ async function openCounting(
 
 /** Compacts and recounts what is counted, here or in another thread, until closed. Answers what the recount says. */
 export async function keepHouse(
-  deps: Pick<Parameters<typeof startReconciliation>[0], "store" | "stream" | "log"> & {
-    readonly consumer: Pick<Consumer, "commits" | "counted">;
-    readonly leavesChanged?: boolean;
-    readonly everyMs?: number;
-  },
+  deps: Omit<CompactionOptions & ReconciliationOptions, "clock">,
   opened: AsyncDisposableStack,
 ): Promise<Reconciler> {
   const compaction = startCompaction({ ...deps, clock: systemClock });

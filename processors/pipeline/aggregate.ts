@@ -118,11 +118,6 @@ export class ShardWorker {
     if (this.#state) await this.#snapshotIfDue(this.#state, this.#maxLogBytes / REST_PARTS);
   }
 
-  /** Makes the next record see sites that were registered a moment ago. */
-  refreshSites(): void {
-    this.#sites.refresh();
-  }
-
   /**
    * Folds records of this shard, in order; those already in the log are skipped, so giving them again is harmless.
    * Resolves when all are durable. Throws `unavailable` or `throttled` on an outage: give the same records again.

@@ -3,7 +3,7 @@
  * everything is drained in peace. The judge looks on all the time.
  */
 import { keyedHash } from "../../processors/crypto.ts";
-import { ClickstreamError } from "../../processors/errors.ts";
+import { isOutage } from "../../processors/errors.ts";
 import { partitionKeyOf, type StreamLine } from "../../processors/model/streamfile.ts";
 import { type Clock, DAY_MS } from "../../processors/model/time.ts";
 import { type AggregateDeps, ShardWorker } from "../../processors/pipeline/aggregate.ts";
@@ -203,9 +203,6 @@ export class Stage {
       await this.#late.land().catch(ignoreOutage);
   }
 }
-
-const isOutage = (error: unknown): boolean =>
-  error instanceof ClickstreamError && (error.code === "unavailable" || error.code === "throttled");
 
 /** For `catch`: what injected faults cause is to be expected, all else is not. */
 export function ignoreOutage(error: unknown): void {

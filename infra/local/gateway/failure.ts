@@ -1,5 +1,11 @@
 /** What becomes of an error on its way to a client: the caller's own mistakes are named, ours only numbered. */
-import { ClickstreamError, type ErrorCode, isOurFault, toldOf } from "../../../processors/errors.ts";
+import {
+  ClickstreamError,
+  type ErrorCode,
+  isOurFault,
+  isOutage,
+  toldOf,
+} from "../../../processors/errors.ts";
 import { type HttpResponse, jsonResponse } from "./http.ts";
 
 /** Takes one line for the operator. It never holds client data: an operation, an id and what went wrong. */
@@ -33,14 +39,14 @@ export function failure(error: unknown, operation: string, id: string, log: Log)
 
 /** One JSON line with the whole chain of causes; with stacks where the fault may be in the code, not for an outage. */
 export function logFault(error: unknown, operation: string, id: string, log: Log): void {
-  const isOutage = error instanceof ClickstreamError && error.code === "unavailable";
+  const hasStack = !isOutage(error);
   const chain: string[] = [];
   for (
     let at = error;
     at !== undefined && chain.length < 5;
     at = at instanceof Error ? at.cause : undefined
   ) {
-    if (at instanceof Error) chain.push(isOutage ? at.message : (at.stack ?? at.message));
+    if (at instanceof Error) chain.push(hasStack ? (at.stack ?? at.message) : at.message);
     else chain.push(String(at));
   }
   log(JSON.stringify({ level: "error", operation, id, error: chain }));
