@@ -27,7 +27,7 @@ export const opener =
     if (flags.store === undefined && !mayCreate && !existsSync(join(flags.data, "store.db")))
       throw new ClickstreamError("config", `--data ${flags.data}: no data of Rivulet there`);
     if (flags.store === undefined) await openDirectory(flags.data);
-    const wanted = { dataDirectory: flags.data, log, ...(flags.store ? { store: flags.store } : {}) };
+    const wanted = { dataDirectory: flags.data, store: flags.store, log };
     // A table is made by a server or a deployment, never by a command that may have mistyped its name.
     const store = await openStore(wanted, systemClock, { mayCreateTable: false });
     try {

@@ -8,16 +8,15 @@ import { FORMATS, type ImportFormat } from "../../processors/pipeline/import/det
 import { hostOf } from "../../processors/pipeline/import/source.ts";
 import { type Mapping, parseMapping } from "../../processors/pipeline/import/table.ts";
 import { listSites, registerSites, type SiteSetting } from "../../processors/pipeline/sites.ts";
+import { type DataFlags, opener } from "./data.ts";
 import { site as siteFlag } from "./flags.ts";
 import { fileSlice } from "./importfile.ts";
 import { summaryOf, totalsSummary } from "./importsummary.ts";
-import { openDirectory, openStore } from "./opening.ts";
 import { patientStore } from "./patient.ts";
 import type { Terminal } from "./terminal.ts";
 
-interface ImportFlags {
+interface ImportFlags extends DataFlags {
   readonly site: SiteSetting & { readonly isZoned: boolean };
-  readonly data: string;
   readonly format: ImportFormat | "auto";
   readonly all: boolean;
   readonly map?: string;
@@ -25,7 +24,6 @@ interface ImportFlags {
   readonly archive: boolean;
   readonly places?: string;
   readonly stream?: string;
-  readonly store?: string;
 }
 
 export function addImport(program: Command, { print, log }: Terminal): void {
@@ -116,11 +114,9 @@ async function readMapping(path: string): Promise<Mapping> {
 }
 
 /** A site that is not counted yet is registered, as `start --site` does. */
-async function register(flags: ImportFlags, log: (line: string) => void): Promise<void> {
-  const wanted = { dataDirectory: flags.data, log, ...(flags.store ? { store: flags.store } : {}) };
-  if (!flags.store) await openDirectory(flags.data);
-  const store = patientStore(await openStore(wanted, systemClock, { mayCreateTable: false }));
-  try {
+const register = (flags: ImportFlags, log: (line: string) => void): Promise<void> =>
+  opener(log)(flags, true, async (opened) => {
+    const store = patientStore(opened);
     const { id, timeZone, isZoned } = flags.site;
     const known = (await listSites(store)).find((one) => one.id === id);
     if (known && known.removedAt === undefined && !isZoned) return;
@@ -128,10 +124,7 @@ async function register(flags: ImportFlags, log: (line: string) => void): Promis
       { id, timeZone: isZoned ? timeZone : (known?.timeZone ?? timeZone) },
     ]);
     if (!known) log(`site ${id} is registered, with days of ${timeZone}`);
-  } finally {
-    await store.close();
-  }
-}
+  });
 
 /** A bar on a terminal; nothing where nobody watches. */
 function showProgress(): {

@@ -40,13 +40,8 @@ interface Entry {
 export async function runTotals(path: string, options: TotalsOptions): Promise<ImportedTable[] | undefined> {
   const entries = await entriesOf(path, options);
   if (!entries) return undefined;
-  const { site: id, log } = options;
-  const places = {
-    dataDirectory: options.dataDirectory,
-    log,
-    ...(options.store && { store: options.store }),
-  };
-  const store = await openStore(places, systemClock, { mayCreateTable: false });
+  const { site: id } = options;
+  const store = await openStore(options, systemClock, { mayCreateTable: false });
   try {
     const site = (await listSites(store)).find((one) => one.id === id);
     if (!site) throw new ClickstreamError("not_found", `site "${id}" is not registered`);

@@ -12,9 +12,9 @@ import type { Stream } from "../../processors/streams/stream.ts";
 export interface Places {
   readonly dataDirectory: string;
   /** `kinesis:NAME`; default: a file in the data directory. */
-  readonly stream?: string;
+  readonly stream?: string | undefined;
   /** `dynamodb:TABLE`; default: a file in the data directory. */
-  readonly store?: string;
+  readonly store?: string | undefined;
   readonly log: (line: string) => void;
 }
 

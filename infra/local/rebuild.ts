@@ -1,7 +1,5 @@
 /** The commands `rebuild` and `erase`, on the data of a running or a stopped server alike, or by a deployment's state machine. Prints what changed, window by window. */
-
 import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { ArchivedRows } from "../../processors/archives/archive.ts";
 import { keyedHash, randomBytes, systemClock } from "../../processors/crypto.ts";
@@ -15,8 +13,9 @@ import type { RebuildAnswer } from "../../processors/pipeline/rebuildsteps.ts";
 import { activeSites, listSites, type Site } from "../../processors/pipeline/sites.ts";
 import { Salts, storedId } from "../../processors/pipeline/visitor.ts";
 import type { Store } from "../../processors/stores/store.ts";
+import { opener } from "./data.ts";
 import { makeRoomForYoung } from "./heap.ts";
-import { archiveFolder, openStore } from "./opening.ts";
+import { archiveFolder } from "./opening.ts";
 import type { Terminal } from "./terminal.ts";
 
 interface RebuildFlags {
@@ -59,7 +58,7 @@ export function addRebuild(program: Command, { print, log }: Terminal): void {
         if (only === undefined) throw new ClickstreamError("config", "--state-machine: name one --site too");
         return say(answerLines(await runOnAws(stateMachine, { ...flags, site: only }, print)));
       }
-      await withData(flags.data, log, async (store, archive) => {
+      await withArchive(flags.data, log, async (store, archive) => {
         const wanted = await activeSites(store);
         const sites = flags.site === undefined ? wanted : [await siteOf(store, flags.site)];
         for (const site of sites) {
@@ -93,7 +92,7 @@ export function addRebuild(program: Command, { print, log }: Terminal): void {
         const erase = await erasedOnAws(flags, log);
         return say(answerLines(await runOnAws(flags.stateMachine, { ...flags, erase }, print), erase));
       }
-      await withData(flags.data, log, async (store, archive) => {
+      await withArchive(flags.data, log, async (store, archive) => {
         const site = await siteOf(store, flags.site);
         const erased = await erasedBy(store, flags);
         const { beginErasure } = await import("./erase.ts");
@@ -148,21 +147,14 @@ async function runOnAws(
 }
 
 async function erasedOnAws(flags: EraseFlags, log: (line: string) => void): Promise<Erased> {
-  const { store: table, visitor } = flags;
+  const { store, visitor } = flags;
   if (visitor === undefined) return erasedBy(undefined, flags);
-  if (table === undefined)
+  if (store === undefined)
     throw new ClickstreamError(
       "config",
       "--visitor: name the deployment's --store dynamodb:TABLE too, whose salt makes the pseudonym; or give --visitor-hash",
     );
-  const store = await openStore({ store: table, dataDirectory: "", log }, systemClock, {
-    mayCreateTable: false,
-  });
-  try {
-    return await erasedBy(store, flags);
-  } finally {
-    await store.close();
-  }
+  return opener(log)(flags, false, (store) => erasedBy(store, flags));
 }
 
 /** `YYYY-MM-DD`, a day that exists. */
@@ -173,28 +165,23 @@ function date(text: string): string {
   return text;
 }
 
-async function withData(
+const withArchive = (
   data: string,
   log: (line: string) => void,
   work: (store: Store, archive: ArchivedRows) => Promise<void>,
-): Promise<void> {
-  if (!existsSync(join(data, "store.db")))
-    throw new ClickstreamError("config", `--data ${data}: no data of Rivulet there`);
-  if (!existsSync(archiveFolder(data)))
-    throw new ClickstreamError("config", `--data ${data}: nothing is archived there`);
-  // A row is dropped as soon as it is folded: with 1 MB for what is young, half of the time went to collecting them.
-  makeRoomForYoung();
-  // What reads Parquet is loaded by those who need it.
-  const { fileRows } = await import("../../processors/archives/rows.ts");
-  const { clearLeft } = await import("../../processors/archives/presence.ts");
-  await clearLeft(archiveFolder(data));
-  const store = await openStore({ dataDirectory: data, log }, systemClock, { mayCreateTable: false });
-  try {
-    await work(store, fileRows(archiveFolder(data)));
-  } finally {
-    await store.close();
-  }
-}
+): Promise<void> =>
+  opener(log)({ data }, false, async (store) => {
+    const directory = archiveFolder(data);
+    if (!existsSync(directory))
+      throw new ClickstreamError("config", `--data ${data}: nothing is archived there`);
+    // A row is dropped as soon as it is folded: with 1 MB for what is young, half of the time went to collecting them.
+    makeRoomForYoung();
+    // What reads Parquet is loaded by those who need it.
+    const { fileRows } = await import("../../processors/archives/rows.ts");
+    const { clearLeft } = await import("../../processors/archives/presence.ts");
+    await clearLeft(directory);
+    await work(store, fileRows(directory));
+  });
 
 /** What a rebuild needs, its folding done by threads. */
 async function inLots(
