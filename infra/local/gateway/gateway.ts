@@ -25,7 +25,7 @@ import {
 import { gatewayAnswers } from "./problems.ts";
 import { reply } from "./reply.ts";
 import { isApiPath, routeTable } from "./routes.ts";
-import { headerTrace, type Trace } from "./trace.ts";
+import type { Trace } from "./trace.ts";
 
 export interface GatewayOptions extends Limits {
   readonly document: ApiDocument;
@@ -35,8 +35,8 @@ export interface GatewayOptions extends Limits {
   /** The functions behind the document's aws_proxy operations, by operationId. All must be there. */
   readonly functions: Readonly<Record<string, Handler>>;
   readonly clock: Clock;
-  /** Opens each ingest request's trace; default: keep or make X-Amzn-Trace-Id, unsampled unless the client asks. */
-  readonly trace?: Trace;
+  /** Opens each ingest request's trace. */
+  readonly trace: Trace;
   /** Called for each batch that is refused at the door, with its reason. */
   readonly onReject?: (reason: RejectReason) => void;
   /** Default: standard error. */
@@ -90,9 +90,8 @@ const OUTAGE_LOG_INTERVAL_MS = 10_000;
 
 /** Builds the gateway; compiles every template and schema, so that a broken document fails here. */
 export function createGateway(options: GatewayOptions): Gateway {
-  const { document, clock, onReject = () => {}, trustProxy = false } = options;
+  const { document, clock, trace, onReject = () => {}, trustProxy = false } = options;
   const log = options.log ?? ((line: string) => void process.stderr.write(`${line}\n`));
-  const trace = options.trace ?? headerTrace(clock, () => false);
   const problems = gatewayAnswers(document);
   const allowedHosts = new Set(options.allowedHosts ?? []);
   const routes = routeTable<Endpoint>();

@@ -2,7 +2,8 @@
 import { join } from "node:path";
 import { type ApiOptions, apiDocument, ingestMappings } from "../../../infra/api.ts";
 import { createGateway } from "../../../infra/local/gateway/gateway.ts";
-import { systemClock } from "../../../processors/crypto.ts";
+import { edgeTracing } from "../../../infra/local/traces/edge.ts";
+import { randomBytes, systemClock } from "../../../processors/crypto.ts";
 import { sqliteStream } from "../../../processors/streams/sqlite.ts";
 
 const stream = sqliteStream({ path: join(process.argv[2]!, "stream.db"), clock: systemClock });
@@ -21,6 +22,12 @@ const gateway = createGateway({
   putRecord: (record) => stream.put(record),
   functions: new Proxy({}, { get: () => none, has: () => true }),
   clock: systemClock,
+  trace: edgeTracing({
+    tracer: { segment: () => {} },
+    sample: (wish = false) => wish,
+    clock: systemClock,
+    randomBytes,
+  }),
 });
 const { port } = await gateway.listen(0, "127.0.0.1");
 console.log(port);

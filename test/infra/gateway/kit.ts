@@ -4,6 +4,7 @@ import { type ApiOptions, apiDocument, ingestMappings } from "../../../infra/api
 import { createGateway, type Gateway, type GatewayOptions } from "../../../infra/local/gateway/gateway.ts";
 import type { Handler, HttpRequest } from "../../../infra/local/gateway/http.ts";
 import type { PutRecord } from "../../../infra/local/gateway/ingest.ts";
+import type { Trace } from "../../../infra/local/gateway/trace.ts";
 import type { RejectReason } from "../../../processors/model/event.ts";
 
 export const NOW = 1_763_800_000_000;
@@ -34,6 +35,8 @@ export interface Running {
   post(body: string | Uint8Array, headers?: Record<string, string>, path?: string): Promise<Response>;
 }
 
+const untraced: Trace = () => ({ header: "", end: () => {} });
+
 /** The same answer to all that readers and owners may ask. */
 export const everyFunction = (answer: Handler): Record<string, Handler> =>
   Object.fromEntries(
@@ -59,6 +62,7 @@ export async function startGateway(
     document: apiDocument(options),
     ...(rest.document ? {} : { mappings: ingestMappings(options) }),
     clock: { now: () => NOW },
+    trace: untraced,
     putRecord: async (record) => {
       await beforePut?.(record);
       records.push(record);

@@ -345,6 +345,7 @@ describe("behind the gateway", () => {
     putRecord: () => Promise.reject(new Error("no event is sent here")),
     functions: FUNCTIONS,
     clock: { now: () => START * 1000 },
+    trace: () => ({ header: "", end: () => {} }),
   });
 
   beforeAll(async () => {
