@@ -1,5 +1,4 @@
 /** All rows of one breakdown in a dialog: searched, sorted and paged by the server, so that a million rows cost no more than fifty. */
-
 import type { AskOptions, PanelContext } from "./body.ts";
 import type { Tab } from "./breakdowns.ts";
 import { csvLink } from "./csv.ts";

@@ -1,5 +1,4 @@
 /** Web vitals: what three of four page views had or better, rated as the metrics' authors rate it, and the pages behind them. */
-
 import type { Progress } from "./api.ts";
 import type { PanelContext } from "./body.ts";
 import { button, el, setText } from "./dom.ts";

@@ -1,5 +1,4 @@
 /** The newest requests that were acknowledged, in memory, to be looked at when somebody asks why nothing is counted. Holds no more than a few. */
-
 import type { EpochMs } from "../../processors/model/time.ts";
 import { decodeRecord } from "../../processors/pipeline/decode/record.ts";
 import type { RecentRequests } from "../../processors/pipeline/owner.ts";

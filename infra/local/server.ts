@@ -78,17 +78,15 @@ export function createServer(options: ServerOptions): Gateway {
       recent.add(record.data, clock.now());
       consumer.wake();
     },
-    functions: {
-      ...readingFunctions({
-        api: new QueryApi(options.engine),
-        owner,
-        ownPaths: options,
-        explorations: options.explorations,
-        access,
-        clock,
-        rateLimit: options.rateLimit,
-      }),
-    },
+    functions: readingFunctions({
+      api: new QueryApi(options.engine),
+      owner,
+      ownPaths: options,
+      explorations: options.explorations,
+      access,
+      clock,
+      rateLimit: options.rateLimit,
+    }),
     clock,
     trace: tracing.edge,
     onReject: (reason) => {

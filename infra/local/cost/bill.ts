@@ -1,5 +1,4 @@
 /** Prices a measured use as a month of it on AWS. Every figure is measured, on the price list, or one of the stated assumptions. */
-
 import { ACCESS_LOG_BYTES, ALWAYS_FREE, type Allowance, GB, MONTH_SECONDS, PRICES } from "../../prices.ts";
 import type { FunctionUse, Usage } from "./measure.ts";
 
