@@ -1,7 +1,14 @@
 /** Whether everybody can use the page: axe in every view, all of it by keyboard, and where the focus goes. */
 import { createRequire } from "node:module";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { type Browser, type BrowserContext, closePages, type Page, sharedBrowser } from "../kit/browser.ts";
+import {
+  type Browser,
+  type BrowserContext,
+  closePages,
+  type Page,
+  STILL,
+  sharedBrowser,
+} from "../kit/browser.ts";
 import { type Fixture, startFixture } from "./fixture.ts";
 
 const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
@@ -25,6 +32,7 @@ beforeAll(async () => {
   ]);
   // Evaluated from outside, the script needs no place in the page's policy.
   context = await browser.newContext({
+    ...STILL,
     viewport: { width: 1280, height: 900 },
     locale: "en-US",
     bypassCSP: true,

@@ -1,6 +1,6 @@
 /** The page in Chromium in front of a fixture, for tests of what it shows: what each file calls once, and what its tests share. */
 import { afterAll, afterEach, beforeAll } from "vitest";
-import { type Browser, closeContext, closePages, type Page, sharedBrowser } from "../kit/browser.ts";
+import { type Browser, closeContext, closePages, type Page, STILL, sharedBrowser } from "../kit/browser.ts";
 import { type Data, type Fixture, startFixture } from "./fixture.ts";
 
 let browser: Browser;
@@ -25,7 +25,7 @@ export async function openTab(
   viewport = { width: 1280, height: 900 },
 ): Promise<void> {
   fixture = await startFixture(data);
-  page = await browser.newPage({ viewport, locale: "en-US" });
+  page = await browser.newPage({ ...STILL, viewport, locale: "en-US" });
 }
 
 /** Shows the page at what stands in its address behind the host. */

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { type Browser, closeContext, closePages, type Page, sharedBrowser } from "../kit/browser.ts";
+import { type Browser, closeContext, closePages, type Page, STILL, sharedBrowser } from "../kit/browser.ts";
 import { patience } from "../kit/patience.ts";
 import { type Data, type Fixture, startFixture } from "./fixture.ts";
 import { hold, holdRows } from "./hold.ts";
@@ -35,7 +35,7 @@ interface Visit {
 async function visit(data: Partial<Data> = {}, path = "", locale = "en-US"): Promise<Visit> {
   const fixture = await startFixture(data);
   fixtures.push(fixture);
-  const context = await browser.newContext({ viewport: { width: 1280, height: 1700 }, locale });
+  const context = await browser.newContext({ ...STILL, viewport: { width: 1280, height: 1700 }, locale });
   const page = await context.newPage();
   pages.push(page);
   const problems: string[] = [];

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Browser, closePages, type Page, sharedBrowser } from "../kit/browser.ts";
+import { type Browser, closePages, type Page, STILL, sharedBrowser } from "../kit/browser.ts";
 import { query } from "../kit/client.ts";
 import { patience } from "../kit/patience.ts";
 import { type ServerProcess, startServer } from "../kit/server.ts";
@@ -41,7 +41,11 @@ function watch(page: Page): string[] {
 
 describe("the demo shop beside the dashboard", () => {
   it("shows each of five pages and the signup within 2 s, without a reload", async () => {
-    const context = await browser.newContext({ locale: "en-US", viewport: { width: 1280, height: 1600 } });
+    const context = await browser.newContext({
+      ...STILL,
+      locale: "en-US",
+      viewport: { width: 1280, height: 1600 },
+    });
     const shop = await context.newPage();
     const dashboard = await context.newPage();
     const problems = [...[shop, dashboard].map(watch)];

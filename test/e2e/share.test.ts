@@ -1,6 +1,6 @@
 /** A share link opens the dashboard of one site on a server that lets nobody else read. */
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type Browser, closePages, sharedBrowser } from "../kit/browser.ts";
+import { type Browser, closePages, STILL, sharedBrowser } from "../kit/browser.ts";
 import { runHere } from "../kit/command.ts";
 import { type ServerProcess, startServer } from "../kit/server.ts";
 import { temporary } from "./kit.ts";
@@ -24,7 +24,7 @@ afterAll(async () => {
 it("shows that site with every question it asks, and nothing without the link", async () => {
   // Nobody had a key at the start, so that the server printed a link for its first site.
   const link = /http:\S+share=\S+/.exec(server.output())?.[0] ?? "";
-  const context = await browser.newContext({ locale: "en-US" });
+  const context = await browser.newContext({ ...STILL, locale: "en-US" });
   try {
     const page = await context.newPage();
     const statuses: number[] = [];

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type Browser, type BrowserContext, chromium } from "playwright-core";
+import { type Browser, type BrowserContext, type BrowserContextOptions, chromium } from "playwright-core";
 
 export type { Browser, BrowserContext, Page } from "playwright-core";
 
@@ -47,6 +47,9 @@ export async function sharedBrowser(): Promise<Browser> {
   shared = launchBrowser();
   return await shared;
 }
+
+/** For a context that looks at what is shown, not at how it gets there: drawing motion was a seventh of what a look at the dashboard costs. */
+export const STILL: BrowserContextOptions = { reducedMotion: "reduce" };
 
 /** Closes every page of a shared browser, for the next file to find none. */
 export async function closePages(browser: Browser | undefined): Promise<void> {
