@@ -9,7 +9,7 @@ import { type DeferredTable, MAX_PROPS_TABLES, Rollup, type Table } from "../mod
 import { type Clock, type EpochMs, SECOND_MS } from "../model/time.ts";
 import { ByteWriter } from "../sketches/bytes.ts";
 import type { Store } from "../stores/store.ts";
-import { hoursFrom } from "./expiry.ts";
+import { hoursNeededFrom } from "./expiry.ts";
 import { LEVELS, type Level, spanOf } from "./periods.ts";
 import { atOnce, inPortions } from "./portions.ts";
 import {
@@ -84,7 +84,7 @@ export async function derive(
         return;
       }
       // Of a month that is not kept whole, days are left; nothing asks for it.
-      const isKept = level.granularity === "day" || from >= hoursFrom(site, now);
+      const isKept = level.granularity === "day" || from >= hoursNeededFrom(site, now);
       if (isKept && !(await deriveOne(deps, level, space, site.timeZone, period))) return;
       written++;
       await withdraw(store, clock, note);

@@ -64,6 +64,10 @@ export function minutesFrom({ keep }: KeptSite, now: EpochMs): EpochMs {
 export const hoursFrom = (site: KeptSite, now: EpochMs): EpochMs =>
   Math.max(site.keep?.hoursFrom ?? 0, daysBack(site, site.keep?.hours, now));
 
+/** First instant whose hours come back when a setting that was a slip is put right: nobody may leave out or delete these. */
+export const hoursNeededFrom = (site: KeptSite, now: EpochMs): EpochMs =>
+  isSettled(site, now) ? hoursFrom(site, now) : (site.keep?.hoursFrom ?? 0);
+
 /** First instant whose events are kept in the archive, the begin of a local day. 0: all are. */
 export const archiveFrom = (site: KeptSite, now: EpochMs): EpochMs =>
   Math.max(site.keep?.archiveFrom ?? 0, daysBack(site, site.keep?.archive, now));

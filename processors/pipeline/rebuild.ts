@@ -12,7 +12,7 @@ import type { Item, Store } from "../stores/store.ts";
 import { type CommitHeader, listShards, readCommits } from "./commit.ts";
 import { compact, readCursors, touchCursors } from "./compact.ts";
 import { beginEdition, giveUpEdition, readEdition, switchEdition } from "./editions.ts";
-import { archiveFrom, hoursFrom, minuteExpiry, minutesFrom } from "./expiry.ts";
+import { archiveFrom, hoursNeededFrom, minuteExpiry, minutesFrom } from "./expiry.ts";
 import { copyItem, foldBase } from "./folding.ts";
 import { hoursOfTotals } from "./import/totals.ts";
 import { noteRebuilt } from "./ledger.ts";
@@ -79,7 +79,7 @@ export async function rebuild(
   const now = clock.now();
   const archivedFrom = archiveFrom(known, now);
   const madeFrom = archivedFrom === 0 ? from : Math.max(from, archivedFrom + DAY_MS);
-  const expired = { minute: minutesFrom(known, now), hour: hoursFrom(known, now) };
+  const expired = { minute: minutesFrom(known, now), hour: hoursNeededFrom(known, now) };
   const ends = await endsOf(store, after);
   await using folded = await fold(
     {

@@ -236,12 +236,25 @@ describe("the archive", () => {
 describe("a rebuild", () => {
   it("brings nothing back that is not kept any more", async () => {
     await keep({ hours: 30 });
+    clock.advance(HOUR);
     const before = await days();
     const { isSwitched } = await rebuild({ store, clock, archive }, { site: SITE });
     expect(isSwitched).toBe(true);
     expect(await stored("hour", `${SITE}@1`)).toBe(31);
     expect(await stored("minute", `${SITE}@1`)).toBe(8);
     await keep({ hours: null });
+    expect((await days()).results).toEqual(before.results);
+  });
+
+  it("leaves out nothing that a slip hides, which is put right within half an hour", async () => {
+    const before = await days();
+    await keep({ hours: 30 });
+    await rebuild({ store, clock, archive }, { site: SITE });
+    clock.advance(HOUR / 2 - 1);
+    await keep({ hours: null });
+    // By then the edition from before is deleted.
+    clock.advance(2 * HOUR);
+    await compactAll(store, clock);
     expect((await days()).results).toEqual(before.results);
   });
 
