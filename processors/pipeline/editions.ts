@@ -7,6 +7,7 @@ import { MAX_EVENT_AGE_MS } from "../model/event.ts";
 import { type Clock, type EpochMs, HOUR_MS } from "../model/time.ts";
 import type { Item, Store } from "../stores/store.ts";
 import { instantKey, partition, ROLLUP_PARTITIONS } from "./rollups.ts";
+import { forgetSpace } from "./stale.ts";
 
 export interface Edition {
   /** Goes up with every change; readers then forget what they know of the site. 0: nothing was ever rebuilt. */
@@ -171,5 +172,6 @@ async function dropSpace(store: Store, space: string): Promise<boolean> {
     await store.delete(items);
     if (items.length === DELETED_AT_ONCE) return false;
   }
+  await forgetSpace(store, space);
   return true;
 }

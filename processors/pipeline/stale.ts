@@ -82,6 +82,12 @@ export async function withdraw(store: Store, clock: Clock, { pk, sk, value, vers
   await store.put({ pk, sk, value, expiresAt: clock.now() }, version);
 }
 
+/** Forgets what is noted of a space that nobody reads any more: it would be read through by every run from then on. */
+export async function forgetSpace(store: Store, space: string): Promise<void> {
+  const notes = (await waiting(store)).filter((one) => one.space === space).map(({ note }) => note);
+  await store.delete([...notes, ...LEVELS.map(({ built }) => ({ pk: built, sk: space }))]);
+}
+
 const NOTES_AT_ONCE = 256;
 
 /**

@@ -263,6 +263,28 @@ describe("a rebuild", () => {
     expect(report.changes[0]?.dimensions).toContain("event:page");
   });
 
+  it("that was a trial leaves nothing behind that later runs would read, also beside a server that compacts", async () => {
+    const made = await world(NOON);
+    for (let hour = 0; hour < 72; hour += 8)
+      await made.count([post({ at: NOON + hour * HOUR, v: "ann", e: [view("/a")] })]);
+    await compactAll(made.store, made.clock);
+    const keys = async () => {
+      const all = ["stale", "built", "built-months"].map((pk) => made.store.list(pk));
+      return (await Promise.all(all)).flat().map(({ pk, sk }) => `${pk} ${sk}`);
+    };
+    const before = await keys();
+    let hours = 0;
+    const store = interrupted(made.store, async (operation, pk) => {
+      if (operation === "put" && pk.startsWith("hour/") && ++hours === 4)
+        await compact({ store: made.store, clock: made.clock });
+    });
+    await rebuild({ ...made, store }, { site: SITE, isTrial: true });
+    expect((await keys()).length, "days that wait").toBeGreaterThan(before.length);
+    made.clock.advance(2 * HOUR);
+    await compactAll(made.store, made.clock);
+    expect(await keys()).toEqual(before);
+  });
+
   it("leaves windows outside of the times asked for as they are", async () => {
     const made = await world(NOON);
     await made.count([
