@@ -75,6 +75,9 @@ export const PAGEVIEW = "pageview";
 export const ENGAGEMENT = "engagement";
 export const WEB_VITALS = "vitals";
 
+/** Whether an event of this name tells about a page view after it, and counts as no event. */
+export const isReport = (name: string): boolean => name === ENGAGEMENT || name === WEB_VITALS;
+
 /** Why input was refused. Closed: metrics, rollups, tests and docs list exactly these. */
 export const REJECT_REASONS = [
   "malformed", // not JSON, not an object, not UTF-8, or a required field is missing or wrongly typed

@@ -2,7 +2,7 @@
  * Folds one event into the windows it touches: its own minute, and the minute where its visit began. Pure: what is
  * counted follows from the event, the visitor's state and nothing else.
  */
-import { type ClickEvent, ENGAGEMENT, PAGEVIEW, VITALS, WEB_VITALS } from "../model/event.ts";
+import { type ClickEvent, isReport, PAGEVIEW, VITALS, WEB_VITALS } from "../model/event.ts";
 import { type EpochMs, MINUTE_MS, windowStart } from "../model/time.ts";
 import { Marks } from "./marks.ts";
 import { type Column, markOf, type PartialFold } from "./partial.ts";
@@ -39,16 +39,15 @@ export function foldEvent(event: ClickEvent, context: FoldContext): boolean {
   const late = minute + MINUTE_MS <= context.closedUntil;
   if (late) partial.about(here).late++;
 
-  const isReport = event.name === ENGAGEMENT || event.name === WEB_VITALS;
   const found =
     context.visit === undefined
       ? findSession(context.visitor, event.at)
       : context.visitor.sessions.find(({ born }) => born === context.visit);
   context.session = found;
-  if (isReport) {
+  if (isReport(event.name)) {
     if (found) partial.open(found, context.visitor, false);
     report(event, here, found, partial);
-    if (found) advance(event, found, true);
+    if (found) advance(event, found);
     return late;
   }
   const session = found ?? begin(event, minute, context);
@@ -61,7 +60,7 @@ export function foldEvent(event: ClickEvent, context: FoldContext): boolean {
     session.window = minute;
     session.attributes = context.attributes(event);
   }
-  advance(event, session, false);
+  advance(event, session);
   countEvent(event, here, session, context);
   if (!context.isPast) partial.show(event, session.attributes, context.trace);
   return late;
@@ -99,12 +98,12 @@ function begin(event: ClickEvent, minute: EpochMs, { visitor, attributes, visit 
 }
 
 /** Moves a visit on by one event. */
-function advance(event: ClickEvent, session: Session, isReport: boolean): void {
+function advance(event: ClickEvent, session: Session): void {
   // A report about a page says how long its visit lasted, never when it began; a vitals report says neither.
-  if (!isReport) session.first = Math.min(session.first, event.at);
   if (event.name !== WEB_VITALS) session.last = Math.max(session.last, event.at);
   session.engagedMs += event.engagedMs ?? 0;
-  if (isReport) return;
+  if (isReport(event.name)) return;
+  session.first = Math.min(session.first, event.at);
   session.events++;
   const isView = event.name === PAGEVIEW;
   if (isView) session.pageviews++;

@@ -201,17 +201,12 @@ export class PartialFold {
   /** Call before a visit is changed; what it is counted as follows the change, at the latest when another is opened. */
   open(session: Session, visitor: VisitorState, isNew: boolean): void {
     if (this.#open?.session === session) return;
-    this.#settleVisit();
+    this.settle();
     this.#open = { session, visitor, was: isNew ? undefined : visitSoFar(session) };
   }
 
-  /** Counts the visit that is open as what it is by now. */
+  /** Counts the visit that is open as what it is now instead of what it was: its bounce, duration and exit in the minute where it began. */
   settle(): void {
-    this.#settleVisit();
-  }
-
-  /** Counts a visit as what it is now instead of what it was: its bounce, duration and exit in the minute where it began. */
-  #settleVisit(): void {
     if (!this.#open) return;
     const { session, visitor, was } = this.#open;
     this.#open = undefined;

@@ -2,7 +2,7 @@
  * Counts stream records a second time, as plainly as can be: sets, maps and loops, no visits, no sketches, no tables.
  * Shares with the live path what an event is (decode) and who is a robot, and nothing of how it is counted.
  */
-import { type ClickEvent, ENGAGEMENT, PAGEVIEW, WEB_VITALS } from "../model/event.ts";
+import { type ClickEvent, isReport, PAGEVIEW } from "../model/event.ts";
 import { DAY_MS, type EpochMs, MINUTE_MS } from "../model/time.ts";
 import type { StreamRecord } from "../streams/stream.ts";
 import { base64Header } from "./decode/base64.ts";
@@ -95,7 +95,7 @@ export class Recount {
         if (!isHistory(event.at, arrivalAt)) {
           from ??= senderOf({ ip, agentText, visitor: batch.visitor, at });
           countFrom(sites, imported.site, event, from);
-        } else if (!isReport(event))
+        } else if (!isReport(event.name))
           countEvent(tallyOf(sites, imported.site, importedWindow(event.at, arrivalAt)), event);
       }
     }
@@ -141,14 +141,12 @@ function countFrom(
   event: ClickEvent,
   { always, daily }: Sender,
 ): void {
-  if (isReport(event)) return;
+  if (isReport(event.name)) return;
   const tally = tallyOf(sites, site, Math.floor(event.at / MINUTE_MS) * MINUTE_MS);
   countEvent(tally, event);
   tally.senders.add(always);
   tally.dailySenders.add(daily);
 }
-
-const isReport = ({ name }: ClickEvent): boolean => name === ENGAGEMENT || name === WEB_VITALS;
 
 function tallyOf(sites: Map<string, Map<EpochMs, Tally>>, site: string, minute: EpochMs): Tally {
   let minutes = sites.get(site);

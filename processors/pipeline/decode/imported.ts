@@ -6,6 +6,7 @@ import {
   type Batch,
   type ClickEvent,
   ENGAGEMENT,
+  isReport,
   LIMITS,
   MAX_SKEW_MS,
   type PageUrl,
@@ -180,8 +181,7 @@ export function decodeKind(raw: unknown, index: number): Kind | Reject {
   if (isReject(name)) return name;
   const props = properties(raw.p, `${field}.p`, "reject");
   if (isReject(props)) return props;
-  const isReport = name === ENGAGEMENT || name === WEB_VITALS;
-  return { name, props, interactive: raw.i !== false && !isReport };
+  return { name, props, interactive: raw.i !== false && !isReport(name) };
 }
 
 /** What makes a post unusable, and the record with it: it is ours, so then nothing in it can be trusted. */

@@ -6,6 +6,7 @@ import {
   type Batch,
   type ClickEvent,
   ENGAGEMENT,
+  isReport,
   LIMITS,
   type PageUrl,
   type Reject,
@@ -118,8 +119,7 @@ function decodeEvent(raw: unknown, field: string, shared: Shared): ClickEvent | 
   if (isReject(props)) return props;
   const money = raw.$ === undefined || raw.$ === null ? undefined : revenue(raw.$, `${field}.$`);
   if (isReject(money)) return money;
-  const isReport = name === ENGAGEMENT || name === WEB_VITALS;
-  const interactive = raw.i ?? !isReport;
+  const interactive = raw.i ?? true;
   if (typeof interactive !== "boolean") return reject("malformed", `${field}.i: not a boolean`);
   const engagement = name === ENGAGEMENT ? decodeEngagement(raw, field) : undefined;
   if (isReject(engagement)) return engagement;
@@ -131,7 +131,7 @@ function decodeEvent(raw: unknown, field: string, shared: Shared): ClickEvent | 
     url,
     referrer,
     props,
-    interactive: interactive && !isReport,
+    interactive: interactive && !isReport(name),
   };
   if (money) event.revenue = money;
   if (engagement) Object.assign(event, engagement);

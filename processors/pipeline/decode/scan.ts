@@ -9,6 +9,7 @@ import {
   type Batch,
   type ClickEvent,
   ENGAGEMENT,
+  isReport,
   LIMITS,
   type PageUrl,
   type Reject,
@@ -338,14 +339,13 @@ class RecordScanner {
     const at = eventTime(wholeMs(keys.at), wholeMs(this.#sentAt), receivedAt, "");
     const url = keys.url ?? this.#context.url;
     if (name === undefined || url === undefined || isReject(at)) return undefined;
-    const isReport = name === ENGAGEMENT || name === WEB_VITALS;
     const event: { -readonly [Key in keyof ClickEvent]: ClickEvent[Key] } = {
       name,
       at,
       url,
       referrer: keys.referrer ?? this.#context.referrer ?? "",
       props,
-      interactive: (keys.interactive ?? true) && !isReport,
+      interactive: (keys.interactive ?? true) && !isReport(name),
     };
     if (keys.revenue !== undefined) event.revenue = keys.revenue;
     if (name === ENGAGEMENT) {
