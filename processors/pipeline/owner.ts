@@ -6,6 +6,7 @@ import { DAY_MS, type EpochMs } from "../model/time.ts";
 import type { Alert } from "../notifiers/notifier.ts";
 import {
   createGrant,
+  type Grant,
   type GrantDeps,
   isLabel,
   listGrants,
@@ -202,12 +203,7 @@ export class OwnerApi {
 
 const siteOf = (body: unknown): unknown => (body as { site_id?: unknown } | null | undefined)?.site_id;
 
-const summary = ({
-  id,
-  label,
-  createdAt,
-  expiresAt,
-}: Awaited<ReturnType<typeof listGrants>>[number]): ShareSummary => ({
+const summary = ({ id, label, createdAt, expiresAt }: Grant): ShareSummary => ({
   id,
   label: label ?? "",
   created_at: createdAt,

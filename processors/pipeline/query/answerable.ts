@@ -2,7 +2,7 @@
 import { ARCHIVE_DIMENSIONS, EXIT_PAGE } from "../../model/dimensions.ts";
 import { bad } from "./fields.ts";
 import { asksBehaviour, filteredDimensions, isGoal, tableOf } from "./filter.ts";
-import type { Metric, QueryRequest } from "./request.ts";
+import { isVital, type Metric, type QueryRequest } from "./request.ts";
 
 /** Metrics of a visit as a whole; a custom event or property has none. */
 const VISIT_METRICS: ReadonlySet<Metric> = new Set([
@@ -25,7 +25,6 @@ export const WITH_VITALS: ReadonlySet<string> = new Set(["event:page", "visit:de
 const OF_SINGLE_EVENTS: ReadonlySet<string> = new Set(ARCHIVE_DIMENSIONS);
 
 const isOfEvents = (dimension: string): boolean => dimension.startsWith("event:");
-export const isVital = (metric: Metric): boolean => /_p(75|95)$/.test(metric);
 
 /** The dimension whose table answers: the one broken down, or else the one filtered by. Of a question that rollups hold. */
 export const tableDimension = ({ breakdown, filters }: QueryRequest): string | undefined =>

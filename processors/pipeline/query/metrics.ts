@@ -5,7 +5,7 @@ import type { Count, Measures, Money } from "../../model/measures.ts";
 import { RELATIVE_ACCURACY } from "../../sketches/quantiles.ts";
 import { EXACT_LIMIT, RELATIVE_ERROR } from "../../sketches/ultraloglog.ts";
 import { minorDigits } from "../decode/revenue.ts";
-import type { Metric, VitalMetric } from "./request.ts";
+import { isVital, type Metric, type VitalMetric } from "./request.ts";
 
 export interface MoneyValue {
   readonly currency: string;
@@ -230,7 +230,7 @@ function vital(metric: VitalMetric, measures: Tally): number | null {
 
 /** Relative standard error of a metric; 0 where it is exact. `isExact` says whether all its counts of visitors are. */
 export function metricError(metric: Metric, isExact: boolean): number {
-  if (metric.includes("_p7") || metric.includes("_p9")) return RELATIVE_ACCURACY;
+  if (isVital(metric)) return RELATIVE_ACCURACY;
   const usesVisitors = metric === "visitors" || metric === "percentage" || metric === "conversion_rate";
   return usesVisitors && !isExact ? RELATIVE_ERROR : 0;
 }

@@ -33,6 +33,8 @@ type PlainMetric = (typeof PLAIN_METRICS)[number];
 export type VitalMetric = `${(typeof VITALS)[number]}_p${75 | 95}`;
 export type Metric = PlainMetric | VitalMetric;
 
+export const isVital = (metric: Metric): metric is VitalMetric => /_p(75|95)$/.test(metric);
+
 const VITAL_METRICS = VITALS.flatMap((name) => [`${name}_p75`, `${name}_p95`] as VitalMetric[]);
 const METRICS: ReadonlySet<string> = new Set([...PLAIN_METRICS, ...VITAL_METRICS]);
 

@@ -1,10 +1,10 @@
 /** Where a number means something special: short remarks by metric, beside the numbers. */
 import { EXIT_PAGE, OTHER } from "../../model/dimensions.ts";
 import { DAY_MS } from "../../model/time.ts";
-import { isVital, WITH_VITALS } from "./answerable.ts";
+import { WITH_VITALS } from "./answerable.ts";
 import type { Row } from "./breakdown.ts";
 import type { Range } from "./range.ts";
-import type { Metric, QueryRequest } from "./request.ts";
+import { isVital, type Metric, type QueryRequest } from "./request.ts";
 
 export const WARNING_CODES = [
   "visitor_days",
