@@ -6,7 +6,8 @@
 import { type Clock, MINUTE_MS } from "../model/time.ts";
 import type { Store } from "../stores/store.ts";
 import { listShards, logEnd } from "./commit.ts";
-import { MAX_COMMITS, readCursors } from "./compact.ts";
+import { MAX_COMMITS } from "./compact.ts";
+import { readCursors } from "./cursors.ts";
 
 /**
  * At the latest; finished days, expiry and old logs wait as long. A visit goes on for half an hour: the minute in which

@@ -1,6 +1,6 @@
 /** Folds the commit logs into minute and hour rollups, derives finished days, and cleans up what nobody needs. */
 import type { Clock } from "../model/time.ts";
-import { type LocalDate, localDate } from "../model/zone.ts";
+import { hourStart, type LocalDate, localDate } from "../model/zone.ts";
 import { ByteReader, ByteWriter } from "../sketches/bytes.ts";
 import type { Store } from "../stores/store.ts";
 import {
@@ -11,12 +11,13 @@ import {
   newestCommits,
   readCommits,
 } from "./commit.ts";
+import { advanceCursor, readCursors } from "./cursors.ts";
 import { type DeriveDeps, derive } from "./derive.ts";
-import { areSame, dropRetired, type Editions, readEditions, spacesOf } from "./editions.ts";
+import { dropRetired, type Editions, readEditions, spacesOf } from "./editions.ts";
 import { deleteExpired, isMinuteKept, minuteExpiry } from "./expiry.ts";
 import { Bundle, foldInto } from "./folding.ts";
 import { atOnce, inPortions } from "./portions.ts";
-import { type Granularity, hourOf, instantKey, partition } from "./rollups.ts";
+import { type Granularity, instantKey, partition } from "./rollups.ts";
 import { listSites, type Site } from "./sites.ts";
 import { newestSnapshot } from "./snapshots.ts";
 import { markDerived } from "./stale.ts";
@@ -36,51 +37,6 @@ const MAX_EVENTS = 25_000;
 const COMMITS_AT_ONCE = 5;
 /** More would share a sync, and hold up who else runs in this process. */
 const WINDOWS_AT_ONCE = 8;
-const CURSOR = "cursor";
-
-/** Newest compacted commit of each shard. Read it before the rollups, and the rollups before the log. */
-export async function readCursors(store: Store): Promise<Map<string, number>> {
-  const items = await store.list(CURSOR);
-  return new Map(items.map(({ sk, value }) => [sk, new ByteReader(value).varint()]));
-}
-
-/**
- * False when editions began or were switched since the commits were folded: then they must be folded into those too.
- * Looked up under the version of the cursor that the put expects, and whoever begins an edition gives each cursor a new
- * version afterwards: so no cursor passes a commit that an edition lacks.
- */
-async function advanceCursor(store: Store, shard: string, n: number, folded: Editions): Promise<boolean> {
-  for (;;) {
-    const item = await store.get({ pk: CURSOR, sk: shard });
-    if (item && new ByteReader(item.value).varint() >= n) return true;
-    if (!areSame(folded, await readEditions(store))) return false;
-    if (await store.put({ pk: CURSOR, sk: shard, value: encodeCursor(n) }, item?.version ?? 0)) return true;
-  }
-}
-
-const encodeCursor = (n: number): Uint8Array => {
-  const writer = new ByteWriter(8);
-  writer.varint(n);
-  return writer.finish();
-};
-
-/**
- * Gives the cursor of each shard a new version, and answers where it stands: call after an edition began. Commits beyond
- * are folded into the edition by everybody who compacts; those up to there are the caller's.
- */
-export async function touchCursors(store: Store): Promise<Map<string, number>> {
-  const cursors = new Map<string, number>();
-  for (const { id } of await listShards(store)) {
-    for (;;) {
-      const item = await store.get({ pk: CURSOR, sk: id });
-      const n = item ? new ByteReader(item.value).varint() : 0;
-      if (!(await store.put({ pk: CURSOR, sk: id, value: encodeCursor(n) }, item?.version ?? 0))) continue;
-      cursors.set(id, n);
-      break;
-    }
-  }
-  return cursors;
-}
 
 /** The commits after `after` that one run folds, and whether there are no more. */
 async function readShare(
@@ -151,9 +107,9 @@ export async function compact(deps: CompactDeps): Promise<CompactSummary> {
   return { commits: commits.length, items, more: isMore };
 }
 
-type Spaces = ReadonlyMap<string, Pick<Site, "id" | "timeZone" | "keep">>;
+/** Where the rollups of a site are, or are being made, each with the site. */
+type Spaces = ReadonlyMap<string, Site>;
 
-/** Where the rollups of all sites are, and those that are being made, each with its site. */
 function spacesIn(sites: ReadonlyMap<string, Site>, editions: Editions): Spaces {
   const spaces = new Map<string, Site>();
   for (const [id, site] of sites) for (const { space } of spacesOf(id, editions)) spaces.set(space, site);
@@ -207,7 +163,7 @@ async function foldInSpace(
         continue;
       }
       const bundle = new Bundle(contribution);
-      const hour = hourOf(site.timeZone, minute);
+      const hour = hourStart(site.timeZone, minute);
       gather("hour", hour, bundle);
       days.add(localDate(site.timeZone, hour));
       if (!isMinuteKept(site, minute, now)) continue;

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { systemClock } from "../../processors/crypto.ts";
 import { listShards, newestCommits } from "../../processors/pipeline/commit.ts";
-import { readCursors } from "../../processors/pipeline/compact.ts";
+import { readCursors } from "../../processors/pipeline/cursors.ts";
 import { sqliteStore } from "../../processors/stores/sqlite.ts";
 import { metrics, postLanes, query } from "../kit/client.ts";
 import { patience } from "../kit/patience.ts";

@@ -9,7 +9,7 @@ import type { Measures } from "../../model/measures.ts";
 import type { Clock, EpochMs } from "../../model/time.ts";
 import { localDate } from "../../model/zone.ts";
 import type { Store } from "../../stores/store.ts";
-import { readCursors } from "../compact.ts";
+import { readCursors } from "../cursors.ts";
 import { readEdition } from "../editions.ts";
 import { minutesFrom } from "../expiry.ts";
 import type { FeedEntry } from "../feed.ts";
