@@ -1,5 +1,6 @@
 /** The note of what a month like the last hour would cost, between the function that makes it and the one that answers readers. */
 import { type Clock, type EpochMs, HOUR_MS, MINUTE_MS } from "../model/time.ts";
+import { decodeJson, encodeJson } from "../pipeline/json.ts";
 import type { Store } from "../stores/store.ts";
 
 const KEY = { pk: "operations", sk: "monthly-cost" };
@@ -15,7 +16,7 @@ interface Deps {
 /** In US dollars. Whoever notes at the same time wins or loses: both are as true. */
 export async function noteMonthlyCost({ store, clock }: Deps, dollars: number): Promise<void> {
   const version = (await store.get(KEY))?.version ?? 0;
-  const value = new TextEncoder().encode(JSON.stringify({ dollars }));
+  const value = encodeJson({ dollars });
   await store.put({ ...KEY, value, expiresAt: clock.now() + KEPT_MS }, version);
 }
 
@@ -28,7 +29,7 @@ export function monthlyCosts({ store, clock }: Pick<Deps, "clock"> & { store: Pi
     readAt = clock.now();
     known = store
       .get(KEY)
-      .then((item) => item && Math.round(JSON.parse(new TextDecoder().decode(item.value)).dollars));
+      .then((item) => item && Math.round(decodeJson<{ dollars: number }>(item.value).dollars));
     known.catch(() => {
       readAt = Number.NEGATIVE_INFINITY;
     });

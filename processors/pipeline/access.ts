@@ -5,6 +5,7 @@
 import { ClickstreamError } from "../errors.ts";
 import type { Clock, EpochMs } from "../model/time.ts";
 import type { Store } from "../stores/store.ts";
+import { decodeJson, encodeJson } from "./json.ts";
 
 /** A key is for a program and lives until it is removed; a share link is for people and expires; so does a session. */
 export type GrantKind = "key" | "share" | "session";
@@ -120,7 +121,7 @@ export async function createGrant(
       ...(groups === undefined ? {} : { groups }),
     };
     const stored: Stored = { ...facts, hash: secrets.hash(token) };
-    const value = new TextEncoder().encode(JSON.stringify(stored));
+    const value = encodeJson(stored);
     const item = { pk: PK, sk: id, value, ...(expiresAt === undefined ? {} : { expiresAt }) };
     // An id that is taken, by a chance of one in 2^48, is drawn again.
     if (await store.put(item, 0)) return { grant: { id, ...facts }, token };
@@ -134,7 +135,7 @@ export async function listGrants(
 ): Promise<Grant[]> {
   const now = clock.now();
   return (await store.list(PK))
-    .map(({ sk, value }) => grantOf(sk, decode(value)))
+    .map(({ sk, value }) => grantOf(sk, decodeJson<Stored>(value)))
     .filter((grant) => isValid(grant, now) && (site === undefined || grant.site === site))
     .sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
 }
@@ -146,13 +147,12 @@ export async function removeGrant(
 ): Promise<boolean> {
   const item = /^[0-9a-f]{12}$/.test(id) ? await store.get({ pk: PK, sk: id }) : undefined;
   if (!item) return false;
-  const stored = decode(item.value);
+  const stored = decodeJson<Stored>(item.value);
   if (stored.site !== site || stored.kind !== kind) return false;
   await store.delete([{ pk: PK, sk: id }]);
   return true;
 }
 
-const decode = (value: Uint8Array): Stored => JSON.parse(new TextDecoder().decode(value)) as Stored;
 const grantOf = (id: string, { hash: _, ...facts }: Stored): Grant => ({ id, ...facts });
 const isValid = ({ expiresAt }: { readonly expiresAt?: EpochMs }, now: EpochMs): boolean =>
   expiresAt === undefined || now < expiresAt;
@@ -233,7 +233,7 @@ export class AccessControl {
     this.#known.delete(id);
     const item = await this.#deps.store.get({ pk: PK, sk: id });
     if (!item) return undefined;
-    const stored = decode(item.value);
+    const stored = decodeJson<Stored>(item.value);
     this.#known.set(id, { stored, readAt: now });
     for (const oldest of this.#known.keys()) {
       if (this.#known.size <= MAX_REMEMBERED) break;

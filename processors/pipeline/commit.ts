@@ -7,6 +7,7 @@ import { Rollup } from "../model/rollup.ts";
 import { type EpochMs, MINUTE_MS } from "../model/time.ts";
 import { ByteReader, ByteWriter } from "../sketches/bytes.ts";
 import type { Store } from "../stores/store.ts";
+import { decodeJson, encodeJson } from "./json.ts";
 import type { Partial, PartialFold } from "./partial.ts";
 import { encodePartials } from "./partialbytes.ts";
 import { decodeJsonFeed, decodePartials } from "./partialreader.ts";
@@ -189,7 +190,7 @@ export interface LoggedShard {
 export async function listShards(store: Store): Promise<LoggedShard[]> {
   const shards = (await store.list("shard")).map(({ sk, value }) => ({
     id: sk,
-    parents: JSON.parse(new TextDecoder().decode(value)) as string[],
+    parents: decodeJson<string[]>(value),
   }));
   const parents = new Set(shards.flatMap((shard) => shard.parents));
   return shards.map((shard) => ({ ...shard, closed: parents.has(shard.id) }));
@@ -200,7 +201,7 @@ export const registerShard = async (
   shard: string,
   parents: readonly string[],
 ): Promise<void> => {
-  await store.put({ pk: "shard", sk: shard, value: new TextEncoder().encode(JSON.stringify(parents)) }, 0);
+  await store.put({ pk: "shard", sk: shard, value: encodeJson(parents) }, 0);
 };
 
 /** Number and encoded bytes of the newest commit; undefined for a shard without commits. */

@@ -2,10 +2,11 @@
  * Editions of a site's rollups: those that readers read, and those that a rebuild makes beside them. An edition lives in
  * a space of its own among the items; one item says which is current, so that a switch is one write.
  */
-import { ClickstreamError } from "../errors.ts";
 import { MAX_EVENT_AGE_MS } from "../model/event.ts";
 import { type Clock, type EpochMs, HOUR_MS } from "../model/time.ts";
 import type { Item, Store } from "../stores/store.ts";
+import { conflicting, MAX_CONFLICTS } from "./change.ts";
+import { decodeJson, encodeJson } from "./json.ts";
 import { instantKey, partition, ROLLUP_PARTITIONS } from "./rollups.ts";
 import { forgetSpace } from "./stale.ts";
 
@@ -49,8 +50,7 @@ const RETIRED_MS = HOUR_MS;
 type Stored = Omit<Edition, "version">;
 
 const decode = (site: string, item: Item | undefined): Edition => {
-  const stored =
-    item && item.value.length > 0 ? (JSON.parse(new TextDecoder().decode(item.value)) as Stored) : undefined;
+  const stored = item && item.value.length > 0 ? decodeJson<Stored>(item.value) : undefined;
   return {
     version: item?.version ?? 0,
     space: stored?.space ?? site,
@@ -82,9 +82,7 @@ export function spacesOf(
 export const areSame = (a: Editions, b: Editions): boolean =>
   a.size === b.size && [...a].every(([site, { version }]) => b.get(site)?.version === version);
 
-const MAX_CONFLICTS = 50;
-
-/** Reads, changes and writes under the version; undefined leaves it as it is. */
+/** Writes what `next` makes of a site's edition; undefined leaves it as it is. Answers what is there then. */
 async function change(
   store: Store,
   site: string,
@@ -95,19 +93,11 @@ async function change(
     const wanted = next(known);
     if (!wanted) return known;
     const { space, after, retired } = wanted;
-    const value = new TextEncoder().encode(JSON.stringify({ space, after, next: wanted.next, retired }));
+    const value = encodeJson({ space, after, next: wanted.next, retired });
     if (await store.put({ pk: PK, sk: site, value }, known.version))
       return { ...wanted, version: known.version + 1 };
   }
-  throw new ClickstreamError(
-    "unavailable",
-    `edition of ${site}: ${MAX_CONFLICTS} conflicting writes in a row`,
-  );
-}
-
-/** Call after items of a site were replaced or deleted by other means than folding a commit: readers forget what they know. */
-export async function changeEdition(store: Store, site: string): Promise<void> {
-  await change(store, site, (edition) => edition);
+  throw conflicting(`edition of ${site}`);
 }
 
 /**

@@ -3,12 +3,12 @@
  * aside one by one, in its rest: an item that no reader reads. Whoever folds into the window again takes them back first,
  * so the rows that stand alone are the most visited of all that was ever counted there, in whatever order it came.
  */
-import { ClickstreamError } from "../errors.ts";
 import type { RowLimits } from "../model/bounds.ts";
 import { Rollup } from "../model/rollup.ts";
 import { DAY_MS, type EpochMs } from "../model/time.ts";
 import { ByteReader, ByteWriter } from "../sketches/bytes.ts";
 import type { Item, ItemKey, Store } from "../stores/store.ts";
+import { changeItem, conflicting, MAX_CONFLICTS } from "./change.ts";
 import { hash53 } from "./hash.ts";
 import { decodeItem, encodeItem, packed, type RollupItem } from "./rollups.ts";
 
@@ -124,7 +124,6 @@ function unpackWindow(bytes: Uint8Array): { readonly rollup: Uint8Array; readonl
   return reader.done ? { rollup } : { rollup, rest: bytes.subarray(reader.position) };
 }
 
-export const MAX_CONFLICTS = 50;
 /** Longer than an ordinary event can come late: what comes later for a window comes by an import. */
 const REST_KEEP_MS = 8 * DAY_MS;
 
@@ -157,10 +156,7 @@ async function changeWindow(
     if (rest && known?.rest !== name) await store.delete([rest]);
     return true;
   }
-  throw new ClickstreamError(
-    "unavailable",
-    `${key.pk} ${key.sk}: ${MAX_CONFLICTS} conflicting writes in a row`,
-  );
+  throw conflicting(`${key.pk} ${key.sk}`);
 }
 
 /**
@@ -168,16 +164,15 @@ async function changeWindow(
  * of it after the other holds everything that the other holds.
  */
 export async function copyItem(store: Store, from: string, to: string, sk: string): Promise<void> {
-  for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
-    const target = await store.get({ pk: to, sk });
-    if (target && decodeItem(target).isBased) return;
+  const key = { pk: to, sk };
+  await changeItem(store, key, async (target) => {
+    if (target && decodeItem(target).isBased) return undefined;
     const { item: source, known, rest } = await readWindow(store, { pk: from, sk });
-    if (!source || !known) return;
-    const name = rest && (await putRest(store, { pk: to, sk }, rest.value, rest.expiresAt));
+    if (!source || !known) return undefined;
+    const name = rest && (await putRest(store, key, rest.value, rest.expiresAt));
     const value = encodeItem(known.applied, known.rollup, { isBased: true, rest: name });
-    if (await store.put({ pk: to, sk, value, ...expiry(source.expiresAt) }, target?.version ?? 0)) return;
-  }
-  throw new ClickstreamError("unavailable", `${to} ${sk}: ${MAX_CONFLICTS} conflicting writes in a row`);
+    return { value, ...expiry(source.expiresAt) };
+  });
 }
 
 const expiry = (expiresAt: EpochMs | undefined) => (expiresAt === undefined ? {} : { expiresAt });

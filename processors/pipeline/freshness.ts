@@ -6,6 +6,7 @@ import type { Clock, EpochMs } from "../model/time.ts";
 import type { Store } from "../stores/store.ts";
 import type { Stream } from "../streams/stream.ts";
 import { type CommitHeader, newestCommits } from "./commit.ts";
+import { decodeJson, encodeJson } from "./json.ts";
 
 export interface Freshness {
   /** When the stream was asked; what came later is not in this note. */
@@ -46,9 +47,9 @@ export async function noteFreshness(deps: {
   }
   const freshness = { at, waiting };
   const item = await store.get(KEY);
-  if (item && decode(item.value).at > at) return freshness;
+  if (item && decodeJson<Freshness>(item.value).at > at) return freshness;
   // Whoever loses this put was overtaken by another note.
-  await store.put({ ...KEY, value: new TextEncoder().encode(JSON.stringify(freshness)) }, item?.version ?? 0);
+  await store.put({ ...KEY, value: encodeJson(freshness) }, item?.version ?? 0);
   return freshness;
 }
 
@@ -68,10 +69,8 @@ async function oldestAfter(
 /** The newest note; undefined before the first. Read it before the data that it is to speak about. */
 export async function readFreshness(store: Store): Promise<Freshness | undefined> {
   const item = await store.get(KEY);
-  return item && decode(item.value);
+  return item && decodeJson<Freshness>(item.value);
 }
-
-const decode = (value: Uint8Array): Freshness => JSON.parse(new TextDecoder().decode(value)) as Freshness;
 
 /** Windows that end at or before this held nothing more to come when the note was made, but for late events. */
 export const quietUntil = ({ at, waiting }: Freshness, allowedLatenessMs: number): EpochMs =>

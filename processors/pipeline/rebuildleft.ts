@@ -3,6 +3,7 @@ import type { ArchiveObjects } from "../archives/objects.ts";
 import { ClickstreamError } from "../errors.ts";
 import type { ArchiveRow } from "../model/archive.ts";
 import type { EpochMs } from "../model/time.ts";
+import { decodeJson, encodeJson } from "./json.ts";
 import { inPortions } from "./portions.ts";
 import {
   type Begun,
@@ -107,10 +108,10 @@ export class LeftObjects {
   /** Undefined where nothing is. */
   async json<T>(key: string): Promise<T | undefined> {
     const bytes = await this.#objects.get(key);
-    return bytes && (JSON.parse(new TextDecoder().decode(bytes)) as T);
+    return bytes && decodeJson<T>(bytes);
   }
 
   async write(key: string, value: unknown): Promise<void> {
-    await this.#objects.put(key, new TextEncoder().encode(JSON.stringify(value)));
+    await this.#objects.put(key, encodeJson(value));
   }
 }

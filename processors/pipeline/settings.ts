@@ -2,6 +2,7 @@
 import { ClickstreamError } from "../errors.ts";
 import { LIMITS } from "../model/event.ts";
 import type { Store } from "../stores/store.ts";
+import { decodeJson, encodeJson } from "./json.ts";
 
 /** An event by its name or a page by its path, with the name that people read. */
 export type Goal = { readonly name?: string } & ({ readonly event: string } | { readonly page: string });
@@ -28,7 +29,7 @@ const MAX_NAME_CHARS = 100;
 export async function readSettings(store: Store, site: string): Promise<Settings> {
   const item = await store.get({ pk: SETTINGS_PK, sk: site });
   if (!item) return { version: 0, goals: [], funnels: [] };
-  const saved = JSON.parse(new TextDecoder().decode(item.value)) as Omit<Settings, "version">;
+  const saved = decodeJson<Omit<Settings, "version">>(item.value);
   return { ...saved, version: item.version };
 }
 
@@ -46,7 +47,7 @@ export async function saveSettings(store: Store, site: string, body: unknown): P
   };
   const names = saved.funnels.map(({ name }) => name);
   if (new Set(names).size < names.length) bad("funnels: two have the same name");
-  const value = new TextEncoder().encode(JSON.stringify(saved));
+  const value = encodeJson(saved);
   if (!(await store.put({ pk: SETTINGS_PK, sk: site, value }, version as number)))
     bad("version: somebody else saved meanwhile; read again");
   return { ...saved, version: (version as number) + 1 };

@@ -4,7 +4,9 @@ import { LIMITS } from "../model/event.ts";
 import type { Clock, EpochMs } from "../model/time.ts";
 import { isTimeZone } from "../model/zone.ts";
 import type { Store } from "../stores/store.ts";
+import { conflicting } from "./change.ts";
 import { changedKeep, type Keep, type KeepSetting } from "./expiry.ts";
+import { decodeJson, encodeJson } from "./json.ts";
 
 export interface Site {
   readonly id: string;
@@ -16,6 +18,9 @@ export interface Site {
   /** How long its data are kept, where that is not the default. */
   readonly keep?: Keep;
 }
+
+/** Under its id. */
+type StoredSite = Omit<Site, "id">;
 
 /** A site as the operator names it. */
 export interface SiteSetting {
@@ -100,31 +105,27 @@ function checkSite({ id, timeZone }: SiteSetting): void {
     throw new ClickstreamError("config", `site ${id}: unknown time zone "${timeZone}"`);
 }
 
-/** Reads, changes and writes one entry under its version; undefined leaves it as it is. */
+/** Writes what `next` makes of one entry; undefined leaves it as it is. */
 async function change(
   store: Store,
   id: string,
-  next: (known: Omit<Site, "id"> | undefined) => Omit<Site, "id"> | undefined,
+  next: (known: StoredSite | undefined) => StoredSite | undefined,
 ): Promise<void> {
   for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
     const item = await store.get({ pk: PK, sk: id });
-    const site = next(item && decode(item.value));
+    const site = next(item && decodeJson<StoredSite>(item.value));
     if (!site) return;
-    const value = new TextEncoder().encode(JSON.stringify(site));
-    if (await store.put({ pk: PK, sk: id, value }, item?.version ?? 0)) return;
+    if (await store.put({ pk: PK, sk: id, value: encodeJson(site) }, item?.version ?? 0)) return;
   }
-  throw new ClickstreamError("unavailable", `site ${id}: ${MAX_CONFLICTS} conflicting writes in a row`);
+  throw conflicting(`site ${id}`, MAX_CONFLICTS);
 }
-
-const decode = (value: Uint8Array): Omit<Site, "id"> =>
-  JSON.parse(new TextDecoder().decode(value)) as Omit<Site, "id">;
 
 /** Whether a site can have that id. */
 export const isSiteId = (id: string): boolean => id.length <= LIMITS.siteChars && /^[^\s@,\p{C}]+$/u.test(id);
 
 /** Every site that was ever registered, removed ones too: their numbers keep their time zone. */
 export async function listSites(store: Store): Promise<Site[]> {
-  return (await store.list(PK)).map(({ sk, value }) => ({ id: sk, ...decode(value) }));
+  return (await store.list(PK)).map(({ sk, value }) => ({ id: sk, ...decodeJson<StoredSite>(value) }));
 }
 
 /** The sites that are counted. */

@@ -2,22 +2,17 @@
  * Which days and months wait to be derived: those that were announced as over, and those that changed since. The note that
  * a period waits is there before anything else says so. What makes the meeting of two exact is in derive.ts.
  */
-import { ClickstreamError } from "../errors.ts";
 import { MAX_EVENT_AGE_MS } from "../model/event.ts";
 import { type Clock, DAY_MS } from "../model/time.ts";
 import { type LocalDate, localDate } from "../model/zone.ts";
-import type { Item, ItemKey, Store } from "../stores/store.ts";
-import { MAX_CONFLICTS } from "./folding.ts";
+import type { Item, Store } from "../stores/store.ts";
+import { changeItem } from "./change.ts";
 import { LEVELS, type Level } from "./periods.ts";
 import { atOnce, inPortions } from "./portions.ts";
 import { type Derived, encodeItem, partition } from "./rollups.ts";
 
 /** Periods that wait. */
 const STALE = "stale";
-const staleKey = (space: string, period: string): ItemKey => ({
-  pk: STALE,
-  sk: JSON.stringify([period, space]),
-});
 
 /** A period that waits to be derived, and where its rollups are. */
 export interface Waiting {
@@ -55,27 +50,15 @@ export async function markDerived(store: Store, space: string, dates: Iterable<L
  * makes the mark fail, and both are made again.
  */
 async function markStale(store: Store, granularity: Derived, space: string, period: string): Promise<void> {
-  const pk = partition(granularity, space);
-  for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
-    const item = await store.get({ pk, sk: period });
-    await noteStale(store, staleKey(space, period));
-    if (await store.put({ pk, sk: period, value: encodeItem(new Map(), undefined) }, item?.version ?? 0))
-      return;
-  }
-  throw new ClickstreamError("unavailable", `${pk} ${period}: ${MAX_CONFLICTS} conflicting writes in a row`);
+  await changeItem(store, { pk: partition(granularity, space), sk: period }, async () => {
+    await noteStale(store, space, period);
+    return { value: encodeItem(new Map(), undefined) };
+  });
 }
 
 /** Every note is a new version, so that whoever derived the period before it cannot take it away. */
-async function noteStale(store: Store, key: ItemKey): Promise<void> {
-  for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
-    const note = await store.get(key);
-    if (await store.put({ ...key, value: new Uint8Array() }, note?.version ?? 0)) return;
-  }
-  throw new ClickstreamError(
-    "unavailable",
-    `${key.pk} ${key.sk}: ${MAX_CONFLICTS} conflicting writes in a row`,
-  );
-}
+const noteStale = (store: Store, space: string, period: string): Promise<boolean> =>
+  changeItem(store, { pk: STALE, sk: JSON.stringify([period, space]) }, () => ({ value: new Uint8Array() }));
 
 /** Takes away this version of a note and no later one: the port deletes without a condition, so it expires. */
 export async function withdraw(store: Store, clock: Clock, { pk, sk, value, version }: Item): Promise<void> {
@@ -109,7 +92,7 @@ export async function announce(
   const periods: string[] = [];
   for (let period = from; period < end; period = of(firstDate(next(period)))) periods.push(period);
   await inPortions(periods, atOnce(periods.length, NOTES_AT_ONCE), (period) =>
-    noteStale(store, staleKey(space, period)),
+    noteStale(store, space, period),
   );
   const value = new TextEncoder().encode(end);
   // Who loses the put derives in the next run.

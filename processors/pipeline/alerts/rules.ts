@@ -2,6 +2,7 @@
 import { ClickstreamError } from "../../errors.ts";
 import { type EpochMs, HOUR_MS, MINUTE_MS } from "../../model/time.ts";
 import type { Store } from "../../stores/store.ts";
+import { decodeJson, encodeJson } from "../json.ts";
 import { LEAST_PART } from "./baseline.ts";
 
 /** Metrics that are sums, so that parts of hours can be compared. */
@@ -121,7 +122,7 @@ export const ruleKey = (site: string, id: string) => ({ pk: PK, sk: `${site}\u00
 export async function addRule(store: Store, rule: AlertRule): Promise<void> {
   if ((await listRules(store, rule.site)).length >= MAX_RULES)
     throw new ClickstreamError("config", `site ${rule.site} has ${MAX_RULES} rules, which is the most`);
-  const value = new TextEncoder().encode(JSON.stringify(rule));
+  const value = encodeJson(rule);
   if (!(await store.put({ ...ruleKey(rule.site, rule.id), value }, 0)))
     throw new ClickstreamError("config", `rule ${rule.id} exists`);
 }
@@ -129,7 +130,5 @@ export async function addRule(store: Store, rule: AlertRule): Promise<void> {
 /** Of one site, or of all. */
 export async function listRules(store: Store, site?: string): Promise<AlertRule[]> {
   const range = site === undefined ? {} : { from: `${site}\u0000`, to: `${site}\u0001` };
-  return (await store.list(PK, range)).map(
-    ({ value }) => JSON.parse(new TextDecoder().decode(value)) as AlertRule,
-  );
+  return (await store.list(PK, range)).map(({ value }) => decodeJson<AlertRule>(value));
 }

@@ -6,6 +6,7 @@ import { ClickstreamError } from "../../errors.ts";
 import { type Clock, DAY_MS, type EpochMs } from "../../model/time.ts";
 import type { Alert, Notifier } from "../../notifiers/notifier.ts";
 import type { Item, Store } from "../../stores/store.ts";
+import { decodeJson, encodeJson } from "../json.ts";
 import type { QueryEngine } from "../query/engine.ts";
 import { activeSites } from "../sites.ts";
 import { type Finding, observe } from "./observe.ts";
@@ -41,8 +42,7 @@ const stateKey = ({ site, id }: Pick<AlertRule, "site" | "id">) => ({
 });
 /** What goes on is noted again after each hold-off: a state that is older says nothing any more. */
 const STATE_MS = 2 * MAX_HOLD_OFF_MS;
-const stateOf = (item: Item | undefined): RuleState =>
-  item ? (JSON.parse(new TextDecoder().decode(item.value)) as RuleState) : NEVER;
+const stateOf = (item: Item | undefined): RuleState => (item ? decodeJson<RuleState>(item.value) : NEVER);
 const NEVER: RuleState = { quietUntil: 0, pending: [] };
 const historyOf = (site: string): string => `alert/${site}`;
 /** How long an alert is shown, and how long a receiver that is away is tried. */
@@ -93,10 +93,7 @@ async function look(
   const finding = await observe(rule, zone, engine, { now, wasFound: state.firing !== undefined });
   const next = decide(rule, state, finding, now, deps.url);
   const put = (value: RuleState, version: number): Promise<boolean> =>
-    store.put(
-      { ...key, value: new TextEncoder().encode(JSON.stringify(value)), expiresAt: now + STATE_MS },
-      version,
-    );
+    store.put({ ...key, value: encodeJson(value), expiresAt: now + STATE_MS }, version);
   let version = item?.version ?? 0;
   if (next !== state) {
     if (!(await put(next, version))) return undefined; // another watch has decided
@@ -206,7 +203,7 @@ export async function removeRule(
 const timeKey = (at: EpochMs): string => String(at).padStart(13, "0");
 
 async function remember(store: Store, alert: Alert): Promise<void> {
-  const value = new TextEncoder().encode(JSON.stringify(alert));
+  const value = encodeJson(alert);
   const sk = `${timeKey(alert.at)}-${alert.rule}-${alert.state}`;
   await store.put({ pk: historyOf(alert.site), sk, value, expiresAt: alert.at + HISTORY_MS }, 0);
 }
@@ -219,5 +216,5 @@ export async function recentAlerts(
   // What a clock that ran ahead dated later would be the last word on its rule until then.
   const to = timeKey(clock.now() + 1);
   const items = await store.list(historyOf(site), { to, reverse: true, limit: MAX_SHOWN });
-  return items.map(({ value }) => JSON.parse(new TextDecoder().decode(value)) as Alert);
+  return items.map(({ value }) => decodeJson<Alert>(value));
 }

@@ -6,6 +6,7 @@ import { ClickstreamError } from "../../errors.ts";
 import type { RejectReason } from "../../model/event.ts";
 import type { EpochMs } from "../../model/time.ts";
 import type { Store } from "../../stores/store.ts";
+import { decodeJson, encodeJson } from "../json.ts";
 import type { SkipReason } from "./row.ts";
 
 /** What came of a file so far. */
@@ -60,7 +61,7 @@ export interface KeptEntry {
 export async function entriesOf(store: Store, site: string, head: string): Promise<KeptEntry[]> {
   const items = await store.list(partition(site), { from: `${head}/`, to: `${head}0` });
   return items.map(({ sk, value, version }) => ({
-    entry: JSON.parse(new TextDecoder().decode(value)) as ImportEntry,
+    entry: decodeJson<ImportEntry>(value),
     first: sk.slice(head.length + 1),
     version,
   }));
@@ -73,7 +74,7 @@ export async function keepEntry(
   head: string,
   { entry, first, version }: KeptEntry,
 ): Promise<KeptEntry> {
-  const value = new TextEncoder().encode(JSON.stringify(entry));
+  const value = encodeJson(entry);
   if (!(await store.put({ pk: partition(site), sk: keyOf(head, first), value }, version)))
     throw new ClickstreamError("unavailable", `${entry.name}: somebody else is importing it into ${site}`);
   return { entry, first, version: version + 1 };
