@@ -1,13 +1,13 @@
 /** Windows seen from both sides, live and recounted, and what differs between them. Reads and writes nothing. */
 import type { Measures } from "../model/measures.ts";
 import { type EpochMs, MINUTE_MS } from "../model/time.ts";
-import { addDays, dayStart, hourEnd, type LocalDate, localDate } from "../model/zone.ts";
+import { addDays, dayStart, hourEnd, hourStart, type LocalDate, localDate } from "../model/zone.ts";
 import { EXACT_LIMIT, RELATIVE_ERROR } from "../sketches/ultraloglog.ts";
 import type { Commit } from "./commit.ts";
 import { isMinuteKept } from "./expiry.ts";
-import type { Difference, RecountedMinute } from "./ledger.ts";
+import { type Difference, isRecountKept, type RecountedMinute } from "./ledger.ts";
 import type { Tallies } from "./recount.ts";
-import { type Granularity, hourOf, instantKey, isKept } from "./rollups.ts";
+import { type Granularity, instantKey } from "./rollups.ts";
 import type { Site } from "./sites.ts";
 
 /** Sums beyond this stand still in the live numbers (measures.ts). */
@@ -37,10 +37,10 @@ export function* windowsOf(
       const known = sites.get(site) ?? { timeZone: "UTC" };
       const zone = known.timeZone;
       for (const start of windows.keys()) {
-        if (!isKept(start, now)) continue;
+        if (!isRecountKept(start, now)) continue;
         if (isMinuteKept(known, start, now))
           yield { site, granularity: "minute", start, end: start + MINUTE_MS, sk: instantKey(start) };
-        const hour = hourOf(zone, start);
+        const hour = hourStart(zone, start);
         yield { site, granularity: "hour", start: hour, end: hourEnd(zone, start), sk: instantKey(hour) };
         yield dayWindow(site, zone, localDate(zone, hour));
       }
@@ -91,8 +91,8 @@ const tolerance = (visitors: number): number =>
   visitors > EXACT_LIMIT ? Math.ceil(5 * RELATIVE_ERROR * visitors) : visitors > 64 ? 1 : 0;
 
 /**
- * Minutes of a commit, of those still kept, whose number of visitors cannot be that of its senders. A sender has one id a day, and keeps
- * yesterday's while a visit goes on: so visitors lie between senders and senders told apart by day.
+ * Minutes of a commit, of those still kept, whose number of visitors cannot be that of its senders. A sender has one id a
+ * day, and keeps yesterday's while a visit goes on: so visitors lie between senders and senders told apart by day.
  */
 export function* differentVisitors(
   commit: Commit,
@@ -101,20 +101,21 @@ export function* differentVisitors(
 ): Generator<{ readonly site: string; readonly found: Difference }> {
   for (const [site, { windows }] of commit.partials) {
     for (const [start, { totals }] of windows) {
-      if (!isKept(start, now)) continue;
+      if (!isRecountKept(start, now)) continue;
       const tally = tallies.get(site)?.get(start);
       const [fewest, most] = [tally?.senders.size ?? 0, tally?.dailySenders.size ?? 0];
       const visitors = totals.visitors?.estimate() ?? 0;
       if (visitors >= fewest - tolerance(fewest) && visitors <= most + tolerance(most)) continue;
-      const { shard, n } = commit;
-      const found = {
+      const found: Difference = {
         granularity: "commit",
         start,
         end: start + MINUTE_MS,
         sk: "",
-        commit: { shard, n },
-      } as const;
-      yield { site, found: { ...found, live: { visitors }, recount: { visitors: most } } };
+        commit: { shard: commit.shard, n: commit.n },
+        live: { visitors },
+        recount: { visitors: most },
+      };
+      yield { site, found };
     }
   }
 }

@@ -2,7 +2,7 @@
 import type { ArchivedRows } from "../archives/archive.ts";
 import type { CountedRow } from "../model/archive.ts";
 import type { EpochMs } from "../model/time.ts";
-import { hourOf } from "./rollups.ts";
+import { hourStart } from "../model/zone.ts";
 import type { Site } from "./sites.ts";
 
 /** One of the two: whose rows go, by their pseudonym, or those of which page. */
@@ -117,7 +117,7 @@ export async function traceOf(
   for await (const rows of archive.read(id))
     for (const row of rows) {
       archivedSince = Math.min(archivedSince, row.at);
-      if (!erasure.next(row)) hours.add(hourOf(timeZone, row.at));
+      if (!erasure.next(row)) hours.add(hourStart(timeZone, row.at));
     }
   return { archivedSince, hours, notes: erasure.notes };
 }

@@ -2,8 +2,14 @@
 import type { Clock } from "../model/time.ts";
 import type { Store } from "../stores/store.ts";
 import type { Window } from "./difference.ts";
-import { type Difference, findingKey, forgetFinding, keepFinding, readSite } from "./ledger.ts";
-import { minuteExpiry } from "./rollups.ts";
+import {
+  type Difference,
+  findingKey,
+  forgetFinding,
+  keepFinding,
+  readSite,
+  recountExpiry,
+} from "./ledger.ts";
 
 /** Kept for a site; a fault that touches more windows needs no longer list. */
 const MAX_FINDINGS = 1_000;
@@ -71,7 +77,7 @@ export class Findings {
     const books = this.#sites.get(site);
     if (!books) return undefined;
     const differing = [...books.found.values()].filter(
-      ({ start }) => minuteExpiry(start) > this.#clock.now(),
+      ({ start }) => recountExpiry(start) > this.#clock.now(),
     );
     return {
       events: books.events,

@@ -2,11 +2,12 @@
  * The second books: what was recounted of each (site, minute), how far each shard is recounted, and the windows where
  * live and recount disagree. Items carry the commits that are in them, so writing one twice changes nothing.
  */
-import { ClickstreamError } from "../errors.ts";
-import type { Clock, EpochMs } from "../model/time.ts";
+import { type Clock, type EpochMs, MINUTE_MS } from "../model/time.ts";
 import type { ItemKey, Store } from "../stores/store.ts";
+import { conflicting, MAX_CONFLICTS } from "./change.ts";
+import { decodeJson, encodeJson } from "./json.ts";
 import type { Tally } from "./recount.ts";
-import { type Granularity, instantKey, isKept, minuteExpiry } from "./rollups.ts";
+import { type Granularity, instantKey, MINUTE_KEEP_MS } from "./rollups.ts";
 
 /** How far one shard is recounted. */
 export interface Position {
@@ -59,17 +60,18 @@ export interface SiteTotals {
   readonly events: number;
 }
 
+/** Whether minutes are recounted and compared still: for eight days, however long a site keeps its own. */
+export const isRecountKept = (minute: EpochMs, now: EpochMs): boolean => minute + MINUTE_KEEP_MS > now;
+/** When the recount of a minute, and what was found of a window that begins with it, is no longer needed. */
+export const recountExpiry = (minute: EpochMs): EpochMs => minute + MINUTE_MS + MINUTE_KEEP_MS;
+
 const POSITIONS = "recounted";
 const TOTALS = "totals";
-const MAX_CONFLICTS = 50;
 
 const minutes = (site: string): string => `recount/${site}`;
 const findings = (site: string): string => `reconciled/${site}`;
 
-const encode = (value: unknown): Uint8Array<ArrayBuffer> => new TextEncoder().encode(JSON.stringify(value));
-const decode = <T>(value: Uint8Array): T => JSON.parse(new TextDecoder().decode(value)) as T;
-
-/** Writes what `change` makes of the item; undefined leaves it as it is. */
+/** Writes what `change` makes of the item; undefined leaves it as it is. Answers what is there then. */
 async function update<T>(
   store: Store,
   key: ItemKey & { readonly expiresAt?: EpochMs },
@@ -77,20 +79,17 @@ async function update<T>(
 ): Promise<T | undefined> {
   for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
     const item = await store.get({ pk: key.pk, sk: key.sk });
-    const known = item && decode<T>(item.value);
+    const known = item && decodeJson<T>(item.value);
     const changed = change(known);
     if (changed === undefined) return known;
-    if (await store.put({ ...key, value: encode(changed) }, item?.version ?? 0)) return changed;
+    if (await store.put({ ...key, value: encodeJson(changed) }, item?.version ?? 0)) return changed;
   }
-  throw new ClickstreamError(
-    "unavailable",
-    `${key.pk} ${key.sk}: ${MAX_CONFLICTS} conflicting writes in a row`,
-  );
+  throw conflicting(`${key.pk} ${key.sk}`);
 }
 
 /** By shard. */
 export async function readPositions(store: Store): Promise<Map<string, Position>> {
-  return new Map((await store.list(POSITIONS)).map(({ sk, value }) => [sk, decode<Position>(value)]));
+  return new Map((await store.list(POSITIONS)).map(({ sk, value }) => [sk, decodeJson<Position>(value)]));
 }
 
 /** Never goes back, whoever else recounts. */
@@ -108,7 +107,7 @@ export async function addMinute(
   shard: string,
   tallies: readonly { readonly n: number; readonly tally: Tally }[],
 ): Promise<void> {
-  const key = { pk: minutes(site), sk: instantKey(minute), expiresAt: minuteExpiry(minute) };
+  const key = { pk: minutes(site), sk: instantKey(minute), expiresAt: recountExpiry(minute) };
   await update<RecountedMinute>(store, key, (known) => {
     const fresh = tallies.filter(({ n }) => n > (known?.applied[shard] ?? 0));
     const last = fresh.at(-1);
@@ -138,7 +137,7 @@ export async function readMinutes(
   to: EpochMs,
 ): Promise<RecountedMinute[]> {
   const items = await store.list(minutes(site), { from: instantKey(from), to: instantKey(to) });
-  return items.map(({ value }) => decode<RecountedMinute>(value));
+  return items.map(({ value }) => decodeJson<RecountedMinute>(value));
 }
 
 /** Adds the events that commits of one shard gave; those in the item already are skipped. */
@@ -169,7 +168,7 @@ export const findingKey = ({
 
 /** Keeps a finding for as long as its minute would be kept. */
 export async function keepFinding(store: Store, site: string, found: Difference): Promise<void> {
-  const key = { pk: findings(site), sk: findingKey(found), expiresAt: minuteExpiry(found.start) };
+  const key = { pk: findings(site), sk: findingKey(found), expiresAt: recountExpiry(found.start) };
   await update<Difference>(store, key, () => found);
 }
 
@@ -181,7 +180,7 @@ const REBUILT = "rebuilt";
 /** Minutes that a rebuild made other than they were counted: nobody can recount them from the stream. */
 export async function readRebuilt(store: Store, site: string): Promise<ReadonlySet<EpochMs>> {
   const item = await store.get({ pk: REBUILT, sk: site });
-  return new Set(item ? decode<EpochMs[]>(item.value) : []);
+  return new Set(item ? decodeJson<EpochMs[]>(item.value) : []);
 }
 
 /** Adds minutes to them, and leaves out those that are kept no longer. Call before readers see what was rebuilt. */
@@ -192,7 +191,7 @@ export async function noteRebuilt(
   rebuilt: readonly EpochMs[],
 ): Promise<void> {
   await update<EpochMs[]>(store, { pk: REBUILT, sk: site }, (known) =>
-    [...new Set([...(known ?? []), ...rebuilt])].filter((minute) => isKept(minute, clock.now())),
+    [...new Set([...(known ?? []), ...rebuilt])].filter((minute) => isRecountKept(minute, clock.now())),
   );
 }
 
@@ -204,8 +203,8 @@ export async function readSite(
   let totals: SiteTotals | undefined;
   const found = new Map<string, Difference>();
   for (const { sk, value } of await store.list(findings(site))) {
-    if (sk === TOTALS) totals = decode<SiteTotals>(value);
-    else found.set(sk, decode<Difference>(value));
+    if (sk === TOTALS) totals = decodeJson<SiteTotals>(value);
+    else found.set(sk, decodeJson<Difference>(value));
   }
   return { totals, found };
 }

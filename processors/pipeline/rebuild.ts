@@ -7,10 +7,11 @@ import type { ArchivedRows } from "../archives/archive.ts";
 import { ClickstreamError } from "../errors.ts";
 import { Rollup } from "../model/rollup.ts";
 import { type Clock, DAY_MS, type EpochMs } from "../model/time.ts";
-import { hourEnd, localDate } from "../model/zone.ts";
+import { hourEnd, hourStart, localDate } from "../model/zone.ts";
 import type { Item, Store } from "../stores/store.ts";
 import { type CommitHeader, listShards, readCommits } from "./commit.ts";
-import { compact, readCursors, touchCursors } from "./compact.ts";
+import { compact } from "./compact.ts";
+import { readCursors, touchCursors } from "./cursors.ts";
 import { beginEdition, giveUpEdition, readEdition, switchEdition } from "./editions.ts";
 import { archiveFrom, hoursNeededFrom, minuteExpiry, minutesFrom } from "./expiry.ts";
 import { copyItem, foldBase } from "./folding.ts";
@@ -18,7 +19,7 @@ import { hoursOfTotals } from "./import/totals.ts";
 import { noteRebuilt } from "./ledger.ts";
 import { areEqual, differenceOf, type WindowChange } from "./rebuildchange.ts";
 import { type FoldedRows, type FoldOrder, foldInMemory } from "./rebuildfold.ts";
-import { appliedOf, decodeItem, hourOf, instantKey, packedOf, partition } from "./rollups.ts";
+import { appliedOf, decodeItem, instantKey, packedOf, partition } from "./rollups.ts";
 import { listSites } from "./sites.ts";
 import { markDerived } from "./stale.ts";
 
@@ -97,7 +98,10 @@ export async function rebuild(
   const told = new Set([...hours.keys(), ...emptied]);
   const begin = await addUntold(store, { current, site, zone, earliest, told }, incomplete);
   const isMadeAgain = (start: EpochMs): boolean =>
-    start >= madeFrom && start < to && !incomplete.has(hourOf(zone, start)) && hourOf(zone, start) >= begin;
+    start >= madeFrom &&
+    start < to &&
+    !incomplete.has(hourStart(zone, start)) &&
+    hourStart(zone, start) >= begin;
   const made: { readonly granularity: "minute" | "hour"; readonly start: EpochMs }[] = [];
   for (const [granularity, windows] of [
     ["minute", minutes],
@@ -175,7 +179,7 @@ export async function addUntold(
   },
   incomplete: Set<EpochMs>,
 ): Promise<EpochMs> {
-  const begin = earliest === Number.POSITIVE_INFINITY ? earliest : hourOf(zone, earliest);
+  const begin = earliest === Number.POSITIVE_INFINITY ? earliest : hourStart(zone, earliest);
   const { next } = await readEdition(store, site);
   const isBefore = (item: Item): boolean =>
     [...appliedOf(item)].every(([shard, n]) => n <= (next?.after[shard] ?? 0));
@@ -187,7 +191,7 @@ export async function addUntold(
     else if (!told.has(hour) && !totals.has(hour) && isBefore(item)) {
       incomplete.add(hour);
       // It went off and on again within an hour.
-      for (const beside of [hourOf(zone, hour - 1), hourEnd(zone, hour)])
+      for (const beside of [hourStart(zone, hour - 1), hourEnd(zone, hour)])
         if (told.has(beside)) incomplete.add(beside);
     }
   }

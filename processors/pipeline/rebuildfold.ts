@@ -3,11 +3,11 @@ import type { ArchivedRows } from "../archives/archive.ts";
 import type { CountedRow } from "../model/archive.ts";
 import { Rollup } from "../model/rollup.ts";
 import type { EpochMs } from "../model/time.ts";
+import { hourStart } from "../model/zone.ts";
 import { compareSequences } from "../streams/stream.ts";
 import type { LoggedShard } from "./commit.ts";
 import { isMinuteKept } from "./expiry.ts";
 import { packWindow } from "./folding.ts";
-import { hourOf } from "./rollups.ts";
 import { RowFold, type Shelf } from "./rowfold.ts";
 import type { Site } from "./sites.ts";
 
@@ -71,7 +71,7 @@ export async function foldRows(
 ): Promise<Folded> {
   const fold = new RowFold({
     shards,
-    hourOf: (minute) => hourOf(site.timeZone, minute),
+    hourOf: (minute) => hourStart(site.timeZone, minute),
     hasMinutes: (minute) => isMinuteKept(site, minute, now),
     ...(since ? { since } : {}),
     ...windows,

@@ -9,7 +9,7 @@ import { ClickstreamError } from "../errors.ts";
 import { type ArchiveRow, compareRows, rowsOfSite } from "../model/archive.ts";
 import { Rollup } from "../model/rollup.ts";
 import { type Clock, DAY_MS, type EpochMs } from "../model/time.ts";
-import { addDays, dayStart, localDate } from "../model/zone.ts";
+import { addDays, dayStart, hourStart, localDate } from "../model/zone.ts";
 import type { Store } from "../stores/store.ts";
 import { compareSequences } from "../streams/stream.ts";
 import { archiveStore } from "./archive.ts";
@@ -45,7 +45,7 @@ import {
 } from "./rebuildfiles.ts";
 import { LeftObjects } from "./rebuildleft.ts";
 import { eachWindow, isMadeAgain, type Progress } from "./rebuildwindows.ts";
-import { hourOf, instantKey, partition } from "./rollups.ts";
+import { instantKey, partition } from "./rollups.ts";
 import { addEncoded, RowFold } from "./rowfold.ts";
 import { listSites } from "./sites.ts";
 import { markDerived } from "./stale.ts";
@@ -219,7 +219,7 @@ export class RebuildSteps {
     const windows = { hours: new Map<EpochMs, Uint8Array>(), minutes: new Map<EpochMs, Uint8Array>() };
     const fold = new RowFold({
       shards,
-      hourOf: (minute) => hourOf(zone, minute),
+      hourOf: (minute) => hourStart(zone, minute),
       hasMinutes: (minute) => isMinuteKept(known, minute, now),
       since,
       ...windows,
@@ -230,7 +230,7 @@ export class RebuildSteps {
       if (wanted) fold.add(wanted);
       else {
         gone++;
-        goneFrom.add(hourOf(zone, row.at));
+        goneFrom.add(hourStart(zone, row.at));
       }
     });
     const incomplete = fold.finish();

@@ -1,11 +1,12 @@
 /** Which windows a rebuild on AWS puts and compares, in an order in which one call can go on where another ended. */
 import type { EpochMs } from "../model/time.ts";
+import { hourStart } from "../model/zone.ts";
 import type { Store } from "../stores/store.ts";
 import { inPortions } from "./portions.ts";
 import { keysOf } from "./rebuild.ts";
 import type { WindowChange } from "./rebuildchange.ts";
 import type { Begun, Windows } from "./rebuildfiles.ts";
-import { hourOf, instantKey, partition } from "./rollups.ts";
+import { instantKey, partition } from "./rollups.ts";
 
 /** Writes of a store share a sync. */
 const AT_ONCE = 16;
@@ -44,7 +45,7 @@ export async function eachWindow(
 
 /** Whether a rebuild replaces a window. */
 export const isMadeAgain = ({ from, to, zone }: Begun, { incomplete }: Windows, start: EpochMs): boolean =>
-  start >= from && start < to && !incomplete.has(hourOf(zone, start));
+  start >= from && start < to && !incomplete.has(hourStart(zone, start));
 
 /** Windows that are read or were folded, each once, hours first, in the order of time, those after `after`. */
 async function* windowsAfter(

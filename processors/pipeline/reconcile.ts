@@ -8,7 +8,7 @@ import { addDays, localDate } from "../model/zone.ts";
 import type { Store } from "../stores/store.ts";
 import type { Stream } from "../streams/stream.ts";
 import { type Commit, listShards, readCommits, readLog } from "./commit.ts";
-import { readCursors } from "./compact.ts";
+import { readCursors } from "./cursors.ts";
 import { dayWindow, differenceOf, differentVisitors, keyOf, type Window, windowsOf } from "./difference.ts";
 import { readEdition } from "./editions.ts";
 import { Findings, type Found } from "./findings.ts";
@@ -18,6 +18,7 @@ import {
   addTotals,
   FIRST_POSITION,
   findingKey,
+  isRecountKept,
   movePosition,
   type Position,
   readMinutes,
@@ -27,7 +28,7 @@ import {
 import { inPortions } from "./portions.ts";
 import { RecordSource } from "./recordsource.ts";
 import { Recount, type Tallies, type Tally } from "./recount.ts";
-import { decodeItem, isKept, partition } from "./rollups.ts";
+import { decodeItem, partition } from "./rollups.ts";
 import { listSites, type Site } from "./sites.ts";
 import { loadState } from "./snapshots.ts";
 
@@ -214,7 +215,8 @@ export class Reconciler {
     for (const [site, minutes] of bySite) {
       const events = new Map<number, number>();
       await inPortions([...minutes], WRITES_AT_ONCE, async ([minute, tallies]) => {
-        if (isKept(minute, this.#clock.now())) await addMinute(this.#store, site, minute, shard, tallies);
+        if (isRecountKept(minute, this.#clock.now()))
+          await addMinute(this.#store, site, minute, shard, tallies);
         for (const { n, tally } of tallies) events.set(n, (events.get(n) ?? 0) + tally.events);
       });
       const counts = [...events].map(([n, count]) => ({ n, events: count })).sort((a, b) => a.n - b.n);
@@ -235,7 +237,7 @@ export class Reconciler {
     await inPortions(windows, WRITES_AT_ONCE, async (window) => {
       const { site, granularity, start, end, sk } = window;
       // Before `since` the recount lacks records; what is no longer kept by the minute cannot be compared.
-      if (start < since || !isKept(start, this.#clock.now())) return;
+      if (start < since || !isRecountKept(start, this.#clock.now())) return;
       const rebuilt = await readRebuilt(this.#store, site);
       if ([...rebuilt].some((minute) => minute >= start && minute < end)) {
         await this.#findings.forget(site, findingKey(window));

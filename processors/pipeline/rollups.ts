@@ -5,8 +5,7 @@
  */
 import { ColumnTable } from "../model/columns.ts";
 import { Rollup } from "../model/rollup.ts";
-import { DAY_MS, type EpochMs, MINUTE_MS } from "../model/time.ts";
-import { hourStart } from "../model/zone.ts";
+import { DAY_MS, type EpochMs } from "../model/time.ts";
 import { ByteReader, ByteWriter } from "../sketches/bytes.ts";
 import type { Item, ItemKey, Store } from "../stores/store.ts";
 
@@ -174,8 +173,3 @@ export async function wholeRollup(
   }
   return rollup;
 }
-
-export const hourOf = (zone: string, minute: EpochMs): EpochMs => hourStart(zone, minute);
-export const isKept = (minute: EpochMs, now: EpochMs): boolean => minute + MINUTE_KEEP_MS > now;
-/** When an item about this minute is no longer needed. */
-export const minuteExpiry = (minute: EpochMs): EpochMs => minute + MINUTE_MS + MINUTE_KEEP_MS;
