@@ -24,6 +24,8 @@ import type {
 import { schemas } from "./schemas.ts";
 
 export interface ApiOptions {
+  /** API Gateway takes it for the API's name, by which its metrics and traces are told apart. Default: what readers know it as. */
+  readonly title?: string;
   /** aws, aws-cn... */
   readonly partition: string;
   readonly region: string;
@@ -68,7 +70,7 @@ export function apiDocument(options: ApiOptions): ApiDocument {
   return {
     openapi: "3.0.1",
     info: {
-      title: "Rivulet",
+      title: options.title ?? "Rivulet",
       version: "1",
       description:
         "Clickstream events in, exact counts out. Events are acknowledged only when they are durable in the stream; " +

@@ -1,5 +1,5 @@
 /** How CloudFront treats what it passes: what of a request goes on to the origins, which headers answers get, and its functions. */
-import { Duration, Stack } from "aws-cdk-lib";
+import { Duration, Names, Stack } from "aws-cdk-lib";
 import {
   AllowedMethods,
   type BehaviorOptions,
@@ -24,6 +24,13 @@ import type { Construct } from "constructs";
 import { COLLECTOR_FILES } from "../../collector/build.ts";
 import { SESSION_COOKIE } from "../../processors/env.ts";
 import type { Ingestion } from "./ingestion.ts";
+
+/**
+ * The name of something of CloudFront's. It has one place for all regions of an account, and by the library's own names
+ * it would refuse a stack that is there in another region already. At most 64 characters, where `id` has six.
+ */
+export const edgeName = (scope: Construct, id: string): string =>
+  `${Names.uniqueResourceName(scope, { maxLength: 40, separator: "-" })}-${id}-${Stack.of(scope).region}`;
 
 /**
  * Forwards a reader's key, and a session's cookie. CloudFront drops Authorization from GET requests unless it is part of the cache's key, and a
@@ -54,6 +61,7 @@ export function apiBehavior(
     viewerProtocolPolicy: ViewerProtocolPolicy.HTTPS_ONLY,
     cachePolicy: CachePolicy.CACHING_DISABLED,
     originRequestPolicy: new OriginRequestPolicy(scope, "ForwardToApi", {
+      originRequestPolicyName: edgeName(scope, "ForwardToApi"),
       comment: "Rivulet: what API Gateway needs to know of the viewer",
       // An explicit list (ten at most), because "all viewer headers" brings Host, which API Gateway refuses, and
       // "all but Host" leaves out CloudFront's own.
@@ -99,6 +107,7 @@ export const EMBED_POLICY = PAGE_POLICY.replace("frame-ancestors 'none'", "frame
 
 export function pageHeaders(scope: Construct, id: string, policy: string): ResponseHeadersPolicy {
   return new ResponseHeadersPolicy(scope, id, {
+    responseHeadersPolicyName: edgeName(scope, id),
     comment: "Rivulet: pages load from this domain and nowhere else",
     securityHeadersBehavior: {
       contentSecurityPolicy: {
@@ -122,6 +131,7 @@ export function pageHeaders(scope: Construct, id: string, policy: string): Respo
 /** The collector is made to be loaded by other sites, also with integrity checks and from isolated pages. */
 export function collectorHeaders(scope: Construct): ResponseHeadersPolicy {
   return new ResponseHeadersPolicy(scope, "CollectorHeaders", {
+    responseHeadersPolicyName: edgeName(scope, "CollectorHeaders"),
     comment: "Rivulet: any site may load the collector",
     securityHeadersBehavior: { contentTypeOptions: { override: true } },
     customHeadersBehavior: {

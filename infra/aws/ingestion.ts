@@ -1,5 +1,5 @@
 /** The door: the REST API of infra/api.ts, allowed to put records into one stream and to call one function. */
-import { Aws, Fn, RemovalPolicy, Stack } from "aws-cdk-lib";
+import { Aws, Fn, Names, RemovalPolicy, Stack } from "aws-cdk-lib";
 import {
   AccessLogFormat,
   ApiDefinition,
@@ -71,9 +71,14 @@ export class Ingestion extends Construct {
     // The id's last part is random and known to nobody outside the account: a secret that costs nothing and does not
     // appear in the template. It only decides whose word for a visitor's address is taken.
     this.edgeProof = { header: "x-rivulet-edge", value: Fn.select(2, Fn.split("/", Aws.STACK_ID)) };
+    // Metrics and traces of the API go by its name alone, and every deployment of the account has them in one place. Both
+    // ways of naming it say the same: the documents of AWS do not tell which of them holds.
+    const name = Names.uniqueResourceName(this, { maxLength: 128, separator: "-" });
     this.api = new SpecRestApi(this, "Api", {
+      restApiName: name,
       apiDefinition: ApiDefinition.fromInline(
         apiDocument({
+          title: name,
           partition,
           region,
           streamName: clicks.stream.streamName,

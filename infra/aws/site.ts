@@ -11,6 +11,7 @@ import {
   Distribution,
   FunctionEventType,
   HttpVersion,
+  S3OriginAccessControl,
   SecurityPolicyProtocol,
   ViewerProtocolPolicy,
 } from "aws-cdk-lib/aws-cloudfront";
@@ -31,6 +32,7 @@ import {
   apiBehavior,
   collectorHeaders,
   EMBED_POLICY,
+  edgeName,
   folderIndex,
   ownPattern,
   ownScript,
@@ -91,7 +93,11 @@ export class Site extends Construct {
     const ingest = apiBehavior(this, ingestion, viewerHeader);
     const ingestAndQuery = { ...ingest, cachePolicy: readersOnly(this, signInOrigin !== undefined) };
     const stored = {
-      origin: S3BucketOrigin.withOriginAccessControl(this.bucket),
+      origin: S3BucketOrigin.withOriginAccessControl(this.bucket, {
+        originAccessControl: new S3OriginAccessControl(this, "Access", {
+          originAccessControlName: edgeName(this, "Access"),
+        }),
+      }),
       viewerProtocolPolicy: ViewerProtocolPolicy.REDIRECT_TO_HTTPS,
       cachePolicy: CachePolicy.CACHING_OPTIMIZED,
     };

@@ -527,6 +527,26 @@ describe("the distribution", () => {
     expect(CookiesConfig.CookieBehavior).toBe("none");
   });
 
+  it("is made in a second region of the account too: names at the edge have the region in them, and room for a long stack's", () => {
+    const longest = "ap-northeast-2";
+    const env = { account: "123456789012", region: longest };
+    const stack = new Stack(new App({ context: { "aws:cdk:bundling-stacks": [] } }), "S".repeat(128), { env });
+    const files = new Map([["/", { body: new TextEncoder().encode("dashboard") }]]);
+    new Rivulet(stack, "Rivulet", { sites: ["a.example"], files, auth: { cognito: {} }, firewall: true });
+    const configs = Object.values(Template.fromStack(stack).toJSON().Resources as Record<string, Resource>)
+      .filter(({ Type }) => Type.startsWith("AWS::CloudFront::") && !Type.endsWith("::Distribution"))
+      .map(({ Type, Properties: { Name, ...config } }) => ({
+        Type,
+        name: Name ?? (Object.values(config)[0] as Json).Name,
+      }));
+    expect(new Set(configs.map(({ Type }) => Type)).size).toBe(5);
+    for (const { Type, name } of configs) {
+      expect(name, Type).toContain(longest);
+      expect(name.length, name).toBeLessThanOrEqual(/Function|AccessControl/.test(Type) ? 64 : 128);
+    }
+    expect(new Set(configs.map(({ name }) => name)).size).toBe(configs.length);
+  });
+
   it("serves pages that load nothing from elsewhere and cannot be framed", () => {
     const { ContentSecurityPolicy, FrameOptions, StrictTransportSecurity } = headersOf(
       config().DefaultCacheBehavior,
@@ -852,6 +872,26 @@ describe("alarms", () => {
   it("look at as many metrics as the cost model counts", () => {
     const looked = cloud.of("AWS::CloudWatch::Alarm").flatMap(([, alarm]) => metricsOf(alarm));
     expect(looked).toHaveLength(ASSUMED.alarms);
+  });
+
+  it("tell the API of one deployment from those of others by a name that is its own, as the document has it too", () => {
+    const stack = new Stack(new App({ context: { "aws:cdk:bundling-stacks": [] } }), "Shared");
+    const files = new Map([["/", { body: new TextEncoder().encode("dashboard") }]]);
+    const names = ["Shop", "Blog"].map((id) => {
+      const { api } = new Rivulet(stack, id, { sites: ["a.example"], files }).ingestion;
+      return api.restApiName;
+    });
+    const shared = Template.fromStack(stack);
+    for (const Name of names)
+      shared.hasResourceProperties("AWS::ApiGateway::RestApi", {
+        Name,
+        Body: Match.objectLike({ info: Match.objectLike({ title: Name }) }),
+      });
+    const asked = Object.values(shared.findResources("AWS::CloudWatch::Alarm"))
+      .flatMap(({ Properties }) => Properties.Dimensions ?? [])
+      .filter((one: Json) => one.Name === "ApiName");
+    expect(asked.map((one: Json) => one.Value)).toEqual(names);
+    expect(new Set(names).size).toBe(2);
   });
 
   it("look at metrics that the functions tell, under the table's name", () => {
