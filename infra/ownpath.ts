@@ -10,8 +10,13 @@ export interface OwnPaths {
 
 /** What a path may be, for who asked for another one. */
 export const OWN_PATH_RULE =
-  "a path such as /stats/s.js, not below /api, /v1, /c, /demo, /embed, /login or /traces";
+  "a path such as /stats/s.js, not below /api, /v1, /c, /demo, /embed, /login or /traces, and no file of Rivulet's own such as /app.js";
+
+const FOLDERS = /^\/(?:api|v1|demo|c|embed|login|traces)(?:\/|$)/;
+/** Of the dashboard, the image and the collector: one of them would not be served any more. */
+const FILES =
+  /^\/(?:index\.html|app\.(?:js|css)|world\.json|icon\.svg|p\.gif|(?:c|lite|vitals|errors|rage)\.js)$/;
 
 /** Whether `text` is a path of a URL that nothing else of Rivulet uses, on one machine or on AWS. */
 export const isOwnPath = (text: string): boolean =>
-  /^(?:\/[\w.~-]+)+$/.test(text) && !/^\/(?:api|v1|demo|c|embed|login|traces)(?:\/|$)/.test(text);
+  /^(?:\/[\w.~-]+)+$/.test(text) && !FOLDERS.test(text) && !FILES.test(text);

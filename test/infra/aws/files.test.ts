@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { siteFiles } from "../../../infra/aws/files.ts";
+import { isOwnPath } from "../../../infra/ownpath.ts";
 
 describe("the site's files", () => {
   let files: Awaited<ReturnType<typeof siteFiles>>;
@@ -38,6 +39,13 @@ describe("the site's files", () => {
       const path = withDemo.has(pathname) ? pathname : `${pathname}index.html`;
       expect(withDemo.get(path)?.body.length, link).toBeGreaterThan(0);
     }
+  });
+
+  it("are none that an operator's own path may take the place of, in the root and below", () => {
+    for (const path of ["/index.html", "/p.gif", ...withDemo.keys()])
+      expect(isOwnPath(path), path).toBe(false);
+    for (const path of ["/s.js", "/apps.js", "/stats/app.js", "/stats/c.js"])
+      expect(isOwnPath(path), path).toBe(true);
   });
 
   it("run under the pages' security policy: no inline script, no inline style", () => {

@@ -43,7 +43,7 @@ it("refuses an address with a path, below which the collector would not report",
   expect([code, output.includes("an address without a path")]).toEqual([1, true]);
 });
 
-it.each(["stats", "/api/x", "/v1/events", "/c/x.js", "/a b"])(
+it.each(["stats", "/api/x", "/v1/events", "/c/x.js", "/app.js", "/a b"])(
   "refuses %j as a path of one's own",
   async (path) => {
     const { code, output } = await runHere(["start", "--script-path", path]);
