@@ -3,6 +3,7 @@
  * so it depends on neither. A missing or odd value is a `config` error that names the variable.
  */
 import { ClickstreamError } from "./errors.ts";
+import { isSiteId, SITE_ID_RULE } from "./model/site.ts";
 import { isTimeZone } from "./model/zone.ts";
 
 export const ENV = {
@@ -137,7 +138,7 @@ export function sessionMsOf(environment: Environment): number | undefined {
 /** Who was taken out of a group reads on until the session ends: a day of that is enough. */
 export const MAX_SESSION_MS = 24 * 3_600_000;
 
-/** `ID[@TIMEZONE]` separated by commas, the form of the `--site` flag; UTC where no zone is given. Throws `config`. */
+/** `ID[@TIMEZONE]` separated by commas, the form of the `--site` flag; UTC where no zone is given. Throws `config`, also for an id that no site can have. */
 export function parseSites(text: string): SiteSetting[] {
   const sites = text.split(",").map((entry) => {
     const [id = "", timeZone = "UTC", ...rest] = entry.trim().split("@");
@@ -147,6 +148,8 @@ export function parseSites(text: string): SiteSetting[] {
         `site "${entry.trim()}" is not ID[@TIMEZONE] with an IANA time zone`,
       );
     }
+    // Whoever registers the sites would refuse it, and count nothing of the others.
+    if (!isSiteId(id)) throw new ClickstreamError("config", `site id "${id}": ${SITE_ID_RULE}`);
     return { id, timeZone };
   });
   const repeated = sites.find((site, at) => sites.findIndex((other) => other.id === site.id) !== at);

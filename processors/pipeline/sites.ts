@@ -1,6 +1,6 @@
 /** The registry of sites: which ids are counted, and in which time zone their days are. Kept in the store. */
 import { ClickstreamError } from "../errors.ts";
-import { LIMITS } from "../model/event.ts";
+import { isSiteId, SITE_ID_RULE } from "../model/site.ts";
 import type { Clock, EpochMs } from "../model/time.ts";
 import { isTimeZone } from "../model/zone.ts";
 import type { Store } from "../stores/store.ts";
@@ -92,11 +92,7 @@ export async function keepSite(
 
 /** Throws `config` for an id that no site can have. */
 export function checkSiteId(id: string): void {
-  if (!isSiteId(id))
-    throw new ClickstreamError(
-      "config",
-      `site id "${id}": use 1 to ${LIMITS.siteChars} printable characters without spaces, "@" or ","`,
-    );
+  if (!isSiteId(id)) throw new ClickstreamError("config", `site id "${id}": ${SITE_ID_RULE}`);
 }
 
 function checkSite({ id, timeZone }: SiteSetting): void {
@@ -119,9 +115,6 @@ async function change(
   }
   throw conflicting(`site ${id}`, MAX_CONFLICTS);
 }
-
-/** Whether a site can have that id. */
-export const isSiteId = (id: string): boolean => id.length <= LIMITS.siteChars && /^[^\s@,\p{C}]+$/u.test(id);
 
 /** Every site that was ever registered, removed ones too: their numbers keep their time zone. */
 export async function listSites(store: Store): Promise<Site[]> {

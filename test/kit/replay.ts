@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { keyedHash } from "../../processors/crypto.ts";
 import { ClickstreamError } from "../../processors/errors.ts";
+import { isSiteId } from "../../processors/model/site.ts";
 import { parseStreamLine, partitionKeyOf, type StreamLine } from "../../processors/model/streamfile.ts";
 import { type AggregateDeps, ShardWorker } from "../../processors/pipeline/aggregate.ts";
 import { compact } from "../../processors/pipeline/compact.ts";
@@ -9,7 +10,7 @@ import { decodeRecord } from "../../processors/pipeline/decode/record.ts";
 import { QueryEngine } from "../../processors/pipeline/query/engine.ts";
 import type { QueryResponse } from "../../processors/pipeline/query/responses.ts";
 import { GRANULARITIES, partition, wholeRollup } from "../../processors/pipeline/rollups.ts";
-import { isSiteId, registerSites } from "../../processors/pipeline/sites.ts";
+import { registerSites } from "../../processors/pipeline/sites.ts";
 import { type Counters, newCounters } from "../../processors/pipeline/state.ts";
 import { dayOf } from "../../processors/pipeline/visitor.ts";
 import { memoryStore } from "../../processors/stores/memory.ts";

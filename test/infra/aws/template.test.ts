@@ -530,7 +530,9 @@ describe("the distribution", () => {
   it("is made in a second region of the account too: names at the edge have the region in them, and room for a long stack's", () => {
     const longest = "ap-northeast-2";
     const env = { account: "123456789012", region: longest };
-    const stack = new Stack(new App({ context: { "aws:cdk:bundling-stacks": [] } }), "S".repeat(128), { env });
+    const stack = new Stack(new App({ context: { "aws:cdk:bundling-stacks": [] } }), "S".repeat(128), {
+      env,
+    });
     const files = new Map([["/", { body: new TextEncoder().encode("dashboard") }]]);
     new Rivulet(stack, "Rivulet", { sites: ["a.example"], files, auth: { cognito: {} }, firewall: true });
     const configs = Object.values(Template.fromStack(stack).toJSON().Resources as Record<string, Resource>)
@@ -730,6 +732,11 @@ describe("the distribution", () => {
       rule: "sites that are read as they were written",
       props: { sites: [{ id: "a,b", timeZone: "UTC" }] },
       says: 'the handlers would read "a,b@UTC,_canary@UTC" as "a@UTC,b@UTC,_canary@UTC"',
+    },
+    {
+      rule: "names that sites can have, which the functions would refuse with every batch",
+      props: { sites: ["shop.example blog.example"] },
+      says: 'site id "shop.example blog.example": use 1 to 253 printable characters without spaces',
     },
     { rule: "a shard", props: { stream: { shards: 0 } }, says: "stream.shards is not a whole number from 1" },
     { rule: "whole shards", props: { stream: { shards: 1.5 } }, says: "stream.shards is not" },
