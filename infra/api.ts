@@ -16,6 +16,7 @@ import type {
   CognitoScheme,
   GatewayResponse,
   Integration,
+  IntegrationResponse,
   Operation,
   Parameter,
   ResponseObject,
@@ -67,6 +68,10 @@ export function ingestMappings(options: ApiOptions): Readonly<Record<string, Ing
 
 /** Builds the document. Pure: equal options give an equal document. */
 export function apiDocument(options: ApiOptions): ApiDocument {
+  const answered = (operation: Answered): Operation => ({
+    ...operation,
+    "x-amazon-apigateway-integration": queryFunction(options),
+  });
   return {
     openapi: "3.0.1",
     info: {
@@ -99,18 +104,18 @@ export function apiDocument(options: ApiOptions): ApiDocument {
           }),
       "/api/event": { post: postPlausibleEvent(options), options: preflight("preflightPlausibleEvent") },
       "/p.gif": { get: getPixel(options) },
-      "/api/v2/query": { post: query(options) },
-      "/api/v2/funnel": { post: explore(options, FUNNEL) },
-      "/api/v2/retention": { post: explore(options, RETENTION) },
-      "/api/v2/paths": { post: explore(options, PATHS) },
-      "/api/v2/live": { get: live(options) },
-      "/api/v2/sites": { get: sites(options) },
-      "/api/v2/export.csv": { get: exportCsv(options) },
-      "/api/v2/site": { get: aboutSite(options), put: saveSettings(options) },
-      "/api/v2/alerts": { get: alerts(options) },
-      "/api/v2/shares": { get: shares(options), post: addShare(options), delete: removeShare(options) },
+      "/api/v2/query": { post: answered(query) },
+      "/api/v2/funnel": { post: answered(funnel) },
+      "/api/v2/retention": { post: answered(retention) },
+      "/api/v2/paths": { post: answered(paths) },
+      "/api/v2/live": { get: answered(live) },
+      "/api/v2/sites": { get: answered(sites) },
+      "/api/v2/export.csv": { get: answered(exportCsv) },
+      "/api/v2/site": { get: answered(aboutSite), put: answered(saveSettings) },
+      "/api/v2/alerts": { get: answered(alerts) },
+      "/api/v2/shares": { get: answered(shares), post: answered(addShare), delete: answered(removeShare) },
       ...(options.signIn
-        ? { "/api/v2/session": { post: signIn(options, options.signIn.scope), delete: signOut(options) } }
+        ? { "/api/v2/session": { post: answered(signIn(options.signIn.scope)), delete: answered(signOut) } }
         : {}),
     },
     components: { schemas, ...(options.signIn ? { securitySchemes: userPool(options.signIn) } : {}) },
@@ -121,7 +126,23 @@ export function apiDocument(options: ApiOptions): ApiDocument {
   };
 }
 
-// --- ingest -------------------------------------------------------------------------------------------------------
+// --- shared -------------------------------------------------------------------------------------------------------
+
+const parameter = (name: string, description: string, required: boolean): Parameter => ({
+  name,
+  in: "query",
+  required,
+  description,
+  schema: { type: "string" },
+});
+
+const share = parameter("share", "The token of a share link, instead of an Authorization header.", false);
+const site = parameter("site_id", "A registered site.", true);
+
+const jsonBody = (schema: string) => ({
+  required: true,
+  content: { "application/json": { schema: { $ref: `#/components/schemas/${schema}` } } },
+});
 
 /**
  * `*` and no credentials: events carry none, and a tracker must work from any site. sendBeacon always asks with
@@ -129,6 +150,72 @@ export function apiDocument(options: ApiOptions): ApiDocument {
  * `credentials: "omit"` (or "same-origin").
  */
 const CORS = { "Access-Control-Allow-Origin": "*" } as const;
+
+const retryAfter = { "Retry-After": { description: "Seconds", schema: { type: "string" } } } as const;
+const corsHeader = { "Access-Control-Allow-Origin": { schema: { type: "string" } } } as const;
+
+const problem = (description: string): ResponseObject => ({
+  description,
+  headers: corsHeader,
+  content: { "application/json": { schema: { $ref: "#/components/schemas/Problem" } } },
+});
+
+const json = (description: string, schema: string): ResponseObject => ({
+  description,
+  content: { "application/json": { schema: { $ref: `#/components/schemas/${schema}` } } },
+});
+
+const stillRunning: ResponseObject = {
+  ...json("The archive is still being read: send the same request again.", "StillRunning"),
+  headers: retryAfter,
+};
+
+const readErrors: Record<string, ResponseObject> = {
+  400: json("The message names the field that is wrong.", "QueryError"),
+  401: json("A key is needed, or the one sent is not known.", "QueryError"),
+  403: json("The key may not read this site.", "QueryError"),
+  404: json("No such site.", "QueryError"),
+  429: {
+    ...json("Too many requests from one address or key.", "QueryError"),
+    headers: retryAfter,
+  },
+  500: json("Our fault; the id finds the cause in the log.", "QueryError"),
+  503: json("Try again after the seconds in Retry-After.", "QueryError"),
+};
+
+/** The same of what is asked with a body. */
+const bodyErrors: Record<string, ResponseObject> = {
+  ...readErrors,
+  413: json("The body is larger than the server takes.", "QueryError"),
+};
+
+/** Constant response headers as an integration maps them: constants stand in single quotes. */
+const mappedHeaders = (headers: Readonly<Record<string, string>>): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [`method.response.header.${name}`, `'${value}'`]),
+  );
+
+/** What API Gateway answers by itself. Without these the browser could not read an error, not even its status. */
+const gatewayResponse = (statusCode?: number, headers: Record<string, string> = {}): GatewayResponse => ({
+  ...(statusCode === undefined ? {} : { statusCode }),
+  responseParameters: Object.fromEntries(
+    Object.entries({ ...CORS, ...headers }).map(([name, value]) => [
+      `gatewayresponse.header.${name}`,
+      `'${value}'`,
+    ]),
+  ),
+  responseTemplates: { "application/json": `{"message":$context.error.messageString}` },
+});
+
+const gatewayResponses = {
+  DEFAULT_4XX: gatewayResponse(),
+  DEFAULT_5XX: gatewayResponse(),
+  // API Gateway's name for an unknown path; no route of ours is signed, so it can mean nothing else.
+  MISSING_AUTHENTICATION_TOKEN: gatewayResponse(404),
+  THROTTLED: gatewayResponse(429, { "Retry-After": "1" }),
+};
+
+// --- ingest -------------------------------------------------------------------------------------------------------
 
 function postEvents(options: ApiOptions): Operation {
   return ingest(options, {
@@ -154,18 +241,15 @@ const PIXEL = "R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7";
 
 /** For pages without scripts: an image that counts the page view. */
 function getPixel(options: ApiOptions): Operation {
-  const template = putRecordTemplate(ingestMappings(options).getPixel!);
-  const parameter = (name: string, required: boolean, description: string) =>
-    ({ name, in: "query", required, description, schema: { type: "string" } }) as const;
   return {
     operationId: "getPixel",
     summary: "Report a page view by loading an image",
     description: "For browsers without scripts, and for mail. Each request is one page view.",
     tags: ["ingest"],
     parameters: [
-      parameter("s", true, "Site id, as registered."),
-      parameter("u", false, "URL of the page. Default: the header Referer, which names the page."),
-      parameter("r", false, "Where the visitor came from, if the page's server knows."),
+      parameter("s", "Site id, as registered.", true),
+      parameter("u", "URL of the page. Default: the header Referer, which names the page.", false),
+      parameter("r", "Where the visitor came from, if the page's server knows.", false),
     ],
     responses: {
       200: {
@@ -177,37 +261,20 @@ function getPixel(options: ApiOptions): Operation {
       500: problem("The stream cannot be written to."),
       503: problem("The stream is at its limit or not available."),
     },
-    "x-amazon-apigateway-integration": {
-      type: "aws",
-      httpMethod: "POST",
-      uri: `arn:${options.partition}:apigateway:${options.region}:kinesis:action/PutRecord`,
-      credentials: options.ingestRoleArn,
-      passthroughBehavior: "never",
-      requestParameters: { "integration.request.header.Content-Type": "'application/x-amz-json-1.1'" },
-      requestTemplates: { "application/json": template },
-      responses: {
-        "2\\d{2}": {
-          statusCode: "200",
-          responseParameters: mappedHeaders({
-            ...CORS,
-            "Cache-Control": "no-store",
-            "Content-Type": "image/gif",
-          }),
-          responseTemplates: { "application/json": PIXEL },
-          contentHandling: "CONVERT_TO_BINARY",
-        },
-        "4\\d{2}": {
-          statusCode: "503",
-          responseParameters: mappedHeaders(CORS),
-          responseTemplates: { "application/json": refusalTemplate },
-        },
-        default: {
-          statusCode: "503",
-          responseParameters: mappedHeaders(CORS),
-          responseTemplates: { "application/json": outageTemplate },
-        },
+    "x-amazon-apigateway-integration": putRecord(
+      options,
+      { "application/json": putRecordTemplate(ingestMappings(options).getPixel!) },
+      {
+        statusCode: "200",
+        responseParameters: mappedHeaders({
+          ...CORS,
+          "Cache-Control": "no-store",
+          "Content-Type": "image/gif",
+        }),
+        responseTemplates: { "application/json": PIXEL },
+        contentHandling: "CONVERT_TO_BINARY",
       },
-    },
+    ),
   };
 }
 
@@ -254,21 +321,13 @@ function ingest(options: ApiOptions, route: IngestRoute): Operation {
         ...problem(
           "The stream is at its limit or not available. Send it again after the seconds in Retry-After.",
         ),
-        headers: {
-          ...corsHeader,
-          "Retry-After": { description: "Seconds", schema: { type: "string" } },
-        },
+        headers: { ...corsHeader, ...retryAfter },
       },
     },
     "x-amazon-apigateway-request-validator": "body",
-    "x-amazon-apigateway-integration": {
-      type: "aws",
-      httpMethod: "POST",
-      uri: `arn:${options.partition}:apigateway:${options.region}:kinesis:action/PutRecord`,
-      credentials: options.ingestRoleArn,
-      passthroughBehavior: "never",
-      requestParameters: { "integration.request.header.Content-Type": "'application/x-amz-json-1.1'" },
-      requestTemplates: {
+    "x-amazon-apigateway-integration": putRecord(
+      options,
+      {
         "application/json": template,
         "text/plain": template,
         // What fetch() and sendBeacon() make of a string; API Gateway compares content types exactly.
@@ -277,29 +336,50 @@ function ingest(options: ApiOptions, route: IngestRoute): Operation {
         "application/json;charset=UTF-8": template,
         "application/json; charset=utf-8": template,
       },
-      responses: {
-        "2\\d{2}": {
-          statusCode: status,
-          responseParameters: {
-            ...mappedHeaders(CORS),
-            ...(body === "" ? {} : mappedHeaders({ "Content-Type": "text/plain; charset=utf-8" })),
-          },
-          responseTemplates: { "application/json": body === "" ? noBodyTemplate : body },
+      {
+        statusCode: status,
+        responseParameters: {
+          ...mappedHeaders(CORS),
+          ...(body === "" ? {} : mappedHeaders({ "Content-Type": "text/plain; charset=utf-8" })),
         },
-        "4\\d{2}": {
-          statusCode: "503",
-          responseParameters: mappedHeaders(CORS),
-          responseTemplates: { "application/json": refusalTemplate },
-        },
-        default: {
-          statusCode: "503",
-          responseParameters: mappedHeaders({ ...CORS, "Retry-After": "2" }),
-          responseTemplates: { "application/json": outageTemplate },
-        },
+        responseTemplates: { "application/json": body === "" ? noBodyTemplate : body },
       },
-    },
+      { "Retry-After": "2" },
+    ),
   };
 }
+
+/**
+ * Puts what the request template of a content type renders into the stream. `stored` is the answer when it is there, `away`
+ * are headers besides where Kinesis cannot be reached.
+ */
+const putRecord = (
+  { partition, region, ingestRoleArn }: ApiOptions,
+  requestTemplates: Readonly<Record<string, string>>,
+  stored: IntegrationResponse,
+  away: Readonly<Record<string, string>> = {},
+): Integration => ({
+  type: "aws",
+  httpMethod: "POST",
+  uri: `arn:${partition}:apigateway:${region}:kinesis:action/PutRecord`,
+  credentials: ingestRoleArn,
+  passthroughBehavior: "never",
+  requestParameters: { "integration.request.header.Content-Type": "'application/x-amz-json-1.1'" },
+  requestTemplates,
+  responses: {
+    "2\\d{2}": stored,
+    "4\\d{2}": {
+      statusCode: "503",
+      responseParameters: mappedHeaders(CORS),
+      responseTemplates: { "application/json": refusalTemplate },
+    },
+    default: {
+      statusCode: "503",
+      responseParameters: mappedHeaders({ ...CORS, ...away }),
+      responseTemplates: { "application/json": outageTemplate },
+    },
+  },
+});
 
 /** The answer to a browser that asks before it sends application/json from another origin. */
 function preflight(operationId: string): Operation {
@@ -335,215 +415,179 @@ function preflight(operationId: string): Operation {
 
 // --- query --------------------------------------------------------------------------------------------------------
 
-function query(options: ApiOptions): Operation {
-  return {
-    operationId: "query",
-    summary: "Ask for metrics, by dimensions, over a range of dates",
-    description:
-      "Speaks the Plausible Stats API v2. Days are the site's own; `meta` tells how final and how exact.",
-    tags: ["query"],
-    parameters: [share],
-    requestBody: {
-      required: true,
-      content: { "application/json": { schema: { $ref: "#/components/schemas/Query" } } },
-    },
-    responses: {
-      200: json("One row per combination of dimension values.", "QueryResult"),
-      202: stillRunning,
-      ...bodyErrors,
-    },
-    "x-amazon-apigateway-integration": lambda(options),
-  };
-}
+/** An operation that the query function answers. Where that is, the deployment knows. */
+type Answered = Omit<Operation, "x-amazon-apigateway-integration">;
 
-interface Exploration {
-  readonly operationId: string;
-  readonly summary: string;
-  readonly description: string;
-  readonly asks: string;
-  readonly answers: string;
-}
+/** How API Gateway asks the function that answers queries. */
+const queryFunction = ({ partition, region, queryFunctionArn }: ApiOptions): Integration => ({
+  type: "aws_proxy",
+  httpMethod: "POST",
+  uri: `arn:${partition}:apigateway:${region}:lambda:path/2015-03-31/functions/${queryFunctionArn}/invocations`,
+  // A proxy integration has no templates, so there is nothing that could fail to match.
+  passthroughBehavior: "when_no_match",
+});
 
-const FUNNEL: Exploration = {
-  operationId: "funnel",
-  summary: "How many visitors took some steps one after the other",
-  description: "Steps are pages, a star for any characters, or goals; within one visit, or within one day.",
-  asks: "FunnelQuestion",
-  answers: "FunnelResult",
-};
-const RETENTION: Exploration = {
-  operationId: "retention",
-  summary: "How many of those who first came in an interval came again later",
-  description: "Needs visitor ids of the site's own: cookieless visitors are new each day.",
-  asks: "RetentionQuestion",
-  answers: "RetentionResult",
-};
-const PATHS: Exploration = {
-  operationId: "paths",
-  summary: "Which pages follow one another within visits",
+const query: Answered = {
+  operationId: "query",
+  summary: "Ask for metrics, by dimensions, over a range of dates",
   description:
-    "From a page, or from the first page of each visit. The most frequent pages of each step are told apart.",
-  asks: "PathsQuestion",
-  answers: "PathsResult",
+    "Speaks the Plausible Stats API v2. Days are the site's own; `meta` tells how final and how exact.",
+  tags: ["query"],
+  parameters: [share],
+  requestBody: jsonBody("Query"),
+  responses: {
+    200: json("One row per combination of dimension values.", "QueryResult"),
+    202: stillRunning,
+    ...bodyErrors,
+  },
 };
 
-/** Questions that only single events answer. */
-function explore(
-  options: ApiOptions,
-  { operationId, summary, description, asks, answers }: Exploration,
-): Operation {
-  return {
-    operationId,
-    summary,
-    description,
-    tags: ["query"],
-    parameters: [share],
-    requestBody: {
-      required: true,
-      content: { "application/json": { schema: { $ref: `#/components/schemas/${asks}` } } },
-    },
-    responses: { 200: json("From the archive of single events.", answers), 202: stillRunning, ...bodyErrors },
-    "x-amazon-apigateway-integration": lambda(options),
-  };
-}
+/** A question that only single events answer. */
+const exploration = (
+  named: Pick<Operation, "operationId" | "summary" | "description">,
+  asks: string,
+  answers: string,
+): Answered => ({
+  ...named,
+  tags: ["query"],
+  parameters: [share],
+  requestBody: jsonBody(asks),
+  responses: { 200: json("From the archive of single events.", answers), 202: stillRunning, ...bodyErrors },
+});
 
-function live(options: ApiOptions): Operation {
-  return {
-    operationId: "live",
-    summary: "Who is on the site now",
+const funnel = exploration(
+  {
+    operationId: "funnel",
+    summary: "How many visitors took some steps one after the other",
+    description: "Steps are pages, a star for any characters, or goals; within one visit, or within one day.",
+  },
+  "FunnelQuestion",
+  "FunnelResult",
+);
+const retention = exploration(
+  {
+    operationId: "retention",
+    summary: "How many of those who first came in an interval came again later",
+    description: "Needs visitor ids of the site's own: cookieless visitors are new each day.",
+  },
+  "RetentionQuestion",
+  "RetentionResult",
+);
+const paths = exploration(
+  {
+    operationId: "paths",
+    summary: "Which pages follow one another within visits",
     description:
-      "Cheap to ask every second: send the ETag back as If-None-Match, and 304 says that nothing moved.",
-    tags: ["query"],
-    parameters: [parameter("site_id", "A registered site.", true), share],
-    responses: {
-      200: json("Current visitors, the last 30 minutes and the latest events.", "Live"),
-      304: { description: "Nothing changed since the ETag that was sent." },
-      ...readErrors,
-    },
-    "x-amazon-apigateway-integration": lambda(options),
-  };
-}
+      "From a page, or from the first page of each visit. The most frequent pages of each step are told apart.",
+  },
+  "PathsQuestion",
+  "PathsResult",
+);
 
-function sites(options: ApiOptions): Operation {
-  return {
-    operationId: "sites",
-    summary: "The registered sites",
-    tags: ["query"],
-    parameters: [share],
-    responses: { 200: json("Every site that the caller may read.", "Sites"), ...readErrors },
-    "x-amazon-apigateway-integration": lambda(options),
-  };
-}
+const live: Answered = {
+  operationId: "live",
+  summary: "Who is on the site now",
+  description:
+    "Cheap to ask every second: send the ETag back as If-None-Match, and 304 says that nothing moved.",
+  tags: ["query"],
+  parameters: [site, share],
+  responses: {
+    200: json("Current visitors, the last 30 minutes and the latest events.", "Live"),
+    304: { description: "Nothing changed since the ETag that was sent." },
+    ...readErrors,
+  },
+};
 
-function exportCsv(options: ApiOptions): Operation {
-  return {
-    operationId: "exportCsv",
-    summary: "The rows of a query as CSV",
-    description:
-      "The same questions as `query`, in the address. RFC 4180, UTF-8, all rows; a series over time alone has a row for " +
-      "every bucket. A text that a spreadsheet would run as a formula begins with an apostrophe.",
-    tags: ["query"],
-    parameters: [
-      parameter("site_id", "A registered site.", true),
-      parameter("date_range", "A name, or two dates or times with a comma between them.", true),
-      parameter("metrics", "Names with commas between them.", true),
-      parameter("dimensions", "Names with commas between them, or a JSON array.", false),
-      parameter("filters", "As in a query, JSON.", false),
-      parameter("order_by", "As in a query, JSON.", false),
-      share,
-    ],
-    responses: {
-      200: {
-        description: "A header, then a line for each row: dimensions, then metrics.",
-        headers: { "Content-Disposition": { description: "A file name.", schema: { type: "string" } } },
-        content: { "text/csv": { schema: { type: "string" } } },
-      },
-      202: stillRunning,
-      ...readErrors,
+const sites: Answered = {
+  operationId: "sites",
+  summary: "The registered sites",
+  tags: ["query"],
+  parameters: [share],
+  responses: { 200: json("Every site that the caller may read.", "Sites"), ...readErrors },
+};
+
+const exportCsv: Answered = {
+  operationId: "exportCsv",
+  summary: "The rows of a query as CSV",
+  description:
+    "The same questions as `query`, in the address. RFC 4180, UTF-8, all rows; a series over time alone has a row for " +
+    "every bucket. A text that a spreadsheet would run as a formula begins with an apostrophe.",
+  tags: ["query"],
+  parameters: [
+    site,
+    parameter("date_range", "A name, or two dates or times with a comma between them.", true),
+    parameter("metrics", "Names with commas between them.", true),
+    parameter("dimensions", "Names with commas between them, or a JSON array.", false),
+    parameter("filters", "As in a query, JSON.", false),
+    parameter("order_by", "As in a query, JSON.", false),
+    share,
+  ],
+  responses: {
+    200: {
+      description: "A header, then a line for each row: dimensions, then metrics.",
+      headers: { "Content-Disposition": { description: "A file name.", schema: { type: "string" } } },
+      content: { "text/csv": { schema: { type: "string" } } },
     },
-    "x-amazon-apigateway-integration": lambda(options),
-  };
-}
+    202: stillRunning,
+    ...readErrors,
+  },
+};
 
 // --- what an owner defines ----------------------------------------------------------------------------------------
 
-const siteParameter = (): Parameter => parameter("site_id", "A registered site.", true);
-const jsonBody = (schema: string) => ({
-  required: true,
-  content: { "application/json": { schema: { $ref: `#/components/schemas/${schema}` } } },
-});
-
-function aboutSite(options: ApiOptions): Operation {
-  return {
-    operationId: "aboutSite",
-    summary: "Goals, funnels, property keys and what was refused lately",
-    tags: ["query"],
-    parameters: [siteParameter(), share],
-    responses: { 200: json("What is known of a site besides its numbers.", "AboutSite"), ...readErrors },
-    "x-amazon-apigateway-integration": lambda(options),
-  };
-}
+const aboutSite: Answered = {
+  operationId: "aboutSite",
+  summary: "Goals, funnels, property keys and what was refused lately",
+  tags: ["query"],
+  parameters: [site, share],
+  responses: { 200: json("What is known of a site besides its numbers.", "AboutSite"), ...readErrors },
+};
 
 const writeNote = "Needs a key that may write, or on one's own machine nothing; a share link never serves.";
 
-function saveSettings(options: ApiOptions): Operation {
-  return {
-    operationId: "saveSettings",
-    summary: "Define a site's goals and funnels",
-    description: `Replaces all of them. ${writeNote}`,
-    tags: ["query"],
-    requestBody: jsonBody("SiteSettings"),
-    responses: { 200: json("As saved.", "AboutSite"), ...bodyErrors },
-    "x-amazon-apigateway-integration": lambda(options),
-  };
-}
+const saveSettings: Answered = {
+  operationId: "saveSettings",
+  summary: "Define a site's goals and funnels",
+  description: `Replaces all of them. ${writeNote}`,
+  tags: ["query"],
+  requestBody: jsonBody("SiteSettings"),
+  responses: { 200: json("As saved.", "AboutSite"), ...bodyErrors },
+};
 
-function alerts(options: ApiOptions): Operation {
-  return {
-    operationId: "alerts",
-    summary: "What a site's rules found lately",
-    tags: ["query"],
-    parameters: [siteParameter(), share],
-    responses: { 200: json("Of the last 30 days, newest first.", "Alerts"), ...readErrors },
-    "x-amazon-apigateway-integration": lambda(options),
-  };
-}
+const alerts: Answered = {
+  operationId: "alerts",
+  summary: "What a site's rules found lately",
+  tags: ["query"],
+  parameters: [site, share],
+  responses: { 200: json("Of the last 30 days, newest first.", "Alerts"), ...readErrors },
+};
 
-function shares(options: ApiOptions): Operation {
-  return {
-    operationId: "shares",
-    summary: "The share links that work",
-    description: writeNote,
-    tags: ["query"],
-    parameters: [siteParameter()],
-    responses: { 200: json("Without their secrets.", "Shares"), ...readErrors },
-    "x-amazon-apigateway-integration": lambda(options),
-  };
-}
+const shares: Answered = {
+  operationId: "shares",
+  summary: "The share links that work",
+  description: writeNote,
+  tags: ["query"],
+  parameters: [site],
+  responses: { 200: json("Without their secrets.", "Shares"), ...readErrors },
+};
 
-function addShare(options: ApiOptions): Operation {
-  return {
-    operationId: "addShare",
-    summary: "Make a share link",
-    description: `Its token is in this answer and nowhere else. ${writeNote}`,
-    tags: ["query"],
-    requestBody: jsonBody("NewShare"),
-    responses: { 200: json("The link.", "MadeShare"), ...bodyErrors },
-    "x-amazon-apigateway-integration": lambda(options),
-  };
-}
+const addShare: Answered = {
+  operationId: "addShare",
+  summary: "Make a share link",
+  description: `Its token is in this answer and nowhere else. ${writeNote}`,
+  tags: ["query"],
+  requestBody: jsonBody("NewShare"),
+  responses: { 200: json("The link.", "MadeShare"), ...bodyErrors },
+};
 
-function removeShare(options: ApiOptions): Operation {
-  return {
-    operationId: "removeShare",
-    summary: "Take a share link back",
-    description: `It stops working within five seconds. ${writeNote}`,
-    tags: ["query"],
-    parameters: [siteParameter(), parameter("id", "Of the link.", true)],
-    responses: { 200: json("Nothing.", "Nothing"), ...readErrors },
-    "x-amazon-apigateway-integration": lambda(options),
-  };
-}
+const removeShare: Answered = {
+  operationId: "removeShare",
+  summary: "Take a share link back",
+  description: `It stops working within five seconds. ${writeNote}`,
+  tags: ["query"],
+  parameters: [site, parameter("id", "Of the link.", true)],
+  responses: { 200: json("Nothing.", "Nothing"), ...readErrors },
+};
 
 const USERS = "users";
 
@@ -557,109 +601,20 @@ const userPool = ({ userPoolArn }: { readonly userPoolArn: string }): Record<str
   },
 });
 
-function signIn(options: ApiOptions, scope: string): Operation {
-  return {
-    operationId: "signIn",
-    summary: "Begin a session",
-    description: "With a user's access token in Authorization, as the user pool issued it.",
-    tags: ["query"],
-    responses: { 204: { description: "The session is in a cookie.", headers: cookie }, ...readErrors },
-    security: [{ [USERS]: [scope] }],
-    "x-amazon-apigateway-integration": lambda(options),
-  };
-}
-
-function signOut(options: ApiOptions): Operation {
-  return {
-    operationId: "signOut",
-    summary: "End the session",
-    tags: ["query"],
-    responses: { 204: { description: "The cookie is gone.", headers: cookie }, ...readErrors },
-    "x-amazon-apigateway-integration": lambda(options),
-  };
-}
-
 const cookie = { "Set-Cookie": { schema: { type: "string" } } } as const;
 
-const parameter = (name: string, description: string, required: boolean): Parameter => ({
-  name,
-  in: "query",
-  required,
-  description,
-  schema: { type: "string" },
+const signIn = (scope: string): Answered => ({
+  operationId: "signIn",
+  summary: "Begin a session",
+  description: "With a user's access token in Authorization, as the user pool issued it.",
+  tags: ["query"],
+  responses: { 204: { description: "The session is in a cookie.", headers: cookie }, ...readErrors },
+  security: [{ [USERS]: [scope] }],
 });
 
-const share = parameter("share", "The token of a share link, instead of an Authorization header.", false);
-
-const lambda = ({ partition, region, queryFunctionArn }: ApiOptions): Integration => ({
-  type: "aws_proxy",
-  httpMethod: "POST",
-  uri: `arn:${partition}:apigateway:${region}:lambda:path/2015-03-31/functions/${queryFunctionArn}/invocations`,
-  // A proxy integration has no templates, so there is nothing that could fail to match.
-  passthroughBehavior: "when_no_match",
-});
-
-// --- shared -------------------------------------------------------------------------------------------------------
-
-const corsHeader = { "Access-Control-Allow-Origin": { schema: { type: "string" } } } as const;
-
-const problem = (description: string): ResponseObject => ({
-  description,
-  headers: corsHeader,
-  content: { "application/json": { schema: { $ref: "#/components/schemas/Problem" } } },
-});
-
-const json = (description: string, schema: string): ResponseObject => ({
-  description,
-  content: { "application/json": { schema: { $ref: `#/components/schemas/${schema}` } } },
-});
-
-const stillRunning: ResponseObject = {
-  ...json("The archive is still being read: send the same request again.", "StillRunning"),
-  headers: { "Retry-After": { description: "Seconds", schema: { type: "string" } } },
-};
-
-const readErrors: Record<string, ResponseObject> = {
-  400: json("The message names the field that is wrong.", "QueryError"),
-  401: json("A key is needed, or the one sent is not known.", "QueryError"),
-  403: json("The key may not read this site.", "QueryError"),
-  404: json("No such site.", "QueryError"),
-  429: {
-    ...json("Too many requests from one address or key.", "QueryError"),
-    headers: { "Retry-After": { description: "Seconds", schema: { type: "string" } } },
-  },
-  500: json("Our fault; the id finds the cause in the log.", "QueryError"),
-  503: json("Try again after the seconds in Retry-After.", "QueryError"),
-};
-
-/** The same of what is asked with a body. */
-const bodyErrors: Record<string, ResponseObject> = {
-  ...readErrors,
-  413: json("The body is larger than the server takes.", "QueryError"),
-};
-
-/** Constant response headers as an integration maps them: constants stand in single quotes. */
-const mappedHeaders = (headers: Readonly<Record<string, string>>): Record<string, string> =>
-  Object.fromEntries(
-    Object.entries(headers).map(([name, value]) => [`method.response.header.${name}`, `'${value}'`]),
-  );
-
-/** What API Gateway answers by itself. Without these the browser could not read an error, not even its status. */
-const gatewayResponse = (statusCode?: number, headers: Record<string, string> = {}): GatewayResponse => ({
-  ...(statusCode === undefined ? {} : { statusCode }),
-  responseParameters: Object.fromEntries(
-    Object.entries({ ...CORS, ...headers }).map(([name, value]) => [
-      `gatewayresponse.header.${name}`,
-      `'${value}'`,
-    ]),
-  ),
-  responseTemplates: { "application/json": `{"message":$context.error.messageString}` },
-});
-
-const gatewayResponses = {
-  DEFAULT_4XX: gatewayResponse(),
-  DEFAULT_5XX: gatewayResponse(),
-  // API Gateway's name for an unknown path; no route of ours is signed, so it can mean nothing else.
-  MISSING_AUTHENTICATION_TOKEN: gatewayResponse(404),
-  THROTTLED: gatewayResponse(429, { "Retry-After": "1" }),
+const signOut: Answered = {
+  operationId: "signOut",
+  summary: "End the session",
+  tags: ["query"],
+  responses: { 204: { description: "The cookie is gone.", headers: cookie }, ...readErrors },
 };
