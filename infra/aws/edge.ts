@@ -23,6 +23,7 @@ import { RestApiOrigin } from "aws-cdk-lib/aws-cloudfront-origins";
 import type { Construct } from "constructs";
 import { COLLECTOR_FILES } from "../../collector/build.ts";
 import { SESSION_COOKIE } from "../../processors/env.ts";
+import { PAGE_POLICY } from "../policy.ts";
 import type { Ingestion } from "./ingestion.ts";
 
 /**
@@ -97,13 +98,6 @@ function viewerFunction(scope: Construct, header: string): EdgeFunction {
     ),
   });
 }
-
-/** The same as on one machine, so that a page that works there works here; a test compares them. */
-export const PAGE_POLICY =
-  "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
-
-/** The one page that other sites may frame; it shows nothing without a share link. */
-export const EMBED_POLICY = PAGE_POLICY.replace("frame-ancestors 'none'", "frame-ancestors *");
 
 export function pageHeaders(scope: Construct, id: string, policy: string): ResponseHeadersPolicy {
   return new ResponseHeadersPolicy(scope, id, {

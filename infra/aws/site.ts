@@ -25,18 +25,17 @@ import { COLLECTOR_FILES } from "../../collector/build.ts";
 import { EMBED_PATH } from "../../dashboard/build.ts";
 import { SIGN_IN_PATH } from "../../processors/env.ts";
 import type { OwnPaths } from "../ownpath.ts";
+import { EMBED_POLICY, PAGE_POLICY } from "../policy.ts";
 import { DOCUMENT_PATH } from "../published.ts";
 import { privateBucket } from "./bucket.ts";
 import { deployFiles } from "./deployment.ts";
 import {
   apiBehavior,
   collectorHeaders,
-  EMBED_POLICY,
   edgeName,
   folderIndex,
   ownPattern,
   ownScript,
-  PAGE_POLICY,
   pageHeaders,
   readersOnly,
   traceLink,

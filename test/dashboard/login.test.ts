@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { buildDashboard } from "../../dashboard/build.ts";
 import { buildLogin, LOGIN_PATH } from "../../dashboard/login/build.ts";
-import { CONTENT_SECURITY_POLICY } from "../../infra/local/gateway/http.ts";
+import { PAGE_POLICY } from "../../infra/policy.ts";
 import { randomBytes, secrets } from "../../processors/crypto.ts";
 import { SIGN_IN_PATH } from "../../processors/env.ts";
 import { refusal } from "../../processors/handlers/http.ts";
@@ -95,7 +95,7 @@ beforeAll(async () => {
       const isLogin = pathname.startsWith(LOGIN_PATH);
       response.writeHead(200, {
         "content-type": types[pathname.split(".")[1] ?? ""] ?? "text/html",
-        "content-security-policy": `${CONTENT_SECURITY_POLICY}${isLogin ? `; connect-src 'self' ${pool.origin}` : ""}`,
+        "content-security-policy": `${PAGE_POLICY}${isLogin ? `; connect-src 'self' ${pool.origin}` : ""}`,
       });
       response.end(file.body);
       return;

@@ -1,4 +1,5 @@
 /** Requests and responses as the gateway's handlers see them, and the answers that every station uses. */
+import { EMBED_POLICY, PAGE_POLICY } from "../../policy.ts";
 
 export interface HttpRequest {
   readonly method: string;
@@ -37,13 +38,7 @@ export const jsonResponse = (
   body: JSON.stringify(value),
 });
 
-/** Only our own files may run, load or be talked to, and nobody may frame us. */
-export const CONTENT_SECURITY_POLICY =
-  "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
-
-/** The same for what other sites may frame. */
-const EMBED_POLICY = CONTENT_SECURITY_POLICY.replace("frame-ancestors 'none'", "frame-ancestors *");
-/** No X-Frame-Options: it knows no "anybody", and browsers follow the policy. */
+/** For what other sites may frame. No X-Frame-Options: it knows no "anybody", and browsers follow the policy. */
 export const EMBEDDABLE: Readonly<Record<string, string>> = { "Content-Security-Policy": EMBED_POLICY };
 
 /** Headers for every answer with a body; a page also gets its policy. What the handler set itself stays. */
@@ -51,7 +46,7 @@ export function secured(headers: Readonly<Record<string, string>>): Record<strin
   const result: Record<string, string> = { "X-Content-Type-Options": "nosniff", ...headers };
   const type = Object.entries(headers).find(([name]) => name.toLowerCase() === "content-type")?.[1];
   if (type?.startsWith("text/html")) {
-    result["Content-Security-Policy"] ??= CONTENT_SECURITY_POLICY;
+    result["Content-Security-Policy"] ??= PAGE_POLICY;
     result["Referrer-Policy"] ??= "same-origin";
     if (result["Content-Security-Policy"] !== EMBED_POLICY) result["X-Frame-Options"] ??= "DENY";
   }

@@ -6,8 +6,8 @@ import { HostedZone } from "aws-cdk-lib/aws-route53";
 import { afterAll, describe, expect, it } from "vitest";
 import { Rivulet, type RivuletProps } from "../../../infra/aws/rivulet.ts";
 import { ASSUMED } from "../../../infra/local/cost/bill.ts";
-import { CONTENT_SECURITY_POLICY } from "../../../infra/local/gateway/http.ts";
 import { MAX_BODY_BYTES } from "../../../infra/mapping.ts";
+import { PAGE_POLICY } from "../../../infra/policy.ts";
 import { ACCESS_LOG_BYTES, PRICES } from "../../../infra/prices.ts";
 import { SESSION_COOKIE } from "../../../processors/env.ts";
 import { OWNERS, READERS } from "../../../processors/pipeline/access.ts";
@@ -553,7 +553,7 @@ describe("the distribution", () => {
     const { ContentSecurityPolicy, FrameOptions, StrictTransportSecurity } = headersOf(
       config().DefaultCacheBehavior,
     ).SecurityHeadersConfig;
-    expect(ContentSecurityPolicy.ContentSecurityPolicy, "as on one machine").toBe(CONTENT_SECURITY_POLICY);
+    expect(ContentSecurityPolicy.ContentSecurityPolicy, "as on one machine").toBe(PAGE_POLICY);
     expect(ContentSecurityPolicy.ContentSecurityPolicy).toMatch(/^default-src 'self';/);
     expect(ContentSecurityPolicy.ContentSecurityPolicy).not.toMatch(/unsafe|\*/);
     expect(FrameOptions.FrameOption).toBe("DENY");
@@ -566,7 +566,7 @@ describe("the distribution", () => {
     );
     const { ContentSecurityPolicy, FrameOptions } = headersOf(behavior).SecurityHeadersConfig;
     expect(ContentSecurityPolicy.ContentSecurityPolicy).toBe(
-      CONTENT_SECURITY_POLICY.replace("frame-ancestors 'none'", "frame-ancestors *"),
+      PAGE_POLICY.replace("frame-ancestors 'none'", "frame-ancestors *"),
     );
     expect(FrameOptions).toBeUndefined();
   });
