@@ -69,6 +69,10 @@ export type Allowance = keyof typeof ALWAYS_FREE;
  */
 export const ACCESS_LOG_BYTES = 231;
 
-export const MONTH_SECONDS = 730 * 3_600;
+/** Part of the API's requests that is traced: set by infra/aws/observability.ts, which says why. */
+export const TRACED_PART = 0.01;
+
+export const MONTH_HOURS = 730;
+export const MONTH_SECONDS = MONTH_HOURS * 3_600;
 /** AWS bills 2^30 bytes as a GB. */
 export const GB = 2 ** 30;

@@ -5,7 +5,7 @@
 import { Duration, Stack } from "aws-cdk-lib";
 import { type IMetric, MathExpression, type Metric } from "aws-cdk-lib/aws-cloudwatch";
 import type { Construct } from "constructs";
-import { ACCESS_LOG_BYTES, GB, PRICES } from "../prices.ts";
+import { ACCESS_LOG_BYTES, GB, MONTH_HOURS, PRICES, TRACED_PART } from "../prices.ts";
 import type { Aggregation } from "./aggregation.ts";
 import type { Compaction } from "./compaction.ts";
 import type { Ingestion } from "./ingestion.ts";
@@ -28,9 +28,6 @@ export interface EstimateProps {
 }
 
 const HOUR = Duration.hours(1);
-const HOURS_A_MONTH = 730;
-/** Of the clicks; observability.ts. */
-const TRACED = 0.01;
 /** With which an on-demand stream begins. */
 const ON_DEMAND_SHARDS = 4;
 
@@ -46,7 +43,7 @@ export class CostEstimate {
     const terms = [...this.#used()].map(([name, metric, price]) => ({ name, metric, price }));
     const hour = terms.map(({ name, price }) => `FILL(${name},0)*${millionths(price)}`).join("+");
     return new MathExpression({
-      expression: `(${hour}+${millionths(this.#fixed())})*${HOURS_A_MONTH}/1000000`,
+      expression: `(${hour}+${millionths(this.#fixed())})*${MONTH_HOURS}/1000000`,
       usingMetrics: Object.fromEntries(terms.map(({ name, metric }) => [name, metric])),
       period: HOUR,
       label: "dollars a month",
@@ -68,7 +65,7 @@ export class CostEstimate {
   #fixed(): number {
     const { capacity, hasFirewall } = this.#props;
     const stream = capacity === "on-demand" ? PRICES.onDemandHour : capacity.shards * PRICES.shardHour;
-    return stream + (hasFirewall ? PRICES.firewallMonth / HOURS_A_MONTH : 0);
+    return stream + (hasFirewall ? PRICES.firewallMonth / MONTH_HOURS : 0);
   }
 
   /** Name in the formula, sum over the hour, and dollars for one of it. An alarm takes ten metrics at most. */
@@ -81,7 +78,7 @@ export class CostEstimate {
       (direct ? 0 : PRICES.edgeRequest) +
       (hasFirewall ? PRICES.firewallRequest + PRICES.edgeFunction : 0) +
       (ACCESS_LOG_BYTES / GB) * PRICES.rareLogGb +
-      TRACED * PRICES.trace;
+      TRACED_PART * PRICES.trace;
     yield ["requests", ingestion.api.metricCount(sum), perRequest];
     if (capacity === "on-demand") {
       const perByte = (PRICES.onDemandInGb + PRICES.onDemandOutGb) / GB;

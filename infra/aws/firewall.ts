@@ -21,7 +21,7 @@ export interface FirewallProps extends Pick<FirewallOptions, "perAddress"> {
   readonly ingestion: Ingestion;
 }
 
-/** In it the distribution names the viewer's address, and nothing else; see viewerFunction in site.ts. */
+/** In it the distribution names the viewer's address, and nothing else; see viewerFunction in edge.ts. */
 export const VIEWER_HEADER = "x-rivulet-viewer";
 
 /** An office behind one address, with a dashboard open that asks every second, stays well below. */

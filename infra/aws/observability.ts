@@ -11,6 +11,7 @@ import {
 import { CfnGroup, CfnSamplingRule } from "aws-cdk-lib/aws-xray";
 import { Construct } from "constructs";
 import { type MetricName, NAMESPACE } from "../../processors/telemetry.ts";
+import { TRACED_PART } from "../prices.ts";
 import type { Aggregation } from "./aggregation.ts";
 import type { Canary } from "./canary.ts";
 import type { Compaction } from "./compaction.ts";
@@ -67,7 +68,7 @@ export class Observability extends Construct {
         version: 1,
         priority: 1000,
         reservoirSize: 0,
-        fixedRate: 0.01,
+        fixedRate: TRACED_PART,
         host: "*",
         httpMethod: "*",
         resourceArn: Stack.of(this).formatArn({

@@ -21,7 +21,7 @@ const NOTHING = /^(?!)/;
 const PORT = String.raw`processors/(streams/stream|stores/store|archives/archive|archives/objects|explorers/explorer|imports/rawfile|notifiers/notifier|tracer)\.ts$`;
 const INNER = String.raw`processors/(sketches|model)/|processors/errors\.ts$`;
 
-/** design.md 2 and style.md 3.2 as a table; the reasons are in docs/architecture.md. */
+/** The code map of docs/architecture.md, file by file; the reasons are there. */
 export const ZONES: readonly Zone[] = [
   {
     name: "sketches",

@@ -1,5 +1,14 @@
 /** Prices a measured use as a month of it on AWS. Every figure is measured, on the price list, or one of the stated assumptions. */
-import { ACCESS_LOG_BYTES, ALWAYS_FREE, type Allowance, GB, MONTH_SECONDS, PRICES } from "../../prices.ts";
+import {
+  ACCESS_LOG_BYTES,
+  ALWAYS_FREE,
+  type Allowance,
+  GB,
+  MONTH_HOURS,
+  MONTH_SECONDS,
+  PRICES,
+  TRACED_PART,
+} from "../../prices.ts";
 import type { FunctionUse, Usage } from "./measure.ts";
 
 /** What no replay can know. Printed with every bill. */
@@ -11,7 +20,7 @@ export interface Assumptions {
   readonly storeMs: number;
   /** Part of a processor core of this machine that one Lambda core is worth. */
   readonly coreRatio: number;
-  /** Part of all requests that is traced (infra/aws/observability.ts). */
+  /** Part of all requests that is traced. */
   readonly traced: number;
   /** As the deployment's properties of these names: whether clicks go around CloudFront, and who begins traces. */
   readonly direct: boolean;
@@ -26,7 +35,7 @@ export const ASSUMED: Assumptions = {
   dashboardHours: 20,
   storeMs: 5,
   coreRatio: 0.7,
-  traced: 0.01,
+  traced: TRACED_PART,
   direct: true,
   tracing: "clicks",
   alarms: 14,
@@ -88,7 +97,7 @@ const CANARY: Scheduled = {
   reads: 40,
 };
 const ESTIMATE: Scheduled = {
-  invocations: MONTH_SECONDS / 3_600,
+  invocations: MONTH_HOURS,
   megabytes: 256,
   ms: 500,
   requests: 0,
@@ -135,11 +144,11 @@ export function bill(usage: Usage, viewsPerMonth: number, assumed: Assumptions =
   line("CloudFront, collector", (loads * COLLECTOR_BYTES) / GB, "GB", PRICES.edgeGb, { allowance: "edgeGb" });
   if (assumed.shards === "on-demand") {
     const gigabytes = (usage.recordBytes * scale) / GB;
-    line("Kinesis, on demand", MONTH_SECONDS / 3_600, "hours", PRICES.onDemandHour, { isFixed });
+    line("Kinesis, on demand", MONTH_HOURS, "hours", PRICES.onDemandHour, { isFixed });
     line("Kinesis, in", gigabytes, "GB", PRICES.onDemandInGb);
     line("Kinesis, out", gigabytes, "GB", PRICES.onDemandOutGb);
   } else {
-    const hours = (assumed.shards * MONTH_SECONDS) / 3_600;
+    const hours = assumed.shards * MONTH_HOURS;
     line("Kinesis, shards", hours, "shard-hours", PRICES.shardHour, { isFixed });
     line("Kinesis, puts", usage.putUnits * scale, "units of 25 KB", PRICES.putUnit);
   }

@@ -24,7 +24,7 @@ const EXPIRY = 22;
 const length = (text: string): number => Buffer.byteLength(text);
 
 /** Bytes of an item in the table, the value packed as the driver packs it. */
-export const itemBytes = (key: ItemKey, value: Uint8Array, expires: boolean): number =>
+const itemBytes = (key: ItemKey, value: Uint8Array, expires: boolean): number =>
   length(key.pk) + length(key.sk) + pack(value).length + OVERHEAD + (expires ? EXPIRY : 0);
 
 const units = (bytes: number, size: number): number => Math.max(1, Math.ceil(bytes / size));

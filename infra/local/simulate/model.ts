@@ -39,12 +39,12 @@ export const MEASURED: Parameters = {
 };
 
 /** https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html */
-export const SHARD_RECORDS_PER_SECOND = 1_000;
-export const SHARD_BYTES_PER_SECOND = 2 ** 20;
+const SHARD_RECORDS_PER_SECOND = 1_000;
+const SHARD_BYTES_PER_SECOND = 2 ** 20;
 /** A partition of a table takes this many write units a second; each shard's commits are one partition. */
-export const PARTITION_WRITE_UNITS = 1_000;
+const PARTITION_WRITE_UNITS = 1_000;
 /** A new on-demand table's first capacity; it doubles within half an hour. */
-export const TABLE_FIRST_WRITE_UNITS = 4_000;
+const TABLE_FIRST_WRITE_UNITS = 4_000;
 /** As infra/aws/aggregation.ts sets the event source; Lambda polls each shard once a second. */
 const POLL_MS = 1_000;
 const BATCH_RECORDS = 1_000;
