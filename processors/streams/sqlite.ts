@@ -19,6 +19,8 @@ const SCHEMA = `
 
 /** 4.4e12 records a shard, 2,048 shards: both are out of reach, and ids stay exact as JavaScript numbers (2^53). */
 const SHARD_SPAN = 2 ** 42;
+/** A clock that is set wrong leaves half of a shard's numbers; one that is right, until the year 2039, more. */
+const LATEST_FIRST = SHARD_SPAN / 2;
 const MAX_SHARDS = 2 ** 11;
 
 /** "RivT" */
@@ -99,6 +101,11 @@ export function sqliteStream({ path, clock, shards = 1, seen = new Map() }: Sqli
   }
 
   /**
+   * Numbers go on after the milliseconds at which the file was opened. Where it and its store were put back from a backup,
+   * the archive beside them may be newer: its rows go by these numbers, and what came again would be taken for repeats.
+   */
+  const opened = Math.min(clock.now(), LATEST_FIRST);
+  /**
    * The last number of each shard that this transaction has given out. Read and written once in it: that is a third of a
    * put otherwise. Transactions hold the file's lock, so two processes cannot give out the same.
    */
@@ -123,7 +130,8 @@ export function sqliteStream({ path, clock, shards = 1, seen = new Map() }: Sqli
       const data = record.data.slice(); // the caller may use its buffer again before the commit
       const index = count === 1 ? 0 : Number((hashKey(partitionKey) * BigInt(count)) / HASH_SPACE.to);
       const id = await file.write(() => {
-        const last = (given.get(index) ?? (readLast.get(index) as { last: number }).last) + 1;
+        const before = given.get(index) ?? (readLast.get(index) as { last: number }).last;
+        const last = Math.max(before, index * SHARD_SPAN + opened) + 1;
         given.set(index, last);
         insert.run(last, partitionKey, clock.now(), data);
         return last;

@@ -5,6 +5,7 @@ import { expect, it } from "vitest";
 import { openStore, openStream } from "../../../infra/local/opening.ts";
 import { keyedHash, systemClock } from "../../../processors/crypto.ts";
 import { ShardWorker } from "../../../processors/pipeline/aggregate.ts";
+import { manualClock } from "../../conformance/clock.ts";
 import { temporaryDirectory } from "../../conformance/files.ts";
 
 const directory = temporaryDirectory();
@@ -13,7 +14,9 @@ it("reads what is put after the stream's file was lost: its numbers go on after 
   const places = { dataDirectory: directory, log: () => {} };
   const store = await openStore(places, systemClock);
   const data = new TextEncoder().encode("{}");
-  const counted = await openStream(places, store, systemClock);
+  // By another clock numbers would go on after its time.
+  const clock = manualClock(0);
+  const counted = await openStream(places, store, clock);
   const { shard, sequence } = await counted.put({ partitionKey: "a", data });
   const worker = new ShardWorker(
     {
@@ -29,7 +32,7 @@ it("reads what is put after the stream's file was lost: its numbers go on after 
   await counted.close();
   for (const end of ["", "-wal", "-shm"]) rmSync(join(directory, `stream.db${end}`), { force: true });
 
-  const stream = await openStream(places, store, systemClock);
+  const stream = await openStream(places, store, clock);
   await stream.put({ partitionKey: "a", data });
   const { records } = await stream.read(shard, await worker.lastSequence(), 10);
   expect(records.map((record) => Number(record.sequence))).toEqual([Number(sequence) + 1]);
