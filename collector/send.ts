@@ -9,7 +9,7 @@ export type Unsent = WireBatch & { d: number; q?: string };
  * Characters of a batch. UTF-8 needs at most 3 bytes for each, hence at most 48 KiB, which leaves room
  * in the 64 KiB that all keepalive requests of a page share (https://fetch.spec.whatwg.org/#http-network-or-cache-fetch).
  */
-export const MAX_CHARS = 16_000;
+const MAX_CHARS = 16_000;
 
 /**
  * Sends the JSON of an `Unsent`; of anything else the server says so, which is final too. Resolves to true if the answer is final, to anything else if the batch has to be sent again: offline, no answer, 429

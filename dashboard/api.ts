@@ -126,6 +126,18 @@ async function finished(
   }
 }
 
+/** A server on one's own machine takes changes of this type alone. */
+const JSON_TYPE = { "content-type": "application/json" };
+
+const withJson = (method: string, body: object): RequestInit => ({
+  method,
+  headers: JSON_TYPE,
+  body: JSON.stringify(body),
+});
+
+const ofSite = (path: string, siteId: string): string =>
+  `/api/v2/${path}?site_id=${encodeURIComponent(siteId)}`;
+
 const retryAfterMs = ({ headers }: Response): number => 1_000 * (Number(headers.get("retry-after")) || 0);
 
 /**
@@ -137,12 +149,7 @@ export async function query(
   signal: AbortSignal,
   { priority = "low", progress }: { priority?: "high" | "low"; progress?: Progress } = {},
 ): Promise<QueryAnswer> {
-  const init = {
-    method: "POST",
-    priority,
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify(body),
-  };
+  const init = { ...withJson("POST", body), priority };
   return json(await finished("/api/v2/query", init, signal, progress));
 }
 
@@ -166,7 +173,7 @@ export function liveClient(siteId: string): (signal: AbortSignal) => Promise<Liv
   let tag: string | null = null;
   return async (signal) => {
     const headers: Record<string, string> = tag ? { "if-none-match": tag } : {};
-    const response = await request(`/api/v2/live?site_id=${encodeURIComponent(siteId)}`, { headers }, signal);
+    const response = await request(ofSite("live", siteId), { headers }, signal);
     if (response.status === 304) return undefined;
     const answer = await json<LiveAnswer>(response);
     tag = response.headers.get("etag");
@@ -196,7 +203,6 @@ export function csvAddress({
 
 // --- what a site's owner keeps on the server --------------------------------------------------------------------------
 
-const WRITE_HEADERS = { "content-type": "application/json" };
 /** Several tabs ask at once; an answer this young serves them all. */
 const ABOUT_MS = 5_000;
 const abouts = new Map<string, { readonly at: number; readonly answer: Promise<SiteAbout> }>();
@@ -205,8 +211,7 @@ const abouts = new Map<string, { readonly at: number; readonly answer: Promise<S
 export function aboutSite(siteId: string): Promise<SiteAbout> {
   const known = abouts.get(siteId);
   if (known && performance.now() - known.at < ABOUT_MS) return known.answer;
-  const answer = (async () =>
-    json<SiteAbout>(await request(`/api/v2/site?site_id=${encodeURIComponent(siteId)}`, {})))();
+  const answer = (async () => json<SiteAbout>(await request(ofSite("site", siteId), {})))();
   abouts.set(siteId, { at: performance.now(), answer });
   answer.catch(() => abouts.delete(siteId));
   return answer;
@@ -218,15 +223,13 @@ export function forgetSite(siteId: string): void {
 }
 
 export async function saveSettings(settings: Omit<SiteSettings, "may_write">): Promise<SiteSettings> {
-  const init = { method: "PUT", headers: WRITE_HEADERS, body: JSON.stringify(settings) };
-  const saved = await json<SiteSettings>(await request("/api/v2/site", init));
+  const saved = await json<SiteSettings>(await request("/api/v2/site", withJson("PUT", settings)));
   forgetSite(settings.site_id);
   return saved;
 }
 
 export async function shareLinks(siteId: string): Promise<readonly ShareLink[]> {
-  const path = `/api/v2/shares?site_id=${encodeURIComponent(siteId)}`;
-  return (await json<{ shares: readonly ShareLink[] }>(await request(path, {}))).shares;
+  return (await json<{ shares: readonly ShareLink[] }>(await request(ofSite("shares", siteId), {}))).shares;
 }
 
 /** The token is told once, here. */
@@ -235,13 +238,13 @@ export async function addShareLink(
   days: number,
   label: string,
 ): Promise<ShareLink & { readonly token: string }> {
-  const body = JSON.stringify({ site_id: siteId, days, ...(label ? { label } : {}) });
-  return json(await request("/api/v2/shares", { method: "POST", headers: WRITE_HEADERS, body }));
+  const wanted = { site_id: siteId, days, ...(label ? { label } : {}) };
+  return json(await request("/api/v2/shares", withJson("POST", wanted)));
 }
 
 export async function removeShareLink(siteId: string, id: string): Promise<void> {
-  const query = new URLSearchParams({ site_id: siteId, id });
-  await request(`/api/v2/shares?${query}`, { method: "DELETE", headers: WRITE_HEADERS });
+  const path = `${ofSite("shares", siteId)}&id=${encodeURIComponent(id)}`;
+  await request(path, { method: "DELETE", headers: JSON_TYPE });
 }
 
 // --- funnels and the map ----------------------------------------------------------------------------------------------
@@ -252,8 +255,7 @@ export async function funnel(
   signal: AbortSignal,
   progress: Progress,
 ): Promise<FunnelAnswer> {
-  const body = JSON.stringify({ ...question, steps });
-  const init = { method: "POST", headers: WRITE_HEADERS, body };
+  const init = withJson("POST", { ...question, steps });
   return json(await finished("/api/v2/funnel", init, signal, progress));
 }
 
@@ -263,6 +265,5 @@ export async function world(): Promise<WorldMap> {
 
 /** What a site's rules found lately, newest first. */
 export async function alerts(site: string): Promise<readonly Alert[]> {
-  const path = `/api/v2/alerts?${new URLSearchParams({ site_id: site })}`;
-  return (await json<{ alerts: readonly Alert[] }>(await request(path, {}))).alerts;
+  return (await json<{ alerts: readonly Alert[] }>(await request(ofSite("alerts", site), {}))).alerts;
 }

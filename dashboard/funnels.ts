@@ -1,5 +1,5 @@
 /** A funnel: how many visitors go through the steps in order, and where they leave. Defined in the page, kept on the server. */
-import type { Funnel, FunnelStep } from "./answers.ts";
+import type { Funnel } from "./answers.ts";
 import { aboutSite, funnel } from "./api.ts";
 import type { Body } from "./body.ts";
 import { button, el, options } from "./dom.ts";
@@ -11,8 +11,6 @@ export interface FunnelActions {
   /** Another funnel is to be shown. */
   changed(): void;
 }
-
-export const stepName = (step: FunnelStep): string => ("goal" in step ? step.goal : step.page);
 
 export function funnelsBody(first: View, actions: FunnelActions): Body {
   const { strings } = first;

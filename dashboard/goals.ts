@@ -18,7 +18,7 @@ export interface GoalActions {
 /** A goal as a row: its own key tells an event from a page of the same name. */
 const keyOf = (goal: Goal): string =>
   "event" in goal ? `event:goal ${goal.event}` : `event:page ${goal.page}`;
-export const nameOf = (goal: Goal): string => goal.name ?? ("event" in goal ? goal.event : goal.page);
+const nameOf = (goal: Goal): string => goal.name ?? ("event" in goal ? goal.event : goal.page);
 
 export function goalsBody(first: View, actions: GoalActions): Body {
   const { strings } = first;

@@ -16,7 +16,7 @@ const REASONS: Readonly<Record<string, keyof Strings>> = {
 };
 
 /** Sentences, the likeliest first. */
-export function findings(about: SiteAbout, origin: string, strings: Strings): string[] {
+function findings(about: SiteAbout, origin: string, strings: Strings): string[] {
   const found: string[] = [];
   for (const { site_id } of about.unknown_sites ?? [])
     found.push(fill(strings.checkSite, { seen: site_id, site: about.site_id }));

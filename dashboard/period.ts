@@ -73,7 +73,7 @@ export function isRange(text: string): text is Range {
 }
 
 /** A date, a time or a server's label of either ("2026-11-23 09:00:00") as a wall number; an offset is not looked at. */
-export const wallOf = (text: string): number =>
+const wallOf = (text: string): number =>
   Date.parse(text.length > 10 ? `${text.slice(0, 19).replace(" ", "T")}Z` : text);
 const dateText = (wall: number): string => new Date(wall).toISOString().slice(0, 10);
 const timeText = (wall: number): string => new Date(wall).toISOString().slice(0, 16);

@@ -31,7 +31,7 @@ const base64url = (bytes: Uint8Array): string =>
 const random = (): string => base64url(crypto.getRandomValues(new Uint8Array(32)));
 
 /** A path of this host, and never another: "//host" and "/\host" are others to a browser, also with tabs or line ends between. */
-export const safePath = (path: string | null): string => (path && /^\/(?!\s*[/\\])/.test(path) ? path : "/");
+const safePath = (path: string | null): string => (path && /^\/(?!\s*[/\\])/.test(path) ? path : "/");
 
 async function begin({ domain, client_id, scope }: Config, back: string): Promise<void> {
   const attempt: Attempt = { state: random(), verifier: random(), back };
