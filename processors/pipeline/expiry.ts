@@ -6,10 +6,10 @@ import { ClickstreamError } from "../errors.ts";
 import { type Clock, DAY_MS, type EpochMs, HOUR_MS, MINUTE_MS } from "../model/time.ts";
 import { addDays, dayStart, localDate } from "../model/zone.ts";
 import { ByteReader, ByteWriter } from "../sketches/bytes.ts";
-import type { ListRange, Store } from "../stores/store.ts";
-import { instantKey, MINUTE_KEEP_MS, partition } from "./rollups.ts";
+import type { Store } from "../stores/store.ts";
+import { instantKey, MINUTE_KEEP_MS, partition, type RollupPartition } from "./rollups.ts";
 
-export const KEPT = ["minutes", "hours", "archive"] as const;
+const KEPT = ["minutes", "hours", "archive"] as const;
 export type KeptKind = (typeof KEPT)[number];
 
 /** Whole days; null is for ever, undefined as it was. */
@@ -28,7 +28,8 @@ export interface Keep {
   readonly shorter?: { readonly days: number; readonly until: EpochMs };
 }
 
-interface KeptSite {
+/** What of a site says how long its data are kept. */
+export interface KeptSite {
   readonly timeZone: string;
   readonly keep?: Keep;
 }
@@ -167,23 +168,9 @@ export async function deleteExpired(
   if (sweptAt !== undefined && sweptAt <= now && now - sweptAt < HOUR_MS) return;
   let isMore = false;
   for (const site of due) {
-    const before = now - DELETE_AFTER_MS;
-    const minutes = { to: instantKey(Math.max(0, minutesFrom(site, before))) };
-    const from = hoursFrom(site, before);
-    const days = { to: localDate(site.timeZone, from) };
-    // The month that is not kept whole goes too: with it a range that begins in it is never answered.
-    const months = { to: days.to.endsWith("-01") ? days.to.slice(0, 7) : `${days.to.slice(0, 7)}!` };
-    for (const space of site.spaces) {
-      for (const kind of ["minute", "minute-rests"] as const)
-        isMore = (await drop(store, partition(kind, space), minutes)) || isMore;
-      if (from === 0) continue;
-      for (const kind of ["hour", "hour-rests"] as const)
-        isMore = (await drop(store, partition(kind, space), { to: instantKey(from) })) || isMore;
-      for (const kind of ["day", "day-tables"] as const)
-        isMore = (await drop(store, partition(kind, space), days)) || isMore;
-      for (const kind of ["month", "month-tables"] as const)
-        isMore = (await drop(store, partition(kind, space), months)) || isMore;
-    }
+    const ends = endsOfExpired(site, now - DELETE_AFTER_MS);
+    for (const space of site.spaces)
+      for (const [kind, to] of ends) isMore = (await drop(store, partition(kind, space), to)) || isMore;
   }
   if (isMore) return;
   const writer = new ByteWriter(8);
@@ -191,9 +178,33 @@ export async function deleteExpired(
   await store.put({ ...SWEPT, value: writer.finish() }, note?.version ?? 0);
 }
 
-/** True when there may be more. */
-async function drop(store: Store, pk: string, range: ListRange): Promise<boolean> {
-  const items = await store.list(pk, { ...range, limit: DELETED_AT_ONCE });
+/** By partition, the sort key before which nothing is kept at an instant. */
+function endsOfExpired(site: KeptSite, at: EpochMs): [kind: RollupPartition, to: string][] {
+  const minute = instantKey(Math.max(0, minutesFrom(site, at)));
+  const from = hoursFrom(site, at);
+  const hour = instantKey(from);
+  const day = localDate(site.timeZone, from);
+  // The month that is not kept whole goes too: with it a range that begins in it is never answered.
+  const month = day.endsWith("-01") ? day.slice(0, 7) : `${day.slice(0, 7)}!`;
+  const ofMinutes: [RollupPartition, string][] = [
+    ["minute", minute],
+    ["minute-rests", minute],
+  ];
+  if (from === 0) return ofMinutes;
+  return [
+    ...ofMinutes,
+    ["hour", hour],
+    ["hour-rests", hour],
+    ["day", day],
+    ["day-tables", day],
+    ["month", month],
+    ["month-tables", month],
+  ];
+}
+
+/** Deletes a portion of what sorts before `to`; true when there may be more. */
+async function drop(store: Store, pk: string, to: string): Promise<boolean> {
+  const items = await store.list(pk, { to, limit: DELETED_AT_ONCE });
   if (items.length > 0) await store.delete(items);
   return items.length === DELETED_AT_ONCE;
 }

@@ -7,7 +7,7 @@ import { ColumnTable } from "../model/columns.ts";
 import { Rollup } from "../model/rollup.ts";
 import { DAY_MS, type EpochMs } from "../model/time.ts";
 import { ByteReader, ByteWriter } from "../sketches/bytes.ts";
-import type { Item, ItemKey, Store } from "../stores/store.ts";
+import type { Item, ItemKey } from "../stores/store.ts";
 
 export const GRANULARITIES = ["minute", "hour", "day", "month"] as const;
 export type Granularity = (typeof GRANULARITIES)[number];
@@ -21,6 +21,7 @@ export const ROLLUP_PARTITIONS = [
   "day-tables",
   "month-tables",
 ] as const;
+export type RollupPartition = (typeof ROLLUP_PARTITIONS)[number];
 
 /** Newest commit folded in, by shard. */
 export type Applied = ReadonlyMap<string, number>;
@@ -50,9 +51,8 @@ const IS_BASED = 2;
 const IS_APART = 4;
 const HAS_REST = 8;
 
-export const partition = (kind: (typeof ROLLUP_PARTITIONS)[number], site: string): string =>
-  `${kind}/${site}`;
-/** Sort key of a minute or hour: 13 digits of epoch ms order like the time until the year 2286. */
+export const partition = (kind: RollupPartition, site: string): string => `${kind}/${site}`;
+/** Sort key that orders like the time, as of minutes and hours: 13 digits of epoch ms do so until the year 2286. */
 export const instantKey = (at: EpochMs): string => String(at).padStart(13, "0");
 
 /** A rollup as its item holds it. */
@@ -152,24 +152,3 @@ export function decodeTableItem({ value }: Item): { applied: Applied; table: Col
 
 export const isSameApplied = (a: Applied, b: Applied): boolean =>
   a.size === b.size && [...a].every(([shard, n]) => b.get(shard) === n);
-
-/**
- * The rollup of an item with all its tables, wherever they lie. Undefined for a day or month that waits to be derived,
- * or is just being derived again.
- */
-export async function wholeRollup(
-  store: Store,
-  granularity: Granularity,
-  space: string,
-  item: Item,
-): Promise<Rollup | undefined> {
-  const { sk, rollup, applied, apart } = decodeItem(item);
-  if (!rollup || !apart || (granularity !== "day" && granularity !== "month")) return rollup;
-  for (const dimension of apart) {
-    const one = await store.get(tableKey(granularity, space, sk, dimension));
-    const known = one && decodeTableItem(one);
-    if (!known || !isSameApplied(known.applied, applied)) return undefined;
-    rollup.mergeTable(dimension, known.table);
-  }
-  return rollup;
-}

@@ -6,29 +6,21 @@ import { DAY_MS, type EpochMs } from "../../processors/model/time.ts";
 import { ShardWorker } from "../../processors/pipeline/aggregate.ts";
 import { readCommits } from "../../processors/pipeline/commit.ts";
 import { compact } from "../../processors/pipeline/compact.ts";
-import { GRANULARITIES, partition, wholeRollup } from "../../processors/pipeline/rollups.ts";
 import { registerSites } from "../../processors/pipeline/sites.ts";
 import { dayOf } from "../../processors/pipeline/visitor.ts";
 import { memoryStore } from "../../processors/stores/memory.ts";
 import type { Store } from "../../processors/stores/store.ts";
 import { type ManualClock, manualClock } from "../kit/clock.ts";
 import { Oracle } from "../kit/oracle.ts";
+import { hexOf, rollupsIn } from "../kit/rollups.ts";
 import { dataOf, type World } from "./world.ts";
-
-/** Canonical bytes of a rollup, for comparison. */
-export const hex = (rollup: Rollup): string => Buffer.from(rollup.encode()).toString("hex");
 
 /** Bytes of every rollup item that holds one. */
 export async function rollupsOf(store: Store, { sites }: World): Promise<Map<string, string>> {
   const found = new Map<string, string>();
-  for (const { id } of sites) {
-    for (const granularity of GRANULARITIES) {
-      for (const item of await store.list(partition(granularity, id))) {
-        const rollup = await wholeRollup(store, granularity, id, item);
-        if (rollup) found.set(`${granularity} ${id} ${item.sk}`, hex(rollup));
-      }
-    }
-  }
+  for (const { id } of sites)
+    for await (const { granularity, sk, rollup } of rollupsIn(store, id))
+      found.set(`${granularity} ${id} ${sk}`, hexOf(rollup));
   return found;
 }
 
@@ -108,7 +100,7 @@ export class Calm {
     for (const { partials } of await readCommits(store, "calm", 0))
       for (const rollup of partials.get(site)?.windows.values() ?? []) all.merge(rollup);
     all.rejects.clear();
-    return hex(all);
+    return hexOf(all);
   }
 
   async #process(lines: readonly StreamLine[]): Promise<{ store: Store; clock: ManualClock }> {

@@ -14,7 +14,8 @@ import type { Store } from "../../processors/stores/store.ts";
 import { compareSequences, type Stream, type StreamRecord } from "../../processors/streams/stream.ts";
 import type { ManualClock } from "../kit/clock.ts";
 import { metricOf, newTally, Oracle } from "../kit/oracle.ts";
-import { type Calm, hex, rollupsOf } from "./calm.ts";
+import { hexOf } from "../kit/rollups.ts";
+import { type Calm, rollupsOf } from "./calm.ts";
 import { timesCounted, type World } from "./world.ts";
 
 /** A law that was broken, in words. */
@@ -157,7 +158,7 @@ export class Judge {
       `the rollups of ${site}`,
     );
     all.rejects.clear();
-    if (hex(all) !== (await this.#calm.folded(site, counted)))
+    if (hexOf(all) !== (await this.#calm.folded(site, counted)))
       throw new Broken(`the rollups of ${site} differ from those of batches ${counted}`);
   }
 

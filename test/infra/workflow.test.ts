@@ -27,13 +27,14 @@ import { rebuild } from "../../processors/pipeline/rebuild.ts";
 import type { WindowChange } from "../../processors/pipeline/rebuildchange.ts";
 import { keysOfRun, type Plan } from "../../processors/pipeline/rebuildfiles.ts";
 import type { StoredReport } from "../../processors/pipeline/rebuildsteps.ts";
-import { GRANULARITIES, partition, wholeRollup } from "../../processors/pipeline/rollups.ts";
+import { decodeItem, partition } from "../../processors/pipeline/rollups.ts";
 import { registerSites } from "../../processors/pipeline/sites.ts";
 import { memoryStore } from "../../processors/stores/memory.ts";
 import type { Store } from "../../processors/stores/store.ts";
 import { type ManualClock, manualClock } from "../kit/clock.ts";
 import { generate } from "../kit/generate.ts";
 import { type BucketDouble, bucketDouble } from "../kit/objects.ts";
+import { rollupBytes } from "../kit/rollups.ts";
 import { HOUR, SITE } from "../processors/pipeline/lines.ts";
 import { compactAll, recordsOf } from "../processors/pipeline/rig.ts";
 
@@ -114,22 +115,14 @@ async function world(site: string, { isArchived = true, events = 120 } = {}): Pr
   };
 }
 
-async function currentOf({ store, site }: World): Promise<Map<string, string>> {
-  const { space } = await readEdition(store, site);
-  const found = new Map<string, string>();
-  for (const granularity of GRANULARITIES)
-    for (const item of await store.list(partition(granularity, space))) {
-      const rollup = await wholeRollup(store, granularity, space, item);
-      if (rollup) found.set(`${granularity} ${item.sk}`, Buffer.from(rollup.encode()).toString("hex"));
-    }
-  return found;
-}
+const currentOf = async ({ store, site }: World): Promise<Map<string, string>> =>
+  rollupBytes(store, (await readEdition(store, site)).space);
 
 async function pageviewsOf({ store, site }: World): Promise<number> {
   const { space } = await readEdition(store, site);
   let pageviews = 0;
   for (const item of await store.list(partition("hour", space)))
-    pageviews += (await wholeRollup(store, "hour", space, item))?.totals.pageviews ?? 0;
+    pageviews += decodeItem(item).rollup?.totals.pageviews ?? 0;
   return pageviews;
 }
 

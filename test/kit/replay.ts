@@ -9,7 +9,6 @@ import { compact } from "../../processors/pipeline/compact.ts";
 import { decodeRecord } from "../../processors/pipeline/decode/record.ts";
 import { QueryEngine } from "../../processors/pipeline/query/engine.ts";
 import type { QueryResponse } from "../../processors/pipeline/query/responses.ts";
-import { GRANULARITIES, partition, wholeRollup } from "../../processors/pipeline/rollups.ts";
 import { registerSites } from "../../processors/pipeline/sites.ts";
 import { type Counters, newCounters } from "../../processors/pipeline/state.ts";
 import { dayOf } from "../../processors/pipeline/visitor.ts";
@@ -21,6 +20,7 @@ import { type ManualClock, manualClock } from "./clock.ts";
 import { crashingStore } from "./crash.ts";
 import { type CheckedOptions, checkOptions, type LooseOptions } from "./options.ts";
 import { Random } from "./random.ts";
+import { hexOf, rollupsIn } from "./rollups.ts";
 import { disturb } from "./schedule.ts";
 
 /** See docs/replay.md for what each disturbance stands for. */
@@ -166,13 +166,8 @@ function add(total: Counters, counters: Counters): void {
 async function rollupsOf(store: Store): Promise<Map<string, string>> {
   const found = new Map<string, string>();
   for (const { sk: site } of await store.list("site")) {
-    for (const granularity of GRANULARITIES) {
-      for (const item of await store.list(partition(granularity, site))) {
-        const rollup = await wholeRollup(store, granularity, site, item);
-        if (rollup)
-          found.set(`${granularity} ${site} ${item.sk}`, Buffer.from(rollup.encode()).toString("hex"));
-      }
-    }
+    for await (const { granularity, sk, rollup } of rollupsIn(store, site))
+      found.set(`${granularity} ${site} ${sk}`, hexOf(rollup));
   }
   return found;
 }

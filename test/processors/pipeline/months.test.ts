@@ -4,12 +4,13 @@ import { Rollup } from "../../../processors/model/rollup.ts";
 import { derive } from "../../../processors/pipeline/derive.ts";
 import { foldBase, packWindow } from "../../../processors/pipeline/folding.ts";
 import { QueryEngine } from "../../../processors/pipeline/query/engine.ts";
-import { decodeItem, instantKey, partition, wholeRollup } from "../../../processors/pipeline/rollups.ts";
+import { decodeItem, instantKey, partition } from "../../../processors/pipeline/rollups.ts";
 import { markDerived } from "../../../processors/pipeline/stale.ts";
 import { ByteWriter } from "../../../processors/sketches/bytes.ts";
 import { memoryStore } from "../../../processors/stores/memory.ts";
 import type { Store } from "../../../processors/stores/store.ts";
 import { crashingStore } from "../../kit/crash.ts";
+import { wholeRollup } from "../../kit/rollups.ts";
 import { DAY, HOUR, post, SITE, view } from "./lines.ts";
 import { compactAll, interrupted, type Rig, recordsOf, rig } from "./rig.ts";
 

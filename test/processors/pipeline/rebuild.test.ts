@@ -11,7 +11,7 @@ import { readRebuilt } from "../../../processors/pipeline/ledger.ts";
 import { QueryEngine } from "../../../processors/pipeline/query/engine.ts";
 import { type RebuildDeps, rebuild } from "../../../processors/pipeline/rebuild.ts";
 import { addShare, foldedOf, foldRows } from "../../../processors/pipeline/rebuildfold.ts";
-import { decodeItem, GRANULARITIES, partition, wholeRollup } from "../../../processors/pipeline/rollups.ts";
+import { decodeItem, partition } from "../../../processors/pipeline/rollups.ts";
 import { RowFold } from "../../../processors/pipeline/rowfold.ts";
 import { registerSites } from "../../../processors/pipeline/sites.ts";
 import { memoryStore } from "../../../processors/stores/memory.ts";
@@ -19,6 +19,7 @@ import type { Store } from "../../../processors/stores/store.ts";
 import { type ManualClock, manualClock } from "../../kit/clock.ts";
 import { generate } from "../../kit/generate.ts";
 import { Random } from "../../kit/random.ts";
+import { rollupBytes } from "../../kit/rollups.ts";
 import { HOUR, NOON, post, SITE, view } from "./lines.ts";
 import { compactAll, interrupted, recordsOf, SHARD } from "./rig.ts";
 
@@ -65,17 +66,8 @@ async function world(start: number): Promise<World> {
 }
 
 /** Bytes of the current edition, by granularity and start. */
-async function currentOf(store: Store): Promise<Map<string, string>> {
-  const { space } = await readEdition(store, SITE);
-  const found = new Map<string, string>();
-  for (const granularity of GRANULARITIES) {
-    for (const item of await store.list(partition(granularity, space))) {
-      const rollup = await wholeRollup(store, granularity, space, item);
-      if (rollup) found.set(`${granularity} ${item.sk}`, Buffer.from(rollup.encode()).toString("hex"));
-    }
-  }
-  return found;
-}
+const currentOf = async (store: Store): Promise<Map<string, string>> =>
+  rollupBytes(store, (await readEdition(store, SITE)).space);
 
 /** Folds the visitors in three lots, each on its own. */
 const inLots =

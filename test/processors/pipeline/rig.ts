@@ -6,13 +6,13 @@ import type { Clock } from "../../../processors/model/time.ts";
 import { type AggregateDeps, ShardWorker } from "../../../processors/pipeline/aggregate.ts";
 import { compact } from "../../../processors/pipeline/compact.ts";
 import { QueryEngine } from "../../../processors/pipeline/query/engine.ts";
-import { GRANULARITIES, partition, wholeRollup } from "../../../processors/pipeline/rollups.ts";
 import { registerSites } from "../../../processors/pipeline/sites.ts";
 import { memoryStore } from "../../../processors/stores/memory.ts";
 import type { Store } from "../../../processors/stores/store.ts";
 import type { StreamRecord } from "../../../processors/streams/stream.ts";
 import { type ManualClock, manualClock } from "../../kit/clock.ts";
 import { newTally, type Oracle } from "../../kit/oracle.ts";
+import { rollupBytes } from "../../kit/rollups.ts";
 import { HOUR, NOON, SITE } from "./lines.ts";
 
 export const SHARD = { id: "shard-0", parents: [] as string[] };
@@ -108,16 +108,7 @@ export function expectedTotals(oracle: Oracle, from: number, to: number): unknow
 }
 
 /** Bytes of every rollup, by granularity and start; days that wait to be derived are absent. */
-export async function rollupsOf(store: Store): Promise<Map<string, string>> {
-  const found = new Map<string, string>();
-  for (const granularity of GRANULARITIES) {
-    for (const item of await store.list(partition(granularity, SITE))) {
-      const rollup = await wholeRollup(store, granularity, SITE, item);
-      if (rollup) found.set(`${granularity} ${item.sk}`, Buffer.from(rollup.encode()).toString("hex"));
-    }
-  }
-  return found;
-}
+export const rollupsOf = (store: Store): Promise<Map<string, string>> => rollupBytes(store, SITE);
 
 /** Passes every operation on, after `before` has had its turn. */
 export function interrupted(store: Store, before: (operation: string, pk: string) => Promise<void>): Store {
