@@ -7,7 +7,7 @@ import type { ArchivedRows } from "../archives/archive.ts";
 import { ClickstreamError } from "../errors.ts";
 import { Rollup } from "../model/rollup.ts";
 import { type Clock, DAY_MS, type EpochMs } from "../model/time.ts";
-import { hourEnd, hourStart, localDate } from "../model/zone.ts";
+import { hourEnd, hourStart, type LocalDate, localDate } from "../model/zone.ts";
 import type { Item, Store } from "../stores/store.ts";
 import { type CommitHeader, listShards, readCommits } from "./commit.ts";
 import { compact } from "./compact.ts";
@@ -17,7 +17,7 @@ import { archiveFrom, hoursNeededFrom, minuteExpiry, minutesFrom } from "./expir
 import { copyItem, foldBase } from "./folding.ts";
 import { hoursOfTotals } from "./import/totals.ts";
 import { noteRebuilt } from "./ledger.ts";
-import { areEqual, differenceOf, type WindowChange } from "./rebuildchange.ts";
+import { areEqual, compareChanges, differenceOf, type WindowChange } from "./rebuildchange.ts";
 import { type FoldedRows, type FoldOrder, foldInMemory } from "./rebuildfold.ts";
 import { appliedOf, decodeItem, instantKey, packedOf, partition } from "./rollups.ts";
 import { listSites } from "./sites.ts";
@@ -123,37 +123,63 @@ export async function rebuild(
       if (bytes) await foldBase(store, key, bytes, { now, expiresAt });
     }
   }
-  // Days may have been derived while their hours were still being written.
-  const dates = new Set<string>();
-  for await (const sk of keysOf(store, partition("hour", space))) dates.add(localDate(zone, Number(sk)));
-  await markDerived(store, space, dates);
+  await markAllDerived(store, space, zone);
   await foldCommits(store, clock);
   const changes: WindowChange[] = [];
   for (const window of made) {
     const change = await compareWindow(store, clock, { current, space }, window);
     if (change) changes.push(change);
   }
-  changes.sort((a, b) => a.start - b.start || (a.granularity < b.granularity ? -1 : 1));
-  const minutesChanged = changes
-    .filter(({ granularity }) => granularity === "minute")
-    .map(({ start }) => start);
-  if (!isTrial && minutesChanged.length > 0) await noteRebuilt(store, clock, site, minutesChanged);
+  changes.sort(compareChanges);
   // Nobody asks for the days of what is given up.
   if (!isTrial) await compactAll(store, clock);
-  const isSwitched = !isTrial && (await switchEdition(store, clock, site, space));
-  if (isTrial) await giveUpEdition(store, clock, site, space);
-  else if (!isSwitched)
-    throw new ClickstreamError(
-      "unavailable",
-      `site ${site}: another rebuild began meanwhile, and this one switched nothing: run it again when that is over`,
-    );
+  await endRebuild(store, clock, { site, space, changes, isSwitch: !isTrial });
   return {
     rows: folded.rows,
     windows: made.length,
     changes,
     incomplete: [...incomplete].filter((hour) => hour >= from && hour < to).sort((a, b) => a - b),
-    isSwitched,
+    isSwitched: !isTrial,
   };
+}
+
+/** Days may have been derived while their hours were still being written. */
+export async function markAllDerived(store: Store, space: string, zone: string): Promise<void> {
+  const dates = new Set<LocalDate>();
+  for await (const sk of keysOf(store, partition("hour", space))) dates.add(localDate(zone, Number(sk)));
+  await markDerived(store, space, dates);
+}
+
+/** Switches to an edition that was made, or gives it up. Throws `unavailable` if another rebuild took its place. */
+export async function endRebuild(
+  store: Store,
+  clock: Clock,
+  {
+    site,
+    space,
+    changes,
+    isSwitch,
+  }: {
+    readonly site: string;
+    readonly space: string;
+    readonly changes: readonly WindowChange[];
+    readonly isSwitch: boolean;
+  },
+): Promise<void> {
+  if (!isSwitch) return giveUpEdition(store, clock, site, space);
+  const minutes = changes.filter(({ granularity }) => granularity === "minute");
+  if (minutes.length > 0)
+    await noteRebuilt(
+      store,
+      clock,
+      site,
+      minutes.map(({ start }) => start),
+    );
+  if (!(await switchEdition(store, clock, site, space)))
+    throw new ClickstreamError(
+      "unavailable",
+      `site ${site}: another rebuild began meanwhile, and this one switched nothing: run it again when that is over`,
+    );
 }
 
 /**

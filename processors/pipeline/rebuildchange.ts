@@ -14,6 +14,10 @@ export interface WindowChange {
   readonly dimensions: readonly string[];
 }
 
+/** By time, an hour before the minute that it begins with. */
+export const compareChanges = (a: WindowChange, b: WindowChange): number =>
+  a.start - b.start || (a.granularity < b.granularity ? -1 : 1);
+
 /** Undefined where both say the same. */
 export function differenceOf(
   live: Rollup,

@@ -5,7 +5,7 @@
 import type { ArchiveObjects } from "../archives/objects.ts";
 import { ClickstreamError } from "../errors.ts";
 import type { EpochMs } from "../model/time.ts";
-import { Erasure, type ErasureNotes } from "./erasure.ts";
+import { type Erased, Erasure, type ErasureNotes } from "./erasure.ts";
 import { type Begun, type Erasing, isCounted, keyOfErasing, lotOf } from "./rebuildfiles.ts";
 import { LeftObjects } from "./rebuildleft.ts";
 
@@ -21,9 +21,7 @@ export class ErasingSteps {
 
   /** Writes down what has to be known of the rows that go, before the first of them is gone. */
   async noteErased(): Promise<void> {
-    const begun = await this.#left.begun();
-    const { site, erased } = begun;
-    if (!erased) throw new ClickstreamError("bad_request", "erase: nothing is to be taken out");
+    const { begun, site, erased } = await this.#begun();
     const { entries, fresh, hours } = await this.#left.erasures();
     const earliest = await earliestOf(this.#left, begun);
     const erasing: Erasing = {
@@ -39,9 +37,7 @@ export class ErasingSteps {
    * it came later. An object that was deleted meanwhile is not made again.
    */
   async takeOut(portion: number): Promise<void> {
-    const begun = await this.#left.begun();
-    const { site, erased } = begun;
-    if (!erased) throw new ClickstreamError("bad_request", "erase: nothing is to be taken out");
+    const { begun, site, erased } = await this.#begun();
     const { portions } = await this.#left.plan();
     const erasure = new Erasure(erased, await this.#left.erasures());
     for (const key of portions[portion] ?? []) {
@@ -50,6 +46,13 @@ export class ErasingSteps {
       if (left.length < rows.length || left.some((row, i) => row !== rows[i]))
         await this.#objects.writeRows(key, left);
     }
+  }
+
+  async #begun(): Promise<{ readonly begun: Begun; readonly site: string; readonly erased: Erased }> {
+    const begun = await this.#left.begun();
+    const { site, erased } = begun;
+    if (!erased) throw new ClickstreamError("bad_request", "erase: nothing is to be taken out");
+    return { begun, site, erased };
   }
 }
 

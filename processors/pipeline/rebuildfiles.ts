@@ -7,7 +7,7 @@ import { ByteReader, ByteWriter } from "../sketches/bytes.ts";
 import { compareSequences } from "../streams/stream.ts";
 import type { LoggedShard } from "./commit.ts";
 import { type Erased, type ErasureNotes, NO_NOTES } from "./erasure.ts";
-import type { Keep } from "./expiry.ts";
+import type { Keep, KeptSite } from "./expiry.ts";
 import { hash53 } from "./hash.ts";
 
 /** What one execution was told, and found when it began: all later steps see the same. */
@@ -30,6 +30,12 @@ export interface Begun {
   /** When it began: decides which minutes are still made. */
   readonly now: EpochMs;
 }
+
+/** How long the data of its site are kept. */
+export const keptSiteOf = ({ zone, keep }: Begun): KeptSite => ({
+  timeZone: zone,
+  ...(keep ? { keep } : {}),
+});
 
 /** The archive's objects in portions, and into how many lots visitors are divided. */
 export interface Plan {

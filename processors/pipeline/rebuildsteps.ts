@@ -14,28 +14,29 @@ import type { Store } from "../stores/store.ts";
 import { compareSequences } from "../streams/stream.ts";
 import { archiveStore } from "./archive.ts";
 import { committedTo, listShards } from "./commit.ts";
-import { giveUpEdition, readEdition, switchEdition } from "./editions.ts";
+import { giveUpEdition, readEdition } from "./editions.ts";
 import { Erasure } from "./erasure.ts";
 import { archiveFrom, isMinuteKept, minuteExpiry } from "./expiry.ts";
 import { copyItem, foldBase, packWindow } from "./folding.ts";
 import { holdsTotals } from "./import/totals.ts";
-import { noteRebuilt } from "./ledger.ts";
 import { inPortions } from "./portions.ts";
 import {
   addUntold,
   beginRebuild,
   compactAll,
   compareWindow,
+  endRebuild,
   endsOf,
-  keysOf,
+  markAllDerived,
   type RebuildReport,
 } from "./rebuild.ts";
-import type { WindowChange } from "./rebuildchange.ts";
+import { compareChanges, type WindowChange } from "./rebuildchange.ts";
 import { earliestOf, notesOf } from "./rebuilderasing.ts";
 import {
   type Begun,
   encodeWindows,
   isCounted,
+  keptSiteOf,
   keyOfErasing,
   type LotErasure,
   lotOf,
@@ -48,7 +49,6 @@ import { eachWindow, isMadeAgain, type Progress } from "./rebuildwindows.ts";
 import { instantKey, partition } from "./rollups.ts";
 import { addEncoded, RowFold } from "./rowfold.ts";
 import { listSites } from "./sites.ts";
-import { markDerived } from "./stale.ts";
 
 export interface RebuildStepDeps {
   readonly store: Store;
@@ -204,8 +204,8 @@ export class RebuildSteps {
   async fold(lot: number): Promise<void> {
     const { objects } = this.#deps;
     const begun = await this.#left.begun();
-    const { site, zone, keep, now, shards, erased } = begun;
-    const known = { timeZone: zone, ...(keep ? { keep } : {}) };
+    const { site, zone, now, shards, erased } = begun;
+    const known = keptSiteOf(begun);
     const { lots } = await this.#left.plan();
     const { since } = await this.#left.sorted();
     const before = await this.#left.erasing(begun);
@@ -274,8 +274,8 @@ export class RebuildSteps {
   async put(next: string): Promise<Progress> {
     const { store, clock } = this.#deps;
     const begun = await this.#left.begun();
-    const { current, space, zone, keep } = begun;
-    const known = { timeZone: zone, ...(keep ? { keep } : {}) };
+    const { current, space, zone } = begun;
+    const known = keptSiteOf(begun);
     const merged = await this.#left.windows(this.#left.keys.merged);
     const progress = await eachWindow(this.#deps, begun, merged, next, async ({ granularity, start }) => {
       const key = { pk: partition(granularity, space), sk: instantKey(start) };
@@ -289,10 +289,7 @@ export class RebuildSteps {
         await foldBase(store, key, packWindow(Rollup.decode(bytes)), { now: clock.now(), expiresAt });
     });
     if (!progress.isDone) return progress;
-    // Days may have been derived while their hours were still being written.
-    const dates = new Set<string>();
-    for await (const sk of keysOf(store, partition("hour", space))) dates.add(localDate(zone, Number(sk)));
-    await markDerived(store, space, dates);
+    await markAllDerived(store, space, zone);
     await compactAll(store, clock);
     return progress;
   }
@@ -326,7 +323,7 @@ export class RebuildSteps {
       windows += part.windows;
       changes.push(...part.changes);
     });
-    changes.sort((a, b) => a.start - b.start || (a.granularity < b.granularity ? -1 : 1));
+    changes.sort(compareChanges);
     const missing = [...incomplete].filter((hour) => hour >= from && hour < to).sort((a, b) => a - b);
     const goneFrom = new Set(gone.hours);
     const stillCounted = missing.filter((hour) => goneFrom.has(hour));
@@ -335,21 +332,7 @@ export class RebuildSteps {
       ...{ changes, incomplete: missing, isSwitched: isSwitch },
       ...(erased ? { erased: gone.rows, stillCounted } : {}),
     };
-    if (isSwitch) {
-      const minutes = changes.filter(({ granularity }) => granularity === "minute");
-      if (minutes.length > 0)
-        await noteRebuilt(
-          store,
-          clock,
-          site,
-          minutes.map(({ start }) => start),
-        );
-      if (!(await switchEdition(store, clock, site, space)))
-        throw new ClickstreamError(
-          "unavailable",
-          `site ${site}: another rebuild began meanwhile, and this one switched nothing: run it again when that is over`,
-        );
-    } else await giveUpEdition(store, clock, site, space);
+    await endRebuild(store, clock, { site, space, changes, isSwitch });
     await this.#left.write(this.#left.keys.report, report);
     if (isSwitch && erased) await this.#left.write(keyOfErasing(site, erased), null);
     return {
