@@ -9,7 +9,7 @@ export interface Expectation {
 }
 
 /** Fewer say nothing of what is usual. */
-export const MIN_WEEKS = 3;
+const MIN_WEEKS = 3;
 /** The median absolute deviation of a normal distribution, as its standard deviation. https://en.wikipedia.org/wiki/Median_absolute_deviation */
 const MAD_TO_SIGMA = 1.4826;
 /** Weeks may happen to be alike: counts of independent clicks stray by their root, and no site is steadier than this part. */

@@ -55,19 +55,18 @@ async function find(
 ): Promise<Finding | undefined> {
   const { site, metric, limit, kind } = rule;
   const end = windowStart(now, MINUTE_MS);
-  const lately = (): Promise<number> => count(engine, site, metric, end - rule.minutes * MINUTE_MS, end);
+  const from = end - rule.minutes * MINUTE_MS;
   switch (kind) {
     case "above": {
-      const value = await lately();
+      const value = await count(engine, site, metric, from, end);
       return value > limit ? { value, expected: limit } : undefined;
     }
     case "below": {
-      if (end - rule.minutes * MINUTE_MS < rule.createdAt) return undefined;
-      const value = await lately();
+      if (from < rule.createdAt) return undefined;
+      const value = await count(engine, site, metric, from, end);
       return value < limit ? { value, expected: limit } : undefined;
     }
     case "silence": {
-      const from = end - rule.minutes * MINUTE_MS;
       if (from < rule.createdAt) return undefined;
       const value = await count(engine, site, "events", from, end);
       return value === 0 ? { value, expected: 1, since: from } : undefined;

@@ -17,15 +17,15 @@ export function textOf(
   const from = `${new Date(since).toISOString().slice(0, 16).replace("T", " ")} UTC`;
   if (state === "over") {
     const what = {
-      spike: "The spike",
-      drop: "The drop",
-      above: `Many ${name}`,
-      below: `Few ${name}`,
-      silence: "The silence",
-      rejects: "Many rejects",
-      lag: "The lag",
+      spike: "the spike",
+      drop: "the drop",
+      above: `many ${name}`,
+      below: `few ${name}`,
+      silence: "the silence",
+      rejects: "many rejects",
+      lag: "the lag",
     }[kind];
-    return `${site}: over after ${duration(now - since)}: ${what.charAt(0).toLowerCase()}${what.slice(1)} since ${from}.`;
+    return `${site}: over after ${duration(now - since)}: ${what} since ${from}.`;
   }
   const usual = `${number(Math.round(expected))} ± ${number(Math.round(spread ?? 0))} are usual at this hour (median of ${weeks} weeks)`;
   const span = minutes === 1 ? "a minute" : `${minutes} minutes`;

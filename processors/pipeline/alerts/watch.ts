@@ -8,6 +8,7 @@ import type { Alert, Notifier } from "../../notifiers/notifier.ts";
 import type { Item, Store } from "../../stores/store.ts";
 import { decodeJson, encodeJson } from "../json.ts";
 import type { QueryEngine } from "../query/engine.ts";
+import { instantKey } from "../rollups.ts";
 import { activeSites } from "../sites.ts";
 import { type Finding, observe } from "./observe.ts";
 import { type AlertRule, listRules, MAX_HOLD_OFF_MS, ruleKey } from "./rules.ts";
@@ -200,11 +201,9 @@ export async function removeRule(
   return true;
 }
 
-const timeKey = (at: EpochMs): string => String(at).padStart(13, "0");
-
 async function remember(store: Store, alert: Alert): Promise<void> {
   const value = encodeJson(alert);
-  const sk = `${timeKey(alert.at)}-${alert.rule}-${alert.state}`;
+  const sk = `${instantKey(alert.at)}-${alert.rule}-${alert.state}`;
   await store.put({ pk: historyOf(alert.site), sk, value, expiresAt: alert.at + HISTORY_MS }, 0);
 }
 
@@ -214,7 +213,7 @@ export async function recentAlerts(
   site: string,
 ): Promise<Alert[]> {
   // What a clock that ran ahead dated later would be the last word on its rule until then.
-  const to = timeKey(clock.now() + 1);
+  const to = instantKey(clock.now() + 1);
   const items = await store.list(historyOf(site), { to, reverse: true, limit: MAX_SHOWN });
   return items.map(({ value }) => decodeJson<Alert>(value));
 }

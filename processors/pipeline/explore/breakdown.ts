@@ -208,11 +208,7 @@ class Writer {
   }
 
   #passes(instead?: Readonly<Record<string, string>>): Sql {
-    return passes(this.#plan.request.filters, {
-      dialect: this.#dialect,
-      rows: sql`"e"`,
-      ...(instead ? { instead } : {}),
-    });
+    return passes(this.#plan.request.filters, { dialect: this.#dialect, ...(instead ? { instead } : {}) });
   }
 
   /** Rollups make no row of reports where they keep nothing of them. */

@@ -18,7 +18,6 @@ import type { Dialect } from "./dialect.ts";
 import { bound, every, listed, name, nothing, type Sql, some, sql } from "./sql.ts";
 
 /** Engagement and vitals tell of a page view; they are no events. */
-export const isReport = sql`"name" IN ('engagement', 'vitals')`;
 export const isEvent = sql`"name" NOT IN ('engagement', 'vitals')`;
 
 type Test = Extract<Filter, { kind: "test" }>;
@@ -66,13 +65,11 @@ export function shown(dimension: string, at: number, dialect: Dialect): Shown {
 
 export interface ConditionContext {
   readonly dialect: Dialect;
-  /** The table of rows that has_done looks at. */
-  readonly rows: Sql;
   /** A dimension tested in place of another. */
   readonly instead?: Readonly<Record<string, string>>;
 }
 
-/** Whether a row passes all filters. */
+/** Whether a row passes all filters. What has_done looks at are the rows in "e", the first table of every statement. */
 export const passes = (filters: readonly Filter[], context: ConditionContext): Sql =>
   every(filters.map((filter) => condition(filter, false, context)));
 
@@ -87,7 +84,7 @@ function condition(filter: Filter, isNegated: boolean, context: ConditionContext
     }
     case "has_done": {
       const inner = condition(filter.filter, false, context);
-      const visits = sql`(SELECT "visit_key" FROM ${context.rows} WHERE "visit_key" IS NOT NULL AND ${isEvent} AND (${inner}))`;
+      const visits = sql`(SELECT "visit_key" FROM "e" WHERE "visit_key" IS NOT NULL AND ${isEvent} AND (${inner}))`;
       return isNegated ? sql`"visit_key" NOT IN ${visits}` : sql`"visit_key" IN ${visits}`;
     }
     default:

@@ -15,18 +15,13 @@ import { type PathLink, type PathStep, pathsOf, pathsStatement } from "./paths.t
 import { type Asked, parseFunnel, parsePaths, parseRetention } from "./questions.ts";
 import { type Cohort, cohorts, MAX_INTERVALS, retentionStatement } from "./retention.ts";
 
-export const EXPLORE_WARNINGS = ["visitor_days"] as const;
-
 export interface ExploreMeta {
   /** Windows that end at or before this are whole in the archive. Epoch ms. */
   readonly complete_until: EpochMs;
   readonly source: "archive";
   /** Nothing before this is kept, and the question asked for it. Epoch ms. */
   readonly kept_from?: EpochMs;
-  readonly warnings?: readonly {
-    readonly code: (typeof EXPLORE_WARNINGS)[number];
-    readonly warning: string;
-  }[];
+  readonly warnings?: readonly { readonly code: "visitor_days"; readonly warning: string }[];
 }
 
 interface Scope {

@@ -27,7 +27,7 @@ export function funnelStatement(
   const columns = ["page", ...IDENTITY, ...filteredDimensions(question.filters).map(columnOf)];
   const rows = archivedRows({ source, extent: { site, ...range }, dialect, columns, isOrdered: false });
   const lane = question.within === "visit" ? sql`"visit"` : bucketNumber(sql`"at"`, days, dialect);
-  const filtered = passes(question.filters, { dialect, rows: sql`"e"` });
+  const filtered = passes(question.filters, { dialect });
   // Events at the same instant go by the order of the fold: no event may be two steps.
   const events = sql`SELECT "visitor", ${lane} AS "lane", "name", "page", row_number() OVER (PARTITION BY "visitor" ORDER BY "at", ${FOLD_ORDER}) AS "nth" FROM "e" WHERE ${isEvent} AND (${filtered})`;
   // A bound value may stand in WHERE only; and a selection for each step would have Athena read everything for each.

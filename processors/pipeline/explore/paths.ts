@@ -10,7 +10,7 @@ import { archivedRows, FOLD_ORDER, IDENTITY } from "./rows.ts";
 import { bound, joined, listed, name, type Sql, sql } from "./sql.ts";
 
 /** The visit saw no further page. */
-export const EXIT = "(exit)";
+const EXIT = "(exit)";
 
 /**
  * Rows: step, page before, page after, visits. Step 0 has all visits that have a path. A page that is loaded anew is
@@ -25,7 +25,7 @@ export function pathsStatement(
   const dialect = DIALECTS[engine];
   const columns = ["page", ...IDENTITY, ...filteredDimensions(filters).map(columnOf)];
   const rows = archivedRows({ source, extent: { site, ...range }, dialect, columns, isOrdered: false });
-  const filtered = passes(filters, { dialect, rows: sql`"e"` });
+  const filtered = passes(filters, { dialect });
   const views = sql`SELECT "visitor", "visit", "page", row_number() OVER (PARTITION BY "visitor", "visit" ORDER BY "at", ${FOLD_ORDER}) AS "nth" FROM "e" WHERE "name" = 'pageview' AND "visit" IS NOT NULL AND (${filtered})`;
   const before = sql`SELECT *, lag("page") OVER (PARTITION BY "visitor", "visit" ORDER BY "nth") AS "last" FROM (${views}) AS "views"`;
   const nexts = steps(depth).map(

@@ -19,14 +19,14 @@ export type Step =
   | { readonly kind: "page"; readonly label: string; readonly pattern: string }
   | { readonly kind: "goal"; readonly label: string; readonly goal: string };
 
-export const WITHIN = ["visit", "day"] as const;
+const WITHIN = ["visit", "day"] as const;
 export interface FunnelQuestion extends Asked {
   readonly steps: readonly Step[];
   /** Where the steps must lie, one after the other. */
   readonly within: (typeof WITHIN)[number];
 }
 
-export const INTERVALS = ["day", "week", "month"] as const;
+const INTERVALS = ["day", "week", "month"] as const;
 export interface RetentionQuestion extends Asked {
   readonly interval: (typeof INTERVALS)[number];
 }

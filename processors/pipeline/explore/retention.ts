@@ -28,7 +28,7 @@ export function retentionStatement(
   const dialect = DIALECTS[engine];
   const columns = filteredDimensions(question.filters).map(columnOf);
   const rows = archivedRows({ source, extent: { site, ...range }, dialect, columns, isOrdered: false });
-  const filtered = passes(question.filters, { dialect, rows: sql`"e"` });
+  const filtered = passes(question.filters, { dialect });
   const seen = sql`SELECT DISTINCT "visitor", ${bucketNumber(sql`"at"`, buckets, dialect)} AS "b" FROM "e" WHERE ${isEvent} AND (${filtered})`;
   const first = sql`SELECT "b", min("b") OVER (PARTITION BY "visitor") AS "first" FROM (${seen}) AS "seen"`;
   return sql`WITH "e" AS (${rows}) SELECT "first", "b", count(*) FROM (${first}) AS "came" GROUP BY "first", "b"`;

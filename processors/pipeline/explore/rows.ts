@@ -9,13 +9,13 @@ import { DAY_MS } from "../../model/time.ts";
 import type { Range } from "../query/range.ts";
 import { columnOf, isEvent } from "./conditions.ts";
 import type { Dialect } from "./dialect.ts";
-import { bound, listed, name, type Sql, sql } from "./sql.ts";
+import { bound, joined, listed, name, nothing, type Sql, sql } from "./sql.ts";
 
 /**
  * A visit that began before the range or goes on after it is read whole as far as this: longer ones are rare, and
  * reading on without a bound would open the whole archive for every question.
  */
-export const VISIT_REACH_MS = DAY_MS;
+const VISIT_REACH_MS = DAY_MS;
 
 /** What must be read to know the visits of a range. */
 export const around = ({ from, to }: Range): Range => ({
@@ -47,8 +47,8 @@ export function archivedRows({ source, extent, dialect, columns, isOrdered, isKe
   const read = listed([...new Set([...wanted, ...IDENTITY])].map(name));
   const order = isOrdered
     ? sql`, row_number() OVER (PARTITION BY "visitor", "visit" ORDER BY ${FOLD_ORDER}) AS "ord"`
-    : sql``;
-  const key = isKeyed ? sql`, "visitor" || ' ' || CAST("visit" AS VARCHAR) AS "visit_key"` : sql``;
+    : nothing;
+  const key = isKeyed ? sql`, "visitor" || ' ' || CAST("visit" AS VARCHAR) AS "visit_key"` : nothing;
   const { from, to } = extent;
   const table: Sql = { isSql: true, text: source.text, values: source.values };
   const chosen = sql`FROM ${table} WHERE ${dialect.partitions(extent)} AND "at" >= ${bound(from)} AND "at" < ${bound(to)} AND "rejected" IS NULL`;
@@ -77,10 +77,8 @@ export function visits(rows: Sql, attributes: readonly string[]): Sql {
   const found = attributes.map(
     (column) => sql`, ${HOSTNAMES[column] ?? sql`max_by(${name(column)}, "ord")`} AS ${name(column)}`,
   );
-  return sql`SELECT "visitor", "visit", min("at") FILTER (WHERE ${isEvent}) AS "first_at", max("at") FILTER (WHERE "name" <> 'vitals') AS "last_at", count(*) FILTER (WHERE ${isEvent} AND "interactive") AS "interactions", sum("engaged_ms") AS "engaged", ${atExit(sql`"page"`)} AS "exit_page"${listedAfter(found)} FROM ${rows} WHERE "visit" IS NOT NULL GROUP BY "visitor", "visit"`;
+  return sql`SELECT "visitor", "visit", min("at") FILTER (WHERE ${isEvent}) AS "first_at", max("at") FILTER (WHERE "name" <> 'vitals') AS "last_at", count(*) FILTER (WHERE ${isEvent} AND "interactive") AS "interactions", sum("engaged_ms") AS "engaged", ${atExit(sql`"page"`)} AS "exit_page"${joined(found, nothing)} FROM ${rows} WHERE "visit" IS NOT NULL GROUP BY "visitor", "visit"`;
 }
-
-const listedAfter = (parts: readonly Sql[]): Sql => parts.reduce((all, part) => sql`${all}${part}`, sql``);
 
 /** Columns that `visits` reads. */
 export const VISIT_READS = ["interactive", "engaged_ms", "page"];

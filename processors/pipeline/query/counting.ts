@@ -25,6 +25,12 @@ const COARSEST: Readonly<Record<NonNullable<Question["time"]>, Granularity>> = {
   "time:month": "month",
 };
 
+/** All of a range as one bucket, which no time dimension names. */
+const wholly = (range: Range): Bucket => ({ label: "", ...range });
+
+const bucketsOf = ({ site, time }: Question, range: Range): Bucket[] =>
+  time ? cut(time, range, site.timeZone) : [wholly(range)];
+
 export class Counting {
   readonly #reader: RollupReader;
   readonly #clock: Clock;
@@ -36,23 +42,23 @@ export class Counting {
 
   /** All rows of a range, from single events that are kept from an instant on. */
   async fromArchive(
-    { site, request, time }: Question,
+    question: Question,
     range: Range,
     keptFrom: EpochMs,
     archive: QueryArchive,
   ): Promise<Counted> {
-    const buckets = time ? cut(time, range, site.timeZone) : [{ label: "", ...range }];
+    const { site, request, time } = question;
+    const buckets = bucketsOf(question, range);
     // Before the archive is asked: what is complete then stays complete.
     const newest = await this.#reader.newest();
-    const answer = (asked: QueryRequest) =>
-      archive.answer({ site, request: asked, range, buckets, keptFrom });
-    const whole = [{ label: "", ...range }];
+    const ask = (asked: QueryRequest, by: readonly Bucket[]): Promise<ArchiveAnswer> =>
+      archive.answer({ site, request: asked, range, buckets: by, keptFrom });
     const [{ rows, allVisitors, late, archivedUntil }, groupOf, eligible] = await Promise.all([
-      answer(request),
-      request.metrics.includes("group_conversion_rate") ? groups(request, answer) : undefined,
-      eligibleVisitors(request, (asked) =>
-        archive.answer({ site, request: asked, range, buckets: whole, keptFrom }),
-      ),
+      ask(request, buckets),
+      request.metrics.includes("group_conversion_rate")
+        ? groups(request, (asked) => ask(asked, buckets))
+        : undefined,
+      eligibleVisitors(request, (asked) => ask(asked, [wholly(range)])),
     ]);
     const isTotal = !time && request.breakdown.length === 0;
     return {
@@ -76,9 +82,10 @@ export class Counting {
   }
 
   /** All rows of a range, from rollups. */
-  async fromRollups({ site, request, time }: Question, range: Range, signal?: AbortSignal): Promise<Counted> {
+  async fromRollups(question: Question, range: Range, signal?: AbortSignal): Promise<Counted> {
+    const { site, request, time } = question;
     const now = this.#clock.now();
-    const buckets: Bucket[] = time ? cut(time, range, site.timeZone) : [{ label: "", ...range }];
+    const buckets = bucketsOf(question, range);
     const coarsest = COARSEST[time ?? "time:month"];
     // Nothing happens in the future: a range that ends there is not looked up day by day.
     const covered = { from: range.from, to: Math.max(range.from, Math.min(range.to, now + 2 * DAY_MS)) };
@@ -86,7 +93,7 @@ export class Counting {
       covered.to === range.to ? covered : { ...covered, to: windowStart(covered.to, MINUTE_MS) };
     const { main, entry } = tablesOf(request);
     const keep = keeps(request);
-    const question = [tableDimension(request) ?? "", request.filters];
+    const chosen = [tableDimension(request) ?? "", request.filters];
     const want = (table: string, part: Range): Wanted => {
       const own = { from: part.from, to: Math.min(part.to, aligned.to) };
       const key = JSON.stringify([
@@ -95,7 +102,7 @@ export class Counting {
         own.from,
         own.to,
         table,
-        table === TOTALS ? [] : question,
+        table === TOTALS ? [] : chosen,
       ]);
       return { key, range: own, table, keep };
     };

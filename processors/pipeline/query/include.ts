@@ -1,7 +1,7 @@
 /** The extras that a query asks for beside its rows: labels, counts, and a comparison. */
 import { bad, fields, present, twoTexts } from "./fields.ts";
 
-export const COMPARISON_MODES = ["previous_period", "year_over_year", "custom"] as const;
+const COMPARISON_MODES = ["previous_period", "year_over_year", "custom"] as const;
 export type ComparisonMode = (typeof COMPARISON_MODES)[number];
 
 /** With which other range each row is compared. */

@@ -61,7 +61,7 @@ export const DIMENSIONS: ReadonlySet<string> = new Set([
   GOAL,
 ]);
 
-export const OPERATORS = ["is", "is_not", "contains", "contains_not", "matches", "matches_not"] as const;
+const OPERATORS = ["is", "is_not", "contains", "contains_not", "matches", "matches_not"] as const;
 export type Operator = (typeof OPERATORS)[number];
 
 /** About other events of the visit. */

@@ -13,7 +13,7 @@ import {
   newestCommits,
   readCommits,
 } from "../commit.ts";
-import type { FeedEntry } from "../feed.ts";
+import { type FeedEntry, MAX_FEED } from "../feed.ts";
 
 /** The newest commit of a shard. */
 export interface NewestCommit extends CommitHeader {
@@ -28,8 +28,6 @@ type Cursors = ReadonlyMap<string, number>;
 const MAX_BEHIND = 2_000;
 /** Commits of all shards together that are looked at for the live feed when nothing is in memory yet. */
 const FEED_COMMITS = 30;
-/** Of a site. */
-const FEED_ENTRIES = 20;
 /** Logs of more shards are asked some at a time, because each is a wait. */
 const FEW_SHARDS = 16;
 const SHARDS_AT_ONCE = 32;
@@ -144,7 +142,7 @@ export class CommitTails {
   #takeFeed(commit: Commit): void {
     for (const [site, { feed }] of commit.partials) {
       const entries = [...(this.#feeds.get(site) ?? []), ...feed].sort((a, b) => b.at - a.at);
-      this.#feeds.set(site, entries.slice(0, FEED_ENTRIES));
+      this.#feeds.set(site, entries.slice(0, MAX_FEED));
     }
   }
 }
