@@ -4,6 +4,7 @@
  */
 import { ClickstreamError } from "./errors.ts";
 import { isSiteId, SITE_ID_RULE } from "./model/site.ts";
+import { DAY_MS } from "./model/time.ts";
 import { isTimeZone } from "./model/zone.ts";
 
 export const ENV = {
@@ -105,7 +106,7 @@ export function estimateTermsOf(environment: Environment): EstimateTerms {
 }
 
 /** A day: what comes later is an offline queue, and no answer could wait for it. */
-export const MAX_LATENESS_MS = 24 * 3_600_000;
+export const MAX_LATENESS_MS = DAY_MS;
 
 /** The allowed lateness as the pipeline takes it; empty when the variable is unset. Throws `config`. */
 export function latenessOf(environment: Environment): { readonly allowedLatenessMs?: number } {
@@ -136,7 +137,7 @@ export function sessionMsOf(environment: Environment): number | undefined {
 }
 
 /** Who was taken out of a group reads on until the session ends: a day of that is enough. */
-export const MAX_SESSION_MS = 24 * 3_600_000;
+const MAX_SESSION_MS = DAY_MS;
 
 /** `ID[@TIMEZONE]` separated by commas, the form of the `--site` flag; UTC where no zone is given. Throws `config`, also for an id that no site can have. */
 export function parseSites(text: string): SiteSetting[] {

@@ -12,17 +12,15 @@ export type ColumnType = "text" | "int" | "long" | "bool" | "double" | "map";
 /** `visit:utm_source` as a column: `visit_utm_source`. */
 type ColumnOf<Dimension extends string> = Dimension extends `visit:${infer Name}` ? `visit_${Name}` : never;
 export type VisitColumn = ColumnOf<VisitDimension>;
-/** `visit:os_version` as a column. */
 export type AgentColumn = ColumnOf<(typeof AGENT_DIMENSIONS)[number]>;
-
-/** The columns of VISIT_DIMENSIONS, in their order. */
-export const VISIT_COLUMNS = VISIT_DIMENSIONS.map((dimension) => dimension.replace(":", "_") as VisitColumn);
-/** `visit:region_name` as a column. */
 export type PlaceColumn = ColumnOf<(typeof PLACE_DIMENSIONS)[number]>;
-/** The columns of PLACE_DIMENSIONS, in their order. */
-export const PLACE_COLUMNS = PLACE_DIMENSIONS.map((dimension) => dimension.replace(":", "_") as PlaceColumn);
-/** The columns of AGENT_DIMENSIONS, in their order. */
-export const AGENT_COLUMNS = AGENT_DIMENSIONS.map((dimension) => dimension.replace(":", "_") as AgentColumn);
+
+/** In the order of the dimensions. */
+const columnsOf = <Dimension extends string>(dimensions: readonly Dimension[]): ColumnOf<Dimension>[] =>
+  dimensions.map((dimension) => dimension.replace(":", "_") as ColumnOf<Dimension>);
+export const VISIT_COLUMNS = columnsOf(VISIT_DIMENSIONS);
+export const AGENT_COLUMNS = columnsOf(AGENT_DIMENSIONS);
+export const PLACE_COLUMNS = columnsOf(PLACE_DIMENSIONS);
 
 /**
  * One event, report or reject, and of its agent and place what no rollup holds: null in a reject, in a report without a

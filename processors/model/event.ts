@@ -2,7 +2,7 @@
  * What a browser reports: the wire form, its limits and the closed list of reasons to refuse it.
  * Every key that travels is documented here and nowhere else.
  */
-import type { EpochMs } from "./time.ts";
+import { DAY_MS, type EpochMs, MINUTE_MS } from "./time.ts";
 
 /** One batch as the collector posts it to `/v1/events` (design: short keys, because they travel with every click). */
 export interface WireBatch {
@@ -109,13 +109,13 @@ export const LIMITS = {
   idChars: 128,
   siteChars: 253,
   /** One report of engaged time; collectors report at least once an hour. */
-  engagedMs: 24 * 3_600_000,
+  engagedMs: DAY_MS,
 } as const;
 
 /** Events from an offline queue may be days old; beyond a week they are refused with a reason. */
-export const MAX_EVENT_AGE_MS = 7 * 24 * 3_600_000;
+export const MAX_EVENT_AGE_MS = 7 * DAY_MS;
 /** Clocks drift within a batch by at most a minute; more means that the times cannot be trusted. */
-export const MAX_SKEW_MS = 60_000;
+export const MAX_SKEW_MS = MINUTE_MS;
 
 /** One thing a browser reported, decoded, checked and with its time corrected. Never edited afterwards. */
 export interface ClickEvent {

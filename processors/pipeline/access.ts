@@ -38,7 +38,7 @@ export interface Grant {
 export const OWNERS = "owners";
 export const READERS = "readers";
 /** Before a site's id it names the group that reads that site. */
-export const SITE_GROUP = "site:";
+const SITE_GROUP = "site:";
 
 function isFor({ site, groups }: Grant, siteId: string): boolean {
   return groups

@@ -17,6 +17,7 @@ export interface FeedEntry {
   /** Id of the trace that its request is part of, where that was sampled. */
   readonly trace?: string;
 }
+/** Of a site, and so of each commit: it may be the only one. */
 export const MAX_FEED = 20;
 
 /** The newest events. They are described when they are written: most are pushed out before. */

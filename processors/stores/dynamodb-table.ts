@@ -45,8 +45,6 @@ const MAX_BACKOFF_MS = 1_600;
 /** The longest single wait for a new table, which takes some seconds: about two minutes in all. */
 const MAX_TABLE_WAIT_MS = 40_000;
 
-export type DynamoTable = ReturnType<typeof dynamoTable>;
-
 /** A client that finds region, credentials and endpoint in the usual AWS_* variables. */
 export const dynamoClient = (endpoint?: string): DynamoDBClient =>
   new DynamoDBClient({ requestHandler: httpHandler(), ...(endpoint === undefined ? {} : { endpoint }) });

@@ -9,7 +9,7 @@ import {
 } from "@aws-sdk/client-dynamodb";
 import type { SdkError } from "../aws.ts";
 import { ClickstreamError } from "../errors.ts";
-import type { Clock, EpochMs } from "../model/time.ts";
+import { type Clock, DAY_MS, type EpochMs, HOUR_MS } from "../model/time.ts";
 import {
   assignments,
   CHUNK_SUFFIX,
@@ -32,10 +32,10 @@ import { compareSortKeys, type Item, type ItemKey, type Store } from "./store.ts
 /** DynamoDB takes 400 KB for an item with its names and keys; this leaves 20 KB for those. */
 const CHUNK_BYTES = 380 * 1024;
 /** After this long an unfinished generation of chunks belongs to nobody; a writer gives up well before. */
-const ORPHAN_MS = 60 * 60 * 1000;
+const ORPHAN_MS = HOUR_MS;
 const MAX_WRITE_MS = ORPHAN_MS / 2;
 /** Chunks outlive the head that lists them. */
-const CHUNK_GRACE_MS = 24 * 60 * 60 * 1000;
+const CHUNK_GRACE_MS = DAY_MS;
 /** How often a reader looks again for chunks that a writer replaced under its eyes. */
 const MAX_READ_ROUNDS = 6;
 

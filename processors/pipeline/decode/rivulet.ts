@@ -117,7 +117,7 @@ function decodeEvent(raw: unknown, field: string, shared: Shared): ClickEvent | 
   if (isReject(referrer)) return referrer;
   const props = properties(raw.p, `${field}.p`, "reject");
   if (isReject(props)) return props;
-  const money = raw.$ === undefined || raw.$ === null ? undefined : revenue(raw.$, `${field}.$`);
+  const money = raw.$ == null ? undefined : revenue(raw.$, `${field}.$`);
   if (isReject(money)) return money;
   const interactive = raw.i ?? true;
   if (typeof interactive !== "boolean") return reject("malformed", `${field}.i: not a boolean`);
