@@ -35,7 +35,7 @@ const RETRY = [
  */
 const DELIVERY_SECONDS = 900;
 const LOOK_AGAIN_SECONDS = 60;
-/** The archive's consumer gives batches up after half of this. */
+/** The archive's consumer gives batches up after half of this, unless the stream keeps them for longer than a day. */
 const TIMEOUT_SECONDS = 24 * 3600;
 /** Sorters and folders at once: enough for months in minutes, and few of an account's thousand. */
 const MAX_CONCURRENCY = 20;

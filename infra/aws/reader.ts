@@ -49,8 +49,7 @@ export class ShardReader {
       // Bad input never throws, so a failure is an outage far more often than a poison record: enough attempts for an
       // hour's outage, and an end to them for the record.
       retryAttempts: 100,
-      // Below the shortest retention of 24 h, so that the payload can still be saved.
-      maxRecordAge: Duration.hours(12),
+      maxRecordAge: oldestTried(clicks.retention),
       onFailure: savePayloads(this.failures),
       metricsConfig: { metrics: [MetricType.EVENT_COUNT] },
     };
@@ -85,6 +84,18 @@ export class ShardReader {
     });
   }
 }
+
+/** The most that a mapping takes. */
+const LONGEST_AGE = Duration.days(7);
+
+/**
+ * Half of the retention: a payload can still be saved then, and whoever lengthens the retention in an outage has the
+ * records counted that are in the stream already.
+ */
+const oldestTried = (retention: Duration): Duration =>
+  retention.isUnresolved()
+    ? Duration.hours(12) // of the shortest
+    : Duration.seconds(Math.min(retention.toSeconds() / 2, LONGEST_AGE.toSeconds()));
 
 /** An S3 destination with the two permissions that it needs; the library's own grants reading and deleting as well. */
 const savePayloads = (bucket: Bucket): IEventSourceDlq => ({

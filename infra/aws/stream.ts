@@ -16,9 +16,12 @@ export interface ClickStreamProps {
 
 export class ClickStream extends Construct {
   readonly stream: Stream;
+  /** How long a record can be read. */
+  readonly retention: Duration;
 
   constructor(scope: Construct, id: string, { capacity, retention }: ClickStreamProps) {
     super(scope, id);
+    this.retention = retention;
     const sizing =
       capacity === "on-demand"
         ? { streamMode: StreamMode.ON_DEMAND }

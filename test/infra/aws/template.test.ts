@@ -27,6 +27,7 @@ const chosen = synthesise({
     alarmEmail: "ops@example.com",
     enhancedFanOut: "true",
     latenessSeconds: "300",
+    retentionHours: "168",
     sites: "shop.example@Asia/Seoul,blog.example",
     direct: "false",
     scriptPath: "/stats/s.js",
@@ -151,10 +152,16 @@ describe("the event source mapping", () => {
     });
   });
 
-  it("saves a payload before the stream forgets it", () => {
-    const mapping = cloud.only("AWS::Lambda::EventSourceMapping");
-    const stream = cloud.only("AWS::Kinesis::Stream");
-    expect(mapping.MaximumRecordAgeInSeconds).toBeLessThan(stream.RetentionPeriodHours * 3_600);
+  it("saves a payload before the stream forgets it, and tries one for longer where the stream keeps it for longer", () => {
+    const hours = (of: typeof cloud): number[] => [
+      of.only("AWS::Kinesis::Stream").RetentionPeriodHours,
+      of.only("AWS::Lambda::EventSourceMapping").MaximumRecordAgeInSeconds / 3_600,
+    ];
+    expect(hours(cloud)).toEqual([24, 12]);
+    expect(hours(chosen)).toEqual([168, 84]);
+    const longest = synthesise({ context: { retentionHours: "8760" } });
+    expect(hours(longest)).toEqual([8_760, 168]);
+    rmSync(longest.outdir, { recursive: true });
   });
 });
 
