@@ -17,10 +17,18 @@ export const PRICES = {
   /** A provisioned shard for an hour, and a put of up to 25 KB. https://aws.amazon.com/kinesis/data-streams/pricing/ */
   shardHour: 0.015,
   putUnit: 0.014e-6,
-  /** An on-demand stream for an hour, and a GB in and out of it. */
+  /** A reader of its own at a provisioned shard (enhanced fan-out) for an hour, and a GB that it reads. */
+  fanOutHour: 0.015,
+  fanOutGb: 0.013,
+  /** A provisioned shard that keeps records for longer than a day, for an hour; and a GB beyond a week, for a month. */
+  longShardHour: 0.02,
+  longGbMonth: 0.023,
+  /** An on-demand stream for an hour, a GB in and out of it, out by a reader of its own, and kept beyond a day for a month. */
   onDemandHour: 0.04,
   onDemandInGb: 0.08,
   onDemandOutGb: 0.04,
+  onDemandFanOutGb: 0.05,
+  onDemandLongGbMonth: 0.1,
   /** An invocation, and a GB for a second on arm64. https://aws.amazon.com/lambda/pricing/ */
   invocation: 0.2e-6,
   gbSecond: 0.0000133334,

@@ -15,6 +15,9 @@ import type { AnalyticsTable } from "./table.ts";
 
 export interface EstimateProps {
   readonly capacity: Capacity;
+  /** Functions that read the whole stream, and whether by enhanced fan-out. */
+  readonly readers: number;
+  readonly fanOut: boolean;
   readonly hasFirewall: boolean;
   /** As the deployment's properties of these names. */
   readonly direct: boolean;
@@ -28,6 +31,8 @@ export interface EstimateProps {
 }
 
 const HOUR = Duration.hours(1);
+const DAY_HOURS = 24;
+const WEEK_HOURS = 7 * DAY_HOURS;
 /** With which an on-demand stream begins. */
 const ON_DEMAND_SHARDS = 4;
 
@@ -38,7 +43,7 @@ export class CostEstimate {
     this.#props = props;
   }
 
-  /** Dollars a month at the rate of the last hour. Not in it: storage, data to browsers, Firehose and Athena. */
+  /** Dollars a month at the rate of the last hour. Not in it: storage, data to browsers, and the archive but for its reads. */
   monthly(): MathExpression {
     const terms = [...this.#used()].map(([name, metric, price]) => ({ name, metric, price }));
     const hour = terms.map(({ name, price }) => `FILL(${name},0)*${millionths(price)}`).join("+");
@@ -63,9 +68,29 @@ export class CostEstimate {
 
   /** Due in every hour. */
   #fixed(): number {
-    const { capacity, hasFirewall } = this.#props;
-    const stream = capacity === "on-demand" ? PRICES.onDemandHour : capacity.shards * PRICES.shardHour;
+    const { capacity, readers, fanOut, hasFirewall } = this.#props;
+    const shardHour =
+      PRICES.shardHour +
+      (fanOut ? readers * PRICES.fanOutHour : 0) +
+      (this.#beyondDay() > 0 ? PRICES.longShardHour : 0);
+    const stream = capacity === "on-demand" ? PRICES.onDemandHour : capacity.shards * shardHour;
     return stream + (hasFirewall ? PRICES.firewallMonth / MONTH_HOURS : 0);
+  }
+
+  /** Hours that the stream keeps a record beyond its first day, up to a week. */
+  #beyondDay(): number {
+    return Math.min(this.#props.clicks.retention.toHours(), WEEK_HOURS) - DAY_HOURS;
+  }
+
+  /** Of a GB that goes through the stream, each byte of which is read by all readers and kept for the same time. */
+  #perGb(): number {
+    const { capacity, readers, fanOut, clicks } = this.#props;
+    const beyondWeek = Math.max(0, clicks.retention.toHours() - WEEK_HOURS);
+    const long = (PRICES.longGbMonth * beyondWeek) / MONTH_HOURS;
+    if (capacity !== "on-demand") return long + (fanOut ? readers * PRICES.fanOutGb : 0);
+    const read = fanOut ? PRICES.onDemandFanOutGb : PRICES.onDemandOutGb;
+    const kept = (PRICES.onDemandLongGbMonth * this.#beyondDay()) / MONTH_HOURS;
+    return PRICES.onDemandInGb + readers * read + kept + long;
   }
 
   /** Name in the formula, sum over the hour, and dollars for one of it. An alarm takes ten metrics at most. */
@@ -80,10 +105,10 @@ export class CostEstimate {
       (ACCESS_LOG_BYTES / GB) * PRICES.rareLogGb +
       TRACED_PART * PRICES.trace;
     yield ["requests", ingestion.api.metricCount(sum), perRequest];
-    if (capacity === "on-demand") {
-      const perByte = (PRICES.onDemandInGb + PRICES.onDemandOutGb) / GB;
-      yield ["bytes", clicks.stream.metric("IncomingBytes", sum), perByte];
-    } else yield ["puts", clicks.stream.metric("IncomingRecords", sum), PRICES.putUnit];
+    const perByte = this.#perGb() / GB;
+    if (perByte > 0) yield ["bytes", clicks.stream.metric("IncomingBytes", sum), perByte];
+    if (capacity !== "on-demand")
+      yield ["puts", clicks.stream.metric("IncomingRecords", sum), PRICES.putUnit];
     for (const [name, { handler }] of Object.entries({ aggregation, compaction, serving })) {
       const perMs = (handler.memory / 1_024 / 1_000) * PRICES.gbSecond;
       yield [`${name}Ms`, handler.function.metricDuration(sum), perMs];

@@ -93,9 +93,7 @@ const LONGEST_AGE = Duration.days(7);
  * records counted that are in the stream already.
  */
 const oldestTried = (retention: Duration): Duration =>
-  retention.isUnresolved()
-    ? Duration.hours(12) // of the shortest
-    : Duration.seconds(Math.min(retention.toSeconds() / 2, LONGEST_AGE.toSeconds()));
+  Duration.seconds(Math.min(retention.toSeconds() / 2, LONGEST_AGE.toSeconds()));
 
 /** An S3 destination with the two permissions that it needs; the library's own grants reading and deleting as well. */
 const savePayloads = (bucket: Bucket): IEventSourceDlq => ({

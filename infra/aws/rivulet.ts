@@ -187,6 +187,8 @@ export class Rivulet extends Construct {
     const { clicks, data, ingestion, aggregation, compaction, serving } = this;
     const estimate = new CostEstimate({
       capacity: stream,
+      readers: this.archive ? 2 : 1,
+      fanOut,
       hasFirewall: firewall !== undefined,
       direct,
       tracing,

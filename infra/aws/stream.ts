@@ -16,12 +16,12 @@ export interface ClickStreamProps {
 
 export class ClickStream extends Construct {
   readonly stream: Stream;
-  /** How long a record can be read. */
+  /** How long a record can be read; the least that there is where CloudFormation fills it in. */
   readonly retention: Duration;
 
   constructor(scope: Construct, id: string, { capacity, retention }: ClickStreamProps) {
     super(scope, id);
-    this.retention = retention;
+    this.retention = retention.isUnresolved() ? Duration.hours(24) : retention;
     const sizing =
       capacity === "on-demand"
         ? { streamMode: StreamMode.ON_DEMAND }

@@ -943,15 +943,18 @@ describe("the budget", () => {
     for (const { MetricStat } of stats) expect(MetricStat).toMatchObject({ Period: 3_600, Stat: "Sum" });
   });
 
+  /** What the formula of an alarm says where its metrics were as `used`. */
+  const estimated = ({ Metrics }: Json, used: Record<string, number>): number => {
+    const { Expression } = Metrics.find((one: Json) => one.Expression);
+    const formula = Expression.replace(/FILL\((\w+),0\)/g, (_: string, name: string) =>
+      String(used[name] ?? 0),
+    );
+    expect(formula).toMatch(/^[\d.+*/()]+$/);
+    return new Function(`return ${formula}`)();
+  };
+
   it("estimates what the prices say, and a quiet hour at what is due anyway", () => {
-    const { Expression } = alarm.Properties.Metrics.find((one: Json) => one.Expression);
-    const dollars = (used: Record<string, number>): number => {
-      const formula = Expression.replace(/FILL\((\w+),0\)/g, (_: string, name: string) =>
-        String(used[name] ?? 0),
-      );
-      expect(formula).toMatch(/^[\d.+*/()]+$/);
-      return new Function(`return ${formula}`)();
-    };
+    const dollars = (used: Record<string, number>): number => estimated(alarm.Properties, used);
     // On demand, with the firewall.
     expect(dollars({})).toBeCloseTo(730 * PRICES.onDemandHour + 8, 6);
     const hour = { requests: 1_000, writes: 2_000, reads: 4_000, calls: 3_600, aggregationMs: 3_600 * 50 };
@@ -962,6 +965,24 @@ describe("the budget", () => {
       3_600 * (0.2e-6 + 0.2875 * 5e-6) + // four shards: one call a second and a twentieth of three are traced
       180 * 0.0000133334;
     expect(dollars(hour) - dollars({})).toBeCloseTo(730 * rate, 6);
+  });
+
+  it("estimates readers of their own, each at each shard, and a stream that keeps records for longer than a day", () => {
+    const monthOf = (props: Partial<RivuletProps>): ((bytes: number) => number) => {
+      const stack = new Stack(new App({ context: { "aws:cdk:bundling-stacks": [] } }), "Dear");
+      const files = new Map([["/", { body: new TextEncoder().encode("dashboard") }]]);
+      new Rivulet(stack, "Rivulet", { sites: ["a.example"], files, budget: { monthly: 60 }, ...props });
+      const [own] = Object.entries(Template.fromStack(stack).findResources("AWS::CloudWatch::Alarm")).filter(
+        ([id]) => id.includes("overbudget"),
+      );
+      return (bytes) => estimated(own![1].Properties, { bytes });
+    };
+    const dear = { stream: { shards: 2 }, archive: true, enhancedFanOut: true, retention: Duration.days(30) };
+    const provisioned = monthOf(dear);
+    expect(provisioned(0)).toBeCloseTo(730 * 2 * (0.015 + 2 * 0.015 + 0.02), 4);
+    expect(provisioned(2 ** 30) - provisioned(0)).toBeCloseTo(730 * 2 * 0.013 + 23 * 24 * 0.023, 1);
+    const demanded = monthOf({ stream: "on-demand", archive: true, retention: Duration.days(2) });
+    expect(demanded(2 ** 30) - demanded(0)).toBeCloseTo(730 * (0.08 + 2 * 0.04) + 24 * 0.1, 1);
   });
 
   it("widens the interval of commits by its alarm, and narrows it again, in one mapping and nowhere else", () => {
