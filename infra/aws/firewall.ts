@@ -51,7 +51,9 @@ export class Firewall extends Construct {
         {
           name: "around-the-edge",
           priority: 0,
-          action: { block: {} },
+          // Not 403, which is final to a collector: pages may hold the tag of before there was a firewall, by which they
+          // report to the API itself. What they say waits in the browser until they have the new one.
+          action: { block: answer(503, { "Retry-After": "60" }) },
           statement: {
             notStatement: {
               statement: {

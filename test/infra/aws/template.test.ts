@@ -414,7 +414,9 @@ describe("the firewall", () => {
       SearchString: HeaderValue,
       PositionalConstraint: "EXACTLY",
     });
-    expect(Action).toEqual({ Block: {} });
+    const { ResponseCode, ResponseHeaders } = Action.Block.CustomResponse;
+    expect(ResponseCode, "pages with a tag of before keep what they have for the new one").toBe(503);
+    expect(ResponseHeaders).toContainEqual({ Name: "Access-Control-Allow-Origin", Value: "*" });
   });
 
   it("bounds each viewer's rate, by an address that no viewer can write, and asks to come again", () => {
