@@ -1,9 +1,8 @@
 /** A web site and an ingest endpoint on 127.0.0.1, which can be told to fail the ways real ones do. */
-import { once } from "node:events";
 import { createServer, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import { extname } from "node:path";
 import type { WireBatch, WireEvent } from "../../processors/model/event.ts";
+import { listening } from "../kit/listening.ts";
 
 /** How to answer one batch: a status, `drop` the connection after the whole body was read, or `status` (204) once `after` resolves. */
 export type Answer = number | "drop" | { readonly after: Promise<unknown>; readonly status?: number };
@@ -107,8 +106,7 @@ export async function startReceiver({ collector, csp, files }: ReceiverOptions):
       wake();
     });
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
+  const { origin, close } = await listening(server);
 
   const counted = () => {
     const seen = new Map<string, WireBatch>();
@@ -129,7 +127,7 @@ export async function startReceiver({ collector, csp, files }: ReceiverOptions):
 
   const receiver: Receiver = {
     missing: "",
-    origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    origin,
     attempts,
     answers,
     pages,
@@ -157,11 +155,7 @@ export async function startReceiver({ collector, csp, files }: ReceiverOptions):
       pages.clear();
       receiver.missing = "";
     },
-    async close() {
-      server.close();
-      server.closeAllConnections();
-      await once(server, "close");
-    },
+    close,
   };
   return receiver;
 }

@@ -8,9 +8,9 @@ import {
   type Server,
 } from "node:http";
 import { createRequire } from "node:module";
-import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";
 import { httpHandler } from "../../processors/aws.ts";
+import { listening } from "../kit/listening.ts";
 
 const require = createRequire(import.meta.url); // both doubles are CommonJS without types
 
@@ -30,17 +30,8 @@ export const startKinesalite = (): Promise<Double> =>
   );
 
 async function listen(server: Server): Promise<Double> {
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  return {
-    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    async close() {
-      const closed = once(server, "close");
-      server.close();
-      server.closeAllConnections();
-      await closed;
-    },
-  };
+  const { origin: endpoint, close } = await listening(server);
+  return { endpoint, close };
 }
 
 /** Client settings for a double; it does not check the keys. */

@@ -1,7 +1,6 @@
 /** Signing in, in a real browser: the dashboard's own pages, the API's own sessions, and a user pool that checks PKCE. */
 import { createHash } from "node:crypto";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { buildDashboard } from "../../dashboard/build.ts";
 import { buildLogin, LOGIN_PATH } from "../../dashboard/login/build.ts";
@@ -18,6 +17,7 @@ import { registerSites } from "../../processors/pipeline/sites.ts";
 import { memoryStore } from "../../processors/stores/memory.ts";
 import { request } from "../infra/aws/requests.ts";
 import { type Browser, type BrowserContext, closePages, type Page, sharedBrowser } from "../kit/browser.ts";
+import { type Listening, listening } from "../kit/listening.ts";
 
 const clock = { now: () => Date.now() };
 const store = memoryStore({ clock });
@@ -36,16 +36,11 @@ let challenge = "";
 let browser: Browser;
 let context: BrowserContext;
 let page: Page;
-let pool: { readonly server: Server; readonly origin: string };
-let site: { readonly server: Server; readonly origin: string };
+let pool: Listening;
+let site: Listening;
 
-async function listen(
-  answer: (request: IncomingMessage, response: ServerResponse) => Promise<void>,
-): Promise<{ server: Server; origin: string }> {
-  const server = createServer((request, response) => void answer(request, response));
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return { server, origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
-}
+const listen = (answer: (request: IncomingMessage, response: ServerResponse) => Promise<void>) =>
+  listening(createServer((request, response) => void answer(request, response)));
 
 async function bodyOf(message: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
@@ -118,8 +113,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await closePages(browser);
-  for (const one of [pool, site]) one?.server.closeAllConnections();
-  for (const one of [pool, site]) one?.server.close();
+  await Promise.all([pool?.close(), site?.close()]);
 });
 beforeEach(async () => {
   await context?.close();

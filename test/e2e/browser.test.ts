@@ -1,9 +1,9 @@
 import { readFile } from "node:fs/promises";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { createServer } from "node:http";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Browser, closePages, type Page, STILL, sharedBrowser } from "../kit/browser.ts";
 import { query } from "../kit/client.ts";
+import { type Listening, listening } from "../kit/listening.ts";
 import { patience } from "../kit/patience.ts";
 import { type ServerProcess, startServer } from "../kit/server.ts";
 import { temporary } from "./kit.ts";
@@ -109,8 +109,7 @@ describe("the install check", () => {
 });
 
 describe("@plausible-analytics/tracker, pointed at /api/event", () => {
-  let site: Server;
-  let origin: string;
+  let site: Listening;
   beforeAll(async () => {
     const tracker = await readFile(
       new URL("../../node_modules/@plausible-analytics/tracker/plausible.js", import.meta.url),
@@ -121,18 +120,15 @@ describe("@plausible-analytics/tracker, pointed at /api/event", () => {
   init({ domain: "${TRACKED}", endpoint: "${server.url}/api/event", captureOnLocalhost: true });
   window.track = track;
 </script>`;
-    site = createServer((request, response) => {
-      const isScript = request.url === "/plausible.js";
-      response.setHeader("Content-Type", isScript ? "text/javascript" : "text/html; charset=utf-8");
-      response.end(isScript ? tracker : request.url === "/favicon.ico" ? "" : html);
-    });
-    await new Promise<void>((resolve) => site.listen(0, "127.0.0.1", resolve));
-    origin = `http://127.0.0.1:${(site.address() as AddressInfo).port}`;
+    site = await listening(
+      createServer((request, response) => {
+        const isScript = request.url === "/plausible.js";
+        response.setHeader("Content-Type", isScript ? "text/javascript" : "text/html; charset=utf-8");
+        response.end(isScript ? tracker : request.url === "/favicon.ico" ? "" : html);
+      }),
+    );
   });
-  afterAll(() => {
-    site?.closeAllConnections();
-    site?.close();
-  });
+  afterAll(() => site?.close());
 
   const ask = async (metrics: string[], dimensions: string[] = []) =>
     (await query(server.url, { site_id: TRACKED, metrics, date_range: "24h", dimensions })).results;
@@ -143,7 +139,7 @@ describe("@plausible-analytics/tracker, pointed at /api/event", () => {
     await context.addInitScript("window.__plausible = true");
     const tab = await context.newPage();
     const problems = watch(tab);
-    await tab.goto(`${origin}/?utm_source=newsletter&utm_medium=email`);
+    await tab.goto(`${site.origin}/?utm_source=newsletter&utm_medium=email`);
     await expect.poll(() => ask(["pageviews"])).toMatchObject([{ metrics: [1] }]);
     await tab.mouse.wheel(0, 1_000);
     await tab.click("text=next");

@@ -1,5 +1,4 @@
 import type { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { compileTemplate, type Template, type TemplateContext } from "../../infra/local/gateway/vtl.ts";
@@ -9,6 +8,7 @@ import {
   putRecordTemplate,
   refusalTemplate,
 } from "../../infra/mapping.ts";
+import { listening } from "../kit/listening.ts";
 import { anyText } from "../kit/texts.ts";
 import { NOW, text64 } from "./gateway/kit.ts";
 
@@ -276,9 +276,9 @@ describe("Kinesis and the templates", () => {
       default: (options: object) => ReturnType<typeof createServer>;
     };
     const server = kinesalite({ createStreamMs: 0, ssl: false });
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
-    close = () => new Promise((resolve) => server.close(() => resolve()));
+    const { origin, close: closeServer } = await listening(server);
+    url = `${origin}/`;
+    close = closeServer;
     await call("CreateStream", JSON.stringify({ StreamName: "clicks", ShardCount: 1 }));
     while (!JSON.stringify(await call("DescribeStream", '{"StreamName":"clicks"}')).includes("ACTIVE")) {
       // The stream becomes active on the server's next turns; asking is what lets them pass.

@@ -1,6 +1,4 @@
-import { once } from "node:events";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { json } from "node:stream/consumers";
 import aslValidator from "asl-validator";
 import { StateMachine } from "aws-local-stepfunctions";
@@ -33,6 +31,7 @@ import { memoryStore } from "../../processors/stores/memory.ts";
 import type { Store } from "../../processors/stores/store.ts";
 import { type ManualClock, manualClock } from "../kit/clock.ts";
 import { generate } from "../kit/generate.ts";
+import { listening } from "../kit/listening.ts";
 import { type BucketDouble, bucketDouble } from "../kit/objects.ts";
 import { rollupBytes } from "../kit/rollups.ts";
 import { HOUR, SITE } from "../processors/pipeline/lines.ts";
@@ -153,15 +152,8 @@ async function stepFunctionsDouble(
     response.setHeader("content-type", "application/x-amz-json-1.0");
     response.end(JSON.stringify(answers[operation]!((await json(request)) as Record<string, string>)));
   });
-  await once(server.listen(0, "127.0.0.1"), "listening");
-  return {
-    arn,
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    async [Symbol.asyncDispose]() {
-      server.close();
-      server.closeAllConnections();
-    },
-  };
+  const { origin: url, close } = await listening(server);
+  return { arn, url, [Symbol.asyncDispose]: close };
 }
 
 /** All rows in the bucket, object by object. */

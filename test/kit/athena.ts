@@ -1,7 +1,7 @@
 /** An Athena endpoint for the driver's real SDK calls: runs by token, states, pages, failures, throttling. Runs no SQL. */
 import { randomUUID } from "node:crypto";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { createServer } from "node:http";
+import { listening } from "./listening.ts";
 
 export interface AthenaRun {
   readonly id: string;
@@ -114,7 +114,7 @@ export async function fakeAthena(
     },
   };
 
-  const server: Server = createServer((request, response) => {
+  const server = createServer((request, response) => {
     const parts: Buffer[] = [];
     request.on("data", (part: Buffer) => parts.push(part));
     request.on("end", () => {
@@ -139,18 +139,8 @@ export async function fakeAthena(
       }
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  return Object.assign(fake, {
-    endpoint: `http://127.0.0.1:${port}`,
-    runs,
-    calls,
-    close: () =>
-      new Promise<void>((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  });
+  const { origin: endpoint, close } = await listening(server);
+  return Object.assign(fake, { endpoint, runs, calls, close });
 }
 
 class Refusal extends Error {}

@@ -1,6 +1,6 @@
 /** Amazon Data Firehose as far as the archive uses it: an HTTP server that speaks PutRecordBatch, and refuses what it is told to. */
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import { listening } from "./listening.ts";
 
 export interface FirehoseDouble {
   readonly endpoint: string;
@@ -65,15 +65,6 @@ export async function firehoseDouble(): Promise<FirehoseDouble> {
       response.writeHead(status, { "Content-Type": "application/x-amz-json-1.1" }).end(JSON.stringify(json));
     });
   });
-  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
-  return {
-    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    calls,
-    refuse: (...next) => void refusals.push(...next),
-    close: () =>
-      new Promise((done) => {
-        server.closeAllConnections();
-        server.close(() => done());
-      }),
-  };
+  const { origin: endpoint, close } = await listening(server);
+  return { endpoint, calls, refuse: (...next) => void refusals.push(...next), close };
 }

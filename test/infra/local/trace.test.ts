@@ -1,6 +1,5 @@
 /** `rivulet trace`: from a server's own pages, and from X-Ray as its API answers. */
-import { once } from "node:events";
-import { createServer, type Server } from "node:http";
+import { createServer } from "node:http";
 import { XRayClient } from "@aws-sdk/client-xray";
 import { afterEach, describe, expect, it } from "vitest";
 import { ofServer, ofXray, traceIdOf } from "../../../infra/local/trace.ts";
@@ -9,6 +8,7 @@ import { type Trace, traceStore } from "../../../infra/local/traces/store.ts";
 import { renderTrace } from "../../../infra/local/traces/text.ts";
 import { traceDocuments } from "../../../processors/xray.ts";
 import { localClient } from "../../conformance/doubles.ts";
+import { type Listening, listening } from "../../kit/listening.ts";
 
 const ID = "1-66e0f000-000000000000000000000001";
 const START = 1_763_800_000;
@@ -33,22 +33,26 @@ const aggregate = {
   subsegments: [{ id: span(3), name: "commit", start_time: START + 0.9, end_time: START + 1 }],
 };
 
-let server: Server | undefined;
-afterEach(() => server?.close());
+let server: Listening | undefined;
+afterEach(async () => {
+  await server?.close();
+  server = undefined;
+});
 
 /** Answers with what `answer` makes of path and body. */
 async function serve(
   answer: (path: string, body: string) => { status: number; body: string },
   type = "application/json",
 ): Promise<string> {
-  server = createServer(async (request, response) => {
-    let body = "";
-    for await (const chunk of request) body += chunk;
-    const { status, body: text } = answer(request.url!, body);
-    response.writeHead(status, { "content-type": type }).end(text);
-  }).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  return `http://127.0.0.1:${(server.address() as { port: number }).port}`;
+  server = await listening(
+    createServer(async (request, response) => {
+      let body = "";
+      for await (const chunk of request) body += chunk;
+      const { status, body: text } = answer(request.url!, body);
+      response.writeHead(status, { "content-type": type }).end(text);
+    }),
+  );
+  return server.origin;
 }
 
 describe("a trace in the terminal", () => {
@@ -80,8 +84,8 @@ describe("a trace in the terminal", () => {
     const spans = (trace: Trace) => trace.spans.map(({ name, annotations }) => [name, [...annotations]]);
     expect(spans(await ofServer(ID, url))).toEqual([["gateway", []]]);
     await expect(ofServer(ID.replace(/1$/, "2"), url)).rejects.toThrow(/has no trace .*2: the newest 200/);
-    server!.closeAllConnections();
-    server!.close();
+    await server!.close();
+    server = undefined;
     await expect(ofServer(ID, url)).rejects.toThrow(/no Rivulet answers/);
   });
 

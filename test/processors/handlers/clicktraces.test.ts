@@ -1,13 +1,12 @@
 /** What the stream's consumers add to the traces of clicks, against a server that answers as X-Ray's API does. */
-import { once } from "node:events";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import { XRayClient } from "@aws-sdk/client-xray";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { ENV } from "../../../processors/env.ts";
 import { putDocuments } from "../../../processors/xray.ts";
 import { localClient } from "../../conformance/doubles.ts";
+import { type Listening, listening } from "../../kit/listening.ts";
 
 type Answer = { readonly status: number; readonly body: unknown } | "none";
 let answer: Answer;
@@ -25,17 +24,15 @@ const refused = (...ids: string[]): Answer => ({
 });
 
 const before = { ...process.env };
-let endpoint: string;
+let double: Listening;
 beforeAll(async () => {
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  double = await listening(server);
   Object.assign(process.env, {
     [ENV.table]: "clicks",
     AWS_REGION: "us-east-1",
     AWS_ACCESS_KEY_ID: "local",
     AWS_SECRET_ACCESS_KEY: "local",
-    AWS_ENDPOINT_URL_XRAY: endpoint,
+    AWS_ENDPOINT_URL_XRAY: double.origin,
   });
 });
 afterEach(() => {
@@ -44,8 +41,7 @@ afterEach(() => {
 });
 afterAll(() => {
   process.env = before;
-  server.closeAllConnections();
-  server.close();
+  return double.close();
 });
 
 describe("a batch with clicks that are traced", () => {
@@ -108,7 +104,7 @@ describe("a batch with clicks that are traced", () => {
 
 describe("putting documents", () => {
   it("takes as many calls as the limit of one asks for, and adds up what was refused", async () => {
-    const client = new XRayClient(localClient(endpoint));
+    const client = new XRayClient(localClient(double.origin));
     answer = refused("a", "b");
     const documents = Array.from({ length: 101 }, (_, n) => `{"id":"${n}"}`);
     expect(await putDocuments(documents, { client })).toBe(6);
@@ -118,7 +114,7 @@ describe("putting documents", () => {
   });
 
   it("gives up when it takes too long", async () => {
-    const client = new XRayClient(localClient(endpoint));
+    const client = new XRayClient(localClient(double.origin));
     answer = "none";
     const signal = AbortSignal.timeout(20);
     await expect(putDocuments(["{}"], { client, signal })).rejects.toMatchObject({ code: "unavailable" });

@@ -1,28 +1,29 @@
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { createServer } from "node:http";
 import { buffer } from "node:stream/consumers";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { ENV } from "../../../processors/env.ts";
 import { coldStart } from "../../kit/lambda/coldstart.ts";
+import { type Listening, listening } from "../../kit/listening.ts";
 
 const MAPPING = "4c6f2a7e-3b1d-4f7e-9a53-5d0a6a1c2b3d";
-let server: Server;
+let server: Listening;
 let calls: { method: string | undefined; path: string | undefined; body: unknown }[] = [];
 let status = 202;
 
 beforeAll(async () => {
-  server = createServer(async (request, response) => {
-    const body = JSON.parse(String(await buffer(request)));
-    calls.push({ method: request.method, path: request.url, body });
-    response.writeHead(status, { "content-type": "application/json" });
-    response.end(JSON.stringify(status === 202 ? { UUID: MAPPING } : { message: "no" }));
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  server = await listening(
+    createServer(async (request, response) => {
+      const body = JSON.parse(String(await buffer(request)));
+      calls.push({ method: request.method, path: request.url, body });
+      response.writeHead(status, { "content-type": "application/json" });
+      response.end(JSON.stringify(status === 202 ? { UUID: MAPPING } : { message: "no" }));
+    }),
+  );
   Object.assign(process.env, {
     AWS_REGION: "us-east-1",
     AWS_ACCESS_KEY_ID: "local",
     AWS_SECRET_ACCESS_KEY: "local",
-    AWS_ENDPOINT_URL_LAMBDA: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    AWS_ENDPOINT_URL_LAMBDA: server.origin,
     [ENV.mapping]: MAPPING,
     [ENV.usualWindow]: "1",
     [ENV.thriftyWindow]: "10",

@@ -1,6 +1,5 @@
 import { once } from "node:events";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import { createServer, type Server } from "node:http";
 import { text } from "node:stream/consumers";
 import { SNSClient } from "@aws-sdk/client-sns";
 import { afterEach, describe, expect, it, vi } from "vitest";
@@ -8,6 +7,7 @@ import type { Alert } from "../../../processors/notifiers/notifier.ts";
 import { snsNotifier } from "../../../processors/notifiers/sns.ts";
 import { webhookNotifier } from "../../../processors/notifiers/webhook.ts";
 import { localClient } from "../../conformance/doubles.ts";
+import { type Listening, listening } from "../../kit/listening.ts";
 
 const alert: Alert = {
   id: "a-1",
@@ -27,10 +27,17 @@ interface Taken {
   readonly headers: Record<string, unknown>;
   readonly body: string;
 }
-const close: (() => void)[] = [];
-afterEach(() => {
-  for (const end of close.splice(0)) end();
+const opened: Listening[] = [];
+afterEach(async () => {
+  await Promise.all(opened.splice(0).map((server) => server.close()));
 });
+
+/** Until the test is over. */
+async function served(server: Server): Promise<string> {
+  const listener = await listening(server);
+  opened.push(listener);
+  return listener.origin;
+}
 
 async function receiver(
   answers: readonly [status: number, body: string][],
@@ -41,13 +48,7 @@ async function receiver(
     const [status, body] = answers[taken.length - 1] ?? answers.at(-1)!;
     response.writeHead(status, { "Content-Type": "text/xml", Location: "/elsewhere" }).end(body);
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  close.push(() => {
-    server.close();
-    server.closeAllConnections();
-  });
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, taken };
+  return { url: await served(server), taken };
 }
 
 describe("the webhook", () => {
@@ -85,26 +86,13 @@ describe("the webhook", () => {
       });
       more();
     });
-    server.listen(0, "127.0.0.1");
-    await once(server, "listening");
-    close.push(() => {
-      server.close();
-      server.closeAllConnections();
-    });
-    const { port } = server.address() as AddressInfo;
-    await webhookNotifier().notify(alert, { webhook: `http://127.0.0.1:${port}/` });
+    await webhookNotifier().notify(alert, { webhook: `${await served(server)}/` });
     await vi.waitFor(() => expect(ended).toBe(true), { timeout: 5_000, interval: 5 });
   });
 
   it("that does not answer is not waited for by a server that stops", async () => {
     const server = createServer(() => {});
-    server.listen(0, "127.0.0.1");
-    await once(server, "listening");
-    close.push(() => {
-      server.close();
-      server.closeAllConnections();
-    });
-    const webhook = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+    const webhook = `${await served(server)}/`;
     const stopping = new AbortController();
     const telling = webhookNotifier().notify(alert, { webhook, signal: stopping.signal });
     await once(server, "request");
