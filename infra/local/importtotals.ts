@@ -4,10 +4,10 @@ import { basename } from "node:path";
 import { systemClock } from "../../processors/crypto.ts";
 import { ClickstreamError } from "../../processors/errors.ts";
 import { unzipped } from "../../processors/imports/zip.ts";
+import { compactAll } from "../../processors/pipeline/compact.ts";
 import { refuseUtf16 } from "../../processors/pipeline/import/source.ts";
 import { importTotals, type TotalsReport } from "../../processors/pipeline/import/totals.ts";
 import { isTotals, type TotalsTable, totalsTable } from "../../processors/pipeline/import/totalstable.ts";
-import { compactAll } from "../../processors/pipeline/rebuild.ts";
 import { listSites } from "../../processors/pipeline/sites.ts";
 import { type FileSettings, fileSlice } from "./importfile.ts";
 import { openStore } from "./opening.ts";
@@ -47,10 +47,10 @@ export async function runTotals(path: string, options: TotalsOptions): Promise<I
     if (!site) throw new ClickstreamError("not_found", `site "${id}" is not registered`);
     const deps = { store, clock: systemClock };
     // What was counted of the same days must be seen.
-    await compactAll(store, systemClock);
+    await compactAll({ store, clock: systemClock });
     const tables: ImportedTable[] = [];
     for (const { name, table } of entries) tables.push({ name, ...(await importTotals(deps, site, table)) });
-    await compactAll(store, systemClock);
+    await compactAll({ store, clock: systemClock });
     await writeReport(path, tables);
     return tables;
   } finally {

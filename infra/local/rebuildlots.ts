@@ -13,7 +13,7 @@ import {
   type FoldedRows,
   type FoldOrder,
   foldedOf,
-} from "../../processors/pipeline/rebuildfold.ts";
+} from "../../processors/pipeline/rebuild/foldrows.ts";
 import { keepRoomForYoung } from "./heap.ts";
 import { doPart, type PartOrder } from "./rebuildpart.ts";
 import type { ThreadAnswer } from "./rebuildthread.ts";

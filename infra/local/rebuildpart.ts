@@ -2,7 +2,12 @@
 import { asOutage, type Lot, surveyedRows } from "../../processors/archives/rows.ts";
 import { type Kept, type Looked, lookAt, type Survey } from "../../processors/archives/survey.ts";
 import type { EpochMs } from "../../processors/model/time.ts";
-import { addShare, type Folded, type FoldOrder, foldRows } from "../../processors/pipeline/rebuildfold.ts";
+import {
+  addShare,
+  type Folded,
+  type FoldOrder,
+  foldRows,
+} from "../../processors/pipeline/rebuild/foldrows.ts";
 import { windowFile } from "./windowfile.ts";
 
 /** Plain data. */

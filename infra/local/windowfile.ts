@@ -1,8 +1,8 @@
 /** Windows that are being folded again, in a file: a year of them does not fit in memory. Nothing in it outlives the rebuild. */
 import { DatabaseSync } from "node:sqlite";
 import type { EpochMs } from "../../processors/model/time.ts";
-import type { FoldedWindows } from "../../processors/pipeline/rebuildfold.ts";
-import type { Shelf } from "../../processors/pipeline/rowfold.ts";
+import type { FoldedWindows } from "../../processors/pipeline/rebuild/foldrows.ts";
+import type { Shelf } from "../../processors/pipeline/rebuild/rowfold.ts";
 
 const GRANULARITIES = ["hours", "minutes"] as const;
 /** Of SQLite's own. What was written last is asked for next, as rows come in the order of time mostly. */

@@ -1,7 +1,7 @@
 /** The steps of a rebuild by the names that the state machine calls them, with its inputs and answers. */
 import { ClickstreamError } from "../errors.ts";
-import { ErasingSteps } from "../pipeline/rebuilderasing.ts";
-import { type RebuildStepDeps, RebuildSteps } from "../pipeline/rebuildsteps.ts";
+import { ErasingSteps } from "../pipeline/rebuild/erasing.ts";
+import { type RebuildStepDeps, RebuildSteps } from "../pipeline/rebuild/steps.ts";
 
 /** What the state machine passes: which step of which execution, and what that step takes. */
 export type RebuildEvent = { readonly run: string } & (

@@ -107,6 +107,11 @@ export async function compact(deps: CompactDeps): Promise<CompactSummary> {
   return { commits: commits.length, items, more: isMore };
 }
 
+/** Runs until nothing is left that one run would have taken. Throws as `compact` does. */
+export async function compactAll(deps: CompactDeps): Promise<void> {
+  for (let more = true; more; ) ({ more } = await compact(deps));
+}
+
 /** Where the rollups of a site are, or are being made, each with the site. */
 type Spaces = ReadonlyMap<string, Site>;
 

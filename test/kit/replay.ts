@@ -5,7 +5,7 @@ import { ClickstreamError } from "../../processors/errors.ts";
 import { isSiteId } from "../../processors/model/site.ts";
 import { parseStreamLine, partitionKeyOf, type StreamLine } from "../../processors/model/streamfile.ts";
 import { type AggregateDeps, ShardWorker } from "../../processors/pipeline/aggregate.ts";
-import { compact } from "../../processors/pipeline/compact.ts";
+import { compact, compactAll } from "../../processors/pipeline/compact.ts";
 import { decodeRecord } from "../../processors/pipeline/decode/record.ts";
 import { QueryEngine } from "../../processors/pipeline/query/engine.ts";
 import type { QueryResponse } from "../../processors/pipeline/query/responses.ts";
@@ -110,8 +110,7 @@ export async function replay(
     if (options.observe && random.chance(0.05)) await options.observe({ store, clock });
   }
   await drain();
-  let more = true;
-  while (more) ({ more } = await compact({ store, clock }));
+  await compactAll({ store, clock });
   const counters = newCounters();
   for (const shard of await stream.shards()) {
     const worker = workers.get(shard.id) ?? new ShardWorker({ ...deps, store }, shard);

@@ -8,7 +8,7 @@ import { keyedHash, randomBytes } from "../../../processors/crypto.ts";
 import { HOUR_MS, MINUTE_MS } from "../../../processors/model/time.ts";
 import { ShardWorker } from "../../../processors/pipeline/aggregate.ts";
 import { isCompactionDue } from "../../../processors/pipeline/cadence.ts";
-import { compact } from "../../../processors/pipeline/compact.ts";
+import { compactAll } from "../../../processors/pipeline/compact.ts";
 import { registerSites } from "../../../processors/pipeline/sites.ts";
 import { sqliteStore } from "../../../processors/stores/sqlite.ts";
 import type { Store } from "../../../processors/stores/store.ts";
@@ -60,7 +60,7 @@ async function simulate(
   const hours = minutes / 60;
   const corpus = makeCorpus({ seed, events: eventsPerSecond * minutes * 60, hours: hours * STRETCH });
   const tidy = async (): Promise<void> => {
-    for (let more = true; more; ) ({ more } = await compact({ store, clock }));
+    await compactAll({ store, clock });
   };
   let askedAt = clock.now();
   // Once a second, as the consumer on AWS is called.

@@ -2,7 +2,11 @@ import { expect, it } from "vitest";
 import { foldInLots } from "../../../infra/local/rebuildlots.ts";
 import { fileArchive } from "../../../processors/archives/files.ts";
 import { fileRows } from "../../../processors/archives/rows.ts";
-import { type FoldedRows, type FoldOrder, foldInMemory } from "../../../processors/pipeline/rebuildfold.ts";
+import {
+  type FoldedRows,
+  type FoldOrder,
+  foldInMemory,
+} from "../../../processors/pipeline/rebuild/foldrows.ts";
 import { row } from "../../conformance/archive.ts";
 import { temporaryDirectory } from "../../conformance/files.ts";
 import { manualClock } from "../../kit/clock.ts";

@@ -6,7 +6,7 @@ import { type ArchiveRow, compareRows } from "../../../processors/model/archive.
 import { ShardWorker } from "../../../processors/pipeline/aggregate.ts";
 import { archiveFrom, archiveNeededFrom, type KeepSetting } from "../../../processors/pipeline/expiry.ts";
 import { QueryEngine } from "../../../processors/pipeline/query/engine.ts";
-import { rebuild } from "../../../processors/pipeline/rebuild.ts";
+import { rebuild } from "../../../processors/pipeline/rebuild/rebuild.ts";
 import { type Granularity, partition } from "../../../processors/pipeline/rollups.ts";
 import { keepSite, listSites, registerSites } from "../../../processors/pipeline/sites.ts";
 import { memoryStore } from "../../../processors/stores/memory.ts";

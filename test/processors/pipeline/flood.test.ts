@@ -7,7 +7,7 @@ import { runInNewContext } from "node:vm";
 import { describe, expect, it } from "vitest";
 import { MAX_ROWS } from "../../../processors/model/bounds.ts";
 import type { WireEvent } from "../../../processors/model/event.ts";
-import { compact } from "../../../processors/pipeline/compact.ts";
+import { compactAll } from "../../../processors/pipeline/compact.ts";
 import { Reconciler } from "../../../processors/pipeline/reconcile.ts";
 import { memoryStream } from "../../../processors/streams/memory.ts";
 import { collected } from "../../kit/collected.ts";
@@ -61,7 +61,7 @@ describe(`${EVENTS} page views of random addresses (RIVULET_SEED=${SEED})`, () =
       if (batch % 100 === 99 || batch === batches - 1) {
         await reconciler.run();
         await stream.trim(shard.id, reconciler.recounted().get(shard.id) ?? "");
-        for (let more = true; more; ) ({ more } = await compact({ store, clock }));
+        await compactAll({ store, clock });
         await reading.query(byPage);
       }
       if (batch % Math.ceil(batches / 8) < 20) heaps.push(heapMb() - (await storedMb()));

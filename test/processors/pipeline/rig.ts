@@ -4,7 +4,7 @@ import type { StreamLine } from "../../../processors/model/streamfile.ts";
 import { partitionKeyOf } from "../../../processors/model/streamfile.ts";
 import type { Clock } from "../../../processors/model/time.ts";
 import { type AggregateDeps, ShardWorker } from "../../../processors/pipeline/aggregate.ts";
-import { compact } from "../../../processors/pipeline/compact.ts";
+import { compactAll as compactFully } from "../../../processors/pipeline/compact.ts";
 import { QueryEngine } from "../../../processors/pipeline/query/engine.ts";
 import { registerSites } from "../../../processors/pipeline/sites.ts";
 import { memoryStore } from "../../../processors/stores/memory.ts";
@@ -75,10 +75,7 @@ export const recordsOf = (lines: readonly StreamLine[], first = 8): StreamRecord
     data: new TextEncoder().encode(JSON.stringify(envelope)),
   }));
 
-export async function compactAll(store: Store, clock: Clock): Promise<void> {
-  let more = true;
-  while (more) ({ more } = await compact({ store, clock }));
-}
+export const compactAll = (store: Store, clock: Clock): Promise<void> => compactFully({ store, clock });
 
 const iso = (at: number): string => new Date(at).toISOString();
 

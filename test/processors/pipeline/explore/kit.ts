@@ -11,7 +11,7 @@ import type { ArchiveRow } from "../../../../processors/model/archive.ts";
 import type { Place } from "../../../../processors/model/place.ts";
 import { partitionKeyOf, type StreamLine } from "../../../../processors/model/streamfile.ts";
 import { ShardWorker } from "../../../../processors/pipeline/aggregate.ts";
-import { compact } from "../../../../processors/pipeline/compact.ts";
+import { compactAll } from "../../../../processors/pipeline/compact.ts";
 import { ExploredArchive } from "../../../../processors/pipeline/explore/archive.ts";
 import { Explorations } from "../../../../processors/pipeline/explore/explorations.ts";
 import { QueryEngine } from "../../../../processors/pipeline/query/engine.ts";
@@ -74,8 +74,7 @@ export async function archived(
       await worker.process(records);
     }
   }
-  let more = true;
-  while (more) ({ more } = await compact({ store, clock }));
+  await compactAll({ store, clock });
   const directory = await mkdtemp(join(tmpdir(), "rivulet-explore-"));
   await writeArchive(directory, repeats ? [...rows, ...rows.toReversed()] : rows);
   const explorer = duckdbExplorer({ directory, folderOf: siteFolder });

@@ -9,7 +9,7 @@ import { expect } from "vitest";
 import { keyedHash } from "../../../../processors/crypto.ts";
 import { DAY_MS } from "../../../../processors/model/time.ts";
 import { ShardWorker } from "../../../../processors/pipeline/aggregate.ts";
-import { compact } from "../../../../processors/pipeline/compact.ts";
+import { compactAll } from "../../../../processors/pipeline/compact.ts";
 import { importFile } from "../../../../processors/pipeline/import/importer.ts";
 import { ASSET_EXTENSIONS } from "../../../../processors/pipeline/import/request.ts";
 import { textSource } from "../../../../processors/pipeline/import/textsource.ts";
@@ -133,7 +133,7 @@ export async function compareWithRealLog(path: string): Promise<void> {
   const [shard] = await stream.shards();
   const { records } = await stream.read(shard!.id, "", 1_000);
   await new ShardWorker(deps, shard!).process(records);
-  for (let more = true; more; ) ({ more } = await compact({ store, clock }));
+  await compactAll({ store, clock });
   const engine = new QueryEngine({ store, clock, lagMs: async () => 0 });
   const ask = async (metric: string, dimension?: string): Promise<Record<string, number>> => {
     const { results } = await engine.query({

@@ -3,11 +3,11 @@ import { describe, expect, it } from "vitest";
 import { keyedHash } from "../../../../processors/crypto.ts";
 import { DAY_MS } from "../../../../processors/model/time.ts";
 import { ShardWorker } from "../../../../processors/pipeline/aggregate.ts";
-import { compact } from "../../../../processors/pipeline/compact.ts";
+import { compactAll } from "../../../../processors/pipeline/compact.ts";
 import { hoursOfTotals, importTotals } from "../../../../processors/pipeline/import/totals.ts";
 import { isTotals, totalsTable } from "../../../../processors/pipeline/import/totalstable.ts";
 import { QueryEngine } from "../../../../processors/pipeline/query/engine.ts";
-import { rebuild } from "../../../../processors/pipeline/rebuild.ts";
+import { rebuild } from "../../../../processors/pipeline/rebuild/rebuild.ts";
 import { Reconciler } from "../../../../processors/pipeline/reconcile.ts";
 import { registerSites } from "../../../../processors/pipeline/sites.ts";
 import { memoryStore } from "../../../../processors/stores/memory.ts";
@@ -53,7 +53,7 @@ async function bench() {
   await registerSites(store, clock, [SITE]);
   const engine = new QueryEngine({ store, clock, lagMs: async () => 0 });
   const settle = async (): Promise<void> => {
-    for (let more = true; more; ) ({ more } = await compact({ store, clock }));
+    await compactAll({ store, clock });
   };
   return {
     clock,

@@ -1,10 +1,10 @@
 /** Reads and writes what the steps of a rebuild on AWS leave in the bucket for each other. */
-import type { ArchiveObjects } from "../archives/objects.ts";
-import { ClickstreamError } from "../errors.ts";
-import type { ArchiveRow } from "../model/archive.ts";
-import type { EpochMs } from "../model/time.ts";
-import { decodeJson, encodeJson } from "./json.ts";
-import { inPortions } from "./portions.ts";
+import type { ArchiveObjects } from "../../archives/objects.ts";
+import { ClickstreamError } from "../../errors.ts";
+import type { ArchiveRow } from "../../model/archive.ts";
+import type { EpochMs } from "../../model/time.ts";
+import { decodeJson, encodeJson } from "../json.ts";
+import { inPortions } from "../portions.ts";
 import {
   type Begun,
   decodeWindows,
@@ -16,7 +16,7 @@ import {
   type Plan,
   type Sorted,
   type Windows,
-} from "./rebuildfiles.ts";
+} from "./files.ts";
 
 const AT_ONCE = 16;
 

@@ -3,25 +3,25 @@
  * and switches in one write. What is committed meanwhile goes into both. Dying anywhere leaves the current edition as it
  * is; the next rebuild gives up what was begun.
  */
-import type { ArchivedRows } from "../archives/archive.ts";
-import { ClickstreamError } from "../errors.ts";
-import { Rollup } from "../model/rollup.ts";
-import { type Clock, DAY_MS, type EpochMs } from "../model/time.ts";
-import { hourEnd, hourStart, type LocalDate, localDate } from "../model/zone.ts";
-import type { Item, Store } from "../stores/store.ts";
-import { type CommitHeader, listShards, readCommits } from "./commit.ts";
-import { compact } from "./compact.ts";
-import { readCursors, touchCursors } from "./cursors.ts";
-import { beginEdition, giveUpEdition, readEdition, switchEdition } from "./editions.ts";
-import { archiveFrom, hoursNeededFrom, minuteExpiry, minutesFrom } from "./expiry.ts";
-import { copyItem, foldBase } from "./folding.ts";
-import { hoursOfTotals } from "./import/totals.ts";
-import { noteRebuilt } from "./ledger.ts";
-import { areEqual, compareChanges, differenceOf, type WindowChange } from "./rebuildchange.ts";
-import { type FoldedRows, type FoldOrder, foldInMemory } from "./rebuildfold.ts";
-import { appliedOf, decodeItem, instantKey, packedOf, partition } from "./rollups.ts";
-import { listSites } from "./sites.ts";
-import { markDerived } from "./stale.ts";
+import type { ArchivedRows } from "../../archives/archive.ts";
+import { ClickstreamError } from "../../errors.ts";
+import { Rollup } from "../../model/rollup.ts";
+import { type Clock, DAY_MS, type EpochMs } from "../../model/time.ts";
+import { hourEnd, hourStart, type LocalDate, localDate } from "../../model/zone.ts";
+import type { Item, Store } from "../../stores/store.ts";
+import { type CommitHeader, listShards, readCommits } from "../commit.ts";
+import { compactAll } from "../compact.ts";
+import { readCursors, touchCursors } from "../cursors.ts";
+import { beginEdition, giveUpEdition, readEdition, switchEdition } from "../editions.ts";
+import { archiveFrom, hoursNeededFrom, minuteExpiry, minutesFrom } from "../expiry.ts";
+import { copyItem, foldBase } from "../folding.ts";
+import { hoursOfTotals } from "../import/totals.ts";
+import { noteRebuilt } from "../ledger.ts";
+import { appliedOf, decodeItem, instantKey, packedOf, partition } from "../rollups.ts";
+import { listSites } from "../sites.ts";
+import { markDerived } from "../stale.ts";
+import { areEqual, compareChanges, differenceOf, type WindowChange } from "./change.ts";
+import { type FoldedRows, type FoldOrder, foldInMemory } from "./foldrows.ts";
 
 export interface RebuildOrder {
   readonly site: string;
@@ -132,7 +132,7 @@ export async function rebuild(
   }
   changes.sort(compareChanges);
   // Nobody asks for the days of what is given up.
-  if (!isTrial) await compactAll(store, clock);
+  if (!isTrial) await compactAll({ store, clock });
   await endRebuild(store, clock, { site, space, changes, isSwitch: !isTrial });
   return {
     rows: folded.rows,
@@ -226,14 +226,9 @@ export async function addUntold(
   return begin;
 }
 
-export const compactAll = async (store: Store, clock: Clock): Promise<void> => {
-  for (let more = true; more; ) ({ more } = await compact({ store, clock }));
-};
-
-/** The same, but days and months, which take much longer. */
-const foldCommits = async (store: Store, clock: Clock): Promise<void> => {
-  for (let more = true; more; ) ({ more } = await compact({ store, clock, leavesAll: true }));
-};
+/** Without days and months, which take much longer. */
+const foldCommits = (store: Store, clock: Clock): Promise<void> =>
+  compactAll({ store, clock, leavesAll: true });
 
 const ITEMS_AT_ONCE = 200;
 
@@ -263,7 +258,7 @@ export async function beginRebuild(
   site: string,
 ): Promise<{ readonly space: string; readonly after: ReadonlyMap<string, number> }> {
   for (let tries = 0; tries < MAX_TRIES; tries++) {
-    await compactAll(store, clock);
+    await compactAll({ store, clock });
     const after = await readCursors(store);
     const space = await beginEdition(store, clock, site, Object.fromEntries(after));
     const touched = await touchCursors(store);

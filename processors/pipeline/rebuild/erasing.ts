@@ -2,12 +2,12 @@
  * What a rebuild on AWS does besides where rows are to be erased: it takes them out of the archive's objects. Another
  * execution can finish what one that failed has begun, since what has to be known of them is written down before.
  */
-import type { ArchiveObjects } from "../archives/objects.ts";
-import { ClickstreamError } from "../errors.ts";
-import type { EpochMs } from "../model/time.ts";
-import { type Erased, Erasure, type ErasureNotes } from "./erasure.ts";
-import { type Begun, type Erasing, isCounted, keyOfErasing, lotOf } from "./rebuildfiles.ts";
-import { LeftObjects } from "./rebuildleft.ts";
+import type { ArchiveObjects } from "../../archives/objects.ts";
+import { ClickstreamError } from "../../errors.ts";
+import type { EpochMs } from "../../model/time.ts";
+import { type Erased, Erasure, type ErasureNotes } from "../erasure.ts";
+import { type Begun, type Erasing, isCounted, keyOfErasing, lotOf } from "./files.ts";
+import { LeftObjects } from "./left.ts";
 
 /** Steps as those of RebuildSteps: each may be called again. Both throw `bad_request` where nothing is to be erased. */
 export class ErasingSteps {

@@ -1,15 +1,15 @@
 /** The folding part of a rebuild: from a site's rows to its windows. Its order and its result are plain data, so that threads can share the work by lots of visitors. */
-import type { ArchivedRows } from "../archives/archive.ts";
-import type { CountedRow } from "../model/archive.ts";
-import { Rollup } from "../model/rollup.ts";
-import type { EpochMs } from "../model/time.ts";
-import { hourStart } from "../model/zone.ts";
-import { compareSequences } from "../streams/stream.ts";
-import type { LoggedShard } from "./commit.ts";
-import { isMinuteKept } from "./expiry.ts";
-import { packWindow } from "./folding.ts";
+import type { ArchivedRows } from "../../archives/archive.ts";
+import type { CountedRow } from "../../model/archive.ts";
+import { Rollup } from "../../model/rollup.ts";
+import type { EpochMs } from "../../model/time.ts";
+import { hourStart } from "../../model/zone.ts";
+import { compareSequences } from "../../streams/stream.ts";
+import type { LoggedShard } from "../commit.ts";
+import { isMinuteKept } from "../expiry.ts";
+import { packWindow } from "../folding.ts";
+import type { Site } from "../sites.ts";
 import { RowFold, type Shelf } from "./rowfold.ts";
-import type { Site } from "./sites.ts";
 
 /** Which rows of a site are folded, and how. */
 export interface FoldOrder {

@@ -1,12 +1,12 @@
 /** Which windows a rebuild on AWS puts and compares, in an order in which one call can go on where another ended. */
-import type { EpochMs } from "../model/time.ts";
-import { hourStart } from "../model/zone.ts";
-import type { Store } from "../stores/store.ts";
-import { inPortions } from "./portions.ts";
+import type { EpochMs } from "../../model/time.ts";
+import { hourStart } from "../../model/zone.ts";
+import type { Store } from "../../stores/store.ts";
+import { inPortions } from "../portions.ts";
+import { instantKey, partition } from "../rollups.ts";
+import type { WindowChange } from "./change.ts";
+import type { Begun, Windows } from "./files.ts";
 import { keysOf } from "./rebuild.ts";
-import type { WindowChange } from "./rebuildchange.ts";
-import type { Begun, Windows } from "./rebuildfiles.ts";
-import { instantKey, partition } from "./rollups.ts";
 
 /** Writes of a store share a sync. */
 const AT_ONCE = 16;

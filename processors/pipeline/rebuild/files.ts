@@ -1,14 +1,14 @@
 /** What the steps of a rebuild on AWS leave in the bucket for each other: where it lies, how rows are divided and windows encoded. Reads and writes nothing. */
-import { ClickstreamError } from "../errors.ts";
-import type { ArchiveRow } from "../model/archive.ts";
-import type { EpochMs } from "../model/time.ts";
-import type { LocalDate } from "../model/zone.ts";
-import { ByteReader, ByteWriter } from "../sketches/bytes.ts";
-import { compareSequences } from "../streams/stream.ts";
-import type { LoggedShard } from "./commit.ts";
-import { type Erased, type ErasureNotes, NO_NOTES } from "./erasure.ts";
-import type { Keep, KeptSite } from "./expiry.ts";
-import { hash53 } from "./hash.ts";
+import { ClickstreamError } from "../../errors.ts";
+import type { ArchiveRow } from "../../model/archive.ts";
+import type { EpochMs } from "../../model/time.ts";
+import type { LocalDate } from "../../model/zone.ts";
+import { ByteReader, ByteWriter } from "../../sketches/bytes.ts";
+import { compareSequences } from "../../streams/stream.ts";
+import type { LoggedShard } from "../commit.ts";
+import { type Erased, type ErasureNotes, NO_NOTES } from "../erasure.ts";
+import type { Keep, KeptSite } from "../expiry.ts";
+import { hash53 } from "../hash.ts";
 
 /** What one execution was told, and found when it began: all later steps see the same. */
 export interface Begun {

@@ -4,34 +4,27 @@
  * step may be called again, after it failed or succeeded, and changes nothing then. Knows nothing of the workflow.
  */
 
-import type { ArchiveObjects } from "../archives/objects.ts";
-import { ClickstreamError } from "../errors.ts";
-import { type ArchiveRow, compareRows, rowsOfSite } from "../model/archive.ts";
-import { Rollup } from "../model/rollup.ts";
-import { type Clock, DAY_MS, type EpochMs } from "../model/time.ts";
-import { addDays, dayStart, hourStart, localDate } from "../model/zone.ts";
-import type { Store } from "../stores/store.ts";
-import { compareSequences } from "../streams/stream.ts";
-import { archiveStore } from "./archive.ts";
-import { committedTo, listShards } from "./commit.ts";
-import { giveUpEdition, readEdition } from "./editions.ts";
-import { Erasure } from "./erasure.ts";
-import { archiveFrom, isMinuteKept, minuteExpiry } from "./expiry.ts";
-import { copyItem, foldBase, packWindow } from "./folding.ts";
-import { holdsTotals } from "./import/totals.ts";
-import { inPortions } from "./portions.ts";
-import {
-  addUntold,
-  beginRebuild,
-  compactAll,
-  compareWindow,
-  endRebuild,
-  endsOf,
-  markAllDerived,
-  type RebuildReport,
-} from "./rebuild.ts";
-import { compareChanges, type WindowChange } from "./rebuildchange.ts";
-import { earliestOf, notesOf } from "./rebuilderasing.ts";
+import type { ArchiveObjects } from "../../archives/objects.ts";
+import { ClickstreamError } from "../../errors.ts";
+import { type ArchiveRow, compareRows, rowsOfSite } from "../../model/archive.ts";
+import { Rollup } from "../../model/rollup.ts";
+import { type Clock, DAY_MS, type EpochMs } from "../../model/time.ts";
+import { addDays, dayStart, hourStart, localDate } from "../../model/zone.ts";
+import type { Store } from "../../stores/store.ts";
+import { compareSequences } from "../../streams/stream.ts";
+import { archiveStore } from "../archive.ts";
+import { committedTo, listShards } from "../commit.ts";
+import { compactAll } from "../compact.ts";
+import { giveUpEdition, readEdition } from "../editions.ts";
+import { Erasure } from "../erasure.ts";
+import { archiveFrom, isMinuteKept, minuteExpiry } from "../expiry.ts";
+import { copyItem, foldBase, packWindow } from "../folding.ts";
+import { holdsTotals } from "../import/totals.ts";
+import { inPortions } from "../portions.ts";
+import { instantKey, partition } from "../rollups.ts";
+import { listSites } from "../sites.ts";
+import { compareChanges, type WindowChange } from "./change.ts";
+import { earliestOf, notesOf } from "./erasing.ts";
 import {
   type Begun,
   encodeWindows,
@@ -43,12 +36,19 @@ import {
   type Plan,
   parseOrder,
   type Sorted,
-} from "./rebuildfiles.ts";
-import { LeftObjects } from "./rebuildleft.ts";
-import { eachWindow, isMadeAgain, type Progress } from "./rebuildwindows.ts";
-import { instantKey, partition } from "./rollups.ts";
+} from "./files.ts";
+import { LeftObjects } from "./left.ts";
+import {
+  addUntold,
+  beginRebuild,
+  compareWindow,
+  endRebuild,
+  endsOf,
+  markAllDerived,
+  type RebuildReport,
+} from "./rebuild.ts";
 import { addEncoded, RowFold } from "./rowfold.ts";
-import { listSites } from "./sites.ts";
+import { eachWindow, isMadeAgain, type Progress } from "./windows.ts";
 
 export interface RebuildStepDeps {
   readonly store: Store;
@@ -290,7 +290,7 @@ export class RebuildSteps {
     });
     if (!progress.isDone) return progress;
     await markAllDerived(store, space, zone);
-    await compactAll(store, clock);
+    await compactAll({ store, clock });
     return progress;
   }
 

@@ -1,8 +1,8 @@
 /** What a rebuild changes in a window: the rollup that is read and the one that was made again, held against each other. Reads and writes nothing. */
-import { COUNTS, Measures } from "../model/measures.ts";
-import { type DeferredTable, isDeferred, type Rollup, type Table } from "../model/rollup.ts";
-import type { EpochMs } from "../model/time.ts";
-import { ByteWriter } from "../sketches/bytes.ts";
+import { COUNTS, Measures } from "../../model/measures.ts";
+import { type DeferredTable, isDeferred, type Rollup, type Table } from "../../model/rollup.ts";
+import type { EpochMs } from "../../model/time.ts";
+import { ByteWriter } from "../../sketches/bytes.ts";
 
 /** A window that is not what it was. */
 export interface WindowChange {

@@ -2,13 +2,13 @@
  * Folds rows of the archive again, into the windows that they are counted in. What the first fold decided is in the
  * rows: whose an event is, to which visit it belongs, whether it was late. Order within a shard is that of the rows.
  */
-import { type CountedRow, VISIT_COLUMNS } from "../model/archive.ts";
-import { type ClickEvent, VITALS } from "../model/event.ts";
-import { Rollup } from "../model/rollup.ts";
-import { type EpochMs, HOUR_MS, MINUTE_MS, windowStart } from "../model/time.ts";
-import { foldEvent } from "./fold.ts";
-import { PartialFold } from "./partial.ts";
-import { rollupsOf } from "./partialreader.ts";
+import { type CountedRow, VISIT_COLUMNS } from "../../model/archive.ts";
+import { type ClickEvent, VITALS } from "../../model/event.ts";
+import { Rollup } from "../../model/rollup.ts";
+import { type EpochMs, HOUR_MS, MINUTE_MS, windowStart } from "../../model/time.ts";
+import { foldEvent } from "../fold.ts";
+import { PartialFold } from "../partial.ts";
+import { rollupsOf } from "../partialreader.ts";
 import {
   cloneVisitor,
   MAX_PAST_VISITORS,
@@ -16,7 +16,7 @@ import {
   newVisitor,
   VISITOR_TTL_MS,
   type VisitorState,
-} from "./state.ts";
+} from "../state.ts";
 
 /** Encoded windows by start: a Map, or what keeps them elsewhere than in memory. */
 export interface Shelf {
