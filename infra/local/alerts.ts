@@ -27,6 +27,10 @@ interface AddFlags extends SiteFlags {
   readonly webhook?: string;
 }
 
+/** A table may be a deployment's, or that of a server on one machine. */
+const TOPIC_ONLY =
+  "a deployment on AWS posts to no webhook: it tells the topic that the stack prints as AlertTopic, which programs can subscribe to";
+
 const amount = (text: string): number => {
   const value = Number(text);
   if (text.trim() === "" || !Number.isFinite(value)) throw new InvalidArgumentError(`${text} is no number`);
@@ -70,6 +74,7 @@ export function addAlerts(program: Command, terminal: Terminal, open: Open): voi
       terminal.print(describeRule(rule));
       if (!rule.webhook && !flags.store)
         terminal.warn("without --webhook it is posted nowhere: the dashboard shows it while it goes on");
+      if (rule.webhook && flags.store) terminal.warn(TOPIC_ONLY);
     });
 
   withSite("list")
@@ -116,6 +121,7 @@ export function addAlerts(program: Command, terminal: Terminal, open: Open): voi
         { webhook: rule.webhook },
       );
       terminal.print(`it was taken at ${new URL(rule.webhook).host}`);
+      if (flags.store) terminal.warn(TOPIC_ONLY);
     });
 }
 

@@ -86,3 +86,10 @@ it("list of an alert rule what it goes by, and nothing else", async () => {
   const { output } = await run("alerts", "list", "--site", "watched", ...STORE);
   expect(output.trim().split("\n")).toHaveLength(3);
 });
+
+it("say of a rule with a webhook that a deployment on AWS posts nothing there", async () => {
+  await run("sites", "add", "posted", ...STORE);
+  const rule = ["add", "silence", "--site", "posted", "--webhook", "https://hooks.example/T0"];
+  const { code, output } = await run("alerts", ...rule, ...STORE);
+  expect([code, output]).toEqual([0, expect.stringContaining("a deployment on AWS posts to no webhook")]);
+});
