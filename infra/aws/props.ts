@@ -147,6 +147,24 @@ export function checkedAuth({ auth = "public" }: RivuletProps): NonNullable<Rivu
   throw new Error(`auth is not public, shared or { cognito: {...} }: ${JSON.stringify(auth)}`);
 }
 
+/**
+ * How long the archive keeps what, if there is one. Throws on anything else: an app in JavaScript that says `90`, as the
+ * command line does, would keep rows for ever.
+ */
+export function archiveOf({ archive = false }: RivuletProps): ArchiveRetention | undefined {
+  if (typeof archive === "boolean") return archive ? {} : undefined;
+  if (typeof archive === "object") return archive;
+  throw new Error(`archive is not true, false or { retention, sites }: ${JSON.stringify(archive)}`);
+}
+
+/** Who is told of alarms. Throws on an address that SNS would refuse when half of the stack is there. */
+export function alarmsOf({ alarms = {} }: RivuletProps): AlarmOptions {
+  const { email } = alarms;
+  if (email && !Token.isUnresolved(email) && !/^[^\s@]+@[^\s@]+$/.test(email))
+    throw new Error(`alarms.email is no mail address: ${email}`);
+  return alarms;
+}
+
 /** The sites in their parts. Throws where there is none, and on a text that is not `ID[@TIMEZONE]`. */
 export function sitesOf({ sites }: RivuletProps): SiteSetting[] {
   // Apps in JavaScript have no compiler to tell them that it is a list.

@@ -22,6 +22,8 @@ import { Ingestion } from "./ingestion.ts";
 import { checkNumber } from "./number.ts";
 import { Observability } from "./observability.ts";
 import {
+  alarmsOf,
+  archiveOf,
   checkApart,
   checkedAuth,
   checkedPath,
@@ -78,6 +80,8 @@ export class Rivulet extends Construct {
     const counted = sitesOf(props);
     const sites = checkedSites([...counted, ...(hasCanary ? [{ id: CANARY_SITE, timeZone: "UTC" }] : [])]);
     const domain = domainOf(props);
+    const alarms = alarmsOf(props);
+    const archived = archiveOf(props);
     const direct = reportsDirectly(props);
     if (stream !== "on-demand") checkNumber("stream.shards", stream.shards, { lowest: 1 });
     checkNumber("throttle.rate", throttle.rate, { lowest: 1 });
@@ -104,7 +108,7 @@ export class Rivulet extends Construct {
       // A split has parents and children at once; on demand nobody knows the number of shards.
       concurrency: stream === "on-demand" ? undefined : keep(stream.shards * 2),
     });
-    this.archive = props.archive
+    this.archive = archived
       ? new Archive(this, "Archive", {
           clicks: this.clicks,
           data: this.data,
@@ -112,7 +116,7 @@ export class Rivulet extends Construct {
           environment,
           fanOut,
           countries,
-          keep: props.archive === true ? {} : props.archive,
+          keep: archived,
           concurrency: stream === "on-demand" ? undefined : keep(stream.shards * 2),
         })
       : undefined;
@@ -211,7 +215,7 @@ export class Rivulet extends Construct {
       compaction: this.compaction,
       serving: this.serving,
       imports: this.imports,
-      ...props.alarms,
+      ...alarms,
     });
     this.observability = new Observability(this, "Observability", {
       ...{ clicks, data, ingestion, aggregation, compaction, serving, estimate },

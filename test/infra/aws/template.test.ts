@@ -765,6 +765,16 @@ describe("the distribution", () => {
       says: "archive: days to keep is not a whole number from 1",
     },
     {
+      rule: "an archive that says for how long",
+      props: { archive: 90 as unknown as boolean },
+      says: "archive is not true, false or { retention, sites }: 90",
+    },
+    {
+      rule: "somebody who can be told",
+      props: { alarms: { email: "ops" } },
+      says: "alarms.email is no mail address: ops",
+    },
+    {
       rule: "a way to read that there is",
       props: { auth: "cognito" as unknown as "shared" },
       says: 'auth is not public, shared or { cognito: {...} }: "cognito"',
