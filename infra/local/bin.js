@@ -12,7 +12,10 @@ import { fileURLToPath } from "node:url";
 const REQUIRED = 24;
 if (Number(process.versions.node.split(".")[0]) >= REQUIRED) {
   // Beside the code, where only those may write who may change the code; where nobody may, Node goes on without.
-  nodeModule.enableCompileCache(fileURLToPath(new URL("../../node_modules/.cache/rivulet", import.meta.url)));
+  const cache = fileURLToPath(new URL("../../node_modules/.cache/rivulet", import.meta.url));
+  nodeModule.enableCompileCache(cache);
+  // Threads take it from here. Without, each compiles its TypeScript again, by a megabyte of WebAssembly.
+  process.env.NODE_COMPILE_CACHE ??= cache;
   const { keepHeapSmall } = await import(module("heap"));
   keepHeapSmall();
   await import(module("cli"));
