@@ -11,6 +11,7 @@ export interface Digest {
 }
 
 export interface ByteChunk {
+  /** Until the next chunk is asked for, which is read into the same memory. */
   readonly bytes: Uint8Array;
   /** Where it ends, bytes from the beginning of the text. */
   readonly end: number;
@@ -47,14 +48,13 @@ export async function* chunksOf(
   { quoted, from, cut, chunkBytes = CHUNK_BYTES, skipped }: ChunkSettings,
 ): AsyncGenerator<ByteChunk> {
   let position = 0;
-  let waiting: Uint8Array[] = [];
-  let waitingBytes = 0;
+  const waiting = new Waiting();
   /** No line of what waits has ended. */
   let isOpen = false;
   const limit = (): number =>
     cut !== undefined && cut > position ? Math.min(chunkBytes, cut - position) : chunkBytes;
   const take = (isEnd: boolean): ByteChunk | undefined => {
-    const all = joined(waiting);
+    const all = waiting.bytes;
     const most = limit();
     const isCut = cut !== undefined && position + most === cut && all.length >= most;
     const isRest = isEnd && all.length <= most;
@@ -62,16 +62,11 @@ export async function* chunksOf(
     if ((length === 0 || length > MAX_LINE_BYTES) && all.length >= MAX_LINE_BYTES)
       length = all.lastIndexOf(NEWLINE, MAX_LINE_BYTES - 1) + 1 || MAX_LINE_BYTES;
     if (length === 0 && isEnd) length = all.length;
-    if (length === 0) {
-      waiting = [all];
-      return undefined;
-    }
+    if (length === 0) return undefined;
     const bytes = all.subarray(0, length);
-    waiting = [all.subarray(length)];
-    waitingBytes -= length;
     position += length;
     digest.update(bytes);
-    return { bytes, end: position, digest: digest.current(), atEnd: isEnd && waitingBytes === 0 };
+    return { bytes, end: position, digest: digest.current(), atEnd: isEnd && length === all.length };
   };
 
   for await (let bytes of source) {
@@ -83,21 +78,50 @@ export async function* chunksOf(
       bytes = bytes.subarray(before.length);
     }
     if (bytes.length === 0) continue;
-    waiting.push(bytes);
-    waitingBytes += bytes.length;
-    // Each look copies all that waits, and finds nothing new before a line end or the limit.
-    if (isOpen && waitingBytes < MAX_LINE_BYTES && !bytes.includes(NEWLINE)) continue;
+    waiting.add(bytes);
+    // Each look goes through all that waits, and finds nothing new before a line end or the limit.
+    if (isOpen && waiting.length < MAX_LINE_BYTES && !bytes.includes(NEWLINE)) continue;
     // One byte more than a chunk: then the chunk is not the last.
-    while (waitingBytes > limit()) {
+    while (waiting.length > limit()) {
       const chunk = take(false);
       isOpen = chunk === undefined;
       if (!chunk) break;
       yield chunk;
+      waiting.drop(chunk.bytes.length);
     }
   }
-  while (waitingBytes > 0) {
-    const chunk = take(true);
-    if (chunk) yield chunk;
+  while (waiting.length > 0) {
+    const chunk = take(true)!;
+    yield chunk;
+    waiting.drop(chunk.bytes.length);
+  }
+}
+
+/** Bytes read and not handed on yet, in one buffer for all of a text: each chunk in a buffer of its own was twice the file in garbage. */
+class Waiting {
+  #buffer = new Uint8Array(0);
+  length = 0;
+
+  /** Valid until the next `add` or `drop`. */
+  get bytes(): Uint8Array {
+    return this.#buffer.subarray(0, this.length);
+  }
+
+  add(part: Uint8Array): void {
+    const length = this.length + part.length;
+    if (length > this.#buffer.length) {
+      const larger = new Uint8Array(Math.max(length, 2 * this.#buffer.length));
+      larger.set(this.bytes);
+      this.#buffer = larger;
+    }
+    this.#buffer.set(part, this.length);
+    this.length = length;
+  }
+
+  /** Forgets the first `count`. */
+  drop(count: number): void {
+    this.#buffer.copyWithin(0, count, this.length);
+    this.length -= count;
   }
 }
 
@@ -123,17 +147,6 @@ export async function digestsAt(
     position += bytes.length;
   }
   return found;
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  if (parts.length === 1) return parts[0]!;
-  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }
 
 /**
