@@ -1,42 +1,25 @@
+/** The demo shop under a strict policy: a visit from the first page to the sale and the signup, counted by the collector in Chromium. */
 import { readFile } from "node:fs/promises";
-import { afterAll, beforeAll, expect, it } from "vitest";
-import { buildCollector } from "../../collector/build.ts";
+import { expect, it } from "vitest";
 import { decodeRivulet } from "../../processors/pipeline/decode/rivulet.ts";
-import { type Browser, closePages, sharedBrowser } from "../kit/browser.ts";
-import { type Receiver, startReceiver } from "./receiver.ts";
+import { collectorTests, open, pageviews, receiver, tab } from "./harness.ts";
 
 const SHOP = new URL("../../dashboard/demo/", import.meta.url);
-const CSP = "default-src 'self'";
 
-let browser: Browser;
-let receiver: Receiver;
-
-beforeAll(async () => {
-  const [launched, { code }] = await Promise.all([sharedBrowser(), buildCollector()]);
-  browser = launched;
-  receiver = await startReceiver({
-    collector: code,
-    csp: CSP,
-    files: async (path) =>
-      path.startsWith("/demo/")
-        ? await readFile(new URL(path.slice("/demo/".length) || "index.html", SHOP)).catch(() => undefined)
-        : undefined,
-  });
-});
-afterAll(async () => {
-  await closePages(browser);
-  await receiver?.close();
+collectorTests({
+  csp: "default-src 'self'",
+  files: async (path) =>
+    path.startsWith("/demo/")
+      ? await readFile(new URL(path.slice("/demo/".length) || "index.html", SHOP)).catch(() => undefined)
+      : undefined,
 });
 
 it("counts a visit to the demo shop from the first page to the sale and the signup, under a strict policy", async () => {
-  const context = await browser.newContext();
-  const tab = await context.newPage();
   const problems: string[] = [];
-  tab.on("pageerror", (error) => problems.push(error.message));
   tab.on("console", (message) => message.type() === "error" && problems.push(message.text()));
   tab.on("response", (response) => response.status() >= 400 && problems.push(response.url()));
 
-  await tab.goto(`${receiver.origin}/demo/`);
+  await open("/demo/");
   await tab.click("text=Night lantern");
   await tab.click("[data-add]");
   await tab.click("text=Wool blanket");
@@ -57,14 +40,13 @@ it("counts a visit to the demo shop from the first page to the sale and the sign
   await tab.check("[value=pro]");
   await tab.click("#signup button");
   await tab.waitForURL("**/welcome.html");
-  const pages = () => receiver.counted().filter(({ n }) => n === "pageview");
-  await receiver.until("the last page", () => pages().some(({ page }) => page.endsWith("/welcome.html")));
+  await receiver.until("the last page", () => pageviews().some(({ page }) => page.endsWith("/welcome.html")));
   await receiver.until("the signup", () => receiver.names().includes("signup"));
 
   expect(problems).toEqual([]);
   const path = ({ page }: { page: string }) => new URL(page).pathname.slice("/demo/".length);
   expect(
-    pages()
+    pageviews()
       .sort((a, b) => a.t! - b.t!)
       .map(path),
   ).toEqual([
@@ -93,5 +75,4 @@ it("counts a visit to the demo shop from the first page to the sale and the sign
     expect(decoded).toMatchObject([...carried, { site: "demo", id: batch.b, rejects: [] }]);
   }
   expect(JSON.stringify(receiver.attempts)).not.toContain("someone@");
-  await context.close();
 });

@@ -1,8 +1,6 @@
 /** The collector in Chromium before the whole local server: what is lost, doubled or held up when things go wrong, and what it costs a page. */
-import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
@@ -10,8 +8,7 @@ import { type Runtime, startRuntime } from "../../infra/local/runtime.ts";
 import { snippets } from "../../infra/local/snippet.ts";
 import { type Browser, type BrowserContext, closePages, type Page, sharedBrowser } from "../kit/browser.ts";
 import { query } from "../kit/client.ts";
-
-/** The whole way: a page on a site of its own, the collector in Chromium, the local gateway, and what the query counts. */
+import { type Listening, listening } from "../kit/listening.ts";
 
 const SCRIPT = "/stats/s.js";
 const INGEST = "/stats/e";
@@ -22,7 +19,7 @@ type Fault = "none" | "503" | "drop after the body" | "slow";
 let data: string;
 let runtime: Runtime;
 let browser: Browser;
-let site: Server;
+let site: Listening;
 let origin: string;
 let fault: Fault = "none";
 /** Reports that were refused or cut off, and answers that are held back. */
@@ -38,7 +35,7 @@ let tab: Page;
 let problems: string[];
 
 /** Serves the pages, and passes all else on to the gateway, so that page and collector share one origin. */
-function startSite(): Server {
+function siteServer(): Server {
   return createServer(async (request, response) => {
     const path = request.url ?? "/";
     const html = pages.get(path.split("?", 1)[0]!);
@@ -96,14 +93,12 @@ beforeAll(async () => {
     }),
     sharedBrowser(),
   ]);
-  site = startSite().listen(0, "127.0.0.1");
-  await once(site, "listening");
-  origin = `http://127.0.0.1:${(site.address() as AddressInfo).port}`;
+  site = await listening(siteServer());
+  origin = site.origin;
 });
 afterAll(async () => {
   await closePages(browser);
-  site?.close();
-  site?.closeAllConnections();
+  await site?.close();
   await runtime?.close();
   await rm(data, { recursive: true, force: true });
 });

@@ -1,23 +1,14 @@
-import axe from "axe-core";
-import { afterAll, beforeAll, expect, it } from "vitest";
-import { buildCollector } from "../../collector/build.ts";
-import { type Browser, closePages, sharedBrowser } from "../kit/browser.ts";
-import { heavyPage } from "./heavy.ts";
-import { type Receiver, startReceiver, TAG } from "./receiver.ts";
-
 /** The collector is a guest: a page is with it as it is without it. */
+import axe from "axe-core";
+import { expect, it } from "vitest";
+import { collectorTests, context, receiver } from "./harness.ts";
+import { heavyPage } from "./heavy.ts";
+import { startReceiver, TAG } from "./receiver.ts";
 
-let browser: Browser;
-let receiver: Receiver;
-beforeAll(async () => {
-  const [launched, { code }] = await Promise.all([sharedBrowser(), buildCollector()]);
-  browser = launched;
-  receiver = await startReceiver({ collector: code });
-});
-afterAll(async () => {
-  await closePages(browser);
-  await receiver?.close();
-});
+collectorTests();
+
+/** A context whose pages may throw. */
+const guests = () => context.browser()!.newContext();
 
 it("changes nothing of a page's accessibility, errors and console", async () => {
   // A page with faults of its own.
@@ -27,8 +18,8 @@ it("changes nothing of a page's accessibility, errors and console", async () => 
     Promise.reject(new TypeError("the page's own rejection"));</script>`;
   const seen = async (path: string, tag: string) => {
     receiver.pages.set(path, heavyPage(tag).replace("</body>", `${faults}</body>`));
-    const context = await browser.newContext();
-    const tab = await context.newPage();
+    const visitor = await guests();
+    const tab = await visitor.newPage();
     const said: string[] = [];
     tab.on("console", (message) => said.push(`${message.type()}: ${message.text()}`));
     tab.on("pageerror", (error) => said.push(String(error)));
@@ -38,7 +29,7 @@ it("changes nothing of a page's accessibility, errors and console", async () => 
     const { violations, passes } = await tab.evaluate<{ violations: object[]; passes: object[] }>(
       `axe.run().then(({ violations, passes }) => ({ violations, passes: passes.map(({ id, nodes }) => [id, nodes.length]) }))`,
     );
-    await context.close();
+    await visitor.close();
     return { said: said.sort(), violations, passes };
   };
   const without = await seen("/without", "");
@@ -55,10 +46,10 @@ it("works from an origin of its own under default-src 'self'; connect-src ORIGIN
   const visit = async (csp: string) => {
     receiver.reset();
     const site = await startReceiver({ collector: "", csp });
-    const context = await browser.newContext();
+    const visitor = await guests();
     try {
       site.pages.set("/", html);
-      const tab = await context.newPage();
+      const tab = await visitor.newPage();
       const said: string[] = [];
       tab.on("console", (message) => said.push(message.text()));
       await tab.goto(`${site.origin}/`);
@@ -67,7 +58,7 @@ it("works from an origin of its own under default-src 'self'; connect-src ORIGIN
       else await expect.poll(() => said.length).toBeGreaterThan(0);
       return said;
     } finally {
-      await context.close();
+      await visitor.close();
       await site.close();
     }
   };

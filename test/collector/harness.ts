@@ -2,7 +2,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from "vitest";
 import { buildCollector } from "../../collector/build.ts";
 import { type Browser, type BrowserContext, closePages, type Page, sharedBrowser } from "../kit/browser.ts";
-import { page, type Receiver, startReceiver } from "./receiver.ts";
+import { page, type Receiver, type ReceiverOptions, startReceiver } from "./receiver.ts";
 
 let browser: Browser;
 /** The script, as it is served. */
@@ -12,13 +12,13 @@ export let context: BrowserContext;
 export let tab: Page;
 let problems: string[];
 
-/** Registers what happens before and after each test of a file. A page that throws fails its test. */
-export function collectorTests(): void {
+/** Registers what happens before and after each test of a file. A page that throws fails its test. `site` is what the receiver serves besides. */
+export function collectorTests(site: Omit<ReceiverOptions, "collector"> = {}): void {
   beforeAll(async () => {
     const [launched, { code }] = await Promise.all([sharedBrowser(), buildCollector()]);
     browser = launched;
     collector = code;
-    receiver = await startReceiver({ collector });
+    receiver = await startReceiver({ ...site, collector });
   });
   afterAll(async () => {
     await closePages(browser);
