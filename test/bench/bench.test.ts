@@ -1,3 +1,4 @@
+/** The parts that measurements are made of: verdicts, blocks, the corpus and curves. */
 import { describe, expect, it } from "vitest";
 import { type Benchmark, verdict } from "./benchmark.ts";
 import { makeCorpus, parseLines } from "./corpus.ts";

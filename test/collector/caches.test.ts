@@ -1,3 +1,8 @@
+/**
+ * The back/forward cache and prerendering, for real. The headless shell of the other tests prerenders, but has no such
+ * cache; for that one takes a whole Chromium: `RIVULET_CHROMIUM=/usr/bin/chromium`. Nobody drives the browser, because
+ * tools that do switch both off: the pages go on by themselves.
+ */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -8,11 +13,6 @@ import { buildCollector } from "../../collector/build.ts";
 import { browserCommand } from "../kit/browser.ts";
 import { page, type Receiver, startReceiver } from "./receiver.ts";
 
-/**
- * The back/forward cache and prerendering, for real. The headless shell of the other tests prerenders, but has no such
- * cache; for that one takes a whole Chromium: `RIVULET_CHROMIUM=/usr/bin/chromium`. Nobody drives the browser, because
- * tools that do switch both off: the pages go on by themselves.
- */
 const chromium = process.env.RIVULET_CHROMIUM;
 const why = chromium ? "" : " (skipped: RIVULET_CHROMIUM names no Chromium)";
 // The shell that comes with the tests is built without the cache, so nothing could be seen of it.

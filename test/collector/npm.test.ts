@@ -1,3 +1,4 @@
+/** The package `rivulet/collector`: as a bundler sees it, on a server, and in a page. */
 import { readFile } from "node:fs/promises";
 import { build } from "esbuild";
 import { afterAll, beforeAll, expect, it } from "vitest";

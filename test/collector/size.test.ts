@@ -1,3 +1,4 @@
+/** The byte budget of each of the collector's files. */
 import { expect, it } from "vitest";
 import { buildCollector, COLLECTOR_FILES, MAX_BROTLI_BYTES, MAX_GZIP_BYTES } from "../../collector/build.ts";
 

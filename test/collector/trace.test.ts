@@ -1,3 +1,4 @@
+/** What the collector makes a browser do, out of the browser's own trace: no layout, no long task. */
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { buildCollector } from "../../collector/build.ts";
 import { type Browser, closePages, sharedBrowser } from "../kit/browser.ts";

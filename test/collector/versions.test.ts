@@ -1,3 +1,4 @@
+/** What released collectors send, and what the lite build does, in Chromium. */
 import { readdir, readFile } from "node:fs/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { buildCollector } from "../../collector/build.ts";

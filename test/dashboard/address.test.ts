@@ -1,3 +1,4 @@
+/** What an address of the page asks for, and what of it nobody knows. */
 import { expect, it } from "vitest";
 import { unreadable } from "../../dashboard/address.ts";
 

@@ -1,3 +1,4 @@
+/** Alerts that go on, in the words above the numbers. */
 import { expect, it } from "vitest";
 import type { Alert } from "../../dashboard/answers.ts";
 import { formatter } from "../../dashboard/format.ts";

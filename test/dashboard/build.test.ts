@@ -1,3 +1,4 @@
+/** What the page is made of: its size, its hosts and its languages. */
 import { readdirSync, readFileSync } from "node:fs";
 import { brotliCompressSync } from "node:zlib";
 import { describe, expect, it } from "vitest";

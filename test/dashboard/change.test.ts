@@ -1,3 +1,4 @@
+/** How much a number moved, in percent and in points. */
 import { expect, it } from "vitest";
 import { pointChange, relativeChange } from "../../dashboard/change.ts";
 

@@ -1,3 +1,4 @@
+/** Two days beside each other, also where clocks change, and the mean of their minutes. */
 import { describe, expect, it } from "vitest";
 import { beside, daysAt, isKept, means } from "../../dashboard/day.ts";
 import { wallAt } from "../../dashboard/period.ts";

@@ -1,3 +1,4 @@
+/** Numbers, durations and times as a person reads them. */
 import { describe, expect, it } from "vitest";
 import { formatter } from "../../dashboard/format.ts";
 import { en } from "../../dashboard/i18n/en.ts";

@@ -1,3 +1,4 @@
+/** How many tasks run at once. */
 import { expect, it } from "vitest";
 import { gate } from "../../dashboard/gate.ts";
 

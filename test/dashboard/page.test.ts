@@ -1,3 +1,4 @@
+/** The page in Chromium before a fixture: what it shows, when it moves, and what it does while the server is away. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { type Browser, closeContext, closePages, type Page, STILL, sharedBrowser } from "../kit/browser.ts";
 import { patience } from "../kit/patience.ts";

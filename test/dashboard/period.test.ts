@@ -1,3 +1,4 @@
+/** Ranges, buckets and what they are compared with, in the time zones that are not simple. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {

@@ -1,3 +1,4 @@
+/** How good a web vital is, and where that is on its scale. */
 import { describe, expect, it } from "vitest";
 import { placeOf, rated } from "../../dashboard/rating.ts";
 

@@ -1,3 +1,4 @@
+/** Ticks of an axis, lines thinned to pixels, and a line that is only a shape. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { sparkPath } from "../../dashboard/path.ts";

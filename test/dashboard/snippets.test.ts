@@ -1,3 +1,4 @@
+/** What the page offers to paste. */
 import { expect, it } from "vitest";
 import { snippets } from "../../dashboard/snippets.ts";
 

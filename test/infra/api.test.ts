@@ -1,3 +1,4 @@
+/** The API document: its routes, what each answers, and what readers get of it. */
 import { describe, expect, it } from "vitest";
 import { apiDocument } from "../../infra/api.ts";
 import { MAX_BODY_BYTES } from "../../infra/mapping.ts";

@@ -1,3 +1,4 @@
+/** The mapping templates of the ingest routes, rendered as API Gateway does, and what Kinesis says to the result. */
 import type { createServer } from "node:http";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";

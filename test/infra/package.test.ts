@@ -1,3 +1,4 @@
+/** The npm package as others install it: entries, types, command line and what it leaves out. */
 import { execFile, execFileSync } from "node:child_process";
 import {
   mkdirSync,

@@ -1,3 +1,4 @@
+/** The workflow of a rebuild, run by an interpreter of the States Language over the real steps. */
 import { createServer } from "node:http";
 import { json } from "node:stream/consumers";
 import aslValidator from "asl-validator";

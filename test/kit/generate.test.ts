@@ -1,3 +1,4 @@
+/** Made-up traffic: the same for a seed, in order, and all of it readable. */
 import { describe, expect, it } from "vitest";
 import type { WireBatch } from "../../processors/model/event.ts";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "../../processors/model/time.ts";

@@ -1,3 +1,4 @@
+/** The app of cdk.json, run as the CDK's command line does. */
 import { execFile } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,3 +1,4 @@
+/** The archive in the template: table, delivery stream and how long rows are kept. */
 import { rmSync } from "node:fs";
 import { afterAll, describe, expect, it } from "vitest";
 import { ARCHIVE_COLUMNS } from "../../../processors/model/archive.ts";

@@ -1,3 +1,4 @@
+/** The functions as they are deployed, on local doubles: their bundles, environment and permissions. Run by deployed.test.ts. */
 import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,3 +1,4 @@
+/** What the site serves by path. */
 import { beforeAll, describe, expect, it } from "vitest";
 import { siteFiles } from "../../../infra/aws/files.ts";
 import { isOwnPath } from "../../../infra/ownpath.ts";

@@ -1,3 +1,4 @@
+/** What each role of the template may do, all of it. */
 import { rmSync } from "node:fs";
 import { afterAll, describe, expect, it } from "vitest";
 import { hasGuard, judged } from "./guard.ts";

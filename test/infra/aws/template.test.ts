@@ -1,3 +1,4 @@
+/** The settings of the template that carry a promise, resource by resource. */
 import { readFileSync, rmSync } from "node:fs";
 import { App, Duration, Stack } from "aws-cdk-lib";
 import { Match, Template } from "aws-cdk-lib/assertions";

@@ -1,3 +1,4 @@
+/** Files that the gateway serves, and that no path leads out of their folder. */
 import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,3 +1,4 @@
+/** The local gateway over HTTP: ingest, routes, who is answered, and bad connections. */
 import { request as httpRequest } from "node:http";
 import { connect } from "node:net";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";

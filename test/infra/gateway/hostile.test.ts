@@ -1,3 +1,4 @@
+/** The local gateway under a thousand hostile bodies and a hundred connections of noise. */
 import { gzipSync } from "node:zlib";
 import { expect, it } from "vitest";
 import { MAX_BODY_BYTES } from "../../../infra/mapping.ts";

@@ -1,3 +1,4 @@
+/** The image that counts a page view. */
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { decodeRecord } from "../../../processors/pipeline/decode/record.ts";
 import { NOW, type Running, startGateway } from "./kit.ts";

@@ -1,3 +1,4 @@
+/** The template engine: it renders as API Gateway's does, and shows nothing of the machine below. */
 import { describe, expect, it } from "vitest";
 import { compileTemplate } from "../../../infra/local/gateway/vtl.ts";
 

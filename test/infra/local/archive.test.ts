@@ -1,3 +1,4 @@
+/** The upkeep of the local archive's files. */
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";

@@ -1,3 +1,4 @@
+/** The demo's traffic, stopped and started again. */
 import { expect, it } from "vitest";
 import { playDemo } from "../../../infra/local/demo.ts";
 import type { Runtime } from "../../../infra/local/runtime.ts";

@@ -1,3 +1,4 @@
+/** Taking a visitor or a page out of a local archive, broken off anywhere. */
 import { link, mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";

@@ -1,3 +1,4 @@
+/** How far the local archive's files reach. */
 import { describe, expect, it } from "vitest";
 import { watchedArchive } from "../../../infra/local/exploring.ts";
 import type { FileArchive } from "../../../processors/archives/files.ts";

@@ -1,3 +1,4 @@
+/** What a start prints. */
 import { expect, it } from "vitest";
 import { greeting, reachable } from "../../../infra/local/greeting.ts";
 import { randomBytes, secrets } from "../../../processors/crypto.ts";

@@ -1,3 +1,4 @@
+/** What `rivulet import` says in the end. */
 import { describe, expect, it } from "vitest";
 import { summaryOf, totalsSummary } from "../../../infra/local/importsummary.ts";
 import type { ImportResult } from "../../../processors/pipeline/import/importer.ts";

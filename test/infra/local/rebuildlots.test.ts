@@ -1,3 +1,4 @@
+/** Folding an archive again by threads, against one fold. */
 import { expect, it } from "vitest";
 import { foldInLots } from "../../../infra/local/rebuildlots.ts";
 import { fileArchive } from "../../../processors/archives/files.ts";

@@ -1,3 +1,4 @@
+/** Batches that Lambda gave up, put back into the stream: counted once, whatever came before. */
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";

@@ -1,3 +1,4 @@
+/** `rivulet snippet`: what a site's owner pastes. */
 import { createHash } from "node:crypto";
 import { expect, it } from "vitest";
 import { buildCollector } from "../../../collector/build.ts";

@@ -1,3 +1,4 @@
+/** The file of windows that are being folded again. */
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { windowFile } from "../../../infra/local/windowfile.ts";

@@ -1,3 +1,4 @@
+/** Faulty stores, streams and clocks, and schedules that repeat. */
 import { describe, expect, it } from "vitest";
 import { memoryStore } from "../../../processors/stores/memory.ts";
 import { memoryStream } from "../../../processors/streams/memory.ts";

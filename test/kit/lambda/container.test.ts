@@ -1,3 +1,4 @@
+/** A function in a container that can freeze, time out and be killed. */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

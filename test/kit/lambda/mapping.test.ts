@@ -1,3 +1,4 @@
+/** The emulated event source mapping against Lambda's rules. */
 import type { KinesisStreamEvent } from "aws-lambda";
 import { describe, expect, it } from "vitest";
 import { memoryStream } from "../../../processors/streams/memory.ts";

@@ -1,3 +1,4 @@
+/** What `rivulet cost` measures of a recording, and the bill that it makes of it. */
 import { beforeAll, describe, expect, it } from "vitest";
 import { ASSUMED, bill, renderBill } from "../../../../infra/local/cost/bill.ts";
 import { measure } from "../../../../infra/local/cost/measure.ts";

@@ -1,3 +1,4 @@
+/** Read and write units as DynamoDB bills them, against a local double. */
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { meteredStore, noUnits, type StoreUnits } from "../../../../infra/local/cost/units.ts";

@@ -1,3 +1,4 @@
+/** The simulation of a deployment under load. */
 import { describe, expect, it } from "vitest";
 import { measure } from "../../../../infra/local/cost/measure.ts";
 import { monthlyDollars } from "../../../../infra/local/simulate/command.ts";
