@@ -13,7 +13,7 @@ const WORTH_A_RATE = 1_000;
 export function summaryOf(
   file: string,
   site: string,
-  { entry, events, from, knownAs }: ImportResult,
+  { entry, events, from, knownAs, keptSince }: ImportResult,
   seconds: number,
 ): string {
   const before = knownAs === undefined ? "" : `, those of before in the report of ${knownAs}`;
@@ -26,6 +26,11 @@ export function summaryOf(
     `  lines      ${number(lines)}`,
     `  counted    ${number(counts.events - counts.bots)}`,
     `  bots       ${number(counts.bots)}${counts.bots > 0 ? "  (set apart: counted as rejects, not as visitors)" : ""}`,
+    ...(counts.unkept === undefined
+      ? []
+      : [
+          `  not shown  ${number(counts.unkept)}  (of these: ${site} keeps nothing from before ${keptSince ?? "then"})`,
+        ]),
     `  left out   ${number(left)}${left > 0 ? `  (${reasons})` : ""}`,
     `  bad        ${number(counts.bad)}${counts.bad > 0 ? `  (each with its line and reason in ${file}.report.ndjson${before})` : ""}`,
   ].join("\n");
@@ -60,6 +65,7 @@ export function totalsSummary(file: string, site: string, tables: readonly Impor
       days.known > 0 ? `${counted(days.known, "day")} counted before` : "",
       days.taken > 0 ? `${counted(days.taken, "day")} left alone, of which events are counted` : "",
       days.open > 0 ? `${counted(days.open, "day that is not over", "days that are not over")}` : "",
+      days.unkept > 0 ? `${counted(days.unkept, "day")} left alone, older than what the site keeps` : "",
       bad.length > 0 ? counted(bad.length, "bad row") : "",
     ].filter(Boolean);
     const told = `${number(kept)} of ${counted(rows, "row")}, ${counted(days.counted, "day")}`;

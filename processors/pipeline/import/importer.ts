@@ -5,7 +5,10 @@
 import { ClickstreamError } from "../../errors.ts";
 import type { RejectReason } from "../../model/event.ts";
 import type { Clock, EpochMs } from "../../model/time.ts";
+import { type LocalDate, localDate } from "../../model/zone.ts";
 import type { Store } from "../../stores/store.ts";
+import { hoursFrom } from "../expiry.ts";
+import { listSites } from "../sites.ts";
 import { CHUNK_BYTES } from "./chunks.ts";
 import {
   entriesOf,
@@ -81,6 +84,8 @@ export interface ImportResult {
   readonly from: number;
   /** Its name then, if that was another: bad lines of before are in the report of that. */
   readonly knownAs?: string | undefined;
+  /** The first day that the site keeps, where it keeps not all. */
+  readonly keptSince?: LocalDate | undefined;
 }
 
 /** Between two notes in the ledger: what a crash repeats, and the fold drops. */
@@ -114,6 +119,8 @@ export async function importFile(
   if (kept && knownAs !== undefined)
     kept = { ...kept, entry: { ...kept.entry, name: source.name, reportBytes: 0 } };
   await report.begin(kept?.entry.reportBytes ?? 0);
+  const known = (await listSites(store)).find(({ id }) => id === site);
+  const keptFrom = known ? hoursFrom(known, clock.now()) : 0;
   let counts = new Counting(kept?.entry.counts ?? NO_COUNTS);
   const before = counts.counted;
   let packer: Packer | undefined;
@@ -139,7 +146,7 @@ export async function importFile(
     }
     packer ??= new Packer({ site, lanes: kept.entry.lanes, libraries: source.libraries });
     const fresh = counts.copy();
-    readChunk(chunk, packer, fresh, report, clock.now());
+    readChunk(chunk, packer, fresh, report, { now: clock.now(), keptFrom });
     const records = packer.pack(chunk.digest.slice(0, 32));
     if (records.length > 0) await deps.put(records);
     counts = fresh;
@@ -166,7 +173,8 @@ export async function importFile(
   const length = await report.flush();
   if (!kept.entry.isDone || kept.entry.position !== from)
     kept = await note(deps, site, source, { ...kept, entry: { ...kept.entry, isDone: true } }, length);
-  return { entry: kept.entry, isFinished: true, events: counts.counted - before, from, knownAs };
+  const keptSince = known && keptFrom > 0 ? localDate(known.timeZone, keptFrom) : undefined;
+  return { entry: kept.entry, isFinished: true, events: counts.counted - before, from, knownAs, keptSince };
 }
 
 /** The import of this very file that went furthest, by the digest of what it has read. */
@@ -251,7 +259,7 @@ function readChunk(
   packer: Packer,
   counts: Counting,
   report: ImportDeps["report"],
-  now: EpochMs,
+  { now, keptFrom }: { readonly now: EpochMs; readonly keptFrom: EpochMs },
 ): void {
   const bad = (line: number, reason: string): void => {
     counts.bad++;
@@ -267,6 +275,7 @@ function readChunk(
       }
       counts.events++;
       if (taken === "bot") counts.bots++;
+      else if (row.at < keptFrom) counts.unkept++;
     },
     skip(reason) {
       counts.skipped[reason] = (counts.skipped[reason] ?? 0) + 1;
@@ -278,13 +287,15 @@ function readChunk(
 class Counting {
   events: number;
   bots: number;
+  unkept: number;
   bad: number;
   readonly skipped: Partial<Record<SkipReason, number>>;
   readonly rejects: Partial<Record<RejectReason, number>>;
 
-  constructor({ events, bots, bad, skipped, rejects }: ImportCounts) {
+  constructor({ events, bots, unkept = 0, bad, skipped, rejects }: ImportCounts) {
     this.events = events;
     this.bots = bots;
+    this.unkept = unkept;
     this.bad = bad;
     this.skipped = { ...skipped };
     this.rejects = { ...rejects };
@@ -298,6 +309,7 @@ class Counting {
   snapshot = (): ImportCounts => ({
     events: this.events,
     bots: this.bots,
+    ...(this.unkept > 0 ? { unkept: this.unkept } : {}),
     bad: this.bad,
     skipped: { ...this.skipped },
     rejects: { ...this.rejects },

@@ -14,6 +14,8 @@ export interface ImportCounts {
   /** Events put on the stream, robots' among them. */
   readonly events: number;
   readonly bots: number;
+  /** Events from before what the site keeps: nobody is shown them, and they are deleted again. Absent: none. */
+  readonly unkept?: number;
   readonly skipped: Readonly<Partial<Record<SkipReason, number>>>;
   /** Lines that could not be used. */
   readonly bad: number;

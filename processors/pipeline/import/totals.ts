@@ -21,6 +21,7 @@ import {
   registerShard,
 } from "../commit.ts";
 import { readEdition } from "../editions.ts";
+import { hoursFrom } from "../expiry.ts";
 import { type HashState, hash53, hashPrefix } from "../hash.ts";
 import { PartialFold } from "../partial.ts";
 import { decodeItem, instantKey, partition } from "../rollups.ts";
@@ -45,12 +46,16 @@ export interface TotalsReport {
   /** Rows read, and rows of days that this call counted. */
   readonly rows: number;
   readonly counted: number;
-  /** Days that this call counted, that this table had been counted of before, that something else was counted of, and that are not over. */
+  /**
+   * Days that this call counted, that this table had been counted of before, that something else was counted of, that are
+   * not over, and that the site does not keep any more.
+   */
   readonly days: {
     readonly counted: number;
     readonly known: number;
     readonly taken: number;
     readonly open: number;
+    readonly unkept: number;
   };
   readonly bad: readonly { readonly line: number; readonly reason: string }[];
 }
@@ -88,7 +93,7 @@ const ROWS_A_COMMIT = 2_000;
  */
 export async function importTotals(
   { store, clock }: { readonly store: Store; readonly clock: Clock },
-  site: Pick<Site, "id" | "timeZone">,
+  site: Pick<Site, "id" | "timeZone" | "keep">,
   table: TotalsTable,
 ): Promise<TotalsReport> {
   const bad: TotalsReport["bad"][number][] = [];
@@ -107,7 +112,8 @@ export async function importTotals(
   const known = startsIn(commits);
   // Whoever appends meanwhile takes the slot: what they counted is not known here.
   let n = commits.at(-1)?.n ?? 0;
-  const days = { counted: 0, known: 0, taken: 0, open: 0 };
+  const days = { counted: 0, known: 0, taken: 0, open: 0, unkept: 0 };
+  const keptFrom = hoursFrom(site, clock.now());
   let counted = 0;
   let waiting: [EpochMs, TotalsRow[]][] = [];
   const flush = async (): Promise<void> => {
@@ -120,6 +126,7 @@ export async function importTotals(
     const [start, end] = [dayStart(site.timeZone, date), dayStart(site.timeZone, addDays(date, 1))];
     if (known.has(start)) days.known++;
     else if (end > clock.now()) days.open++;
+    else if (start < keptFrom) days.unkept++;
     else if (await isTaken(store, site.id, start, end)) days.taken++;
     else {
       waiting.push([start, own]);

@@ -50,6 +50,18 @@ describe("the end of an import says", () => {
     ],
   ])("%s", (_, text, first) => expect(text.split("\n")[0]).toBe(first));
 
+  it("how much of it nobody is shown, because the site keeps nothing so old", () => {
+    const entry = {
+      position: 1,
+      lines: 3,
+      counts: { ...NO_COUNTS, events: 3, unkept: 2 },
+    } as ImportResult["entry"];
+    const result = { entry, events: 3, from: 0, isFinished: true, keptSince: "2026-02-18" };
+    expect(summaryOf("a.log", SITE, result, 2)).toContain(
+      "  counted    3\n  bots       0\n  not shown  2  (of these: example.com keeps nothing from before 2026-02-18)\n",
+    );
+  });
+
   it("what became of every line", () => {
     const counts = { events: 4, bots: 1, bad: 2, skipped: { asset: 1_000, method: 1 } };
     expect(summary(counts, { events: 3, lines: 1_007 }).split("\n").slice(1)).toEqual([
@@ -68,12 +80,12 @@ describe("the end of an import says", () => {
 });
 
 it("the end of an import of totals says what became of rows and days", () => {
-  const days = { counted: 1, known: 1, taken: 0, open: 2 };
+  const days = { counted: 1, known: 1, taken: 0, open: 2, unkept: 3 };
   const tables = [{ name: "pages", rows: 1, counted: 1, days, bad: [{ line: 3, reason: "x" }] }];
   expect(totalsSummary("t.csv", SITE, tables)).toBe(
     [
       "t.csv: totals of example.com",
-      "  pages  1 of 1 row, 1 day; 1 day counted before, 2 days that are not over, 1 bad row",
+      "  pages  1 of 1 row, 1 day; 1 day counted before, 2 days that are not over, 3 days left alone, older than what the site keeps, 1 bad row",
       "bad rows are named in t.csv.report.ndjson",
     ].join("\n"),
   );

@@ -211,6 +211,27 @@ describe(`an access log (RIVULET_SEED=${SEED})`, () => {
     expect(old.windows).toBeLessThan(recent.windows / 2);
   });
 
+  it("says how many events are older than what its site keeps, and from when on it does", async () => {
+    const { run, count, query, store, clock } = await bench();
+    await keepSite(store, clock, SITE, { hours: 30 });
+    const line = (day: string, agent: string) =>
+      `192.0.2.1 - - [${day}:10:00:00 +0000] "GET /a HTTP/1.1" 200 1 "-" "${agent}"\n`;
+    const chrome = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/142.0.0.0 Safari/537.36";
+    const text =
+      line("17/Feb/2026", chrome) +
+      line("17/Feb/2026", "Googlebot/2.1") +
+      line("18/Feb/2026", chrome) +
+      line("02/Mar/2026", chrome);
+    const { entry, keptSince } = await run(text);
+    expect([entry.counts, keptSince]).toEqual([
+      expect.objectContaining({ events: 4, bots: 1, unkept: 1 }),
+      "2026-02-18",
+    ]);
+    await count();
+    expect(await query(["pageviews"])).toEqual({ "": [1] });
+    expect((await run(text)).entry.counts.unkept, "and says so again").toBe(1);
+  });
+
   it("counts in minutes for as long as its site keeps them", async () => {
     const { run, count, store, clock } = await bench(Date.UTC(2026, 0, 1));
     await keepSite(store, clock, SITE, { minutes: 90 });

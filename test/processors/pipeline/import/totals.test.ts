@@ -9,7 +9,7 @@ import { isTotals, totalsTable } from "../../../../processors/pipeline/import/to
 import { QueryEngine } from "../../../../processors/pipeline/query/engine.ts";
 import { rebuild } from "../../../../processors/pipeline/rebuild/rebuild.ts";
 import { Reconciler } from "../../../../processors/pipeline/reconcile.ts";
-import { registerSites } from "../../../../processors/pipeline/sites.ts";
+import { keepSite, registerSites } from "../../../../processors/pipeline/sites.ts";
 import { memoryStore } from "../../../../processors/stores/memory.ts";
 import type { Store } from "../../../../processors/stores/store.ts";
 import { memoryStream } from "../../../../processors/streams/memory.ts";
@@ -126,6 +126,13 @@ describe("totals of a day", () => {
 });
 
 describe("a table of totals", () => {
+  it("leaves days alone that the site does not keep, and says how many", async () => {
+    const { store, clock } = await bench();
+    const site = await keepSite(store, clock, SITE.id, { hours: 78 });
+    const { days } = await importTotals({ store, clock }, site!, totalsTable("table.csv", VISITORS));
+    expect(days).toEqual({ counted: 1, known: 0, taken: 0, open: 1, unkept: 2 });
+  });
+
   it("counts no reports of engaged time among the events, where Plausible exports them", async () => {
     const { take, ask } = await bench();
     await take(`${EVENTS}2025-12-30,engagement,,,60,300\n`);
@@ -136,9 +143,9 @@ describe("a table of totals", () => {
   it("counts each of its days once, also in a later export that has more of them", async () => {
     const { take, ask } = await bench();
     const first = VISITORS.split("\n").slice(0, 2).join("\n");
-    expect((await take(first)).days).toEqual({ counted: 1, known: 0, taken: 0, open: 0 });
-    expect((await take(VISITORS)).days).toEqual({ counted: 2, known: 1, taken: 0, open: 1 });
-    expect((await take(VISITORS)).days).toEqual({ counted: 0, known: 3, taken: 0, open: 1 });
+    expect((await take(first)).days).toEqual({ counted: 1, known: 0, taken: 0, open: 0, unkept: 0 });
+    expect((await take(VISITORS)).days).toEqual({ counted: 2, known: 1, taken: 0, open: 1, unkept: 0 });
+    expect((await take(VISITORS)).days).toEqual({ counted: 0, known: 3, taken: 0, open: 1, unkept: 0 });
     expect(await ask(["pageviews"], [], ["2025-12-01", "2026-03-20"])).toEqual({ "": [8306] });
   });
 
