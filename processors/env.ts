@@ -3,7 +3,7 @@
  * so it depends on neither. A missing or odd value is a `config` error that names the variable.
  */
 import { ClickstreamError } from "./errors.ts";
-import { isSiteId, SITE_ID_RULE } from "./model/site.ts";
+import { isSiteId, SITE_ID_RULE, type SiteSetting } from "./model/site.ts";
 import { DAY_MS } from "./model/time.ts";
 import { isTimeZone } from "./model/zone.ts";
 
@@ -62,12 +62,6 @@ export const SIGN_IN_PATH = "/login/";
 export const CANARY_SITE = "_canary";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
-
-/** A site as the operator names it; `timeZone` is an IANA name and decides where its days begin. */
-export interface SiteSetting {
-  readonly id: string;
-  readonly timeZone: string;
-}
 
 /** The variable's value. Throws `config` when it is unset or empty: a handler must not guess. */
 export function requireEnv(environment: Environment, name: string): string {

@@ -1,7 +1,8 @@
 /** `cdk deploy` starts here: reads the context of cdk.json and the command line, and makes one stack of one Rivulet. */
 import { App, Duration, Stack, Tags } from "aws-cdk-lib";
 import { Certificate } from "aws-cdk-lib/aws-certificatemanager";
-import { parseSites, type SiteSetting } from "../../processors/env.ts";
+import { parseSites } from "../../processors/env.ts";
+import type { SiteSetting } from "../../processors/model/site.ts";
 import { acknowledge } from "./acknowledgements.ts";
 import { siteFiles } from "./files.ts";
 import { Rivulet, type RivuletProps } from "./rivulet.ts";

@@ -2,14 +2,8 @@
 import { Duration, Token } from "aws-cdk-lib";
 import type { ICertificate } from "aws-cdk-lib/aws-certificatemanager";
 import type { IHostedZone } from "aws-cdk-lib/aws-route53";
-import {
-  ENV,
-  formatSites,
-  latenessOf,
-  parseSites,
-  type SiteSetting,
-  sessionMsOf,
-} from "../../processors/env.ts";
+import { ENV, formatSites, latenessOf, parseSites, sessionMsOf } from "../../processors/env.ts";
+import type { SiteSetting } from "../../processors/model/site.ts";
 import { isOwnPath, OWN_PATH_RULE, type OwnPaths } from "../ownpath.ts";
 import type { ArchiveRetention } from "./archive.ts";
 import type { FirewallOptions } from "./firewall.ts";

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { findPackageJSON, flushCompileCache } from "node:module";
 import { Command, CommanderError, Option } from "commander";
 import { ClickstreamError, describe } from "../../processors/errors.ts";
-import type { SiteSetting } from "../../processors/pipeline/sites.ts";
+import type { SiteSetting } from "../../processors/model/site.ts";
 import { dataFlags } from "./data.ts";
 import { duration, origin, ownPath, port, rate, rateLimitOf, sites } from "./flags.ts";
 import { greeting } from "./greeting.ts";

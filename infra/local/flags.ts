@@ -2,9 +2,9 @@
 import { InvalidArgumentError } from "commander";
 import { MAX_LATENESS_MS } from "../../processors/env.ts";
 import { ClickstreamError } from "../../processors/errors.ts";
+import type { SiteSetting } from "../../processors/model/site.ts";
 import { DAY_MS } from "../../processors/model/time.ts";
 import { isLabel, MAX_LABEL_CHARS, MAX_SHARE_DAYS } from "../../processors/pipeline/access.ts";
-import type { SiteSetting } from "../../processors/pipeline/sites.ts";
 import { isOwnPath, OWN_PATH_RULE } from "../ownpath.ts";
 import type { RateLimit } from "./gateway/rate.ts";
 

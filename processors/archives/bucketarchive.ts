@@ -2,9 +2,10 @@
 import { createHash } from "node:crypto";
 import { partitionOf, rowsOfSite } from "../model/archive.ts";
 import type { Archive } from "./archive.ts";
-import { byFolder, valuesOf } from "./layout.ts";
+import { byFolder } from "./layout.ts";
 import type { BucketObjects } from "./objects.ts";
 import { encodeParquet } from "./parquet.ts";
+import { valuesOf } from "./values.ts";
 
 /** Files on their way at the same time. */
 const PARALLEL_PUTS = 16;

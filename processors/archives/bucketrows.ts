@@ -1,9 +1,9 @@
 /** Rows in the objects of an S3 bucket, as Firehose writes them and as a rebuild does. */
 import { ClickstreamError } from "../errors.ts";
 import { type BucketObjectsOptions, bucketObjects } from "./bucket.ts";
-import { placeOf, rowOf, type Values, valuesOf } from "./layout.ts";
 import type { ArchiveObjects } from "./objects.ts";
 import { decodeParquet, encodeParquet } from "./parquet.ts";
+import { placeOf, rowOf, type Values, valuesOf } from "./values.ts";
 
 const SITE = placeOf("site");
 const PROPS = placeOf("props");

@@ -13,10 +13,11 @@ import type { Archive, ManyRows } from "./archive.ts";
 import { closedJournals, newName } from "./journals.ts";
 import { Keeper } from "./keeper.ts";
 import type { KeepingOrder, KeepingReport } from "./keeping.ts";
-import { journalFolder, valuesOf } from "./layout.ts";
+import { journalFolder } from "./layout.ts";
 import { encodeColumns } from "./parquet.ts";
 import { RowColumns } from "./rowcolumns.ts";
 import type { Range } from "./runs.ts";
+import { valuesOf } from "./values.ts";
 import { syncFolder, writeWhole } from "./wholefile.ts";
 
 export interface FileArchiveOptions {

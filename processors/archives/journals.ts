@@ -3,8 +3,9 @@ import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import type { EpochMs } from "../model/time.ts";
 import { namesIn } from "./folder.ts";
-import { journalFolder, type Values } from "./layout.ts";
+import { journalFolder } from "./layout.ts";
 import { isPresent, presentAs } from "./presence.ts";
+import type { Values } from "./values.ts";
 
 /** What a new journal or file of this thread is called: when it began, whose it is, and what tells it apart. */
 export const newName = (directory: string, now: EpochMs): string =>

@@ -8,12 +8,13 @@ import { readFile, rm, rmdir, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { type EpochMs, HOUR_MS } from "../model/time.ts";
 import { newName, readJournal } from "./journals.ts";
-import { byFolder, hourOfFolder, journalFolder, siteFolder, type Values } from "./layout.ts";
+import { byFolder, hourOfFolder, journalFolder, siteFolder } from "./layout.ts";
 import { withLock } from "./lock.ts";
 import { sortedOnce } from "./order.ts";
 import { decodeParquet, encodeParquet } from "./parquet.ts";
 import { parquetFiles, readable, rowsIn } from "./parquetfiles.ts";
 import { clearAbsent } from "./presence.ts";
+import type { Values } from "./values.ts";
 import { writeWhole } from "./wholefile.ts";
 
 export interface KeepingOrder {

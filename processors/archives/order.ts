@@ -1,6 +1,6 @@
 /** The order of the fold, for rows as journals and files hold them. */
 import { compareRows } from "../model/archive.ts";
-import { placeOf, type Values } from "./layout.ts";
+import { placeOf, type Values } from "./values.ts";
 
 const SHARD = placeOf("shard");
 const SEQUENCE = placeOf("sequence");

@@ -9,10 +9,10 @@ import {
 } from "hyparquet";
 import { ByteWriter } from "hyparquet-writer";
 import { ARCHIVE_COLUMNS, type ColumnType } from "../model/archive.ts";
-import type { Values } from "./layout.ts";
 import { type Leaf, type LeafType, writeLeaf } from "./parquetcolumn.ts";
 import { beginFile, endFile } from "./parquetheaders.ts";
 import { Runs } from "./runs.ts";
+import type { Values } from "./values.ts";
 
 /** Small enough to be held for each of many files at once. */
 const ROW_GROUP = 20_000;

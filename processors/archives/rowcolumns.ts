@@ -5,8 +5,9 @@
 import { ARCHIVE_COLUMNS, type ArchiveRow } from "../model/archive.ts";
 import { HOUR_MS } from "../model/time.ts";
 import type { RowList } from "./archive.ts";
-import { eachChange, partitionFolder, placeOf, rowOf, valuesOf } from "./layout.ts";
+import { partitionFolder } from "./layout.ts";
 import { type Range, Runs } from "./runs.ts";
+import { eachChange, placeOf, rowOf, valuesOf } from "./values.ts";
 
 const SITE = placeOf("site");
 const AT = placeOf("at");

@@ -10,11 +10,12 @@ import type { EpochMs } from "../model/time.ts";
 import { namesIn } from "./folder.ts";
 import type { Identity } from "./inorder.ts";
 import { readJournal } from "./journals.ts";
-import { journalFolder, placeOf, rowOf, siteFolder } from "./layout.ts";
+import { journalFolder, siteFolder } from "./layout.ts";
 import { sortedOnce } from "./order.ts";
 import { parquetFiles, readable } from "./parquetfiles.ts";
 import { columnsIn, rowGroups } from "./parquetread.ts";
 import type { Stretch } from "./stretch.ts";
+import { placeOf, rowOf } from "./values.ts";
 
 /** What there is to survey. Plain data, for threads, as all that follows. */
 export interface Kept {

@@ -15,6 +15,7 @@ import {
 import { awsError, httpHandler } from "../aws.ts";
 import { ClickstreamError } from "../errors.ts";
 import type { Explorer, Outcome, ResultRow, Statement, Value } from "./explorer.ts";
+import { badPattern, takesMore, tooLong } from "./limits.ts";
 
 export interface AthenaOptions {
   /** It fixes where results go, their encryption, and the most bytes that one statement may read. */
@@ -162,14 +163,6 @@ export function athenaExplorer(options: AthenaOptions): Explorer {
   };
 }
 
-const SHORTER = "ask for a shorter date_range, fewer dimensions, or filter";
-
-const tooLong = (timeoutMs: number): ClickstreamError =>
-  new ClickstreamError(
-    "bad_request",
-    `date_range: reading the archive takes more than ${timeoutMs / 1000} s; ${SHORTER}`,
-  );
-
 /** The same statement within the same few minutes is the same run; after one that failed, the same next one. */
 function tokenOf(statement: Statement, now: number, after: string): string {
   const text = JSON.stringify([Math.floor(now / TOKEN_MS), statement.text, statement.values, after]);
@@ -201,24 +194,10 @@ function failure(
 ): ClickstreamError {
   const reason = status.StateChangeReason ?? "";
   const cause = new Error(reason);
-  if (/bytes scanned limit/i.test(reason))
-    return new ClickstreamError(
-      "bad_request",
-      `date_range: reading the archive takes more bytes than one question may; ${SHORTER}`,
-      { cause },
-    );
+  if (/bytes scanned limit/i.test(reason)) return takesMore("bytes than one question may", { cause });
   if (/exhausted resources|exceeded .*memory/i.test(reason))
-    return new ClickstreamError(
-      "bad_request",
-      `date_range: reading the archive takes more memory than there is; ${SHORTER}`,
-      { cause },
-    );
-  if (/pattern|regular expression|INVALID_FUNCTION_ARGUMENT/i.test(reason))
-    return new ClickstreamError(
-      "bad_request",
-      "filters: the archive cannot use one of the patterns; write it more plainly",
-      { cause },
-    );
+    return takesMore("memory than there is", { cause });
+  if (/pattern|regular expression|INVALID_FUNCTION_ARGUMENT/i.test(reason)) return badPattern({ cause });
   const { SubmissionDateTime: from, CompletionDateTime: to } = status;
   // By whoever waited for it, because of its limit.
   if (status.State === "CANCELLED" && from && to && to.getTime() - from.getTime() > timeoutMs)

@@ -9,6 +9,7 @@ import { ClickstreamError } from "../errors.ts";
 import { LATER_COLUMNS } from "../model/archive.ts";
 import { HOUR_MS } from "../model/time.ts";
 import type { Explorer, Extent, Progress, ResultRow, Source, Statement } from "./explorer.ts";
+import { badPattern, takesMore, tooLong } from "./limits.ts";
 
 export interface DuckdbOptions {
   /** Where the archive's files are: `site=ID/dt=YYYY-MM-DD/hour=HH/*.parquet`. */
@@ -277,22 +278,10 @@ function translated(
   { timeoutMs, memoryMb }: { timeoutMs: number; memoryMb: number },
 ): ClickstreamError {
   const message = cause instanceof Error ? cause.message : String(cause);
-  const shorter = "ask for a shorter date_range, fewer dimensions, or filter";
-  if (/interrupt/i.test(message))
-    return new ClickstreamError(
-      "bad_request",
-      `date_range: reading the archive takes more than ${timeoutMs / 1000} s; ${shorter}`,
-    );
-  if (/out of memory/i.test(message))
-    return new ClickstreamError(
-      "bad_request",
-      `date_range: reading the archive takes more than ${memoryMb} MB of memory; ${shorter}`,
-    );
+  if (/interrupt/i.test(message)) return tooLong(timeoutMs);
+  if (/out of memory/i.test(message)) return takesMore(`than ${memoryMb} MB of memory`);
   if (/^Invalid Input Error: .*(regexp|regex|RE2|missing|invalid escape|bad repetition)/i.test(message))
-    return new ClickstreamError(
-      "bad_request",
-      "filters: the archive cannot use one of the patterns; write it more plainly",
-    );
+    return badPattern();
   // A file that was joined with others between listing and reading: the next try lists anew.
   if (/No such file|Could not open|Cannot open file/i.test(message))
     return new ClickstreamError("unavailable", "a file of the archive went away while it was read", {

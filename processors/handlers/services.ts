@@ -1,6 +1,5 @@
 /** What the handlers of one function share: made once per container, so that warm invocations find open connections. */
 import { captureClient } from "../capture.ts";
-import type { SiteSetting } from "../env.ts";
 import { ENV, parseSites, requireEnv } from "../env.ts";
 import type { Clock } from "../model/time.ts";
 import { registerSites } from "../pipeline/sites.ts";
@@ -20,7 +19,7 @@ let registered: Promise<void> | undefined;
 
 /** Writes the configured sites into the store, once per container; a failure is forgotten, so that the retry tries again. */
 export function sitesRegistered(): Promise<void> {
-  const sites: SiteSetting[] = parseSites(requireEnv(process.env, ENV.sites));
+  const sites = parseSites(requireEnv(process.env, ENV.sites));
   registered ??= registerSites(store, clock, sites).catch((error: unknown) => {
     registered = undefined;
     throw error;

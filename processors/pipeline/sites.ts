@@ -1,6 +1,6 @@
 /** The registry of sites: which ids are counted, and in which time zone their days are. Kept in the store. */
 import { ClickstreamError } from "../errors.ts";
-import { isSiteId, SITE_ID_RULE } from "../model/site.ts";
+import { isSiteId, SITE_ID_RULE, type SiteSetting } from "../model/site.ts";
 import type { Clock, EpochMs } from "../model/time.ts";
 import { isTimeZone } from "../model/zone.ts";
 import type { Store } from "../stores/store.ts";
@@ -21,12 +21,6 @@ export interface Site {
 
 /** Under its id. */
 type StoredSite = Omit<Site, "id">;
-
-/** A site as the operator names it. */
-export interface SiteSetting {
-  readonly id: string;
-  readonly timeZone: string;
-}
 
 const PK = "site";
 /** Whether a list of sites for readers names it: sites of the operator's own begin with one "_". */

@@ -3,18 +3,12 @@ import { basename, join, relative } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type FileArchive, fileArchive } from "../../../processors/archives/files.ts";
 import { keepFiles, rewriteFile } from "../../../processors/archives/keeping.ts";
-import {
-  journalFolder,
-  placeOf,
-  rowOf,
-  siteFolder,
-  temporaryFolder,
-  valuesOf,
-} from "../../../processors/archives/layout.ts";
+import { journalFolder, siteFolder, temporaryFolder } from "../../../processors/archives/layout.ts";
 import { decodeParquet, encodeParquet } from "../../../processors/archives/parquet.ts";
 import { parquetFiles } from "../../../processors/archives/parquetfiles.ts";
 import { fileRows, surveyedRows, workFolder } from "../../../processors/archives/rows.ts";
 import { surveyRows } from "../../../processors/archives/survey.ts";
+import { placeOf, rowOf, valuesOf } from "../../../processors/archives/values.ts";
 import {
   ARCHIVE_COLUMNS,
   type ArchiveRow,

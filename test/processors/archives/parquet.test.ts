@@ -2,11 +2,12 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { describe, expect, it } from "vitest";
-import { byFolder, rowOf, valuesOf } from "../../../processors/archives/layout.ts";
+import { byFolder } from "../../../processors/archives/layout.ts";
 import { decodeParquet, encodeColumns, encodeParquet } from "../../../processors/archives/parquet.ts";
 import { columnsIn, rowGroups } from "../../../processors/archives/parquetread.ts";
 import { RowColumns } from "../../../processors/archives/rowcolumns.ts";
 import { Runs } from "../../../processors/archives/runs.ts";
+import { rowOf, valuesOf } from "../../../processors/archives/values.ts";
 import {
   ARCHIVE_COLUMNS,
   type ArchiveRow,

@@ -2,8 +2,9 @@
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { partitionFolder, siteFolder, valuesOf } from "../../../../processors/archives/layout.ts";
+import { partitionFolder, siteFolder } from "../../../../processors/archives/layout.ts";
 import { encodeParquet } from "../../../../processors/archives/parquet.ts";
+import { valuesOf } from "../../../../processors/archives/values.ts";
 import { keyedHash } from "../../../../processors/crypto.ts";
 import { duckdbExplorer } from "../../../../processors/explorers/duckdb.ts";
 import type { Explorer } from "../../../../processors/explorers/explorer.ts";

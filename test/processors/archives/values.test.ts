@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { eachChange, rowOf, valuesOf } from "../../../processors/archives/layout.ts";
+import { eachChange, rowOf, valuesOf } from "../../../processors/archives/values.ts";
 import { ARCHIVE_COLUMNS } from "../../../processors/model/archive.ts";
 import { row } from "../../conformance/archive.ts";
 
