@@ -79,7 +79,8 @@ export function days(text: string): number {
   const value = Number(text);
   if (!(value > 0 && value <= MAX_SHARE_DAYS))
     throw new InvalidArgumentError(`a number of days above 0, at most ${MAX_SHARE_DAYS}`);
-  return value * DAY_MS;
+  // Of 1.1 days there are a hundred-millionth of a millisecond more.
+  return Math.ceil(value * DAY_MS);
 }
 
 /** What a key or a share link is called. */

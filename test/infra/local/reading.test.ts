@@ -339,6 +339,14 @@ describe("a server that others reach", () => {
   });
 });
 
+it("a share link is made for days that are no whole number of milliseconds", async () => {
+  const flags = ["--site", "blog", "--data", data.path];
+  // 1.1 times 86,400,000 is no whole number to a processor.
+  expect(await runHere(["share", "add", "--days", "1.1", ...flags])).toMatchObject({ code: 0 });
+  const { output } = await runHere(["share", "list", ...flags]);
+  expect(output).toContain(`until ${new Date(Date.now() + 95_040_000).toISOString().slice(0, 10)}`);
+});
+
 describe("a command that cannot work says why in one line", () => {
   it.each([
     [["keys", "add", "--site", "nobody"], /site "nobody" is not registered/],
