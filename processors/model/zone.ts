@@ -25,6 +25,12 @@ export function isTimeZone(zone: string): boolean {
   }
 }
 
+/** Whether two names are of one zone: in other letters, or another name for it, as Europe/Kyiv is for Europe/Kiev. Throws RangeError for an unknown one. */
+export const isSameZone = (a: string, b: string): boolean => a === b || canonical(a) === canonical(b);
+
+const canonical = (zone: string): string =>
+  new Intl.DateTimeFormat("en-US", { timeZone: zone }).resolvedOptions().timeZone;
+
 /** Milliseconds to add to UTC for local time at that instant. Throws RangeError for an unknown zone. */
 export function offsetMs(zone: string, at: EpochMs): number {
   if (zone === "UTC") return 0;

@@ -2,7 +2,7 @@
 import { ClickstreamError } from "../errors.ts";
 import { isSiteId, SITE_ID_RULE, type SiteSetting } from "../model/site.ts";
 import type { Clock, EpochMs } from "../model/time.ts";
-import { isTimeZone } from "../model/zone.ts";
+import { isSameZone, isTimeZone } from "../model/zone.ts";
 import type { Store } from "../stores/store.ts";
 import { conflicting } from "./change.ts";
 import { changedKeep, type Keep, type KeepSetting } from "./expiry.ts";
@@ -44,7 +44,7 @@ export async function registerSites(
     checkSite(site);
     await change(store, site.id, (known) => {
       if (!known) return { timeZone: site.timeZone, createdAt: clock.now() };
-      if (known.timeZone !== site.timeZone)
+      if (!isSameZone(known.timeZone, site.timeZone))
         throw new ClickstreamError(
           "config",
           `site ${site.id} is registered in ${known.timeZone}, not ${site.timeZone}: its hours are already counted in that zone`,

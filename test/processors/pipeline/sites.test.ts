@@ -40,6 +40,16 @@ describe("a site", () => {
     expect(await activeSites(store)).toEqual([before]);
   });
 
+  it.each([
+    ["Europe/Kiev", "Europe/Kyiv"],
+    ["Asia/Calcutta", "asia/kolkata"],
+    ["UTC", "Etc/UTC"],
+  ])("stays in its zone where that is written otherwise, %s as %s", async (zone, other) => {
+    await add("shop", zone);
+    await add("shop", other);
+    expect(await listSites(store)).toMatchObject([{ timeZone: zone }]);
+  });
+
   it("that was never registered cannot be removed", async () => {
     expect(await removeSite(store, clock, "shop")).toBe(false);
     expect(await listSites(store)).toEqual([]);
