@@ -31,5 +31,3 @@ export const secrets: Secrets = {
     return left.length === right.length && timingSafeEqual(left, right);
   },
 };
-
-export const systemClock = { now: () => Date.now() };

@@ -1,6 +1,7 @@
 /** Adds `alerts` to the program: the rules of a site, on the data of a running or a stopped server alike. */
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { randomBytes, systemClock } from "../../processors/crypto.ts";
+import { systemClock } from "../../processors/clock.ts";
+import { randomBytes } from "../../processors/crypto.ts";
 import { ClickstreamError } from "../../processors/errors.ts";
 import { webhookNotifier } from "../../processors/notifiers/webhook.ts";
 import {

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type Command, Option } from "commander";
-import { systemClock } from "../../processors/crypto.ts";
+import { systemClock } from "../../processors/clock.ts";
 import { ClickstreamError } from "../../processors/errors.ts";
 import { activeSites } from "../../processors/pipeline/sites.ts";
 import type { Store } from "../../processors/stores/store.ts";

@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import cliProgress from "cli-progress";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { systemClock } from "../../processors/crypto.ts";
+import { systemClock } from "../../processors/clock.ts";
 import { ClickstreamError } from "../../processors/errors.ts";
 import type { SiteSetting } from "../../processors/model/site.ts";
 import { FORMATS, type ImportFormat } from "../../processors/pipeline/import/detect.ts";

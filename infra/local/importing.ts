@@ -4,11 +4,11 @@
  */
 import { EventEmitter } from "node:events";
 import { Worker } from "node:worker_threads";
-import { systemClock } from "../../processors/crypto.ts";
+import { systemClock } from "../../processors/clock.ts";
 import { ClickstreamError } from "../../processors/errors.ts";
 import type { CommitPosition } from "../../processors/pipeline/aggregate.ts";
 import { committedTo, listShards, logEnd } from "../../processors/pipeline/commit.ts";
-import { compact } from "../../processors/pipeline/compact.ts";
+import { compactAll } from "../../processors/pipeline/compact.ts";
 import { type ImportResult, importFile } from "../../processors/pipeline/import/importer.ts";
 import type { ImportEntry } from "../../processors/pipeline/import/ledger.ts";
 import type { ImportRecord } from "../../processors/pipeline/import/record.ts";
@@ -246,7 +246,7 @@ class Counter {
     const gone = new Promise((resolve) => worker.once("exit", resolve));
     worker.postMessage("close");
     await gone;
-    while ((await compact({ store: this.#store, clock: systemClock })).more);
+    await compactAll({ store: this.#store, clock: systemClock });
   }
 }
 

@@ -1,7 +1,7 @@
 /** Tables of totals, as Plausible and GA4 give them away: one file, or an archive of several. */
 import { readFile, writeFile } from "node:fs/promises";
 import { basename } from "node:path";
-import { systemClock } from "../../processors/crypto.ts";
+import { systemClock } from "../../processors/clock.ts";
 import { ClickstreamError } from "../../processors/errors.ts";
 import { unzipped } from "../../processors/imports/zip.ts";
 import { compactAll } from "../../processors/pipeline/compact.ts";

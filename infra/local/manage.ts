@@ -1,6 +1,7 @@
 /** Commands that manage sites, keys and share links, on the data of a running or a stopped server alike. */
 import { type Command, Option } from "commander";
-import { randomBytes, secrets, systemClock } from "../../processors/crypto.ts";
+import { systemClock } from "../../processors/clock.ts";
+import { randomBytes, secrets } from "../../processors/crypto.ts";
 import { ClickstreamError } from "../../processors/errors.ts";
 import { createGrant, type Grant, listGrants, removeGrant } from "../../processors/pipeline/access.ts";
 import { changedKeep, describeKeep, type KeepSetting } from "../../processors/pipeline/expiry.ts";

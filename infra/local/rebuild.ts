@@ -2,7 +2,8 @@
 import { existsSync } from "node:fs";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { ArchivedRows } from "../../processors/archives/archive.ts";
-import { keyedHash, randomBytes, systemClock } from "../../processors/crypto.ts";
+import { systemClock } from "../../processors/clock.ts";
+import { keyedHash, randomBytes } from "../../processors/crypto.ts";
 import { ClickstreamError } from "../../processors/errors.ts";
 import type { EpochMs } from "../../processors/model/time.ts";
 import { dayStart } from "../../processors/model/zone.ts";

@@ -1,6 +1,7 @@
 /** One machine's Rivulet: stream, store, consumer, compaction, queries and HTTP, started together and stopped in order. */
 import { fileArchive } from "../../processors/archives/files.ts";
-import { keyedHash, randomBytes, secrets, systemClock } from "../../processors/crypto.ts";
+import { systemClock } from "../../processors/clock.ts";
+import { keyedHash, randomBytes, secrets } from "../../processors/crypto.ts";
 import { ClickstreamError } from "../../processors/errors.ts";
 import { countryLookup } from "../../processors/geo/country.ts";
 import { placeLookup } from "../../processors/geo/places.ts";

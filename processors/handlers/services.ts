@@ -1,12 +1,12 @@
 /** What the handlers of one function share: made once per container, so that warm invocations find open connections. */
 import { captureClient } from "../capture.ts";
+import { systemClock } from "../clock.ts";
 import { ENV, parseSites, requireEnv } from "../env.ts";
-import type { Clock } from "../model/time.ts";
 import { registerSites } from "../pipeline/sites.ts";
 import type { Store } from "../stores/store.ts";
 import { lazy } from "./lazy.ts";
 
-export const clock: Clock = { now: () => Date.now() };
+export const clock = systemClock;
 
 const table = requireEnv(process.env, ENV.table);
 export const store: Store = lazy(async () => {

@@ -1,4 +1,4 @@
-/** JSON as the store holds it: bytes of UTF-8. */
+/** JSON as bytes of UTF-8: in the store, in the bucket, and as envelopes travel. */
 export const encodeJson = (value: unknown): Uint8Array<ArrayBuffer> =>
   new TextEncoder().encode(JSON.stringify(value));
 

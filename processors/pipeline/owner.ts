@@ -17,6 +17,7 @@ import {
 } from "./access.ts";
 import { recentAlerts } from "./alerts/watch.ts";
 import { readEdition } from "./editions.ts";
+import { bad } from "./fields.ts";
 import { decodeItem, type Granularity, partition } from "./rollups.ts";
 import { type Funnel, type Goal, readSettings, saveSettings } from "./settings.ts";
 import { SiteDirectory } from "./sites.ts";
@@ -127,14 +128,11 @@ export class OwnerApi {
     const site = await this.#writable(reader, siteOf(body));
     const { days, label } = body as { days?: unknown; label?: unknown };
     if (!Number.isInteger(days) || (days as number) < 1 || (days as number) > MAX_SHARE_DAYS)
-      throw new ClickstreamError("bad_request", `days: 1 to ${MAX_SHARE_DAYS}`);
+      bad(`days: 1 to ${MAX_SHARE_DAYS}`);
     if (label !== undefined && !isLabel(label))
-      throw new ClickstreamError("bad_request", `label: text of at most ${MAX_LABEL_CHARS} characters`);
+      return bad(`label: text of at most ${MAX_LABEL_CHARS} characters`);
     if ((await this.shares(reader, site)).shares.length >= MAX_SHARES)
-      throw new ClickstreamError(
-        "bad_request",
-        `site_id: has ${MAX_SHARES} share links; take some back first`,
-      );
+      bad(`site_id: has ${MAX_SHARES} share links; take some back first`);
     const { grant, token } = await createGrant(this.#deps, {
       kind: "share",
       site,
@@ -167,8 +165,7 @@ export class OwnerApi {
 
   /** What may be read, and then whether it exists: who may not read a site learns nothing of it. */
   async #site(reader: Reader, siteId: unknown): Promise<string> {
-    if (typeof siteId !== "string" || siteId === "")
-      throw new ClickstreamError("bad_request", "site_id: required");
+    if (typeof siteId !== "string" || siteId === "") return bad("site_id: required");
     reader.check(siteId);
     return (await this.#sites.site(siteId, "site_id")).id;
   }

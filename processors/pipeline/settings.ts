@@ -1,7 +1,7 @@
 /** What a site's owner defined for all who look at it: goals and funnels. Kept in the store under a version, within strict limits. */
-import { ClickstreamError } from "../errors.ts";
 import { LIMITS } from "../model/event.ts";
 import type { Store } from "../stores/store.ts";
+import { bad } from "./fields.ts";
 import { decodeJson, encodeJson } from "./json.ts";
 
 /** An event by its name or a page by its path, with the name that people read. */
@@ -82,10 +82,6 @@ function stepOf(value: unknown, field: string): FunnelStep {
   return goal === undefined
     ? { page: path(page, `${field}.page`) }
     : { goal: text(goal, `${field}.goal`, LIMITS.nameChars) };
-}
-
-function bad(message: string): never {
-  throw new ClickstreamError("bad_request", message);
 }
 
 function record(value: unknown, field: string): Record<string, unknown> {

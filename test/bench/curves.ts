@@ -10,6 +10,7 @@ import { partitionKeyOf } from "../../processors/model/streamfile.ts";
 import { DAY_MS, HOUR_MS } from "../../processors/model/time.ts";
 import { ShardWorker } from "../../processors/pipeline/aggregate.ts";
 import { compact } from "../../processors/pipeline/compact.ts";
+import { encodeJson } from "../../processors/pipeline/json.ts";
 import { QueryEngine } from "../../processors/pipeline/query/engine.ts";
 import { registerSites } from "../../processors/pipeline/sites.ts";
 import { sqliteStore } from "../../processors/stores/sqlite.ts";
@@ -157,7 +158,7 @@ async function measure(
     const partitionKey = partitionKeyOf(envelope);
     const hash = hashKey(partitionKey);
     const shard = shards.find(({ range }) => isWithin(hash, range))!;
-    const data = new TextEncoder().encode(JSON.stringify(envelope));
+    const data = encodeJson(envelope);
     shard.waiting.push({ sequence: String(++sequence), partitionKey, arrivalAt: arrival, data });
     if (shard.waiting.length >= RECORDS_A_COMMIT) await commit(shard);
   }

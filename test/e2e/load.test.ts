@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { systemClock } from "../../processors/crypto.ts";
+import { systemClock } from "../../processors/clock.ts";
 import { listShards, newestCommits } from "../../processors/pipeline/commit.ts";
 import { readCursors } from "../../processors/pipeline/cursors.ts";
 import { sqliteStore } from "../../processors/stores/sqlite.ts";

@@ -11,6 +11,7 @@ import { decodeEnvelope } from "../../processors/pipeline/decode/envelope.ts";
 import { minorDigits } from "../../processors/pipeline/decode/revenue.ts";
 import { agentParser } from "../../processors/pipeline/enrich/agent.ts";
 import { countryOf, visitAttributes } from "../../processors/pipeline/enrich/visit.ts";
+import { encodeJson } from "../../processors/pipeline/json.ts";
 
 const MINUTE = 60_000;
 const GAP = 30 * MINUTE;
@@ -119,7 +120,7 @@ export class Oracle {
     this.#options = options;
     for (const { arrival, envelope } of lines) {
       this.counters.records++;
-      const read = decodeEnvelope(new TextEncoder().encode(JSON.stringify(envelope)), arrival);
+      const read = decodeEnvelope(encodeJson(envelope), arrival);
       if ("reason" in read) {
         this.#reject(read.reason, 1);
         continue;

@@ -7,6 +7,7 @@ import { parseStreamLine, partitionKeyOf, type StreamLine } from "../../processo
 import { type AggregateDeps, ShardWorker } from "../../processors/pipeline/aggregate.ts";
 import { compact, compactAll } from "../../processors/pipeline/compact.ts";
 import { decodeRecord } from "../../processors/pipeline/decode/record.ts";
+import { encodeJson } from "../../processors/pipeline/json.ts";
 import { QueryEngine } from "../../processors/pipeline/query/engine.ts";
 import type { QueryResponse } from "../../processors/pipeline/query/responses.ts";
 import { registerSites } from "../../processors/pipeline/sites.ts";
@@ -103,7 +104,7 @@ export async function replay(
       for (const { id, closed } of await stream.shards()) if (!closed) stream.split(id);
     }
     clock.advanceTo(line.arrival);
-    const data = new TextEncoder().encode(JSON.stringify(line.envelope));
+    const data = encodeJson(line.envelope);
     await stream.put({ partitionKey: partitionKeyOf(line.envelope), data });
     if (random.chance(0.2)) await drain();
     if (random.chance(0.02)) await compact({ store, clock });
@@ -134,7 +135,7 @@ async function readLines(file: string): Promise<StreamLine[]> {
 function sitesOf(lines: readonly StreamLine[]): { id: string; timeZone: string }[] {
   const ids = new Set<string>();
   for (const { arrival, envelope } of lines) {
-    const data = new TextEncoder().encode(JSON.stringify(envelope));
+    const data = encodeJson(envelope);
     const { batches } = decodeRecord({ sequence: "1", partitionKey: "", arrivalAt: arrival, data });
     for (const { site } of batches) if (isSiteId(site)) ids.add(site);
   }

@@ -5,7 +5,7 @@ import type { Store } from "../../stores/store.ts";
 import type { Reader } from "../access.ts";
 import { firstInstant } from "../editions.ts";
 import { archiveFrom } from "../expiry.ts";
-import { bad } from "../query/fields.ts";
+import { bad } from "../fields.ts";
 import { storedFilters } from "../query/names.ts";
 import { type Bucket, cut, isoLocal, parseRange, type Range, since } from "../query/range.ts";
 import { type Site, SiteDirectory } from "../sites.ts";

@@ -1,9 +1,9 @@
 /** What a question put to single events needs: which rows must be read, and what of them. Writes no statement. */
-import { ClickstreamError } from "../../errors.ts";
 import type { Extent } from "../../explorers/explorer.ts";
 import { EXIT_HOSTNAME, EXIT_PAGE } from "../../model/dimensions.ts";
 import { VITALS, type Vital } from "../../model/event.ts";
 import type { EpochMs } from "../../model/time.ts";
+import { bad } from "../fields.ts";
 import { ENTRY_METRICS, tableDimension } from "../query/answerable.ts";
 import type { ArchiveQuestion } from "../query/archive.ts";
 import { asksBehaviour } from "../query/filter.ts";
@@ -54,8 +54,7 @@ export function planOf({
   const isNamed = events.some((dimension) => dimension !== "event:page" && dimension !== "event:hostname");
   const views = metrics.indexOf("views_per_visit");
   if (isNamed && views >= 0)
-    throw new ClickstreamError(
-      "bad_request",
+    bad(
       `metrics[${views}]: views_per_visit is not known of single events; filter by has_done, event:page or a visit: dimension`,
     );
   const isByExit = used.includes(EXIT_PAGE) || used.includes(EXIT_HOSTNAME);

@@ -1,6 +1,6 @@
 /** What funnel, retention and paths take, checked field by field. Every refusal names the field. */
 import { LIMITS, PAGEVIEW } from "../../model/event.ts";
-import { bad, list, quote } from "../query/fields.ts";
+import { bad, list, quote } from "../fields.ts";
 import { filteredDimensions } from "../query/filter.ts";
 import { storedAs } from "../query/names.ts";
 import { type Filter, parseRequest } from "../query/request.ts";

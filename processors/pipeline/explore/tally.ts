@@ -1,9 +1,10 @@
 /** From the rows of a statement to what the engine makes metrics of. */
-import { ClickstreamError, invariant } from "../../errors.ts";
+import { invariant } from "../../errors.ts";
 import type { ResultRow } from "../../explorers/explorer.ts";
 import type { Vital } from "../../model/event.ts";
 import { type Money, saturated } from "../../model/measures.ts";
 import { QuantileSketch } from "../../sketches/quantiles.ts";
+import { bad } from "../fields.ts";
 import type { ArchivedRow } from "../query/archive.ts";
 import type { Tally } from "../query/metrics.ts";
 import { valueOfBin } from "./bins.ts";
@@ -15,8 +16,7 @@ type Sums = Record<(typeof SUMS)[number], number>;
 /** Throws `bad_request` where there are more rows than an answer holds. */
 export function archivedRowsOf(rows: readonly ResultRow[], plan: Plan): ArchivedRow[] {
   if (rows.length > MAX_ROWS)
-    throw new ClickstreamError(
-      "bad_request",
+    bad(
       `dimensions: these give more than ${MAX_ROWS} rows; ask for fewer dimensions, a shorter date_range, or filter`,
     );
   return rows.map((row) => archivedRow(row, plan));

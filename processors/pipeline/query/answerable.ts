@@ -1,6 +1,6 @@
 /** Which questions have an answer, and which of them rollups hold: each dimension by itself, with the metrics it has. */
 import { ARCHIVE_DIMENSIONS, EXIT_PAGE } from "../../model/dimensions.ts";
-import { bad } from "./fields.ts";
+import { bad } from "../fields.ts";
 import { asksBehaviour, filteredDimensions, isGoal, tableOf } from "./filter.ts";
 import { isVital, type Metric, type QueryRequest } from "./request.ts";
 

@@ -1,8 +1,8 @@
 /** What readers may ask, each question with who asks it: no answer without a check of the site. Knows no HTTP. */
 import type { Reader } from "../access.ts";
+import { bad } from "../fields.ts";
 import { bodyOf, csvLines, disposition, fileName, type Parameters } from "./csv.ts";
 import type { QueryEngine } from "./engine.ts";
-import { bad } from "./fields.ts";
 import type { LiveResponse, QueryResponse, SitesResponse } from "./responses.ts";
 
 export interface CsvExport {

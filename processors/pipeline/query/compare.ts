@@ -1,7 +1,7 @@
 /** Comparison with another range: which range that is, and how much a number moved. */
-import { ClickstreamError } from "../../errors.ts";
 import { DAY_MS, type EpochMs, MINUTE_MS, windowStart } from "../../model/time.ts";
 import { addDays, dayStart, hourEnd, hourStart, type LocalDate, localDate } from "../../model/zone.ts";
+import { bad } from "../fields.ts";
 import type { Comparison } from "./include.ts";
 import type { MetricValue } from "./metrics.ts";
 import { parseRange, type Range } from "./range.ts";
@@ -21,8 +21,7 @@ export function comparisonRange(
 ): Range {
   if (comparison.mode === "custom")
     return parseRange(comparison.dateRange ?? ["", ""], zone, now, now, "include.compare");
-  if (name === "all")
-    throw new ClickstreamError("bad_request", 'include.compare: nothing comes before date_range "all"');
+  if (name === "all") bad('include.compare: nothing comes before date_range "all"');
   const passed = Math.max(
     range.from + MINUTE_MS,
     Math.min(range.to, windowStart(now, MINUTE_MS) + MINUTE_MS),

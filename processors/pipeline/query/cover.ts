@@ -1,7 +1,7 @@
 /** Which windows cover a range of time: the fewest there are. Knows the calendar and no data. */
-import { ClickstreamError } from "../../errors.ts";
 import { DAY_MS, type EpochMs, MINUTE_MS } from "../../model/time.ts";
 import { addDays, dayStart, hourEnd, hourStart, localDate, monthStart } from "../../model/zone.ts";
+import { bad } from "../fields.ts";
 import type { Granularity } from "../rollups.ts";
 import type { Range } from "./range.ts";
 
@@ -47,8 +47,7 @@ export function planCover(
     if (mayBe("hour") && at === hourStart(zone, at) && nextHour <= to)
       return { granularity: "hour", to: nextHour };
     if (at < keptFrom)
-      throw new ClickstreamError(
-        "bad_request",
+      bad(
         `date_range: minutes are kept for ${Math.round((now - keptFrom) / DAY_MS)} days; begin and end older ranges on whole local hours`,
       );
     return { granularity: "minute", to: at + MINUTE_MS };

@@ -1,5 +1,5 @@
 /** An answer as CSV (RFC 4180), some lines at a time. Safe to open in a spreadsheet: no value of a visitor's is a formula. */
-import { bad, present } from "./fields.ts";
+import { bad, present } from "../fields.ts";
 import type { MetricValue } from "./metrics.ts";
 
 export interface TableRow {

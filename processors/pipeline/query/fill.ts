@@ -3,9 +3,9 @@
  * than their windows then: the window is forgotten, and whoever asked begins anew.
  */
 import type { Store } from "../../stores/store.ts";
+import { bad } from "../fields.ts";
 import { type Derived, decodeTableItem, type Granularity, tableKey } from "../rollups.ts";
 import type { ItemBases } from "./bases.ts";
-import { bad } from "./fields.ts";
 import { AT_ONCE, type ItemBase, isAhead, keyAt, newer, type RollupItems } from "./items.ts";
 import type { MergedTable } from "./merged.ts";
 import type { Base, Bound, KeptSite, KeptWindow } from "./windows.ts";

@@ -1,5 +1,5 @@
 /** The extras that a query asks for beside its rows: labels, counts, and a comparison. */
-import { bad, fields, present, twoTexts } from "./fields.ts";
+import { bad, fields, present, twoTexts } from "../fields.ts";
 
 const COMPARISON_MODES = ["previous_period", "year_over_year", "custom"] as const;
 export type ComparisonMode = (typeof COMPARISON_MODES)[number];

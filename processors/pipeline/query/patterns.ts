@@ -4,7 +4,7 @@
  */
 import type { RE2JS } from "re2js";
 import { invariant } from "../../errors.ts";
-import { bad, quote } from "./fields.ts";
+import { bad, quote } from "../fields.ts";
 import type { Filter } from "./request.ts";
 
 /** Loaded with the first pattern, because it is as much code as all else that answers a question. */

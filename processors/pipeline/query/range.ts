@@ -14,7 +14,7 @@ import {
   offsetMs,
   weekStart,
 } from "../../model/zone.ts";
-import { bad } from "./fields.ts";
+import { bad } from "../fields.ts";
 import type { TimeDimension } from "./request.ts";
 
 /** Half-open [from, to), aligned to minutes. */

@@ -9,7 +9,7 @@ import {
   VISIT_DIMENSIONS,
 } from "../../model/dimensions.ts";
 import { LIMITS, VITALS } from "../../model/event.ts";
-import { bad, fields, list, quote, twoTexts } from "./fields.ts";
+import { bad, fields, list, quote, twoTexts } from "../fields.ts";
 import { type Include, parseInclude } from "./include.ts";
 
 export const PLAIN_METRICS = [

@@ -3,9 +3,9 @@
  * execution can finish what one that failed has begun, since what has to be known of them is written down before.
  */
 import type { ArchiveObjects } from "../../archives/objects.ts";
-import { ClickstreamError } from "../../errors.ts";
 import type { EpochMs } from "../../model/time.ts";
 import { type Erased, Erasure, type ErasureNotes } from "../erasure.ts";
+import { bad } from "../fields.ts";
 import { type Begun, type Erasing, isCounted, keyOfErasing, lotOf } from "./files.ts";
 import { LeftObjects } from "./left.ts";
 
@@ -51,7 +51,7 @@ export class ErasingSteps {
   async #begun(): Promise<{ readonly begun: Begun; readonly site: string; readonly erased: Erased }> {
     const begun = await this.#left.begun();
     const { site, erased } = begun;
-    if (!erased) throw new ClickstreamError("bad_request", "erase: nothing is to be taken out");
+    if (!erased) return bad("erase: nothing is to be taken out");
     return { begun, site, erased };
   }
 }

@@ -1,5 +1,4 @@
 /** What the steps of a rebuild on AWS leave in the bucket for each other: where it lies, how rows are divided and windows encoded. Reads and writes nothing. */
-import { ClickstreamError } from "../../errors.ts";
 import type { ArchiveRow } from "../../model/archive.ts";
 import type { EpochMs } from "../../model/time.ts";
 import type { LocalDate } from "../../model/zone.ts";
@@ -8,6 +7,7 @@ import { compareSequences } from "../../streams/stream.ts";
 import type { LoggedShard } from "../commit.ts";
 import { type Erased, type ErasureNotes, NO_NOTES } from "../erasure.ts";
 import type { Keep, KeptSite } from "../expiry.ts";
+import { bad } from "../fields.ts";
 import { hash53 } from "../hash.ts";
 
 /** What one execution was told, and found when it began: all later steps see the same. */
@@ -107,11 +107,9 @@ export interface Order {
 /** What an execution was started with. Throws `bad_request`, which names the field. */
 export function parseOrder(input: unknown): Order {
   const { site, from, to, erase } = (input ?? {}) as Record<string, unknown>;
-  if (typeof site !== "string" || site === "")
-    throw new ClickstreamError("bad_request", "site: the id of a site");
+  if (typeof site !== "string" || site === "") return bad("site: the id of a site");
   const order = { site, from: parseDate("from", from), to: parseDate("to", to), erased: parseErased(erase) };
-  if (order.from && order.to && order.from > order.to)
-    throw new ClickstreamError("bad_request", "from: comes after to");
+  if (order.from && order.to && order.from > order.to) bad("from: comes after to");
   return order;
 }
 
@@ -119,7 +117,7 @@ function parseDate(field: string, value: unknown): LocalDate | undefined {
   if (value === undefined) return undefined;
   const at = typeof value === "string" ? Date.parse(`${value}T00:00:00Z`) : Number.NaN;
   if (Number.isNaN(at) || new Date(at).toISOString().slice(0, 10) !== value)
-    throw new ClickstreamError("bad_request", `${field}: a day such as 2026-11-01`);
+    return bad(`${field}: a day such as 2026-11-01`);
   return value as LocalDate;
 }
 
@@ -129,10 +127,7 @@ function parseErased(value: unknown): Erased | undefined {
   const isOne = (visitor === undefined) !== (page === undefined) && Object.keys(rest).length === 0;
   if (isOne && typeof visitor === "string" && /^[0-9a-f]{16}$/.test(visitor)) return { visitor };
   if (isOne && typeof page === "string" && page !== "") return { page };
-  throw new ClickstreamError(
-    "bad_request",
-    'erase: {"visitor": "the 16 hexadecimal digits of a row"} or {"page": "/a/path"}',
-  );
+  return bad('erase: {"visitor": "the 16 hexadecimal digits of a row"} or {"page": "/a/path"}');
 }
 
 /** Whether the edition that is being made counts a row. */

@@ -1,7 +1,7 @@
 /** How soon the dashboard has its first number on screen, in a real browser on the shipped server. */
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { systemClock } from "../../../processors/crypto.ts";
+import { systemClock } from "../../../processors/clock.ts";
 import { registerSites } from "../../../processors/pipeline/sites.ts";
 import { sqliteStore } from "../../../processors/stores/sqlite.ts";
 import { type BrowserContext, launchBrowser } from "../../kit/browser.ts";

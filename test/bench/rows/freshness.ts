@@ -4,7 +4,7 @@ import { mkdtemp } from "node:fs/promises";
 import { Agent, request } from "node:http";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { systemClock } from "../../../processors/crypto.ts";
+import { systemClock } from "../../../processors/clock.ts";
 import { registerSites } from "../../../processors/pipeline/sites.ts";
 import { sqliteStore } from "../../../processors/stores/sqlite.ts";
 import { poll, startServer } from "../../kit/server.ts";

@@ -6,6 +6,7 @@ import { partitionKeyOf } from "../../../processors/model/streamfile.ts";
 import { DAY_MS, SECOND_MS } from "../../../processors/model/time.ts";
 import { ShardWorker } from "../../../processors/pipeline/aggregate.ts";
 import { compact } from "../../../processors/pipeline/compact.ts";
+import { encodeJson } from "../../../processors/pipeline/json.ts";
 import { QueryEngine } from "../../../processors/pipeline/query/engine.ts";
 import { registerSites } from "../../../processors/pipeline/sites.ts";
 import { sqliteStore } from "../../../processors/stores/sqlite.ts";
@@ -82,7 +83,7 @@ export async function stand(
       sequence: String(next + i + 1),
       partitionKey: partitionKeyOf(envelope),
       arrivalAt: clock.now(),
-      data: new TextEncoder().encode(JSON.stringify({ ...envelope, at: clock.now() })),
+      data: encodeJson({ ...envelope, at: clock.now() }),
     }));
     next += 5;
     await worker.process(records);

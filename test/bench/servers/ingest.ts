@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { type ApiOptions, apiDocument, ingestMappings } from "../../../infra/api.ts";
 import { createGateway } from "../../../infra/local/gateway/gateway.ts";
 import { edgeTracing } from "../../../infra/local/traces/edge.ts";
-import { randomBytes, systemClock } from "../../../processors/crypto.ts";
+import { systemClock } from "../../../processors/clock.ts";
+import { randomBytes } from "../../../processors/crypto.ts";
 import { sqliteStream } from "../../../processors/streams/sqlite.ts";
 
 const stream = sqliteStream({ path: join(process.argv[2]!, "stream.db"), clock: systemClock });

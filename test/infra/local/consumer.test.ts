@@ -3,6 +3,7 @@ import { setImmediate as turn } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { Consumer } from "../../../infra/local/consumer.ts";
 import { keyedHash } from "../../../processors/crypto.ts";
+import { encodeJson } from "../../../processors/pipeline/json.ts";
 import type { Store } from "../../../processors/stores/store.ts";
 import { memoryStream } from "../../../processors/streams/memory.ts";
 import { poll } from "../../kit/server.ts";
@@ -54,7 +55,7 @@ async function started(commitMs: number, maxGatherMs?: number) {
     stream,
     async put() {
       const { envelope } = post({ at: NOON, e: [view("/")] });
-      const data = new TextEncoder().encode(JSON.stringify(envelope));
+      const data = encodeJson(envelope);
       await stream.put({ partitionKey: SITE, data });
       consumer.wake();
       await turn();

@@ -2,7 +2,7 @@
 import { expect, it } from "vitest";
 import { playDemo } from "../../../infra/local/demo.ts";
 import type { Runtime } from "../../../infra/local/runtime.ts";
-import { systemClock } from "../../../processors/crypto.ts";
+import { systemClock } from "../../../processors/clock.ts";
 import { HOUR_MS } from "../../../processors/model/time.ts";
 import { appendCommit, encodeCommit, registerShard } from "../../../processors/pipeline/commit.ts";
 import { newCounters } from "../../../processors/pipeline/state.ts";

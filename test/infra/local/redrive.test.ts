@@ -9,6 +9,7 @@ import { ClickstreamError } from "../../../processors/errors.ts";
 import { shardBatch } from "../../../processors/handlers/batch.ts";
 import { partitionKeyOf, type StreamLine } from "../../../processors/model/streamfile.ts";
 import { ShardWorker } from "../../../processors/pipeline/aggregate.ts";
+import { encodeJson } from "../../../processors/pipeline/json.ts";
 import { QueryEngine } from "../../../processors/pipeline/query/engine.ts";
 import { registerSites } from "../../../processors/pipeline/sites.ts";
 import { memoryStore } from "../../../processors/stores/memory.ts";
@@ -84,7 +85,7 @@ async function setUp(
   const put = async (some: readonly StreamLine[]): Promise<void> => {
     for (const { arrival, envelope } of some) {
       clock.advanceTo(arrival);
-      const data = new TextEncoder().encode(JSON.stringify(envelope));
+      const data = encodeJson(envelope);
       await stream.put({ partitionKey: partitionKeyOf(envelope), data });
     }
   };

@@ -10,7 +10,8 @@ import { addTraceRoutes, renderTraces } from "../../../infra/local/traces/page.t
 import { parseDatagram, startTraceReceiver } from "../../../infra/local/traces/receiver.ts";
 import { traceStore } from "../../../infra/local/traces/store.ts";
 import { startTracing } from "../../../infra/local/traces/tracing.ts";
-import { keyedHash, randomBytes, systemClock } from "../../../processors/crypto.ts";
+import { systemClock } from "../../../processors/clock.ts";
+import { keyedHash, randomBytes } from "../../../processors/crypto.ts";
 import { parseTraceHeader } from "../../../processors/model/trace.ts";
 import { ShardWorker } from "../../../processors/pipeline/aggregate.ts";
 import { registerSites } from "../../../processors/pipeline/sites.ts";

@@ -4,6 +4,7 @@ import { partitionKeyOf } from "../../../processors/model/streamfile.ts";
 import type { ShardWorker } from "../../../processors/pipeline/aggregate.ts";
 import { newestCommits, readCommits } from "../../../processors/pipeline/commit.ts";
 import { compact } from "../../../processors/pipeline/compact.ts";
+import { encodeJson } from "../../../processors/pipeline/json.ts";
 import { loadState, newestSnapshot } from "../../../processors/pipeline/snapshots.ts";
 import { VISITOR_BYTES, visitorBytes } from "../../../processors/pipeline/state.ts";
 import { memoryStream } from "../../../processors/streams/memory.ts";
@@ -284,7 +285,7 @@ describe("splitting and merging shards", () => {
         clock.advanceTo(line.arrival);
         await stream.put({
           partitionKey: partitionKeyOf(line.envelope),
-          data: new TextEncoder().encode(JSON.stringify(line.envelope)),
+          data: encodeJson(line.envelope),
         });
         if (random.chance(0.05)) await drain();
         if (i % 60 === 59) {

@@ -8,6 +8,7 @@ import { describe, expect, it } from "vitest";
 import { MAX_ROWS } from "../../../processors/model/bounds.ts";
 import type { WireEvent } from "../../../processors/model/event.ts";
 import { compactAll } from "../../../processors/pipeline/compact.ts";
+import { encodeJson } from "../../../processors/pipeline/json.ts";
 import { Reconciler } from "../../../processors/pipeline/reconcile.ts";
 import { memoryStream } from "../../../processors/streams/memory.ts";
 import { collected } from "../../kit/collected.ts";
@@ -52,7 +53,7 @@ describe(`${EVENTS} page views of random addresses (RIVULET_SEED=${SEED})`, () =
         ),
       );
       const line = post({ at: clock.now(), e, b: `b${batch}`, ip: `10.0.${batch % 97}.${batch % 89}` });
-      const data = new TextEncoder().encode(JSON.stringify(line.envelope));
+      const data = encodeJson(line.envelope);
       await stream.put({ partitionKey: "flood", data });
       clock.advance((3 * HOUR) / batches);
       if (batch % 20 < 19 && batch < batches - 1) continue;

@@ -3,6 +3,7 @@ import { keyedHash } from "../../../processors/crypto.ts";
 import { ALLOWED_LATENESS_MS, MINUTE_MS } from "../../../processors/model/time.ts";
 import { ShardWorker } from "../../../processors/pipeline/aggregate.ts";
 import { EDGE_DELAY_MS, noteFreshness, readFreshness } from "../../../processors/pipeline/freshness.ts";
+import { encodeJson } from "../../../processors/pipeline/json.ts";
 import { QueryEngine } from "../../../processors/pipeline/query/engine.ts";
 import { registerSites } from "../../../processors/pipeline/sites.ts";
 import { memoryStore } from "../../../processors/stores/memory.ts";
@@ -28,7 +29,7 @@ async function setUp() {
   const workers = new Map<string, ShardWorker>();
   const click = async (key = "k"): Promise<string> => {
     const { envelope } = post({ at: clock.now(), e: [{ n: "pageview" }] });
-    const data = new TextEncoder().encode(JSON.stringify(envelope));
+    const data = encodeJson(envelope);
     return (await stream.put({ partitionKey: key, data })).shard;
   };
   const count = async (only?: string): Promise<void> => {

@@ -7,6 +7,7 @@ import { partitionKeyOf, type StreamLine } from "../../../processors/model/strea
 import { ShardWorker } from "../../../processors/pipeline/aggregate.ts";
 import { encodeCommit, readLog } from "../../../processors/pipeline/commit.ts";
 import { compact } from "../../../processors/pipeline/compact.ts";
+import { encodeJson } from "../../../processors/pipeline/json.ts";
 import { PartialFold } from "../../../processors/pipeline/partial.ts";
 import { QueryEngine } from "../../../processors/pipeline/query/engine.ts";
 import { Reconciler } from "../../../processors/pipeline/reconcile.ts";
@@ -57,7 +58,7 @@ async function world(shards = 1) {
     from,
     async put(line: StreamLine): Promise<void> {
       clock.advanceTo(line.arrival);
-      const data = new TextEncoder().encode(JSON.stringify(line.envelope));
+      const data = encodeJson(line.envelope);
       await stream.put({ partitionKey: partitionKeyOf(line.envelope), data });
     },
     /** Counts all that is in the stream, `limit` records a call; `skip` of them are lost on the way. */

@@ -5,6 +5,7 @@ import { partitionKeyOf } from "../../../processors/model/streamfile.ts";
 import type { Clock } from "../../../processors/model/time.ts";
 import { type AggregateDeps, ShardWorker } from "../../../processors/pipeline/aggregate.ts";
 import { compactAll as compactFully } from "../../../processors/pipeline/compact.ts";
+import { encodeJson } from "../../../processors/pipeline/json.ts";
 import { QueryEngine } from "../../../processors/pipeline/query/engine.ts";
 import { registerSites } from "../../../processors/pipeline/sites.ts";
 import { memoryStore } from "../../../processors/stores/memory.ts";
@@ -72,7 +73,7 @@ export const recordsOf = (lines: readonly StreamLine[], first = 8): StreamRecord
     sequence: String(first + i),
     partitionKey: partitionKeyOf(envelope),
     arrivalAt: arrival,
-    data: new TextEncoder().encode(JSON.stringify(envelope)),
+    data: encodeJson(envelope),
   }));
 
 export const compactAll = (store: Store, clock: Clock): Promise<void> => compactFully({ store, clock });

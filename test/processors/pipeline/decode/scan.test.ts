@@ -6,6 +6,7 @@ import { decodeBase64, JsonBytes } from "../../../../processors/pipeline/decode/
 import { Interned } from "../../../../processors/pipeline/decode/interned.ts";
 import { decodePlainly, decodeRecord } from "../../../../processors/pipeline/decode/record.ts";
 import { scanRecord } from "../../../../processors/pipeline/decode/scan.ts";
+import { encodeJson } from "../../../../processors/pipeline/json.ts";
 import { anyText } from "../../../kit/texts.ts";
 import { base64, envelopeOf, RECEIVED } from "./samples.ts";
 
@@ -177,9 +178,8 @@ describe("scanning a record", () => {
   });
 
   it("agrees on bytes that were changed or cut, in the envelope and in the body", () => {
-    const body = new TextEncoder().encode(JSON.stringify(PAGE));
-    const whole = (bytes: Uint8Array): Uint8Array =>
-      new TextEncoder().encode(JSON.stringify({ ...usual(""), body64: base64(bytes) }));
+    const body = encodeJson(PAGE);
+    const whole = (bytes: Uint8Array): Uint8Array => encodeJson({ ...usual(""), body64: base64(bytes) });
     const damage = fc.tuple(fc.nat(), fc.integer({ min: 0, max: 255 }), fc.boolean(), fc.boolean());
     fc.assert(
       fc.property(damage, ([at, byte, isCut, isOutside]) => {

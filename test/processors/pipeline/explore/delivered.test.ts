@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { archiveStore } from "../../../../processors/pipeline/archive.ts";
 import { deliveredUntil } from "../../../../processors/pipeline/explore/delivered.ts";
+import { encodeJson } from "../../../../processors/pipeline/json.ts";
 import { generate } from "../../../kit/generate.ts";
 import { SITE } from "../lines.ts";
 import { recordsOf, rig, SHARD } from "../rig.ts";
@@ -40,7 +41,7 @@ async function reach(
   if (handed > 0) await worker(undefined, archive).process(records.slice(0, handed));
   clock.advance(laterMs);
   if (waiting) {
-    const value = new TextEncoder().encode(JSON.stringify({ at: clock.now(), waiting }));
+    const value = encodeJson({ at: clock.now(), waiting });
     await store.put({ pk: "freshness", sk: "stream", value }, 0);
   }
   const until = await deliveredUntil({ store, archive, clock, withinMs: WITHIN });

@@ -15,6 +15,7 @@ import { ShardWorker } from "../../../../processors/pipeline/aggregate.ts";
 import { compactAll } from "../../../../processors/pipeline/compact.ts";
 import { ExploredArchive } from "../../../../processors/pipeline/explore/archive.ts";
 import { Explorations } from "../../../../processors/pipeline/explore/explorations.ts";
+import { encodeJson } from "../../../../processors/pipeline/json.ts";
 import { QueryEngine } from "../../../../processors/pipeline/query/engine.ts";
 import { registerSites } from "../../../../processors/pipeline/sites.ts";
 import { memoryStore } from "../../../../processors/stores/memory.ts";
@@ -64,7 +65,7 @@ export async function archived(
   };
   for (const { arrival, envelope } of lines) {
     clock.advanceTo(arrival);
-    const data = new TextEncoder().encode(JSON.stringify(envelope));
+    const data = encodeJson(envelope);
     await stream.put({ partitionKey: partitionKeyOf(envelope), data });
   }
   for (const { id, parents } of await stream.shards()) {

@@ -1,5 +1,5 @@
 /** Reads the fields of what a client sent. Every refusal is a `bad_request` whose message begins with the field. */
-import { ClickstreamError } from "../../errors.ts";
+import { ClickstreamError } from "../errors.ts";
 
 export const bad = (message: string): never => {
   throw new ClickstreamError("bad_request", message);
