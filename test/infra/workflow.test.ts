@@ -505,6 +505,8 @@ describe("the workflow of a rebuild", () => {
     { field: "erase", input: { erase: {} } },
     { field: "erase", input: { erase: { page: "/a", visitor: "00000000000000aa" } } },
     { field: "from", input: { from: "2026-04-01" } },
+    { field: "erased", input: { erased: { page: "/a" }, switch: true } },
+    { field: "switch", input: { switch: "true" } },
   ])("names the field $field of an order that it does not understand", async ({ field, input }) => {
     const deps = { store: memoryStore({ clock: manualClock(FROM) }), clock: manualClock(FROM), objects };
     const order = { site: SITE, from: "2026-03-01", to: "2026-03-31", ...input };

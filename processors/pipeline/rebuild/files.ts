@@ -104,9 +104,19 @@ export interface Order {
   readonly erased?: Erased | undefined;
 }
 
-/** What an execution was started with. Throws `bad_request`, which names the field. */
+/** Of a state machine that starts this one. */
+const STARTED_BY = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID";
+
+/**
+ * What an execution was started with. Throws `bad_request`, which names the field, also one that there is not: who mistook
+ * the name of `erase` would hold somebody for erased.
+ */
 export function parseOrder(input: unknown): Order {
-  const { site, from, to, erase } = (input ?? {}) as Record<string, unknown>;
+  const { site, from, to, erase, switch: switches, ...rest } = (input ?? {}) as Record<string, unknown>;
+  const unknown = Object.keys(rest).find((field) => field !== STARTED_BY);
+  if (unknown !== undefined) bad(`${unknown}: none of site, from, to, erase and switch`);
+  // The workflow takes "true" for no.
+  if (switches !== undefined && typeof switches !== "boolean") bad("switch: true or false");
   if (typeof site !== "string" || site === "") return bad("site: the id of a site");
   const order = { site, from: parseDate("from", from), to: parseDate("to", to), erased: parseErased(erase) };
   if (order.from && order.to && order.from > order.to) bad("from: comes after to");
