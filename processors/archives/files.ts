@@ -8,7 +8,7 @@ import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { ClickstreamError } from "../errors.ts";
 import type { ArchiveRow } from "../model/archive.ts";
-import type { Clock, EpochMs } from "../model/time.ts";
+import { type Clock, type EpochMs, MINUTE_MS } from "../model/time.ts";
 import type { Archive, ManyRows } from "./archive.ts";
 import { closedJournals, newName } from "./journals.ts";
 import { Keeper } from "./keeper.ts";
@@ -38,7 +38,7 @@ export interface FileArchive extends Archive, ManyRows {
   compact(neededFrom?: ReadonlyMap<string, EpochMs>): Promise<KeepingReport>;
 }
 
-const ROLL_MS = 60_000;
+const ROLL_MS = MINUTE_MS;
 const ROLL_BYTES = 8 << 20;
 /** So many rows at once come of an import alone, and of so many of an hour a file is worth making. */
 const MANY_ROWS = 1_000;

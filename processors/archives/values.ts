@@ -114,8 +114,8 @@ export function eachChange(
 }
 
 /**
- * The row of these values. Written out: an object that gets its fields one by one, by their columns' names, takes seven times as
- * much memory, and a rebuild holds a million.
+ * The row of these values. Written out: an object that gets its fields one by one, by their columns' names, takes seven
+ * times as much memory, and a rebuild holds a million.
  */
 export function rowOf(values: Values): ArchiveRow {
   const row: Readonly<Record<keyof ArchiveRow, unknown>> = {

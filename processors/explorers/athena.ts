@@ -14,6 +14,7 @@ import {
 } from "@aws-sdk/client-athena";
 import { awsError, httpHandler } from "../aws.ts";
 import { ClickstreamError } from "../errors.ts";
+import { MINUTE_MS } from "../model/time.ts";
 import type { Explorer, Outcome, ResultRow, Statement, Value } from "./explorer.ts";
 import { badPattern, takesMore, tooLong } from "./limits.ts";
 
@@ -32,7 +33,7 @@ export interface AthenaOptions {
 }
 
 /** A run can be found again as long as this; the archive gets new files about as often. */
-const TOKEN_MS = 5 * 60_000;
+const TOKEN_MS = 5 * MINUTE_MS;
 /** Runs that failed before which a request passes over until it gives up. */
 const MAX_FAILED = 3;
 /** Runs that were left unfinished and are known without their token. */

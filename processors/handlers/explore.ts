@@ -1,6 +1,7 @@
 /** What the query function needs to ask the archive: Athena, where the deployment keeps one. Made once per container. */
 import { ENV, type Environment, latenessOf, requireEnv } from "../env.ts";
 import type { Explorer } from "../explorers/explorer.ts";
+import { MINUTE_MS } from "../model/time.ts";
 import { archiveStore } from "../pipeline/archive.ts";
 import { ExploredArchive } from "../pipeline/explore/archive.ts";
 import { deliveredUntil } from "../pipeline/explore/delivered.ts";
@@ -11,7 +12,7 @@ import { clock, store } from "./services.ts";
 /** Of two statements one after the other, within the function's 25 s. */
 const WAIT_MS = 8_000;
 /** Firehose gathers for five minutes at most, Athena's answer may be of a run that began five minutes before, and a minute to spare. */
-const DELIVERED_WITHIN_MS = 11 * 60_000;
+const DELIVERED_WITHIN_MS = 11 * MINUTE_MS;
 /** Name of the table in the archive's database. */
 const TABLE = "rows";
 

@@ -28,8 +28,9 @@ export function jsonBody({ body, isBase64Encoded }: APIGatewayProxyEvent): unkno
 }
 
 /**
- * Refuses what changes something unless it says that it is JSON. A page of a neighbouring host must not write by its visitor's session, and
- * it can send only "simple" requests without asking first, none of which is application/json. Throws `bad_request`.
+ * Refuses what changes something unless it says that it is JSON. A page of a neighbouring host must not write by its
+ * visitor's session, and it can send only "simple" requests without asking first, none of which is application/json.
+ * Throws `bad_request`.
  * https://fetch.spec.whatwg.org/#cors-safelisted-request-header
  */
 export function checkWrite(event: APIGatewayProxyEvent): void {
@@ -56,8 +57,8 @@ const MAX_BYTES_A_CHAR = "\\u0000".length;
 const answerBytes = (text: string): number => Buffer.byteLength(JSON.stringify(text)) - 2;
 
 /**
- * 200 with the value as JSON, or 304 without a body when `known` (If-None-Match) names the same content. Throws `bad_request`
- * when it is larger than a function may answer.
+ * 200 with the value as JSON, or 304 without a body when `known` (If-None-Match) names the same content. Throws
+ * `bad_request` when it is larger than a function may answer.
  */
 export function answer(value: object, known?: string): APIGatewayProxyResult {
   const etag = etagOfAnswer(value);

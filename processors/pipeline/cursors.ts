@@ -12,9 +12,10 @@ export async function readCursors(store: Store): Promise<Map<string, number>> {
 }
 
 /**
- * Moves a shard's cursor on to commit `n`, when all up to there are folded into the rollups of `folded`. False when editions
- * began or were switched since: then they must be folded into those too. Looked up under the version of the cursor that the put expects, and
- * whoever begins an edition gives each cursor a new version afterwards: so no cursor passes a commit that an edition lacks.
+ * Moves a shard's cursor on to commit `n`, when all up to there are folded into the rollups of `folded`. False when
+ * editions began or were switched since: then they must be folded into those too. Looked up under the version of the
+ * cursor that the put expects, and whoever begins an edition gives each cursor a new version afterwards: so no cursor
+ * passes a commit that an edition lacks.
  */
 export async function advanceCursor(
   store: Store,

@@ -2,7 +2,7 @@
 import { ClickstreamError } from "../errors.ts";
 import { PROPS_PREFIX } from "../model/dimensions.ts";
 import { LIMITS } from "../model/event.ts";
-import { DAY_MS, type EpochMs } from "../model/time.ts";
+import { DAY_MS, type EpochMs, MINUTE_MS } from "../model/time.ts";
 import type { Alert } from "../notifiers/notifier.ts";
 import {
   createGrant,
@@ -69,7 +69,7 @@ const LATEST: readonly (readonly [Granularity, number])[] = [
   ["hour", 24],
   ["minute", 5],
 ];
-const REMEMBER_MS = 60_000;
+const REMEMBER_MS = MINUTE_MS;
 
 /** All throw `bad_request` naming the field, `forbidden`, or `not_found`. */
 export class OwnerApi {

@@ -89,8 +89,9 @@ export class Reconciler {
   }
 
   /**
-   * Recounts all commits that it has not seen, and compares the windows that they touch, now and once more at the
-   * next call, when they are compacted. Throws `unavailable` or `throttled` on an outage: call again, nothing is recounted twice.
+   * Recounts all commits that it has not seen, and compares the windows that they touch, now and once more at the next
+   * call, when they are compacted. Throws `unavailable` or `throttled` on an outage: call again, nothing is recounted
+   * twice.
    */
   async run(): Promise<{ readonly commits: number; readonly records: number }> {
     const done = { commits: 0, records: 0 };
@@ -110,6 +111,7 @@ export class Reconciler {
       }
     }
     const windows = new Map([...this.#again, ...byKey(this.#findings.windows()), ...touched]);
+    // All of them, should comparing fail.
     this.#again = windows;
     const left = await this.#compare([...windows.values()]);
     this.#again = new Map([...touched, ...byKey(left)]);

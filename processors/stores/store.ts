@@ -38,10 +38,10 @@ export interface Store {
   /** Items of one partition in sk order. */
   list(pk: string, range?: ListRange): Promise<Item[]>;
   /**
-   * Writes if the item's version is `expected` (0: if there is no such item; an expired item counts as none but
-   * its version still goes up) and then resolves true; false and no effect when the version differs. Durable when it resolves. A value may be
-   * several MiB; the driver splits it where the service has smaller items.
-   * After an error the write may or may not have taken effect.
+   * Writes if the item's version is `expected` (0: if there is no such item; an expired item counts as none but its
+   * version still goes up) and then resolves true; false and no effect when the version differs. Durable when it
+   * resolves. A value may be several MiB; the driver splits it where the service has smaller items. After an error the
+   * write may or may not have taken effect.
    */
   put(
     item: ItemKey & { readonly value: Uint8Array; readonly expiresAt?: EpochMs },

@@ -1,5 +1,5 @@
 /** Says an alert in a sentence: what, since when, and how far from what is expected. */
-import type { EpochMs } from "../../model/time.ts";
+import { type EpochMs, MINUTE_MS } from "../../model/time.ts";
 import type { Finding } from "./observe.ts";
 import type { AlertRule } from "./rules.ts";
 
@@ -49,6 +49,6 @@ export function textOf(
 }
 
 function duration(ms: number): string {
-  const minutes = Math.max(1, Math.round(ms / 60_000));
+  const minutes = Math.max(1, Math.round(ms / MINUTE_MS));
   return minutes < 120 ? `${minutes} min` : `${number(Math.round(minutes / 60))} h`;
 }

@@ -75,8 +75,8 @@ const TV =
   /\b(?:SMART-?TV|SmartTV|Smart TV|HbbTV|AFT[A-Z]{1,4}|BRAVIA|Android TV|GoogleTV|CrKey|AppleTV|Roku|PlayStation|Xbox|Nintendo)\b/i;
 
 /**
- * A parser of User-Agent headers that remembers the last `maxEntries` answers, and twice as many at most: an uncached parse costs about 30
- * microseconds, and a site's visitors share a few hundred agents.
+ * A parser of User-Agent headers that remembers the last `maxEntries` answers, and twice as many at most: an uncached
+ * parse costs about 30 microseconds, and a site's visitors share a few hundred agents.
  */
 export function agentParser({ maxEntries }: { readonly maxEntries: number }): AgentParser {
   const known = new Recent<string, Agent>(maxEntries);

@@ -55,7 +55,7 @@ export function breakdownStatement(
     ...(plan.needsEntry ? [writer.entries()] : []),
     ...(plan.needsMoney ? [writer.money()] : []),
   ];
-  const keys = listed([sql`"b"`, ...plan.request.breakdown.map((_, i) => name(`d${i}`))]);
+  const keys = keysOf(plan);
   const results = listed([
     ...SUMS.map((one) => sql`sum(${name(one)}) AS ${name(one)}`),
     sql`max("currency") AS "currency"`,
@@ -64,6 +64,10 @@ export function breakdownStatement(
   const union = joined(parts, sql` UNION ALL `);
   return sql`WITH ${writer.tables(source, extentOf(question.site.id, plan))} SELECT ${keys}, ${results} FROM (${union}) AS "parts" GROUP BY ${keys} LIMIT ${MAX_ROWS + 1}`;
 }
+
+/** What rows are counted by: the number of their bucket, and the value of each dimension broken down. */
+const keysOf = ({ request }: Plan): Sql =>
+  listed([sql`"b"`, ...request.breakdown.map((_, i) => name(`d${i}`))]);
 
 class Writer {
   readonly #question: ArchiveQuestion;
@@ -152,13 +156,11 @@ class Writer {
     )} WHERE ${every([this.#passes(), isEvent, ...columns.map(({ condition }) => condition)])}`;
     const ofEvents = breakdown.flatMap((dimension, i) => (isOfVisit(dimension) ? [] : [name(`d${i}`)]));
     const parts = listed([sql`"visitor"`, sql`"visit"`, ...ofEvents]);
-    const keys = breakdown.map((_, i) => name(`d${i}`));
     const first = sql`SELECT *, row_number() OVER (PARTITION BY ${parts} ORDER BY "ord") AS "nth" FROM (${inner}) AS "some"`;
     const isVisitsTime = this.#plan.isNamed;
     return this.#summed(
       sql`(${first}) AS "firsts"`,
       isByExit ? sql`"first_at"` : sql`"at"`,
-      keys,
       [sql`"nth" = 1`],
       {
         ...sums,
@@ -194,7 +196,7 @@ class Writer {
   money(): Sql {
     const { breakdown } = this.#plan.request;
     const { isByExit, isOfWhole } = this.#plan;
-    const keys = listed([sql`"b"`, ...breakdown.map((_, i) => name(`d${i}`))]);
+    const keys = keysOf(this.#plan);
     const inner = this.#rowsOf(
       isOfWhole ? sql`"x"` : sql`"e"`,
       isByExit ? sql`"first_at"` : sql`"at"`,
@@ -237,8 +239,7 @@ class Writer {
     const { breakdown } = this.#plan.request;
     const { from, alias = from, at, dimensions = breakdown, conditions, sums, histograms = {} } = part;
     const inner = this.#rowsOf(from, at, dimensions, conditions, [sql`${alias}.*`]);
-    const keys = breakdown.map((_, i) => name(`d${i}`));
-    return this.#folded(sql`(${inner}) AS "rows"`, [sql`"b"`, ...keys], sums, histograms);
+    return this.#folded(sql`(${inner}) AS "rows"`, sums, histograms);
   }
 
   /** Rows in the range that pass, with the number of their bucket and their values. */
@@ -259,24 +260,13 @@ class Writer {
     return sql`SELECT ${selected} FROM ${from}${others} WHERE ${every([this.#inRange(at), ...conditions, ...columns.map((one) => one.condition)])}`;
   }
 
-  #summed(
-    from: Sql,
-    at: Sql,
-    keys: readonly Sql[],
-    conditions: readonly Sql[],
-    sums: Partial<Record<Sum, Sql>>,
-  ): Sql {
+  #summed(from: Sql, at: Sql, conditions: readonly Sql[], sums: Partial<Record<Sum, Sql>>): Sql {
     const inner = sql`SELECT ${this.#bucket(at)} AS "b", "firsts".* FROM ${from} WHERE ${every([this.#inRange(at), ...conditions])}`;
-    return this.#folded(sql`(${inner}) AS "rows"`, [sql`"b"`, ...keys], sums, {});
+    return this.#folded(sql`(${inner}) AS "rows"`, sums, {});
   }
 
-  #folded(
-    from: Sql,
-    keys: readonly Sql[],
-    sums: Partial<Record<Sum, Sql>>,
-    histograms: Partial<Record<string, Sql>>,
-  ): Sql {
-    const group = listed(keys);
+  #folded(from: Sql, sums: Partial<Record<Sum, Sql>>, histograms: Partial<Record<string, Sql>>): Sql {
+    const group = keysOf(this.#plan);
     return sql`SELECT ${group}, ${this.#columns(sums, histograms)} FROM ${from} GROUP BY ${group}`;
   }
 

@@ -67,8 +67,8 @@ export class QueryEngine {
   }
 
   /**
-   * Throws `bad_request`, `no_archive` or `not_found` with a message that names the field, and the signal's reason when it aborts before
-   * everything is read.
+   * Throws `bad_request`, `no_archive` or `not_found` with a message that names the field, and the signal's reason when
+   * it aborts before everything is read.
    */
   async query(body: unknown, signal?: AbortSignal): Promise<QueryResponse> {
     return this.#answer(await this.#plan(await stored(parseRequest(body))), false, signal);

@@ -106,8 +106,9 @@ export class MergedTally implements Tally {
 
 /**
  * Visitors of a row. An estimate is brought down to what was known as the most, so that rows which were passed over for
- * that are the same whatever is asked. Exit pages count visitors as an integer, because an exit page can be taken back. A visitor is counted with the
- * first of their visits that end there; where a range holds only a later one, there is somebody all the same.
+ * that are the same whatever is asked. Exit pages count visitors as an integer, because an exit page can be taken back.
+ * A visitor is counted with the first of their visits that end there; where a range holds only a later one, there is
+ * somebody all the same.
  */
 function visitorsOf(merged: Merged, dimension: string | undefined): number {
   const { counts } = merged;

@@ -60,8 +60,8 @@ const LIKELY = 2;
 
 /**
  * The same as `first` where the order goes by a value downwards that is some work and has a bound that is none: but for
- * the likely ones, a row whose bound is below the last of the page is not worked out. (The threshold algorithm of R. Fagin, A. Lotem,
- * M. Naor, "Optimal aggregation algorithms for middleware", PODS 2001, for one list.)
+ * the likely ones, a row whose bound is below the last of the page is not worked out. (The threshold algorithm of R.
+ * Fagin, A. Lotem, M. Naor, "Optimal aggregation algorithms for middleware", PODS 2001, for one list.)
  */
 function firstByBound<T>(
   rows: readonly T[],
