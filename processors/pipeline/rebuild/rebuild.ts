@@ -18,7 +18,7 @@ import { copyItem, foldBase } from "../folding.ts";
 import { hoursOfTotals } from "../import/totals.ts";
 import { noteRebuilt } from "../ledger.ts";
 import { appliedOf, decodeItem, instantKey, packedOf, partition } from "../rollups.ts";
-import { listSites } from "../sites.ts";
+import { listSites, type Site } from "../sites.ts";
 import { markDerived } from "../stale.ts";
 import { areEqual, compareChanges, differenceOf, type WindowChange } from "./change.ts";
 import { type FoldedRows, type FoldOrder, foldInMemory } from "./foldrows.ts";
@@ -61,6 +61,25 @@ export interface RebuildDeps {
 
 /** Throws `not_found` for a site that was never registered, `unavailable` on an outage: run it again. */
 export async function rebuild(
+  deps: RebuildDeps,
+  order: RebuildOrder,
+  progress: (rows: number) => void = () => {},
+): Promise<RebuildReport> {
+  const { store, clock } = deps;
+  const { site } = order;
+  const known = (await listSites(store)).find(({ id }) => id === site);
+  if (!known) throw new ClickstreamError("not_found", `site "${site}" is not registered`);
+  const begun = await beginRebuild(store, clock, site);
+  try {
+    return await makeAgain(deps, order, { known, ...begun }, progress);
+  } catch (error) {
+    // Else all that is committed would go into it too, until somebody rebuilds the site. If this fails as well, it does.
+    await giveUpEdition(store, clock, site, begun.space).catch(() => {});
+    throw error;
+  }
+}
+
+async function makeAgain(
   { store, clock, archive, fold = (order, told) => foldInMemory(archive, order, told) }: RebuildDeps,
   {
     site,
@@ -70,11 +89,9 @@ export async function rebuild(
     archivedSince,
     emptied = new Set(),
   }: RebuildOrder,
-  progress: (rows: number) => void = () => {},
+  { known, space, after }: Begun & { readonly known: Site },
+  progress: (rows: number) => void,
 ): Promise<RebuildReport> {
-  const known = (await listSites(store)).find(({ id }) => id === site);
-  if (!known) throw new ClickstreamError("not_found", `site "${site}" is not registered`);
-  const { space, after } = await beginRebuild(store, clock, site);
   const { space: current } = await readEdition(store, site);
   const zone = known.timeZone;
   const now = clock.now();
@@ -248,15 +265,17 @@ export async function* keysOf(store: Store, pk: string, after = ""): AsyncGenera
   for await (const { sk } of itemsOf(store, pk, after)) yield sk;
 }
 
+/** An edition that was begun, and the commits after which others fold into it. */
+interface Begun {
+  readonly space: string;
+  readonly after: ReadonlyMap<string, number>;
+}
+
 /**
  * Begins an edition after which commits no cursor has moved: what is committed later is folded into it by everybody who
  * compacts, what came before is ours.
  */
-export async function beginRebuild(
-  store: Store,
-  clock: Clock,
-  site: string,
-): Promise<{ readonly space: string; readonly after: ReadonlyMap<string, number> }> {
+export async function beginRebuild(store: Store, clock: Clock, site: string): Promise<Begun> {
   for (let tries = 0; tries < MAX_TRIES; tries++) {
     await compactAll({ store, clock });
     const after = await readCursors(store);

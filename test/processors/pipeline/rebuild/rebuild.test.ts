@@ -143,6 +143,7 @@ describe("a rebuild", () => {
       while (at < lines.length / 2) await step();
       let isBusy = false;
       let left = random.below(120);
+      let isDead = false;
       // Between any two operations of the rebuild others count and compact, and it may die.
       const store = interrupted(made.store, async () => {
         if (isBusy) return;
@@ -150,12 +151,14 @@ describe("a rebuild", () => {
         if (random.chance(0.1)) await step();
         if (random.chance(0.1)) await compact({ store: made.store, clock: made.clock });
         isBusy = false;
-        if (left-- === 0) throw new ClickstreamError("unavailable", "crashed");
+        isDead ||= left-- === 0;
+        if (isDead) throw new ClickstreamError("unavailable", "crashed");
       });
       for (let tries = 0; tries < 3; tries++) {
         await rebuild({ ...made, store }, { site: SITE }).catch((error: Error) => {
           if (error.message !== "crashed") throw error;
         });
+        isDead = false;
       }
       while (at < lines.length) await step();
       await expected.count(lines);
@@ -415,6 +418,19 @@ describe("a rebuild", () => {
       );
     };
     expect(folded(7)).toEqual(folded(1_000_000));
+  });
+
+  it("that fails is given up, so that nothing more is folded into it", async () => {
+    const made = await world(NOON);
+    await made.count([post({ at: NOON, v: "ann", e: [view("/a")] })]);
+    const broken: ArchivedRows = {
+      // biome-ignore lint/correctness/useYield: it fails before
+      async *read() {
+        throw new ClickstreamError("unavailable", "a.parquet: cannot be read");
+      },
+    };
+    await expect(rebuild({ ...made, archive: broken }, { site: SITE })).rejects.toThrow("cannot be read");
+    expect(await readEdition(made.store, SITE)).toMatchObject({ space: SITE, next: undefined });
   });
 
   it("refuses a site that nobody registered", async () => {
