@@ -78,6 +78,9 @@ function archive(value = "false"): NonNullable<RivuletProps["archive"]> {
   if (value === "true" || value === "false") return value === "true";
   // A site's id may have colons of its own.
   const entries = value.split(",").map((entry) => entry.trim().split(/:(?=[^:]*$)/));
+  const named = entries.map(([site, own]) => (own === undefined ? "all sites" : site));
+  const repeated = named.find((name, at) => named.indexOf(name) !== at);
+  if (repeated !== undefined) throw new Error(`archive names ${repeated} twice: ${value}`);
   const days = (text = ""): Duration => Duration.days(wholeNumber("archive", text));
   const general = entries.find(([, own]) => own === undefined)?.[0];
   const sites = entries.flatMap(([site = "", own]) =>

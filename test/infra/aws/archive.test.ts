@@ -99,6 +99,14 @@ describe("the archive on AWS", () => {
       );
   });
 
+  it("refuses to be kept for two lengths of time, of which one would hold without a word", () => {
+    for (const [archive, twice] of [
+      ["730,90", "all sites"],
+      ["true,a.example:90,a.example:30", "a.example"],
+    ] as const)
+      expect(() => synthesise({ context: { archive } })).toThrow(`archive names ${twice} twice: ${archive}`);
+  });
+
   it("refuses a retention that is no number of days", () => {
     expect(() => synthesise({ context: { archive: "2y" } })).toThrow("archive is not a whole number");
     expect(() => synthesise({ context: { archive: "30,shop.example.com:90" } })).toThrow(
