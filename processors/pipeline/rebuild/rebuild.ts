@@ -14,14 +14,14 @@ import { compactAll } from "../compact.ts";
 import { readCursors, touchCursors } from "../cursors.ts";
 import { beginEdition, giveUpEdition, readEdition, switchEdition } from "../editions.ts";
 import { archiveFrom, hoursNeededFrom, minuteExpiry, minutesFrom } from "../expiry.ts";
-import { copyItem, foldBase } from "../folding.ts";
+import { copyItem, type FoldTerms, foldBase } from "../folding.ts";
 import { hoursOfTotals } from "../import/totals.ts";
 import { noteRebuilt } from "../ledger.ts";
 import { appliedOf, decodeItem, instantKey, packedOf, partition } from "../rollups.ts";
 import { listSites, type Site } from "../sites.ts";
 import { markDerived } from "../stale.ts";
 import { areEqual, compareChanges, differenceOf, type WindowChange } from "./change.ts";
-import { type FoldedRows, type FoldOrder, foldInMemory } from "./foldrows.ts";
+import { type FoldedRows, type FoldedWindows, type FoldOrder, foldInMemory } from "./foldrows.ts";
 
 export interface RebuildOrder {
   readonly site: string;
@@ -119,27 +119,16 @@ async function makeAgain(
     start < to &&
     !incomplete.has(hourStart(zone, start)) &&
     hourStart(zone, start) >= begin;
-  const made: { readonly granularity: "minute" | "hour"; readonly start: EpochMs }[] = [];
-  for (const [granularity, windows] of [
-    ["minute", minutes],
-    ["hour", hours],
-  ] as const) {
-    const starts = new Set(windows.keys());
-    for await (const sk of keysOf(store, partition(granularity, current))) {
-      const start = Number(sk);
-      if (start < expired[granularity]) continue;
-      if (isMadeAgain(start)) starts.add(start);
-      else await copyItem(store, partition(granularity, current), partition(granularity, space), sk);
-    }
-    for (const start of starts) {
-      if (!isMadeAgain(start) || start < expired[granularity]) continue;
-      made.push({ granularity, start });
-      const bytes = windows.get(start);
-      const key = { pk: partition(granularity, space), sk: instantKey(start) };
-      const expiresAt = granularity === "minute" ? minuteExpiry(known, start) : undefined;
-      if (bytes) await foldBase(store, key, bytes, { now, expiresAt });
-    }
-  }
+  const put = (granularity: "minute" | "hour", windows: FoldedWindows): Promise<Made[]> =>
+    putWindows(store, {
+      ...{ granularity, windows, current, space, isMadeAgain },
+      keptFrom: expired[granularity],
+      termsOf: (start) => ({
+        now,
+        expiresAt: granularity === "minute" ? minuteExpiry(known, start) : undefined,
+      }),
+    });
+  const made = [...(await put("minute", minutes)), ...(await put("hour", hours))];
   await markAllDerived(store, space, zone);
   await foldCommits(store, clock);
   const changes: WindowChange[] = [];
@@ -158,6 +147,49 @@ async function makeAgain(
     incomplete: [...incomplete].filter((hour) => hour >= from && hour < to).sort((a, b) => a - b),
     isSwitched: !isTrial,
   };
+}
+
+/** A window that was made again. */
+type Made = Pick<WindowChange, "granularity" | "start">;
+
+/** Puts the minutes or hours of a new edition: those that are made again, which it answers, and copies of all others that are kept. */
+async function putWindows(
+  store: Store,
+  {
+    granularity,
+    windows,
+    current,
+    space,
+    isMadeAgain,
+    keptFrom,
+    termsOf,
+  }: {
+    readonly granularity: Made["granularity"];
+    /** As they were folded. */
+    readonly windows: FoldedWindows;
+    readonly current: string;
+    readonly space: string;
+    readonly isMadeAgain: (start: EpochMs) => boolean;
+    readonly keptFrom: EpochMs;
+    readonly termsOf: (start: EpochMs) => FoldTerms;
+  },
+): Promise<Made[]> {
+  const [from, to] = [partition(granularity, current), partition(granularity, space)];
+  const starts = new Set(windows.keys());
+  for await (const sk of keysOf(store, from)) {
+    const start = Number(sk);
+    if (start < keptFrom) continue;
+    if (isMadeAgain(start)) starts.add(start);
+    else await copyItem(store, from, to, sk);
+  }
+  const made: Made[] = [];
+  for (const start of starts) {
+    if (!isMadeAgain(start) || start < keptFrom) continue;
+    made.push({ granularity, start });
+    const bytes = windows.get(start);
+    if (bytes) await foldBase(store, { pk: to, sk: instantKey(start) }, bytes, termsOf(start));
+  }
+  return made;
 }
 
 /** Days may have been derived while their hours were still being written. */
