@@ -15,31 +15,23 @@ export interface CanaryProps {
   readonly reportUrl: string;
   /** Whom it asks itself, where readers need a key. Default: as a reader, through the API. */
   readonly reader?: Handler | undefined;
-  /** Default: every five minutes. */
-  readonly every?: Duration;
-  /** By when a click must be in the answers. Default: 15 s, which allows for cold starts. */
-  readonly within?: Duration;
 }
+
+const EVERY = Duration.minutes(5);
+/** By when a click must be in the answers: that allows for cold starts. */
+const WITHIN = Duration.seconds(15);
 
 export class Canary extends Construct {
   readonly handler: Handler;
   readonly #data: AnalyticsTable;
 
-  constructor(scope: Construct, id: string, props: CanaryProps) {
+  constructor(scope: Construct, id: string, { data, url, reportUrl, reader }: CanaryProps) {
     super(scope, id);
-    const {
-      data,
-      url,
-      reportUrl,
-      reader,
-      every = Duration.minutes(5),
-      within = Duration.seconds(15),
-    } = props;
     this.#data = data;
     this.handler = new Handler(this, "Canary", {
       handler: "canary",
       description: "Rivulet: clicks, and asks until the click is counted",
-      timeout: within.plus(Duration.seconds(20)),
+      timeout: WITHIN.plus(Duration.seconds(20)),
       memory: 256,
       environment: {
         // It only names the metrics: the canary may do nothing that a browser may not, but ask where readers need a key.
@@ -47,18 +39,18 @@ export class Canary extends Construct {
         [ENV.url]: url,
         [ENV.reportUrl]: reportUrl,
         ...(reader && { [ENV.queryFunction]: reader.function.functionName }),
-        [ENV.canaryMs]: String(within.toMilliseconds()),
+        [ENV.canaryMs]: String(WITHIN.toMilliseconds()),
       },
     });
     if (reader) this.handler.allow(["lambda:InvokeFunction"], reader.function.functionArn);
     callEvery(this, "Schedule", this.handler, {
-      every,
+      every: EVERY,
       description: "Rivulet: canary",
     });
   }
 
   /** Milliseconds from a click until it was in an answer. */
   visible(): Metric {
-    return ownMetric(this.#data, "Visible", { statistic: Stats.MAXIMUM, period: Duration.minutes(5) });
+    return ownMetric(this.#data, "Visible", { statistic: Stats.MAXIMUM, period: EVERY });
   }
 }

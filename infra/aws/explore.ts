@@ -12,20 +12,18 @@ export interface ExploreProps {
   readonly archive: Archive;
   /** The function that asks. */
   readonly query: Handler;
-  /** What one question may read, bytes; Athena bills what is read. Default: 10 GB, about five cents. */
-  readonly maxBytes?: number | undefined;
 }
 
-const DEFAULT_MAX_BYTES = 10_000_000_000;
+/** What one question may read; Athena bills what is read, so that is about five cents. */
+const MAX_BYTES = 10_000_000_000;
 
 export class Explore extends Construct {
   /** Results pass through it, and are gone after a day. */
   readonly results: Bucket;
   readonly workgroup: CfnWorkGroup;
 
-  constructor(scope: Construct, id: string, props: ExploreProps) {
+  constructor(scope: Construct, id: string, { archive, query }: ExploreProps) {
     super(scope, id);
-    const { archive, query, maxBytes = DEFAULT_MAX_BYTES } = props;
     this.results = privateBucket(this, "Results", [{ expiration: Duration.days(1) }]);
     this.workgroup = new CfnWorkGroup(this, "Workgroup", {
       name: Names.uniqueResourceName(this, { maxLength: 64, separator: "-" }),
@@ -34,7 +32,7 @@ export class Explore extends Construct {
       workGroupConfiguration: {
         // Nobody who asks may choose another place for results, or read more.
         enforceWorkGroupConfiguration: true,
-        bytesScannedCutoffPerQuery: maxBytes,
+        bytesScannedCutoffPerQuery: MAX_BYTES,
         publishCloudWatchMetricsEnabled: true,
         engineVersion: { selectedEngineVersion: "Athena engine version 3" },
         resultConfiguration: {

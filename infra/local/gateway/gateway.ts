@@ -44,11 +44,10 @@ export interface GatewayOptions extends Limits {
   /** Believe the last entry of X-Forwarded-For: set it only behind a proxy of your own. Default false. */
   readonly trustProxy?: boolean;
   /**
-   * Answer everything but ingest only to requests for localhost (or `allowedHosts`), so that a hostile page cannot
-   * read a dashboard by pointing its own name at this machine. Default: when bound to a loopback address.
+   * Further host names, without port, that count as ours. Bound to a loopback address the gateway answers everything but
+   * ingest only to requests for this machine or for these, so that a hostile page cannot read a dashboard by pointing its
+   * own name here.
    */
-  readonly checkHost?: boolean;
-  /** Further host names, without port, that count as ours. */
   readonly allowedHosts?: readonly string[];
 }
 
@@ -66,7 +65,7 @@ export interface Gateway extends HttpServer {
   /** Adds a route. A path that ends in `/*` takes all below it; the longest match wins, exact before prefix. */
   route(method: "GET" | "POST", path: string, handler: Handler, options?: RouteOptions): void;
   /** Serves a directory at `prefix`, which ends in "/". */
-  static(prefix: string, directory: string, options?: RouteOptions): void;
+  static(prefix: string, directory: string): void;
 }
 
 /** One method of one path. */
@@ -95,7 +94,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const problems = gatewayAnswers(document);
   const allowedHosts = new Set(options.allowedHosts ?? []);
   const routes = routeTable<Endpoint>();
-  let checkHost = options.checkHost ?? true;
+  let checkHost = true;
   let closing = false;
   let quietUntil = 0;
 
@@ -278,14 +277,14 @@ export function createGateway(options: GatewayOptions): Gateway {
       const hosts = anyHost ? undefined : localHost ? NO_HOSTS : allowedHosts;
       routes.add(method, path, { kind: "handler", name: `${method} ${path}`, run, hosts });
     },
-    static(prefix, directory, routeOptions) {
-      this.route("GET", `${prefix}*`, directoryHandler(prefix, directory), routeOptions);
+    static(prefix, directory) {
+      this.route("GET", `${prefix}*`, directoryHandler(prefix, directory));
       if (prefix === "/") return;
       const home: HttpResponse = { status: 308, headers: { Location: prefix }, body: "" };
-      this.route("GET", prefix.slice(0, -1), () => home, routeOptions);
+      this.route("GET", prefix.slice(0, -1), () => home);
     },
     listen(port, host) {
-      checkHost = options.checkHost ?? isLoopback(host);
+      checkHost = isLoopback(host);
       return server.listen(port, host);
     },
     close() {
