@@ -1,14 +1,12 @@
 /** The collector in Chromium before the whole local server: what is lost, doubled or held up when things go wrong, and what it costs a page. */
-import { mkdtemp, rm } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
 import { type Runtime, startRuntime } from "../../infra/local/runtime.ts";
 import { snippets } from "../../infra/local/snippet.ts";
 import { type Browser, type BrowserContext, closePages, type Page, sharedBrowser } from "../kit/browser.ts";
 import { query } from "../kit/client.ts";
 import { type Listening, listening } from "../kit/listening.ts";
+import { temporaryDirectory } from "../kit/temporary.ts";
 
 const SCRIPT = "/stats/s.js";
 const INGEST = "/stats/e";
@@ -16,7 +14,7 @@ const INGEST = "/stats/e";
 /** What becomes of posts between the page and the gateway: the ways in which networks and proxies fail. */
 type Fault = "none" | "503" | "drop after the body" | "slow";
 
-let data: string;
+const data = temporaryDirectory();
 let runtime: Runtime;
 let browser: Browser;
 let site: Listening;
@@ -75,7 +73,6 @@ function siteServer(): Server {
 }
 
 beforeAll(async () => {
-  data = await mkdtemp(join(tmpdir(), "rivulet-collector-"));
   const ids = Array.from({ length: 12 }, (_, i) => ({ id: `site${i}.example`, timeZone: "UTC" }));
   [runtime, browser] = await Promise.all([
     startRuntime({
@@ -100,7 +97,6 @@ afterAll(async () => {
   await closePages(browser);
   await site?.close();
   await runtime?.close();
-  await rm(data, { recursive: true, force: true });
 });
 beforeEach(async () => {
   fault = "none";

@@ -9,8 +9,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Double, localClient, startDynalite, startKinesalite } from "../conformance/doubles.ts";
 import { metrics, postLanes } from "../kit/client.ts";
 import { poll, runCommand, type ServerProcess, startServer } from "../kit/server.ts";
+import { temporaryDirectory } from "../kit/temporary.ts";
 import { differences } from "./check.ts";
-import { temporary } from "./kit.ts";
 import { makeLoad } from "./load.ts";
 
 const SITE = "example.com";
@@ -21,7 +21,7 @@ const load = makeLoad({ site: SITE, seed: SEED, batches: 120, now: Date.now(), c
 let kinesalite: Double;
 let dynalite: Double;
 let client: KinesisClient;
-let data: Awaited<ReturnType<typeof temporary>>;
+const data = temporaryDirectory();
 let server: ServerProcess;
 
 const untilActive = () =>
@@ -42,13 +42,12 @@ const environment = () => ({
 });
 const start = () =>
   startServer({
-    data: data.path,
+    data: data,
     args: ["--stream", `kinesis:${STREAM}`, "--store", "dynamodb:rivulet", "--site", SITE, "--trust-proxy"],
     env: environment(),
   });
 
 beforeAll(async () => {
-  data = await temporary("aws");
   [kinesalite, dynalite] = await Promise.all([startKinesalite(), startDynalite()]);
   client = new KinesisClient(localClient(kinesalite.endpoint));
   await client.send(new CreateStreamCommand({ StreamName: STREAM, ShardCount: 2 }));
@@ -59,7 +58,6 @@ afterAll(async () => {
   await server?.stop();
   client?.destroy();
   await Promise.all([kinesalite?.close(), dynalite?.close()]);
-  await data?.remove();
 });
 
 async function splitFirstShard(): Promise<void> {
@@ -123,7 +121,7 @@ describe(`the same process on a Kinesis stream and a DynamoDB table (RIVULET_SEE
       says: /table "rivulet".*ECONNREFUSED/,
     },
   ])("ends at once with $name, and says which", async ({ flags, env, says }) => {
-    const { code, output } = await runCommand(["start", "--port", "0", "--data", data.path, ...flags], {
+    const { code, output } = await runCommand(["start", "--port", "0", "--data", data, ...flags], {
       ...environment(),
       ...env,
     });

@@ -6,24 +6,22 @@ import { query } from "../kit/client.ts";
 import { type Listening, listening } from "../kit/listening.ts";
 import { patience } from "../kit/patience.ts";
 import { type ServerProcess, startServer } from "../kit/server.ts";
-import { temporary } from "./kit.ts";
+import { temporaryDirectory } from "../kit/temporary.ts";
 
 const TRACKED = "tracked.example";
 
-let data: Awaited<ReturnType<typeof temporary>>;
+const data = temporaryDirectory();
 let server: ServerProcess;
 let browser: Browser;
 beforeAll(async () => {
-  data = await temporary("browser");
   [server, browser] = await Promise.all([
-    startServer({ data: data.path, args: ["--site", "demo", "--site", TRACKED] }),
+    startServer({ data, args: ["--site", "demo", "--site", TRACKED] }),
     sharedBrowser(),
   ]);
 });
 afterAll(async () => {
   await closePages(browser);
   await server?.stop();
-  await data?.remove();
 });
 
 /** Errors of the console, uncaught ones, violations of the content security policy, and answers that are errors. */

@@ -1,20 +1,18 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { metrics, postLanes, query } from "../kit/client.ts";
 import { poll, type ServerProcess, startServer } from "../kit/server.ts";
-import { temporary } from "./kit.ts";
+import { temporaryDirectory } from "../kit/temporary.ts";
 
 const SITE = "demo";
 
-let data: Awaited<ReturnType<typeof temporary>>;
+const data = temporaryDirectory();
 let server: ServerProcess;
 beforeAll(async () => {
-  data = await temporary("full");
   // Enough for the files of a start and some of the load.
-  server = await startServer({ data: data.path, maxFileKb: 2_000 });
+  server = await startServer({ data, maxFileKb: 2_000 });
 });
 afterAll(async () => {
   await server?.stop();
-  await data.remove();
 });
 
 const batch = (number: number) => ({
@@ -46,7 +44,7 @@ it("acknowledges nothing that the disk had no room for, says so, and loses nothi
   expect(server.output()).not.toMatch(/\bat .*:\d+:\d+/);
   await server.kill("SIGKILL");
 
-  server = await startServer({ data: data.path });
+  server = await startServer({ data });
   await poll(async () => (await metrics(server.url)).get("rivulet_lag_seconds") === 0, {
     within: 10_000,
     what: "lag 0",

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { metrics, type Post, post, postLanes, query } from "../kit/client.ts";
 import { Random } from "../kit/random.ts";
 import { poll, type ServerProcess, startServer } from "../kit/server.ts";
-import { temporary } from "./kit.ts";
+import { temporaryDirectory } from "../kit/temporary.ts";
 
 const SITE = "example.com";
 const SEED = Number(process.env.RIVULET_SEED ?? 5);
@@ -212,15 +212,13 @@ function refusedEventItself(make: (random: Random) => unknown): Make {
   });
 }
 
-let data: Awaited<ReturnType<typeof temporary>>;
+const data = temporaryDirectory();
 let server: ServerProcess;
 beforeAll(async () => {
-  data = await temporary("hostile");
-  server = await startServer({ data: data.path, args: ["--site", SITE] });
+  server = await startServer({ data, args: ["--site", SITE] });
 });
 afterAll(async () => {
   await server?.stop();
-  await data.remove();
 });
 
 const counted = async (): Promise<number> =>

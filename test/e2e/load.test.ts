@@ -1,5 +1,3 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { systemClock } from "../../processors/clock.ts";
@@ -9,6 +7,7 @@ import { sqliteStore } from "../../processors/stores/sqlite.ts";
 import { metrics, postLanes, query } from "../kit/client.ts";
 import { patience } from "../kit/patience.ts";
 import { poll, type ServerProcess, startServer } from "../kit/server.ts";
+import { temporaryDirectory } from "../kit/temporary.ts";
 import { differences } from "./check.ts";
 import { makeLoad } from "./load.ts";
 
@@ -16,15 +15,13 @@ const SITE = "example.com";
 const SEED = Number(process.env.RIVULET_SEED ?? 7);
 const load = makeLoad({ site: SITE, seed: SEED, batches: 1_000, now: Date.now() });
 
-let data: string;
+const data = temporaryDirectory();
 let server: ServerProcess;
 beforeAll(async () => {
-  data = await mkdtemp(join(tmpdir(), "rivulet-load-"));
   server = await startServer({ data, args: ["--site", SITE, "--trust-proxy"] });
 });
 afterAll(async () => {
   await server?.stop();
-  await rm(data, { recursive: true, force: true });
 });
 
 describe(`10,000 events in 1,000 batches over 8 connections, a fifth sent twice (RIVULET_SEED=${SEED})`, () => {

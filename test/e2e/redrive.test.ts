@@ -8,7 +8,7 @@ import { runHere } from "../kit/command.ts";
 import { lambdaEvent } from "../kit/lambda/event.ts";
 import { failureBody, failureKey, type GivenUp } from "../kit/lambda/failure.ts";
 import { runCommand } from "../kit/server.ts";
-import { temporary } from "./kit.ts";
+import { temporaryDirectory } from "../kit/temporary.ts";
 
 const IDENTITY = {
   uuid: "4c6f2a7e-0000-4000-8000-000000000000",
@@ -18,9 +18,8 @@ const IDENTITY = {
 
 let kinesalite: Double;
 let client: KinesisClient;
-let folder: Awaited<ReturnType<typeof temporary>>;
+const folder = temporaryDirectory();
 beforeAll(async () => {
-  folder = await temporary("redrive");
   kinesalite = await startKinesalite();
   client = new KinesisClient(localClient(kinesalite.endpoint));
   await client.send(new CreateStreamCommand({ StreamName: "clicks", ShardCount: 1 }));
@@ -28,7 +27,6 @@ beforeAll(async () => {
 afterAll(async () => {
   client?.destroy();
   await kinesalite?.close();
-  await folder?.remove();
 });
 
 const environment = () => ({
@@ -60,7 +58,7 @@ async function save(shard: string, sequence: number, texts: string[], payload: "
     invocations: 101,
     threw: true,
   };
-  const path = join(folder.path, failureKey(IDENTITY, failure, `${shard}-${sequence}`));
+  const path = join(folder, failureKey(IDENTITY, failure, `${shard}-${sequence}`));
   await mkdir(dirname(path), { recursive: true });
   await writeFile(path, failureBody(IDENTITY, failure, "request", payload));
   return path;
@@ -72,7 +70,7 @@ describe("rivulet redrive", () => {
     await save("shardId-000000000000", 10, ["c", "d"], "object");
     await save("shardId-000000000000", 2, ["a", "b 한"], "text");
     const { code, output } = await runCommand(
-      ["redrive", folder.path, "--stream", "kinesis:clicks"],
+      ["redrive", folder, "--stream", "kinesis:clicks"],
       environment(),
     );
     expect(code, output).toBe(0);
@@ -89,15 +87,15 @@ describe("rivulet redrive", () => {
   });
 
   it.each([
-    { name: "without a stream", args: () => [folder.path], says: "--stream" },
+    { name: "without a stream", args: () => [folder], says: "--stream" },
     {
       name: "to anything but Kinesis",
-      args: () => [folder.path, "--stream", "sqlite:x"],
+      args: () => [folder, "--stream", "sqlite:x"],
       says: "kinesis:NAME",
     },
     {
       name: "to a stream that does not exist",
-      args: () => [folder.path, "--stream", "kinesis:none"],
+      args: () => [folder, "--stream", "kinesis:none"],
       says: "none",
     },
     {

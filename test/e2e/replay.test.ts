@@ -6,13 +6,9 @@ import { runHere } from "../kit/command.ts";
 import { generate, type StreamLine } from "../kit/generate.ts";
 import { patience } from "../kit/patience.ts";
 import { poll, runCommand, type ServerProcess, startServer } from "../kit/server.ts";
-import { temporary } from "./kit.ts";
+import { temporaryDirectory } from "../kit/temporary.ts";
 
-let data: Awaited<ReturnType<typeof temporary>>;
-beforeAll(async () => {
-  data = await temporary("replay");
-});
-afterAll(() => data.remove());
+const data = temporaryDirectory();
 
 describe("rivulet replay FILE --speed max --url URL", () => {
   let server: ServerProcess;
@@ -23,10 +19,10 @@ describe("rivulet replay FILE --speed max --url URL", () => {
     lines = [
       ...generate({ seed: 3, from: to - 3_600_000, to, events: 600, sites: ["shop"], late: 0, bots: 0 }),
     ];
-    file = join(data.path, "recorded.ndjson");
+    file = join(data, "recorded.ndjson");
     await writeFile(file, lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
     server = await startServer({
-      data: join(data.path, "replay"),
+      data: join(data, "replay"),
       args: ["--site", "shop", "--trust-proxy"],
     });
   });
@@ -68,7 +64,7 @@ describe("rivulet replay FILE --speed max --url URL", () => {
   });
 
   it("says which line is no record, goes on, and ends with code 1", async () => {
-    const broken = join(data.path, "broken.ndjson");
+    const broken = join(data, "broken.ndjson");
     const elsewhere = { ...lines[0]!.envelope, route: "http://127.0.0.1:1/v1/events" };
     const text = [
       JSON.stringify(elsewhere),
@@ -84,7 +80,7 @@ describe("rivulet replay FILE --speed max --url URL", () => {
   });
 
   it("sends what begins with a byte order mark, or came from an address that no header takes, and skips impossible times", async () => {
-    const odd = join(data.path, "odd.ndjson");
+    const odd = join(data, "odd.ndjson");
     const line = JSON.stringify(lines[0]);
     const endless = JSON.stringify({ envelope: lines[0]!.envelope }).replace(/"at":\d+/, '"at":1e999');
     const strange = JSON.stringify({ ...lines[0], envelope: { ...lines[0]!.envelope, ip: "a\r\nb" } });
@@ -112,7 +108,7 @@ describe("rivulet replay FILE --speed max --url URL", () => {
 describe("rivulet demo", () => {
   it("shows a week of visitors within seconds and new ones every few seconds", async () => {
     const startedAt = performance.now();
-    const server = await startServer({ data: join(data.path, "demo"), command: "demo" });
+    const server = await startServer({ data: join(data, "demo"), command: "demo" });
     try {
       const total = async (date_range: string): Promise<number> =>
         (await query(server.url, { site_id: "demo", metrics: ["pageviews"], date_range })).results[0]

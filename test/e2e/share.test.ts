@@ -3,22 +3,20 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { type Browser, closePages, STILL, sharedBrowser } from "../kit/browser.ts";
 import { runHere } from "../kit/command.ts";
 import { type ServerProcess, startServer } from "../kit/server.ts";
-import { temporary } from "./kit.ts";
+import { temporaryDirectory } from "../kit/temporary.ts";
 
-let data: Awaited<ReturnType<typeof temporary>>;
+const data = temporaryDirectory();
 let server: ServerProcess;
 let browser: Browser;
 beforeAll(async () => {
-  data = await temporary("share");
   [server, browser] = await Promise.all([
-    startServer({ data: data.path, args: ["--require-key", "--site", "blog", "--site", "shop"] }),
+    startServer({ data, args: ["--require-key", "--site", "blog", "--site", "shop"] }),
     sharedBrowser(),
   ]);
 });
 afterAll(async () => {
   await closePages(browser);
   await server?.stop();
-  await data?.remove();
 });
 
 it("shows that site with every question it asks, and nothing without the link", async () => {
@@ -52,7 +50,7 @@ it("shows that site with every question it asks, and nothing without the link", 
 
 it("changes nothing by a share link or a reading key, and something by a key that may write", async () => {
   const make = async (...args: string[]): Promise<string> => {
-    const { output } = await runHere([...args, "--site", "shop", "--data", data.path]);
+    const { output } = await runHere([...args, "--site", "shop", "--data", data]);
     return /rv[ks]_\w+/.exec(output)?.[0] ?? "";
   };
   const link = await make("share", "add");

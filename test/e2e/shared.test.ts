@@ -1,24 +1,22 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { metrics, postLanes } from "../kit/client.ts";
 import { poll, type ServerProcess, startServer } from "../kit/server.ts";
+import { temporaryDirectory } from "../kit/temporary.ts";
 import { differences } from "./check.ts";
-import { temporary } from "./kit.ts";
 import { makeLoad } from "./load.ts";
 
 const SITE = "example.com";
 const SEED = Number(process.env.RIVULET_SEED ?? 17);
 const load = makeLoad({ site: SITE, seed: SEED, batches: 300, now: Date.now() });
 
-let data: Awaited<ReturnType<typeof temporary>>;
+const data = temporaryDirectory();
 let servers: ServerProcess[] = [];
 beforeAll(async () => {
-  data = await temporary("shared");
   const args = ["--site", SITE, "--trust-proxy"];
-  servers = [await startServer({ data: data.path, args }), await startServer({ data: data.path, args })];
+  servers = [await startServer({ data, args }), await startServer({ data, args })];
 });
 afterAll(async () => {
   await Promise.all(servers.map((server) => server.stop()));
-  await data.remove();
 });
 
 describe(`two processes on the same files, as after a start that forgot the old one (RIVULET_SEED=${SEED})`, () => {

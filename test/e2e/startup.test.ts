@@ -12,13 +12,9 @@ import { postLanes, query } from "../kit/client.ts";
 import { runHere } from "../kit/command.ts";
 import { patience } from "../kit/patience.ts";
 import { poll, runCommand, type ServerProcess, startServer } from "../kit/server.ts";
-import { temporary } from "./kit.ts";
+import { temporaryDirectory } from "../kit/temporary.ts";
 
-let data: Awaited<ReturnType<typeof temporary>>;
-beforeAll(async () => {
-  data = await temporary("startup");
-});
-afterAll(() => data.remove());
+const data = temporaryDirectory();
 
 const residentMb = async (pid: number): Promise<number> => {
   const status = await readFile(`/proc/${pid}/status`, "utf8");
@@ -30,7 +26,7 @@ describe("npm start", () => {
   let took: number;
   beforeAll(async () => {
     const startedAt = performance.now();
-    server = await startServer({ data: join(data.path, "fresh") });
+    server = await startServer({ data: join(data, "fresh") });
     took = performance.now() - startedAt;
   });
   afterAll(() => server?.stop());
@@ -60,7 +56,7 @@ describe("npm start", () => {
         })),
       }),
     });
-    const loaded = await startServer({ data: join(data.path, "loaded"), args: ["--site", "memory"] });
+    const loaded = await startServer({ data: join(data, "loaded"), args: ["--site", "memory"] });
     try {
       const lanes = Array.from({ length: 8 }, (_, lane) =>
         Array.from({ length: 188 }, (_, i) => batch(lane * 188 + i)),
@@ -105,7 +101,7 @@ describe("npm start", () => {
       if (acknowledged === 150) stopping ??= server.stop();
     });
     expect(await stopping).toEqual({ code: 0, signal: null });
-    server = await startServer({ data: join(data.path, "fresh") });
+    server = await startServer({ data: join(data, "fresh") });
     const totals = { site_id: "demo", metrics: ["events"], date_range: "7d" };
     await expect
       .poll(async () => (await query(server.url, totals)).results[0]?.metrics[0], { timeout: 10_000 })
@@ -114,7 +110,7 @@ describe("npm start", () => {
 
   it("goes on where nobody reads what it prints, and stops as ever", async () => {
     const port = await freePort();
-    const args = ["start", "--port", String(port), "--data", join(data.path, "unread")];
+    const args = ["start", "--port", String(port), "--data", join(data, "unread")];
     const unread = spawn("bash", ["-c", 'exec "$@" > >(true)', "bash", process.execPath, BIN, ...args]);
     const ended = once(unread, "exit");
     const isUp = () => fetch(`http://127.0.0.1:${port}/healthz`).catch(() => undefined);
@@ -147,7 +143,7 @@ describe("a start that cannot work says why in one line and ends", () => {
     message: RegExp,
     run: (words: readonly string[]) => Promise<{ code: number | null; output: string }> = runCommand,
   ): Promise<void> => {
-    const { code, output } = await run(["start", "--data", join(data.path, "refused"), ...args]);
+    const { code, output } = await run(["start", "--data", join(data, "refused"), ...args]);
     expect(output).toMatch(message);
     expect(output).not.toMatch(/^\s+at /m);
     expect(output.trim().split("\n").length).toBe(1);
@@ -164,8 +160,8 @@ describe("a start that cannot work says why in one line and ends", () => {
   it("with an unknown time zone", () => refusedWith(["--site", "a@Mars/Base"], /Mars\/Base/));
   it("with a site of no name", () => refusedWith(["--site", "@Asia/Seoul"], /site/, runHere));
   it("where data cannot be written", async () => {
-    await writeFile(join(data.path, "file"), "");
-    await refusedWith(["--data", join(data.path, "file", "below")], /--data .*cannot be made or written/);
+    await writeFile(join(data, "file"), "");
+    await refusedWith(["--data", join(data, "file", "below")], /--data .*cannot be made or written/);
   });
   it("on an address that this machine does not have", () =>
     refusedWith(["--host", "203.0.113.9", "--public"], /cannot listen on 203\.0\.113\.9/));

@@ -1,20 +1,19 @@
 /** Disturbs a recorded stream as a real one may: repeats and delays, never out of a visitor's own order. */
 import { partitionKeyOf, type StreamLine } from "../../processors/model/streamfile.ts";
+import type { CheckedOptions } from "./options.ts";
 import type { Random } from "./random.ts";
 
-export interface Disturbance {
-  /** Chance that a record is put twice, as a producer does whose first answer was lost. */
-  readonly duplicates?: number;
-  /** Records arrive up to this many milliseconds later than recorded. A partition key's order holds, as in any stream. */
-  readonly shuffle?: number;
-  /** A tenth of the visitors are held up by up to this many milliseconds as a whole. */
-  readonly lateBy?: number;
-}
-
-/** The lines in their new order of arrival. Their envelopes stay as they are: the edge had stamped them already. */
+/**
+ * The lines in their new order of arrival, by these options of a replay. Their envelopes stay as they are: the edge had
+ * stamped them already.
+ */
 export function disturb(
   lines: readonly StreamLine[],
-  { duplicates = 0, shuffle = 0, lateBy = 0 }: Disturbance,
+  {
+    duplicates = 0,
+    shuffle = 0,
+    lateBy = 0,
+  }: Partial<Pick<CheckedOptions, "duplicates" | "shuffle" | "lateBy">>,
   random: Random,
 ): StreamLine[] {
   const latest = new Map<string, number>();

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { expect, it } from "vitest";
 import { takeLock } from "../../processors/filelock.ts";
-import { temporaryDirectory } from "../conformance/files.ts";
+import { temporaryDirectory } from "../kit/temporary.ts";
 
 const root = temporaryDirectory();
 

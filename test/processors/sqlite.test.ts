@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, it } from "vitest";
 import { openSqlite, sqliteError } from "../../processors/sqlite.ts";
-import { temporaryDirectory } from "../conformance/files.ts";
+import { temporaryDirectory } from "../kit/temporary.ts";
 
 const directory = temporaryDirectory();
 const kind = {

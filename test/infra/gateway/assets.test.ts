@@ -1,16 +1,15 @@
 /** Files that the gateway serves, and that no path leads out of their folder. */
-import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { assetHandler } from "../../../infra/local/gateway/assets.ts";
+import { temporaryDirectory } from "../../kit/temporary.ts";
 import { type Running, raw, startGateway } from "./kit.ts";
 
 let running: Running;
-let folder: string;
+const folder = temporaryDirectory();
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "gateway-assets-"));
   const site = join(folder, "site");
   await mkdir(join(site, "shop"), { recursive: true });
   await writeFile(join(folder, "secret.txt"), "secret");
@@ -30,7 +29,6 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await running.gateway.close();
-  await rm(folder, { recursive: true });
 });
 
 describe("static files", () => {

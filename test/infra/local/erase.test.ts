@@ -10,9 +10,9 @@ import { fileRows } from "../../../processors/archives/rows.ts";
 import type { ArchiveRow } from "../../../processors/model/archive.ts";
 import { type Erased, traceOf, withoutErased } from "../../../processors/pipeline/erasure.ts";
 import { counted, countedIn, row } from "../../conformance/archive.ts";
-import { temporaryDirectory } from "../../conformance/files.ts";
 import { manualClock } from "../../kit/clock.ts";
 import { runHere } from "../../kit/command.ts";
+import { temporaryDirectory } from "../../kit/temporary.ts";
 import { HOUR, NOON } from "../../processors/pipeline/lines.ts";
 
 const root = temporaryDirectory();

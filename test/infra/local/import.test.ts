@@ -16,29 +16,28 @@ import { journalFolder } from "../../../processors/archives/layout.ts";
 import { decodeParquet } from "../../../processors/archives/parquet.ts";
 import { parquetFiles } from "../../../processors/archives/parquetfiles.ts";
 import { rowOf } from "../../../processors/archives/values.ts";
-import { temporary } from "../../e2e/kit.ts";
 import { query } from "../../kit/client.ts";
 import { runHere } from "../../kit/command.ts";
 import { mmdb } from "../../kit/mmdb.ts";
 import { Random } from "../../kit/random.ts";
 import { runCommand, type ServerProcess, startServer } from "../../kit/server.ts";
+import { temporaryDirectory } from "../../kit/temporary.ts";
 import { randomLog } from "../../processors/pipeline/import/kit.ts";
 
 const SEED = Number(process.env.RIVULET_SEED ?? 5);
 const KILLS = Number(process.env.RIVULET_KILLS ?? 2);
 const BIN = fileURLToPath(new URL("../../../infra/local/bin.js", import.meta.url));
 
-let data: Awaited<ReturnType<typeof temporary>>;
+const data = temporaryDirectory();
+/** Of no server. */
+const stopped = temporaryDirectory();
 let server: ServerProcess | undefined;
-beforeAll(async () => {
-  data = await temporary("import");
-});
+beforeAll(async () => {});
 afterAll(async () => {
   await server?.stop();
-  await data.remove();
 });
 
-const file = (name: string): string => join(data.path, name);
+const file = (name: string): string => join(data, name);
 const numbers = async (site: string): Promise<number[]> => {
   const asked = { site_id: site, metrics: ["pageviews", "visits"], date_range: ["2026-03-01", "2026-03-20"] };
   const { results } = (await query(server!.url, asked)) as { results: { metrics: number[] }[] };
@@ -51,7 +50,7 @@ it("changes nothing of a terminal that would have to be changed back: it may be 
   const written = vi.spyOn(process.stderr, "write").mockReturnValue(true);
   process.stderr.isTTY = true;
   try {
-    await runHere(["import", "--data", data.path, "--site", "shown.example", file("shown.log")]);
+    await runHere(["import", "--data", data, "--site", "shown.example", file("shown.log")]);
     const shown = written.mock.calls.map(([text]) => text).join("");
     expect(shown).toContain("100%");
     expect(shown).not.toContain("\x1b[?");
@@ -66,7 +65,7 @@ it(`counts once a log whose import is killed again and again (RIVULET_SEED=${SEE
   const log = randomLog(random, 3_000);
   await writeFile(file("access.log"), log);
   await writeFile(file("packed.log.gz"), gzipSync(log));
-  const args = ["import", "--data", data.path, "--site", "killed.example", file("access.log")];
+  const args = ["import", "--data", data, "--site", "killed.example", file("access.log")];
   for (let kill = 0; kill < KILLS; kill++) {
     const child = spawn(process.execPath, [BIN, ...args], { stdio: "ignore" });
     const ended = once(child, "exit");
@@ -77,18 +76,11 @@ it(`counts once a log whose import is killed again and again (RIVULET_SEED=${SEE
   const whole = await runCommand(args);
   expect(whole).toMatchObject({ code: 0 });
   // The same log under another name, packed, for a site of its own: never killed.
-  const calm = await runHere([
-    "import",
-    "--data",
-    data.path,
-    "--site",
-    "calm.example",
-    file("packed.log.gz"),
-  ]);
+  const calm = await runHere(["import", "--data", data, "--site", "calm.example", file("packed.log.gz")]);
   expect(calm.output).toMatch(/bad {8}\d/);
-  const rebuilt = await runHere(["rebuild", "--data", data.path, "--site", "killed.example", "--dry-run"]);
+  const rebuilt = await runHere(["rebuild", "--data", data, "--site", "killed.example", "--dry-run"]);
   expect(rebuilt.output).toMatch(/rows folded into \d+ windows; 0 differ from before/);
-  server = await startServer({ data: data.path });
+  server = await startServer({ data });
   expect(await numbers("killed.example")).toEqual(await numbers("calm.example"));
   const { events, bots } = JSON.parse(await readFile(file("packed.log.gz.report.json"), "utf8")) as {
     events: number;
@@ -98,41 +90,36 @@ it(`counts once a log whose import is killed again and again (RIVULET_SEED=${SEE
 }, 180_000);
 
 it("archives unless it is told not to, with places by a table that is given, and says what is wrong with one that is none", async () => {
-  const stopped = await temporary("places");
-  try {
-    const log = join(stopped.path, "access.log");
-    const places = join(stopped.path, "cities.mmdb");
-    const agent = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/142.0.0.0 Safari/537.36";
-    await writeFile(log, `1.2.3.4 - - [10/Mar/2026:10:00:00 +0000] "GET /a HTTP/1.1" 200 1 "-" "${agent}"\n`);
-    const args = ["import", "--data", stopped.path, "--site", "shop.example", "--places", places, log];
-    const refused = await runHere(args);
-    expect(refused).toMatchObject({
-      code: 1,
-      output: expect.stringMatching(/rivulet: --places .*cities\.mmdb: no table in MaxMind's format/),
-    });
-    const city = { country: { iso_code: "KR" }, city: { names: { en: "Busan" } } };
-    await writeFile(places, mmdb("GeoLite2-City", { "1.2.3.0/24": city }));
-    expect(await runHere(args)).toMatchObject({ code: 0 });
-    const unkept = ["import", "--data", stopped.path, "--site", "other.example", "--no-archive", log];
-    expect((await runHere(unkept)).output).toContain("counted    1");
-    const archive = join(stopped.path, "archive");
-    const rows = [];
-    for (const name of await closedJournals(archive))
-      rows.push(...(await readJournal(join(journalFolder(archive), name))));
-    for (const path of await parquetFiles(archive)) rows.push(...(await decodeParquet(await readFile(path))));
-    const cities = rows.map((values) => rowOf(values).visit_city);
-    expect(cities).toEqual(["Busan"]);
-  } finally {
-    await stopped.remove();
-  }
+  const log = join(stopped, "access.log");
+  const places = join(stopped, "cities.mmdb");
+  const agent = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/142.0.0.0 Safari/537.36";
+  await writeFile(log, `1.2.3.4 - - [10/Mar/2026:10:00:00 +0000] "GET /a HTTP/1.1" 200 1 "-" "${agent}"\n`);
+  const args = ["import", "--data", stopped, "--site", "shop.example", "--places", places, log];
+  const refused = await runHere(args);
+  expect(refused).toMatchObject({
+    code: 1,
+    output: expect.stringMatching(/rivulet: --places .*cities\.mmdb: no table in MaxMind's format/),
+  });
+  const city = { country: { iso_code: "KR" }, city: { names: { en: "Busan" } } };
+  await writeFile(places, mmdb("GeoLite2-City", { "1.2.3.0/24": city }));
+  expect(await runHere(args)).toMatchObject({ code: 0 });
+  const unkept = ["import", "--data", stopped, "--site", "other.example", "--no-archive", log];
+  expect((await runHere(unkept)).output).toContain("counted    1");
+  const archive = join(stopped, "archive");
+  const rows = [];
+  for (const name of await closedJournals(archive))
+    rows.push(...(await readJournal(join(journalFolder(archive), name))));
+  for (const path of await parquetFiles(archive)) rows.push(...(await decodeParquet(await readFile(path))));
+  const cities = rows.map((values) => rowOf(values).visit_city);
+  expect(cities).toEqual(["Busan"]);
 }, 60_000);
 
 it("adds to what a running server counts, and knows a file again that was packed otherwise", async () => {
   const log = randomLog(new Random(SEED + 1), 400);
   await writeFile(file("a.log"), log);
   await writeFile(file("b.log.zst"), zstdCompressSync(log));
-  server ??= await startServer({ data: data.path });
-  const first = await runCommand(["import", "--data", data.path, "--site", "live.example", file("a.log")]);
+  server ??= await startServer({ data });
+  const first = await runCommand(["import", "--data", data, "--site", "live.example", file("a.log")]);
   expect(first).toMatchObject({ code: 0 });
   const before = await numbers("live.example");
   expect(before[0]).toBeGreaterThan(0);
@@ -148,7 +135,7 @@ it("adds to what a running server counts, and knows a file again that was packed
   })) as { results: { metrics: number[] }[]; meta: { source: string } };
   expect(meta.source).toBe("archive");
   expect(results[0]?.metrics).toEqual(before.slice(0, 1));
-  const again = await runHere(["import", "--data", data.path, "--site", "live.example", file("b.log.zst")]);
+  const again = await runHere(["import", "--data", data, "--site", "live.example", file("b.log.zst")]);
   expect(again.output).toContain("nothing is counted twice");
   expect(await numbers("live.example")).toEqual(before);
 }, 180_000);
@@ -168,15 +155,8 @@ it("reads Parquet", async () => {
     ],
   });
   await writeFile(file("events.parquet"), writer.getBytes());
-  server ??= await startServer({ data: data.path });
-  const { output } = await runHere([
-    "import",
-    "--data",
-    data.path,
-    "--site",
-    "p.example",
-    file("events.parquet"),
-  ]);
+  server ??= await startServer({ data });
+  const { output } = await runHere(["import", "--data", data, "--site", "p.example", file("events.parquet")]);
   expect(output).toContain("counted    2");
   await expect.poll(() => numbers("p.example")).toEqual([2, 2]);
 }, 180_000);
@@ -193,8 +173,8 @@ it("counts the tables of an export of Plausible once, and says which rows and ta
   });
   await writeFile(file("export.zip"), zip);
   await writeFile(file("later.csv"), `${visitors}2026-03-02,1,2,0,1,3\n`);
-  server ??= await startServer({ data: data.path });
-  const into = ["import", "--data", data.path, "--site", "t.example"];
+  server ??= await startServer({ data });
+  const into = ["import", "--data", data, "--site", "t.example"];
   const { code, output } = await runHere([...into, file("export.zip")]);
   expect({ code, output }).toMatchObject({ code: 0 });
   expect(output).toContain(
@@ -216,7 +196,7 @@ it("says what it cannot import, and why", async () => {
   const { code, output } = await runHere([
     "import",
     "--data",
-    data.path,
+    data,
     "--site",
     "x.example",
     file("pages.csv"),
@@ -224,17 +204,10 @@ it("says what it cannot import, and why", async () => {
   expect(code).toBe(1);
   expect(output).toMatch(/^rivulet: .*pages\.csv: the columns visitors, pageviews are totals: those by day/m);
   await writeFile(file("wide.csv"), Buffer.from("\uFEFFtime,url\n", "utf16le"));
-  const wide = await runHere(["import", "--data", data.path, "--site", "x.example", file("wide.csv")]);
+  const wide = await runHere(["import", "--data", data, "--site", "x.example", file("wide.csv")]);
   expect(wide).toMatchObject({ code: 1, output: expect.stringMatching(/wide\.csv: text in UTF-16/) });
   await writeFile(file("wide-totals.csv"), Buffer.from("\uFEFFdate,visitors\n2026-03-01,1\n", "utf16le"));
-  const total = await runHere([
-    "import",
-    "--data",
-    data.path,
-    "--site",
-    "x.example",
-    file("wide-totals.csv"),
-  ]);
+  const total = await runHere(["import", "--data", data, "--site", "x.example", file("wide-totals.csv")]);
   expect(total).toMatchObject({ code: 1, output: expect.stringMatching(/totals\.csv: text in UTF-16/) });
   const fresh = file("fresh");
   const missing = await runHere(["import", "--data", fresh, "--site", "x.example", file("none.log")]);
@@ -250,7 +223,7 @@ it.each([
   await mkdir(file(`${name}.report.ndjson`));
   const args = [
     "--data",
-    data.path,
+    data,
     "--site",
     "x.example",
     "--format",

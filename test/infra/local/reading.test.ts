@@ -4,11 +4,11 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { compileSchema } from "../../../infra/local/gateway/schema.ts";
 import { MAX_BODY_BYTES } from "../../../infra/mapping.ts";
 import type { Schema } from "../../../infra/openapi.ts";
-import { temporary } from "../../e2e/kit.ts";
 import { runHere } from "../../kit/command.ts";
 import { poll, runCommand, type ServerProcess, startServer } from "../../kit/server.ts";
+import { temporaryDirectory } from "../../kit/temporary.ts";
 
-let data: Awaited<ReturnType<typeof temporary>>;
+const data = temporaryDirectory();
 let open: ServerProcess;
 const guarded: ServerProcess[] = [];
 
@@ -48,15 +48,14 @@ async function send(url: string, site: string): Promise<number> {
 
 /** Runs a command on the data and returns all that it printed. */
 async function rivulet(...args: string[]): Promise<string> {
-  const { code, output } = await runHere([...args, "--data", data.path]);
+  const { code, output } = await runHere([...args, "--data", data]);
   if (code !== 0) throw new Error(output);
   return output;
 }
 const tokenIn = (output: string): string => /rv[ks]_[0-9a-f]{12}_[0-9a-f]{64}/.exec(output)?.[0] ?? "";
 
 beforeAll(async () => {
-  data = await temporary("reading");
-  open = await startServer({ data: data.path, args: ["--site", "shop@Asia/Seoul", "--site", "blog"] });
+  open = await startServer({ data, args: ["--site", "shop@Asia/Seoul", "--site", "blog"] });
   for (const site of ["shop", "blog"]) expect(await send(open.url, site)).toBe(204);
   await poll(async () => (await events(open.url, "shop")) === 2 && (await events(open.url, "blog")) === 2, {
     within: 5_000,
@@ -65,7 +64,6 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   for (const server of [open, ...guarded]) await server?.stop();
-  await data.remove();
 });
 
 describe("the published document", () => {
@@ -226,7 +224,7 @@ describe("a server that requires keys", () => {
     await open.stop();
     key = tokenIn(await rivulet("keys", "add", "--site", "shop", "--label", "grafana"));
     share = tokenIn(await rivulet("share", "add", "--site", "shop", "--days", "1"));
-    const server = await startServer({ data: data.path, args: ["--require-key"] });
+    const server = await startServer({ data, args: ["--require-key"] });
     guarded.push(server);
     url = server.url;
   });
@@ -307,7 +305,7 @@ describe("a server that requires keys", () => {
 describe("a server that others reach", () => {
   it("requires keys behind a proxy, under the name that browsers use, though it listens on loopback", async () => {
     const address = "https://stats.shop.example";
-    const server = await startServer({ data: data.path, args: ["--url", address] });
+    const server = await startServer({ data, args: ["--url", address] });
     try {
       expect(server.output()).toContain(`Dashboard  ${address}/?site=`);
       expect(server.output()).toContain(`src="${address}/c.js"`);
@@ -318,7 +316,7 @@ describe("a server that others reach", () => {
   });
 
   it("requires keys by itself, and limits how often one may ask", async () => {
-    const server = await startServer({ data: data.path, args: ["--host", "0.0.0.0", "--rate-limit", "2"] });
+    const server = await startServer({ data, args: ["--host", "0.0.0.0", "--rate-limit", "2"] });
     try {
       expect(server.output()).toContain("rivulet share add --site");
       const statuses = await Promise.all(
@@ -356,7 +354,7 @@ describe("a command that cannot work says why in one line", () => {
     [["sites", "rm", "nobody"], /not registered/],
     [["sites", "add", "shop@Europe/Paris"], /already counted in that zone/],
   ])("%j", async (args, message) => {
-    const { code, output } = await runHere([...args, "--data", data.path]);
+    const { code, output } = await runHere([...args, "--data", data]);
     expect(output).toMatch(message);
     expect(output.trim().split("\n")).toHaveLength(1);
     expect(code).toBe(1);
@@ -372,7 +370,7 @@ describe("a command that cannot work says why in one line", () => {
       "--url",
       "nowhere",
       "--data",
-      data.path,
+      data,
     ]);
     expect(output).toMatch(/--url <url>' argument 'nowhere' is invalid/);
     expect(code).toBe(1);
@@ -380,7 +378,7 @@ describe("a command that cannot work says why in one line", () => {
   });
 
   it("where there are no data, and makes none", async () => {
-    const nowhere = `${data.path}-nowhere`;
+    const nowhere = `${data}-nowhere`;
     for (const args of [
       ["sites", "list"],
       ["keys", "add", "--site", "shop"],

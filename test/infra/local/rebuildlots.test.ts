@@ -9,8 +9,8 @@ import {
   foldInMemory,
 } from "../../../processors/pipeline/rebuild/foldrows.ts";
 import { row } from "../../conformance/archive.ts";
-import { temporaryDirectory } from "../../conformance/files.ts";
 import { manualClock } from "../../kit/clock.ts";
+import { temporaryDirectory } from "../../kit/temporary.ts";
 import { HOUR, NOON } from "../../processors/pipeline/lines.ts";
 
 const directory = temporaryDirectory();

@@ -7,7 +7,7 @@ import { systemClock } from "../../../processors/clock.ts";
 import { keyedHash } from "../../../processors/crypto.ts";
 import { ShardWorker } from "../../../processors/pipeline/aggregate.ts";
 import { manualClock } from "../../conformance/clock.ts";
-import { temporaryDirectory } from "../../conformance/files.ts";
+import { temporaryDirectory } from "../../kit/temporary.ts";
 
 const directory = temporaryDirectory();
 

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { windowFile } from "../../../infra/local/windowfile.ts";
-import { temporaryDirectory } from "../../conformance/files.ts";
+import { temporaryDirectory } from "../../kit/temporary.ts";
 
 const root = temporaryDirectory();
 

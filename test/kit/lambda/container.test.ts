@@ -1,9 +1,9 @@
 /** A function in a container that can freeze, time out and be killed. */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Random } from "../random.ts";
+import { temporaryDirectory } from "../temporary.ts";
 import { type Container, startContainer } from "./container.ts";
 import { containerPool } from "./pool.ts";
 
@@ -17,17 +17,15 @@ export async function handler(event, context) {
   return { calls, name: process.env.NAME, left: context.getRemainingTimeInMillis(), now: Date.now() };
 }`;
 
-let folder: string;
+const folder = temporaryDirectory();
 let entry: string;
 const open: { close(): Promise<void> }[] = [];
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "rivulet-container-"));
   entry = join(folder, "index.mjs");
   await writeFile(entry, FUNCTION);
 });
 afterAll(async () => {
   for (const one of open) await one.close();
-  await rm(folder, { recursive: true, force: true });
 });
 
 function start(timeoutMs = 10_000, ahead?: SharedArrayBuffer): Container {

@@ -3,7 +3,7 @@ import { expect, it, vi } from "vitest";
 import { fileArchive } from "../../../processors/archives/files.ts";
 import { row } from "../../conformance/archive.ts";
 import { manualClock } from "../../conformance/clock.ts";
-import { temporaryDirectory } from "../../conformance/files.ts";
+import { temporaryDirectory } from "../../kit/temporary.ts";
 
 const synced = vi.hoisted((): { readonly paths: string[] } => ({ paths: [] }));
 vi.mock("node:fs", async (original) => {

@@ -16,8 +16,8 @@ import {
   VISIT_COLUMNS,
 } from "../../../processors/model/archive.ts";
 import { archiveConformance, counted, countedIn, onceInOrder, row } from "../../conformance/archive.ts";
-import { temporaryDirectory } from "../../conformance/files.ts";
 import { type ManualClock, manualClock } from "../../kit/clock.ts";
+import { temporaryDirectory } from "../../kit/temporary.ts";
 import { DAY, HOUR, NOON } from "../pipeline/lines.ts";
 
 const stored = async (directory: string): Promise<ArchiveRow[]> => {

@@ -3,8 +3,8 @@ import { expect, it } from "vitest";
 import { inOrder, type Run } from "../../../processors/archives/inorder.ts";
 import { type CountedRow, compareRows } from "../../../processors/model/archive.ts";
 import { counted, row } from "../../conformance/archive.ts";
-import { temporaryDirectory } from "../../conformance/files.ts";
 import { Random } from "../../kit/random.ts";
+import { temporaryDirectory } from "../../kit/temporary.ts";
 
 const SEED = Number(process.env.RIVULET_SEED ?? 20_261_129);
 const folder = temporaryDirectory();

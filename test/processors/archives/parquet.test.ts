@@ -15,8 +15,8 @@ import {
   type ColumnType,
 } from "../../../processors/model/archive.ts";
 import { row } from "../../conformance/archive.ts";
-import { temporaryDirectory } from "../../conformance/files.ts";
 import { Random } from "../../kit/random.ts";
+import { temporaryDirectory } from "../../kit/temporary.ts";
 import { HOUR, NOON } from "../pipeline/lines.ts";
 
 const SEED = Number(process.env.RIVULET_SEED ?? 20_261_129);

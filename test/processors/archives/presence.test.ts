@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { temporaryFolder } from "../../../processors/archives/layout.ts";
 import { clearLeft, isPresent, presentAs, temporaryPath } from "../../../processors/archives/presence.ts";
 import { workFolder } from "../../../processors/archives/rows.ts";
-import { temporaryDirectory } from "../../conformance/files.ts";
+import { temporaryDirectory } from "../../kit/temporary.ts";
 
 const root = temporaryDirectory();
 

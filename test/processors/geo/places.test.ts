@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { placeLookup } from "../../../processors/geo/places.ts";
 import { NOWHERE } from "../../../processors/model/place.ts";
-import { temporaryDirectory } from "../../conformance/files.ts";
 import { mmdb } from "../../kit/mmdb.ts";
+import { temporaryDirectory } from "../../kit/temporary.ts";
 
 const root = temporaryDirectory();
 let number = 0;

@@ -1,13 +1,11 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { CANARY_SITE, ENV } from "../../../processors/env.ts";
 import { startWire } from "../../conformance/doubles.ts";
 import { coldStart } from "../../kit/lambda/coldstart.ts";
 import { type ServerProcess, startServer } from "../../kit/server.ts";
+import { temporaryDirectory } from "../../kit/temporary.ts";
 
-const data = mkdtempSync(join(tmpdir(), "rivulet-canary-"));
+const data = temporaryDirectory();
 let server: ServerProcess;
 
 beforeAll(async () => {
@@ -15,7 +13,6 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await server.stop();
-  rmSync(data, { recursive: true, force: true });
 });
 
 /** The handler as Lambda loads it, and all that it writes to its log. */

@@ -5,9 +5,9 @@ import { expect, it, vi } from "vitest";
 import { sqliteStore } from "../../../processors/stores/sqlite.ts";
 import { manualClock } from "../../conformance/clock.ts";
 import { acknowledgedBeforeKill } from "../../conformance/crash.ts";
-import { temporaryDirectory } from "../../conformance/files.ts";
 import { describeStore } from "../../conformance/store.ts";
 import { bytes, text } from "../../conformance/values.ts";
+import { temporaryDirectory } from "../../kit/temporary.ts";
 
 const directory = temporaryDirectory();
 

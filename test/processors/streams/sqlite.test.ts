@@ -5,8 +5,8 @@ import { expect, it } from "vitest";
 import { sqliteStream } from "../../../processors/streams/sqlite.ts";
 import { manualClock } from "../../conformance/clock.ts";
 import { acknowledgedBeforeKill } from "../../conformance/crash.ts";
-import { temporaryDirectory } from "../../conformance/files.ts";
 import { describeStream } from "../../conformance/stream.ts";
+import { temporaryDirectory } from "../../kit/temporary.ts";
 
 const directory = temporaryDirectory();
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
