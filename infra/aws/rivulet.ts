@@ -189,6 +189,7 @@ export class Rivulet extends Construct {
       : undefined;
     this.alerting = new Alerting(this, "Alerting", { data: this.data, url, environment });
     const { clicks, data, ingestion, aggregation, compaction, serving } = this;
+    const parts = { clicks, data, ingestion, aggregation, compaction, serving };
     const estimate = new CostEstimate({
       capacity: stream,
       readers: this.archive ? 2 : 1,
@@ -196,29 +197,25 @@ export class Rivulet extends Construct {
       hasFirewall: firewall !== undefined,
       direct,
       tracing,
-      ...{ clicks, data, ingestion, aggregation, compaction, serving },
+      ...parts,
     });
     this.estimating = new Estimating(this, "Estimating", { data, estimate });
     this.budget = props.budget && new Budget(this, "Budget", { ...props.budget, aggregation });
     this.alarms = new Alarms(this, "Alarms", {
-      data: this.data,
+      ...parts,
       alerting: this.alerting,
       archive: this.archive,
       expiry: this.expiry,
       budget: this.budget,
       estimate,
       canary: this.canary,
-      clicks: this.clicks,
-      ingestion: this.ingestion,
       firewall: this.firewall,
-      aggregation: this.aggregation,
-      compaction: this.compaction,
-      serving: this.serving,
       imports: this.imports,
       ...alarms,
     });
     this.observability = new Observability(this, "Observability", {
-      ...{ clicks, data, ingestion, aggregation, compaction, serving, estimate },
+      ...parts,
+      estimate,
       canary: this.canary,
       firewall: this.firewall,
     });

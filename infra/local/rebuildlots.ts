@@ -63,8 +63,12 @@ export const foldInLots =
     const folded = await inParts<Folded>(
       (number) => ({
         fold: {
-          ...{ directory, survey, folder, lot: { number, of } },
-          ...{ order: { ...order, since: survey.since }, windows: lots[number]! },
+          directory,
+          survey,
+          folder,
+          lot: { number, of },
+          order: { ...order, since: survey.since },
+          windows: lots[number]!,
         },
       }),
       (count, number) => {
