@@ -53,7 +53,7 @@ export interface Answer {
   readonly meta: { complete_until: number; lag_ms: number; error: Record<string, number>; source: string };
 }
 
-/** A Stats API query. Throws with the server's words when it refuses. */
+/** A Stats API query; asked again while the archive is still being read. Throws with the server's words when it refuses. */
 export async function query(url: string, body: Record<string, unknown>): Promise<Answer> {
   const response = await fetch(new URL("/api/v2/query", url), {
     method: "POST",
@@ -61,6 +61,7 @@ export async function query(url: string, body: Record<string, unknown>): Promise
     body: JSON.stringify(body),
   });
   const text = await response.text();
+  if (response.status === 202) return query(url, body);
   if (!response.ok) throw new Error(`${response.status} ${text} for ${JSON.stringify(body)}`);
   return JSON.parse(text) as Answer;
 }
