@@ -338,7 +338,7 @@ describe("a server that others reach", () => {
 });
 
 it("a share link is made for days that are no whole number of milliseconds", async () => {
-  const flags = ["--site", "blog", "--data", data.path];
+  const flags = ["--site", "blog", "--data", data];
   // 1.1 times 86,400,000 is no whole number to a processor.
   expect(await runHere(["share", "add", "--days", "1.1", ...flags])).toMatchObject({ code: 0 });
   const { output } = await runHere(["share", "list", ...flags]);
