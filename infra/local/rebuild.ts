@@ -7,6 +7,7 @@ import { keyedHash, randomBytes } from "../../processors/crypto.ts";
 import { ClickstreamError } from "../../processors/errors.ts";
 import type { EpochMs } from "../../processors/model/time.ts";
 import { dayStart } from "../../processors/model/zone.ts";
+import { giveUpEdition } from "../../processors/pipeline/editions.ts";
 import type { Erased } from "../../processors/pipeline/erasure.ts";
 import type { WindowChange } from "../../processors/pipeline/rebuild/change.ts";
 import { type RebuildDeps, type RebuildReport, rebuild } from "../../processors/pipeline/rebuild/rebuild.ts";
@@ -234,21 +235,37 @@ async function rebuildSite(
   },
 ): Promise<RebuildReport> {
   const isShown = process.stderr.isTTY;
-  const report = await rebuild(
-    { ...deps, clock: systemClock },
-    {
-      site: id,
-      isTrial: flags.dryRun,
-      ...(flags.archivedSince === undefined ? {} : { archivedSince: flags.archivedSince }),
-      ...(flags.emptied === undefined ? {} : { emptied: flags.emptied }),
-      ...(flags.from === undefined ? {} : { from: dayStart(timeZone, flags.from) }),
-      ...(flags.to === undefined ? {} : { to: dayStart(timeZone, nextDay(flags.to)) }),
-    },
-    (rows) => void (isShown && process.stderr.write(`\r${id}: ${rows} rows`)),
-  );
-  if (isShown) process.stderr.write("\r\x1b[K");
-  return report;
+  let begun: string | undefined;
+  // Else all that is committed would go into what was begun too, until somebody rebuilds the site.
+  const stop = async (): Promise<void> => {
+    if (begun !== undefined) await giveUpEdition(deps.store, systemClock, id, begun);
+    process.exit(130);
+  };
+  for (const signal of STOPPING) process.once(signal, stop);
+  const onBegun = (space: string): void => {
+    begun = space;
+  };
+  try {
+    return await rebuild(
+      { ...deps, clock: systemClock, onBegun },
+      {
+        site: id,
+        isTrial: flags.dryRun,
+        ...(flags.archivedSince === undefined ? {} : { archivedSince: flags.archivedSince }),
+        ...(flags.emptied === undefined ? {} : { emptied: flags.emptied }),
+        ...(flags.from === undefined ? {} : { from: dayStart(timeZone, flags.from) }),
+        ...(flags.to === undefined ? {} : { to: dayStart(timeZone, nextDay(flags.to)) }),
+      },
+      (rows) => void (isShown && process.stderr.write(`\r${id}: ${rows} rows`)),
+    );
+  } finally {
+    for (const signal of STOPPING) process.off(signal, stop);
+    if (isShown) process.stderr.write("\r\x1b[K");
+  }
 }
+
+/** A second one ends the process at once. */
+const STOPPING = ["SIGINT", "SIGTERM"] as const;
 
 const nextDay = (day: string): string =>
   new Date(Date.parse(`${day}T00:00:00Z`) + 86_400_000).toISOString().slice(0, 10);

@@ -57,6 +57,8 @@ export interface RebuildDeps {
   readonly archive: ArchivedRows;
   /** Folds the rows of the archive, `progress` being told how many so far. Default: in this thread, and in memory. */
   readonly fold?: (order: FoldOrder, progress: (rows: number) => void) => Promise<FoldedRows>;
+  /** Told of the edition that was begun: whoever is stopped in the middle gives it up. */
+  readonly onBegun?: (space: string) => void;
 }
 
 /** Throws `not_found` for a site that was never registered, `unavailable` on an outage: run it again. */
@@ -70,6 +72,7 @@ export async function rebuild(
   const known = (await listSites(store)).find(({ id }) => id === site);
   if (!known) throw new ClickstreamError("not_found", `site "${site}" is not registered`);
   const begun = await beginRebuild(store, clock, site);
+  deps.onBegun?.(begun.space);
   try {
     return await makeAgain(deps, order, { known, ...begun }, progress);
   } catch (error) {
