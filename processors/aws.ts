@@ -40,6 +40,7 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
   UnrecognizedClientException: "config",
   InvalidSignatureException: "config",
   ExpiredTokenException: "config",
+  ExpiredToken: "config",
   AccessDeniedException: "config",
   KMSAccessDeniedException: "config",
   KMSDisabledException: "config",
@@ -49,7 +50,12 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
   ResourceInUseException: "unavailable",
   TransactionConflictException: "unavailable",
   ReplicatedWriteConflictException: "unavailable",
+  // S3's name for a connection that stood still, with status 400.
+  RequestTimeout: "unavailable",
 };
+
+/** Of errors that each service names in its own way, S3 and SNS among them. */
+const CODES_BY_STATUS: Readonly<Record<number, ErrorCode>> = { 403: "config", 429: "throttled" };
 
 /**
  * Translates what an SDK client throws. `what` names the operation and its target, e.g. `Kinesis PutRecord to "clicks"`.
@@ -59,7 +65,7 @@ export function awsError(what: string, cause: unknown): ClickstreamError {
   if (cause instanceof ClickstreamError) return cause;
   const { name = "Error", code, $metadata } = cause as SdkError;
   const status = $metadata?.httpStatusCode;
-  const listed = CODES[name] ?? (status === 429 ? "throttled" : undefined);
+  const listed = CODES[name] ?? CODES_BY_STATUS[status ?? 0];
   const isRefused = status !== undefined && status >= 400 && status < 500;
   const detail = [name, code, status && `HTTP ${status}`].filter(Boolean).join(", ");
   return new ClickstreamError(listed ?? (isRefused ? "invariant" : "unavailable"), `${what}: ${detail}`, {
