@@ -62,7 +62,7 @@ interface DrawnVisit {
 }
 
 /** The visits of one day or hour. */
-export function drawVisits(seed: number, events: number): DrawnVisit[] {
+function drawVisits(seed: number, events: number): DrawnVisit[] {
   const random = new Random(seed);
   const next = (): number => random.unit();
   // Zipf's law by inversion: the rank below which a share u of all views lies.
@@ -96,7 +96,7 @@ export function drawVisits(seed: number, events: number): DrawnVisit[] {
 const page = (rank: number): string => `/articles/${rank}`;
 
 /** What the fold would hold of them in one window; another salt makes others of the visitors. */
-export function rollupOf(visits: readonly DrawnVisit[], salt = 0): Rollup {
+function rollupOf(visits: readonly DrawnVisit[], salt = 0): Rollup {
   const rollup = new Rollup();
   for (const { hi: unsalted, lo, attributes, pages, goal, seconds } of visits) {
     const hi = (unsalted ^ Math.imul(salt, 0x9e3779b1)) >>> 0;

@@ -7,7 +7,7 @@ import { ClickstreamError } from "../../processors/errors.ts";
 import { minuteBesideHours, parseRange } from "../../processors/pipeline/query/range.ts";
 
 /** The strictest policy the page promises to live under. */
-export const POLICY = "default-src 'self'";
+const POLICY = "default-src 'self'";
 
 export interface Data {
   sites: { site_id: string; time_zone: string }[];

@@ -15,7 +15,7 @@ export interface EventSource {
 /** Region of an ARN: its fourth part. */
 const regionOf = (arn: string): string => arn.split(":")[3] ?? "";
 
-export function lambdaRecord(
+function lambdaRecord(
   shard: string,
   record: StreamRecord,
   { streamArn, roleArn }: EventSource,
