@@ -32,6 +32,8 @@ const MAGIC = {
   /** A frame that holds nothing to unpack; pzstd begins with one. */
   skippable: [0x50, 0x2a, 0x4d, 0x18],
   parquet: [0x50, 0x41, 0x52, 0x31],
+  /** Its footer is encrypted. https://github.com/apache/parquet-format/blob/master/Encryption.md */
+  sealed: [0x50, 0x41, 0x52, 0x45],
   zip: [0x50, 0x4b, 0x03, 0x04],
   utf16le: [0xff, 0xfe],
   utf16be: [0xfe, 0xff],
@@ -49,6 +51,8 @@ export async function importSource(
   const begins = (kind: keyof typeof MAGIC): boolean => beginsAs(kind, first);
   if (begins("zip"))
     throw new ClickstreamError("config", `${name}: a zip archive: unpack it and import the files in it`);
+  if (begins("sealed"))
+    throw new ClickstreamError("config", `${name}: encrypted Parquet: write it anew without encryption`);
   refuseUtf16(name, first);
   if (format === "parquet" || (format === "auto" && begins("parquet")))
     return parquetSource({ name, file, newDigest, mapping, all, hostname });

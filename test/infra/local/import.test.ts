@@ -206,6 +206,12 @@ it("says what it cannot import, and why", async () => {
   await writeFile(file("wide.csv"), Buffer.from("\uFEFFtime,url\n", "utf16le"));
   const wide = await runHere(["import", "--data", data, "--site", "x.example", file("wide.csv")]);
   expect(wide).toMatchObject({ code: 1, output: expect.stringMatching(/wide\.csv: text in UTF-16/) });
+  await writeFile(file("sealed.parquet"), "PARE and what nobody can read PARE");
+  const sealed = await runHere(["import", "--data", data, "--site", "x.example", file("sealed.parquet")]);
+  expect(sealed).toMatchObject({
+    code: 1,
+    output: expect.stringMatching(/sealed\.parquet: encrypted Parquet/),
+  });
   await writeFile(file("wide-totals.csv"), Buffer.from("\uFEFFdate,visitors\n2026-03-01,1\n", "utf16le"));
   const total = await runHere(["import", "--data", data, "--site", "x.example", file("wide-totals.csv")]);
   expect(total).toMatchObject({ code: 1, output: expect.stringMatching(/totals\.csv: text in UTF-16/) });
