@@ -24,6 +24,7 @@ import { inPortions } from "../portions.ts";
 import { instantKey, partition } from "../rollups.ts";
 import { listSites } from "../sites.ts";
 import { compareChanges, type WindowChange } from "./change.ts";
+import { addUntold, beginRebuild, compareWindow, endRebuild, endsOf, markAllDerived } from "./edition.ts";
 import { earliestOf, notesOf } from "./erasing.ts";
 import {
   type Begun,
@@ -38,15 +39,7 @@ import {
   type Sorted,
 } from "./files.ts";
 import { LeftObjects } from "./left.ts";
-import {
-  addUntold,
-  beginRebuild,
-  compareWindow,
-  endRebuild,
-  endsOf,
-  markAllDerived,
-  type RebuildReport,
-} from "./rebuild.ts";
+import type { RebuildReport } from "./rebuild.ts";
 import { addEncoded, RowFold } from "./rowfold.ts";
 import { eachWindow, isMadeAgain, type Progress } from "./windows.ts";
 

@@ -5,8 +5,8 @@ import type { Store } from "../../stores/store.ts";
 import { inPortions } from "../portions.ts";
 import { instantKey, partition } from "../rollups.ts";
 import type { WindowChange } from "./change.ts";
+import { keysOf } from "./edition.ts";
 import type { Begun, Windows } from "./files.ts";
-import { keysOf } from "./rebuild.ts";
 
 /** Writes of a store share a sync. */
 const AT_ONCE = 16;
