@@ -3,11 +3,12 @@ import { button, el, fillTable, options, setAttribute, setText } from "./dom.ts"
 import { fill } from "./i18n/strings.ts";
 import type { Metric } from "./metrics.ts";
 import type { Frame } from "./path.ts";
-import { type Bucket, type Interval, offsetIfTwice, wallAt } from "./period.ts";
+import type { Bucket, Interval } from "./period.ts";
 import { plotter } from "./plot.ts";
 import { readable } from "./reading.ts";
 import { axisTicks, type Points } from "./scale.ts";
 import type { View } from "./view.ts";
+import { DAY, HOUR, offsetIfTwice, wallAt } from "./wallclock.ts";
 
 export interface Series {
   readonly metric: Metric;
@@ -46,8 +47,6 @@ const BY: Readonly<Record<Interval, keyof View["strings"]>> = {
   week: "by_week",
   month: "by_month",
 };
-const HOUR = 3_600_000;
-const DAY = 24 * HOUR;
 /** Labels at round times rather than at every seventh. */
 const LABEL_STEPS: Readonly<Record<Interval, readonly number[]>> = {
   minute: [5, 10, 15, 30, 60, 120, 180, 360],

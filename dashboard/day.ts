@@ -1,9 +1,8 @@
 /** A site's day in quarters of an hour, and which day it is compared with. Pure arithmetic. */
-import { epochAt, type Period, wallAt } from "./period.ts";
+import type { Period } from "./period.ts";
 import type { Points } from "./scale.ts";
+import { DAY, epochAt, MINUTE, wallAt } from "./wallclock.ts";
 
-const MINUTE = 60_000;
-const DAY = 24 * 60 * MINUTE;
 /** Single minutes of a small site jump between 0 and 3; the mean of fifteen shows the day. */
 export const STEP_MINUTES = 15;
 

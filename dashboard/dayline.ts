@@ -6,13 +6,13 @@ import { el, fillTable, setAttribute, setText } from "./dom.ts";
 import { numberOf } from "./format.ts";
 import { fill } from "./i18n/strings.ts";
 import type { Frame } from "./path.ts";
-import { offsetIfTwice, type Period, parseIso, printIso } from "./period.ts";
+import type { Period } from "./period.ts";
 import { plotter } from "./plot.ts";
 import { readable } from "./reading.ts";
 import { axisTicks, type Points } from "./scale.ts";
 import type { View } from "./view.ts";
+import { MINUTE, offsetIfTwice, parseIso, printIso } from "./wallclock.ts";
 
-const MINUTE = 60_000;
 const HEIGHT = 140;
 const NEVER: Period = { start: 0, end: 0 };
 const STEPS_AN_HOUR = 60 / STEP_MINUTES;

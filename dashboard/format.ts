@@ -1,6 +1,7 @@
 /** All numbers, times and names as a person reads them, by Intl alone; knows no data source and no DOM. */
 import type { MetricValue } from "./answers.ts";
 import type { Interval } from "./period.ts";
+import { DAY } from "./wallclock.ts";
 
 export interface Formatter {
   /** Whose clock the times are read from: an IANA name. */
@@ -53,8 +54,6 @@ export function numberOf(value: MetricValue | undefined): number | undefined {
 /** Undefined for what is no money. */
 export const currencyOf = (value: MetricValue | undefined): string | undefined =>
   typeof value === "object" ? value?.currency : undefined;
-
-const DAY = 86_400_000;
 
 /** Made when it is first needed: a page has forty of Intl's formats, which take as long to make as all its elements. */
 function once<T>(make: () => T): () => T {

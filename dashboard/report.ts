@@ -14,14 +14,12 @@ import {
   intervalOf,
   intervalsOf,
   type Period,
-  parseIso,
   previous,
-  printIso,
   type Range,
   resolve,
-  wallAt,
 } from "./period.ts";
 import type { Points } from "./scale.ts";
+import { MINUTE, parseIso, printIso, wallAt } from "./wallclock.ts";
 
 export interface ReportQuestion {
   readonly site: string;
@@ -61,7 +59,6 @@ interface Past {
   readonly buckets: readonly Bucket[];
 }
 
-const MINUTE = 60_000;
 /** Days, in which a site that is not new certainly had an event. */
 const LATELY = 31 * 24 * 60 * MINUTE;
 /** The first day that the API takes, which is the site's own as all days are. */

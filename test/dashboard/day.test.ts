@@ -1,7 +1,7 @@
 /** Two days beside each other, also where clocks change, and the mean of their minutes. */
 import { describe, expect, it } from "vitest";
 import { beside, daysAt, isKept, means } from "../../dashboard/day.ts";
-import { wallAt } from "../../dashboard/period.ts";
+import { wallAt } from "../../dashboard/wallclock.ts";
 
 const at = (iso: string): number => Date.parse(iso);
 const MINUTE = 60_000;

@@ -5,20 +5,16 @@ import {
   addMonths,
   apiRange,
   buckets,
-  epochAt,
   intervalOf,
   intervalsOf,
   isRange,
-  offsetIfTwice,
-  parseIso,
   previous,
-  printIso,
   RANGES,
   rangeBetween,
   resolve,
   shifted,
-  wallAt,
 } from "../../dashboard/period.ts";
+import { epochAt, offsetIfTwice, parseIso, printIso, wallAt } from "../../dashboard/wallclock.ts";
 
 const at = (iso: string): number => Date.parse(iso);
 const NOW = at("2026-03-10T03:30:00Z"); // 12:30 in Seoul, 23:30 the day before in New York
