@@ -10,11 +10,13 @@ import {
   type ImportKind,
   type ImportPost,
   type ImportWire,
+  NUMBERS_PER_EVENT,
 } from "../decode/imported.ts";
 import { pageUrl } from "../decode/url.ts";
 import { agentParser } from "../enrich/agent.ts";
 import { hash53 } from "../hash.ts";
 import type { ImportRow } from "./row.ts";
+import { RowNumbers } from "./rownumbers.ts";
 
 export interface ImportRecord {
   readonly partitionKey: string;
@@ -35,8 +37,8 @@ const MAX_DAYS = 2 ** 16;
 const MAX_KNOWN = 20_000;
 
 interface Sender {
+  /** Its first. */
   readonly row: ImportRow;
-  readonly rows: ImportRow[];
   readonly kind: "counted" | "bot";
 }
 
@@ -51,12 +53,20 @@ export interface PackSettings {
 export class Packer {
   readonly #settings: PackSettings;
   readonly #parseAgent = agentParser({ maxEntries: 10_000 });
-  readonly #urls = new Map<string, Reject | undefined>();
-  readonly #kinds = new WeakMap<ImportKind, Reject | "fine">();
-  /** In the order of their coming. */
-  #senders = new Map<number, Sender>();
+  readonly #urls = new Numbered<string>();
+  /** By number of the URL: what is wrong with it. */
+  readonly #urlProblems: (Reject | undefined)[] = [];
+  readonly #referrers = new Numbered<string>();
+  readonly #kinds = new Numbered<ImportKind>();
+  readonly #kindProblems: (Reject | undefined)[] = [];
   readonly #people = new Numbered<string>();
   readonly #agents = new Numbered<string>();
+  /** In the order of their coming, and the number of each by its key. */
+  readonly #senders: Sender[] = [];
+  readonly #senderNumbers = new Map<number, number>();
+  readonly #rows = new RowNumbers();
+  /** By number of the row: what few say. */
+  readonly #extras = new Map<number, ImportExtra>();
 
   constructor(settings: PackSettings) {
     this.#settings = settings;
@@ -64,20 +74,56 @@ export class Packer {
 
   /** Takes a row; answers whether a robot sent it, or why it cannot be counted. */
   add(row: ImportRow, now: EpochMs): "counted" | "bot" | Reject {
-    const problem = this.#problemOf(row, now);
-    if (problem) return problem;
-    const key = this.#keyOf(row);
-    const known = this.#senders.get(key);
-    if (known) {
-      known.rows.push(row);
-      return known.kind;
+    const { at, url, referrer, kind, extra } = row;
+    const early = timeProblem(at, now) ?? lengthProblem(row);
+    if (early) return early;
+    const urlNumber = this.#urlNumber(url);
+    const badUrl = this.#urlProblems[urlNumber];
+    if (badUrl) return badUrl;
+    const badReferrer = referrerProblem(referrer);
+    if (badReferrer) return badReferrer;
+    const kindNumber = this.#kindNumber(kind);
+    const badKind = this.#kindProblems[kindNumber] ?? extraProblem(row);
+    if (badKind) return badKind;
+    const sender = this.#senderOf(row);
+    if (typeof sender !== "number") return sender;
+    if (extra) this.#extras.set(this.#rows.length, extra);
+    this.#rows.push({ sender, at, url: urlNumber, referrer: this.#referrers.of(referrer), kind: kindNumber });
+    return this.#senders[sender]!.kind;
+  }
+
+  #urlNumber(url: string): number {
+    const { size } = this.#urls;
+    const number = this.#urls.of(url);
+    if (number === size) {
+      const page = pageUrl(url, "url");
+      this.#urlProblems.push(isReject(page) ? page : undefined);
     }
+    return number;
+  }
+
+  #kindNumber(kind: ImportKind): number {
+    const { size } = this.#kinds;
+    const number = this.#kinds.of(kind);
+    if (number === size) {
+      const decoded = lengthOf(kind) > MAX_ROW_CHARS ? TOO_LONG : decodeKind(kind, 0);
+      this.#kindProblems.push(isReject(decoded) ? renamed(decoded) : undefined);
+    }
+    return number;
+  }
+
+  /** The number of whoever sent the row, or why that cannot be said. */
+  #senderOf(row: ImportRow): number | Reject {
+    const key = this.#keyOf(row);
+    const known = this.#senderNumbers.get(key);
+    if (known !== undefined) return known;
     const stranger = senderProblem(row);
     if (stranger) return stranger;
     const { bot, library } = this.#parseAgent(row.agent);
     const kind = bot && !(library && this.#settings.libraries) ? "bot" : "counted";
-    this.#senders.set(key, { row, rows: [row], kind });
-    return kind;
+    const number = this.#senders.push({ row, kind }) - 1;
+    this.#senderNumbers.set(key, number);
+    return number;
   }
 
   /** A number for each sender of a post. */
@@ -89,84 +135,73 @@ export class Packer {
     return (person * MAX_ROWS + this.#agents.of(agent)) * MAX_DAYS + day;
   }
 
-  #problemOf(row: ImportRow, now: EpochMs): Reject | undefined {
-    const { at, url, referrer, kind, extra } = row;
-    if (!(at >= EARLIEST_MS))
-      return { reason: "malformed", message: "time: before 2001-09-09, which windows cannot name" };
-    if (at > now + MAX_SKEW_MS) return { reason: "from_future", message: "time: still to come" };
-    if (charsOf(row) > MAX_ROW_CHARS) return TOO_LONG;
-    if (!this.#urls.has(url)) {
-      if (this.#urls.size >= MAX_KNOWN) this.#urls.clear();
-      const page = pageUrl(url, "url");
-      this.#urls.set(url, isReject(page) ? page : undefined);
-    }
-    const badUrl = this.#urls.get(url);
-    if (badUrl) return badUrl;
-    if (typeof referrer !== "string" || referrer.length > LIMITS.urlChars) {
-      const cut = referrerText(referrer, "referrer");
-      if (isReject(cut)) return cut;
-    }
-    const known = this.#kinds.get(kind);
-    if (known === undefined) {
-      if (lengthOf(kind) > MAX_ROW_CHARS) return TOO_LONG;
-      const decoded = decodeKind(kind, 0);
-      this.#kinds.set(kind, isReject(decoded) ? renamed(decoded) : "fine");
-      if (isReject(decoded)) return renamed(decoded);
-    } else if (known !== "fine") return known;
-    // Elsewhere the name of an ordinary event; here of a report, which counts its measurements and nothing else.
-    if (kind.n === WEB_VITALS && extra?.m === undefined)
-      return { reason: "invalid_name", message: `name: ${WEB_VITALS} without measurements is no event` };
-    if (extra) {
-      const more = decodeExtra(extra, kind.n, "event");
-      if (isReject(more)) return more;
-    }
-    return undefined;
-  }
-
   /** The records of all rows since the last call; `id` names the chunk. Equal rows and id give equal records. */
   pack(id: string): ImportRecord[] {
-    const lanes = new Map<number, Sender[]>();
-    for (const sender of this.#senders.values()) {
+    const lanes = new Map<number, Post[]>();
+    const { order, ends } = this.#rows.bySender(this.#senders.length);
+    for (const [number, sender] of this.#senders.entries()) {
       const { visitor, ip, agent } = sender.row;
       // Of the visitor alone, so that a visit over midnight stays where it is.
       const lane =
         this.#settings.lanes === 1
           ? 0
           : hash53(visitor ? `v${visitor}` : `${ip}|${agent}`) % this.#settings.lanes;
-      const senders = lanes.get(lane) ?? [];
-      if (senders.length === 0) lanes.set(lane, senders);
-      senders.push(sender);
+      const posts = lanes.get(lane) ?? [];
+      if (posts.length === 0) lanes.set(lane, posts);
+      posts.push({ sender, rows: this.#rows.byTime(order.subarray(ends[number - 1] ?? 0, ends[number])) });
     }
-    this.#senders = new Map();
-    this.#people.clear();
-    this.#agents.clear();
-    return [...lanes]
+    const records = [...lanes]
       .sort(([a], [b]) => a - b)
-      .flatMap(([lane, senders]) =>
-        this.#encode(`${id}/${lane}`, senders).map((data) => ({ partitionKey: `import-${lane}`, data })),
+      .flatMap(([lane, posts]) =>
+        this.#encode(`${id}/${lane}`, posts).map((data) => ({ partitionKey: `import-${lane}`, data })),
       );
+    this.#forget();
+    return records;
   }
 
-  #encode(id: string, senders: readonly Sender[]): Uint8Array[] {
-    const data = new TextEncoder().encode(JSON.stringify(this.#wire(id, senders)));
+  /** All that is of one chunk, and what has become much. */
+  #forget(): void {
+    this.#senders.length = 0;
+    this.#senderNumbers.clear();
+    this.#people.clear();
+    this.#agents.clear();
+    this.#rows.clear();
+    this.#extras.clear();
+    // Of a log a handful, and of a file that says more of each event an object for each.
+    this.#kinds.clear();
+    this.#kindProblems.length = 0;
+    if (this.#referrers.size > MAX_KNOWN) this.#referrers.clear();
+    if (this.#urls.size > MAX_KNOWN) {
+      this.#urls.clear();
+      this.#urlProblems.length = 0;
+    }
+  }
+
+  #encode(id: string, posts: readonly Post[]): Uint8Array[] {
+    const data = new TextEncoder().encode(JSON.stringify(this.#wire(id, posts)));
     if (data.length <= MAX_RECORD_BYTES) return [data];
-    const [first, second] = halves(senders);
+    const [first, second] = halves(posts);
     return [...this.#encode(`${id}a`, first), ...this.#encode(`${id}b`, second)];
   }
 
-  #wire(id: string, senders: readonly Sender[]): ImportWire {
-    const urls = new Numbered<string>();
-    const referrers = new Numbered<string>();
+  #wire(id: string, posts: readonly Post[]): ImportWire {
+    const urls = new Renumbered(this.#urls.values);
+    const referrers = new Renumbered(this.#referrers.values);
+    const kinds = new Renumbered(this.#kinds.values);
     const agents = new Numbered<string>();
-    const kinds = new Numbered<ImportKind>();
-    const posts = senders.map(({ row, rows }): ImportPost => {
-      const sorted = byTime(rows);
-      const at = sorted[0]!.at;
-      const e: number[] = [];
+    const written = posts.map(({ sender: { row }, rows }): ImportPost => {
+      const at = this.#rows.at(rows[0]!);
       let x: Record<string, ImportExtra> | undefined;
-      for (let i = 0; i < sorted.length; i++) {
-        const { at: time, url, referrer, kind, extra } = sorted[i]!;
-        e.push(time - at, urls.of(url), referrers.of(referrer), kinds.of(kind));
+      // As long as it becomes: an array that grows takes room for seventeen at its first.
+      const e = new Array<number>(rows.length * NUMBERS_PER_EVENT);
+      let length = 0;
+      for (let i = 0; i < rows.length; i++) {
+        const number = rows[i]!;
+        e[length++] = this.#rows.at(number) - at;
+        e[length++] = urls.of(this.#rows.url(number));
+        e[length++] = referrers.of(this.#rows.referrer(number));
+        e[length++] = kinds.of(this.#rows.kind(number));
+        const extra = this.#extras.get(number);
         if (extra) {
           x ??= {};
           x[i] = extra;
@@ -193,9 +228,32 @@ export class Packer {
       referrers: referrers.values,
       agents: agents.values,
       kinds: kinds.values,
-      posts,
+      posts: written,
     };
   }
+}
+
+const timeProblem = (at: EpochMs, now: EpochMs): Reject | undefined => {
+  if (!(at >= EARLIEST_MS))
+    return { reason: "malformed", message: "time: before 2001-09-09, which windows cannot name" };
+  return at > now + MAX_SKEW_MS ? { reason: "from_future", message: "time: still to come" } : undefined;
+};
+
+const lengthProblem = (row: ImportRow): Reject | undefined =>
+  charsOf(row) > MAX_ROW_CHARS ? TOO_LONG : undefined;
+
+function referrerProblem(referrer: string): Reject | undefined {
+  if (typeof referrer === "string" && referrer.length <= LIMITS.urlChars) return undefined;
+  const cut = referrerText(referrer, "referrer");
+  return isReject(cut) ? cut : undefined;
+}
+
+function extraProblem({ kind, extra }: ImportRow): Reject | undefined {
+  // Elsewhere the name of an ordinary event; here of a report, which counts its measurements and nothing else.
+  if (kind.n === WEB_VITALS && extra?.m === undefined)
+    return { reason: "invalid_name", message: `name: ${WEB_VITALS} without measurements is no event` };
+  const more = extra && decodeExtra(extra, kind.n, "event");
+  return isReject(more) ? more : undefined;
 }
 
 const TOO_LONG: Reject = { reason: "too_large", message: `row: over ${MAX_ROW_CHARS} characters` };
@@ -227,23 +285,40 @@ function senderProblem({ ip, visitor }: ImportRow): Reject | undefined {
   return isReject(address) ? address : undefined;
 }
 
-/** Most files are in order. */
-function byTime(rows: readonly ImportRow[]): readonly ImportRow[] {
-  for (let i = 1; i < rows.length; i++)
-    if (rows[i]!.at < rows[i - 1]!.at) return rows.toSorted((a, b) => a.at - b.at);
-  return rows;
-}
-
 /** Checks speak of `kinds[0].p`; the file's owner knows it as the event. */
 const renamed = ({ reason, message }: Reject): Reject => ({
   reason,
   message: message.replace("kinds[0]", "event"),
 });
 
+/** What is written of one sender: the numbers of its rows, earliest first. */
+interface Post {
+  readonly sender: Sender;
+  readonly rows: Uint32Array;
+}
+
+/** Two halves of what is to be sent; one sender's rows are parted where there is only one. */
+function halves(posts: readonly Post[]): [Post[], Post[]] {
+  const [only] = posts;
+  if (posts.length === 1 && only) {
+    const middle = Math.ceil(only.rows.length / 2);
+    return [
+      [{ ...only, rows: only.rows.subarray(0, middle) }],
+      [{ ...only, rows: only.rows.subarray(middle) }],
+    ];
+  }
+  const middle = Math.ceil(posts.length / 2);
+  return [posts.slice(0, middle), posts.slice(middle)];
+}
+
 /** Gives values numbers in the order in which they first come. */
 class Numbered<T> {
   readonly values: T[] = [];
   readonly #numbers = new Map<T, number>();
+
+  get size(): number {
+    return this.values.length;
+  }
 
   of(value: T): number {
     let number = this.#numbers.get(value);
@@ -260,14 +335,20 @@ class Numbered<T> {
   }
 }
 
-/** Two halves of what is to be sent; one sender's rows are parted where there is only one. */
-function halves(senders: readonly Sender[]): [Sender[], Sender[]] {
-  const [only] = senders;
-  if (senders.length === 1 && only) {
-    const middle = Math.ceil(only.rows.length / 2);
-    const sorted = byTime(only.rows);
-    return [[{ ...only, rows: sorted.slice(0, middle) }], [{ ...only, rows: sorted.slice(middle) }]];
+/** Some of many numbered values, numbered again in the order in which they are asked for. */
+class Renumbered<T> {
+  readonly values: T[] = [];
+  readonly #all: readonly T[];
+  /** By number of before: the number + 1, 0 where nobody has asked. */
+  readonly #numbers: Uint32Array;
+
+  constructor(all: readonly T[]) {
+    this.#all = all;
+    this.#numbers = new Uint32Array(all.length);
   }
-  const middle = Math.ceil(senders.length / 2);
-  return [senders.slice(0, middle), senders.slice(middle)];
+
+  of(before: number): number {
+    if (this.#numbers[before] === 0) this.#numbers[before] = this.values.push(this.#all[before]!);
+    return this.#numbers[before]! - 1;
+  }
 }
