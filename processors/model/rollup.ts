@@ -30,15 +30,21 @@ const COLUMNS_VERSION = 2;
 const ROSTER_VERSION = 3;
 
 export class Rollup {
-  readonly totals: Measures;
+  /** Or whatever reads them when somebody asks. */
+  #totals: Measures | (() => Measures);
   /** Events whose window had ended longer than the allowed lateness before their batch was received; counted all the same. */
   late = 0;
   readonly rejects = new Map<RejectReason, number>();
   /** Undecoded tables stay bytes, or whatever is read by a function, until somebody asks: a query for one dimension must not pay for all. */
   readonly #tables = new Map<string, StoredTable>();
 
-  constructor(totals = new Measures()) {
-    this.totals = totals;
+  constructor(totals: Measures | (() => Measures) = new Measures()) {
+    this.#totals = totals;
+  }
+
+  get totals(): Measures {
+    if (typeof this.#totals === "function") this.#totals = this.#totals();
+    return this.#totals;
   }
 
   get dimensions(): string[] {

@@ -100,11 +100,11 @@ export function* differentVisitors(
   now: EpochMs,
 ): Generator<{ readonly site: string; readonly found: Difference }> {
   for (const [site, { windows }] of commit.partials) {
-    for (const [start, { totals }] of windows) {
+    for (const [start, rollup] of windows) {
       if (!isRecountKept(start, now)) continue;
       const tally = tallies.get(site)?.get(start);
       const [fewest, most] = [tally?.senders.size ?? 0, tally?.dailySenders.size ?? 0];
-      const visitors = totals.visitors?.estimate() ?? 0;
+      const visitors = rollup.totals.visitors?.estimate() ?? 0;
       if (visitors >= fewest - tolerance(fewest) && visitors <= most + tolerance(most)) continue;
       const found: Difference = {
         granularity: "commit",

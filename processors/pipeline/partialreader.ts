@@ -1,4 +1,4 @@
-/** Reads the partials of a commit, of this version and of earlier ones. A table is read when somebody asks for it. */
+/** Reads the partials of a commit, of this version and of earlier ones. Totals and tables are read when somebody asks for them. */
 import { EVENT_DIMENSIONS, EXIT_PAGE, VISIT_DIMENSIONS } from "../model/dimensions.ts";
 import { REJECT_REASONS } from "../model/event.ts";
 import { type DeferredTable, Rollup } from "../model/rollup.ts";
@@ -82,10 +82,16 @@ function decodeRejects(reader: ByteReader): [(typeof REJECT_REASONS)[number], nu
 }
 
 function decodeWindow(reader: ByteReader, names: Names): Rollup {
-  const shares = new Shares(reader.block(), names);
-  const rollup = new Rollup(shares.totals());
-  if (shares.size > 0)
-    for (const [place, name] of VISIT_DIMENSIONS.entries()) rollup.defer(name, () => shares.table(place));
+  const bytes = reader.block();
+  // Compaction and the newest answers want all of it, the recount of history nothing.
+  let shares: Shares | undefined;
+  const read = (): Shares => {
+    shares ??= new Shares(bytes, names);
+    return shares;
+  };
+  const rollup = new Rollup(() => read().totals());
+  if (bytes.length > 0)
+    for (const [place, name] of VISIT_DIMENSIONS.entries()) rollup.defer(name, () => read().table(place));
   for (let number = reader.varint(); number > 0; number = reader.varint())
     deferTable(rollup, reader, number - 1, names);
   return rollup;
