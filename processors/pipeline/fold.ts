@@ -8,11 +8,20 @@ import { Marks } from "./marks.ts";
 import { type Column, markOf, type PartialFold } from "./partial.ts";
 import { sampleOf } from "./partialbytes.ts";
 import { ENGAGED_MS, EVENTS, PAGEVIEWS, READS, type Rows, SCROLL_SUM, SCROLLS, VISITS } from "./rows.ts";
-import { MAX_SEEN, MAX_SESSIONS, SESSION_GAP_MS, type Session, type VisitorState } from "./state.ts";
+import {
+  cloneSession,
+  MAX_SEEN,
+  MAX_SESSIONS,
+  SESSION_GAP_MS,
+  type Session,
+  type VisitorState,
+} from "./state.ts";
 
 export interface FoldContext {
   readonly partial: PartialFold;
   readonly visitor: VisitorState;
+  /** Visits of theirs that others hold: instead of one of these a copy is changed. */
+  readonly shared?: readonly Session[] | undefined;
   /** The visitor's number in `partial`. */
   readonly person: number;
   /** Values in the order of VISIT_DIMENSIONS for a visit that begins with this event. */
@@ -39,10 +48,12 @@ export function foldEvent(event: ClickEvent, context: FoldContext): boolean {
   const late = minute + MINUTE_MS <= context.closedUntil;
   if (late) partial.about(here).late++;
 
-  const found =
+  const found = owned(
     context.visit === undefined
       ? findSession(context.visitor, event.at)
-      : context.visitor.sessions.find(({ born }) => born === context.visit);
+      : context.visitor.sessions.find(({ born }) => born === context.visit),
+    context,
+  );
   context.session = found;
   if (isReport(event.name)) {
     if (found) partial.open(found, context.visitor, false);
@@ -77,6 +88,14 @@ function findSession({ sessions }: VisitorState, at: EpochMs): Session | undefin
   return newest;
 }
 
+/** The visit itself, or a copy in its place where others hold it. */
+function owned(session: Session | undefined, { visitor, shared }: FoldContext): Session | undefined {
+  if (!session || !shared?.includes(session)) return session;
+  const copy = cloneSession(session);
+  visitor.sessions = visitor.sessions.with(visitor.sessions.indexOf(session), copy);
+  return copy;
+}
+
 function begin(event: ClickEvent, minute: EpochMs, { visitor, attributes, visit }: FoldContext): Session {
   const session: Session = {
     first: event.at,
@@ -92,8 +111,8 @@ function begin(event: ClickEvent, minute: EpochMs, { visitor, attributes, visit 
     engagedMs: 0,
     seen: new Marks(),
   };
-  visitor.sessions.push(session);
-  if (visitor.sessions.length > MAX_SESSIONS) visitor.sessions.shift();
+  // As long as it is: pushed onto, an array takes room for seventeen, and most visitors have one.
+  visitor.sessions = visitor.sessions.slice(1 - MAX_SESSIONS).concat([session]);
   return session;
 }
 

@@ -204,7 +204,7 @@ export class RecordFold {
     const { id } = sender;
     const fresh = sender.known === undefined;
     const visitors = isPast ? this.#senders.past : this.#senders.present;
-    const visitor = visitors.touch(sender, at);
+    const { visitor, shared } = visitors.touch(sender, at);
     const attributes = (event: ClickEvent): string[] =>
       visitAttributes(event, batch, agent, () => countryOf(origin, this.#deps.country));
     // By the batch's own time of receipt, not by what other visitors did meanwhile: so the order of records cannot show.
@@ -214,6 +214,7 @@ export class RecordFold {
     const context: FoldContext = {
       partial,
       visitor,
+      shared,
       person,
       attributes,
       closedUntil,

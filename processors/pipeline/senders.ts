@@ -3,12 +3,12 @@ import type { Batch, ClickEvent } from "../model/event.ts";
 import type { EpochMs } from "../model/time.ts";
 import type { LatestByDay } from "./midnight.ts";
 import {
-  cloneVisitor,
   isRemembered,
   isRememberedInPast,
   newVisitor,
   type PastVisitors,
   SESSION_GAP_MS,
+  type Session,
   type ShardState,
   VISITOR_BYTES,
   type VisitorState,
@@ -53,15 +53,19 @@ export class Touched {
     return visitor && this.#isRemembered(visitor, this.ordinal, receivedAt) ? visitor : undefined;
   }
 
-  /** The visitor as the newest batch may change them. */
-  touch({ key, known }: Sender, receivedAt: EpochMs): VisitorState {
+  /** The visitor as the newest batch may change them, but for the visits that are still the state's: these stay as they are. */
+  touch(
+    { key, known }: Sender,
+    receivedAt: EpochMs,
+  ): { readonly visitor: VisitorState; readonly shared: readonly Session[] | undefined } {
     const touched = this.visitors.get(key);
     if (touched) this.visitors.delete(key);
-    const visitor = known && known === touched ? known : known ? cloneVisitor(known) : newVisitor();
+    const isOurs = known !== undefined && known === touched;
+    const visitor = isOurs ? known : known ? { ...known } : newVisitor();
     this.visitors.set(key, visitor);
     visitor.ordinal = this.ordinal;
     visitor.receivedAt = Math.max(visitor.receivedAt, receivedAt);
-    return visitor;
+    return { visitor, shared: (isOurs ? this.#before.get(key) : known)?.sessions };
   }
 
   /** Call when the newest batch has changed the visitor: a heavy one counts as several batches. */

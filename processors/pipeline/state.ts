@@ -28,7 +28,7 @@ export interface Session {
 }
 
 export interface VisitorState {
-  readonly sessions: Session[];
+  sessions: readonly Session[];
   /** Number of the last batch folded into it, and when that batch reached the edge. */
   ordinal: number;
   receivedAt: EpochMs;
@@ -78,7 +78,7 @@ export const cloneVisitor = ({ sessions, ordinal, receivedAt }: VisitorState): V
   receivedAt,
 });
 
-const cloneSession = (session: Session): Session => ({
+export const cloneSession = (session: Session): Session => ({
   first: session.first,
   last: session.last,
   born: session.born,

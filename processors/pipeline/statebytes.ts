@@ -249,12 +249,11 @@ function encodeVisitor(state: VisitorState, writer: ByteWriter, texts: TextWrite
     writer.varint(session.pageviews);
     writer.varint(session.events);
     writer.varint(session.engagedMs);
-    const { list } = session.seen;
-    writer.varint(list.length / 2);
-    for (let i = 0; i < list.length; i += 2) {
-      hashes.write(list[i]!, writer);
-      writer.varint(list[i + 1]!);
-    }
+    writer.varint(session.seen.size);
+    session.seen.forEach((hash, mark) => {
+      hashes.write(hash, writer);
+      writer.varint(mark);
+    });
   }
 }
 
