@@ -34,6 +34,8 @@ export interface QueryMeta {
   readonly late?: number;
   /** What answered: rollups, or the archive of all events. */
   readonly source?: string;
+  /** From when on data are kept, epoch ms, where the question reached before it. */
+  readonly kept_from?: number;
 }
 
 export interface QueryAnswer {

@@ -140,7 +140,8 @@ export function reportLoader(): (
     ]);
     const past = {
       numbers: totalsOf(totals, metrics),
-      isFirst,
+      // Where some of it is not kept any more, it is not whole either.
+      isFirst: isFirst || totals.meta.kept_from !== undefined,
       rows: series && rowsByStart(series, metrics, timeZone),
       buckets: buckets(before.whole, interval, timeZone),
     };

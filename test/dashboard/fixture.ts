@@ -39,6 +39,8 @@ export interface Data {
   about: Record<string, unknown>;
   /** Nothing is known from before, epoch ms. */
   since: number;
+  /** Nothing from before is kept any more, epoch ms. */
+  keptFrom: number;
   /** How often whatever needs the archive is answered with 202 before its answer comes, by question. */
   unfinished: number;
   /** Answers every query with 400 and this message. */
@@ -103,6 +105,7 @@ export async function startFixture(change: Partial<Data> = {}): Promise<Fixture>
     latest: [],
     about: {},
     since: 0,
+    keptFrom: 0,
     unfinished: 0,
     refusal: undefined,
     clock: Date.now,
@@ -294,6 +297,7 @@ function queryAnswer(
     lag_ms: 1_200,
     source: needsArchive({ dimensions: dimension ? [dimension] : [], filters }) ? "archive" : "rollup",
     error: data.error ? { visitors: data.error } : {},
+    ...(isPast && Date.parse(date_range[0]) < data.keptFrom ? { kept_from: data.keptFrom } : {}),
     ...(data.hasOtherMoney ? { metric_warnings: { total_revenue: { code: "other_currencies" } } } : {}),
   };
   const row = (weight: number) =>
