@@ -7,10 +7,11 @@ import { keyedHash, randomBytes } from "../../processors/crypto.ts";
 import { ClickstreamError } from "../../processors/errors.ts";
 import type { EpochMs } from "../../processors/model/time.ts";
 import { dayStart } from "../../processors/model/zone.ts";
-import { giveUpEdition } from "../../processors/pipeline/editions.ts";
+import { giveUpEdition, readEdition } from "../../processors/pipeline/editions.ts";
 import type { Erased } from "../../processors/pipeline/erasure.ts";
 import type { WindowChange } from "../../processors/pipeline/rebuild/change.ts";
 import { type RebuildDeps, type RebuildReport, rebuild } from "../../processors/pipeline/rebuild/rebuild.ts";
+import { type Gone, hoursWithErased } from "../../processors/pipeline/rebuild/remaining.ts";
 import type { RebuildAnswer } from "../../processors/pipeline/rebuild/steps.ts";
 import { activeSites, listSites, type Site } from "../../processors/pipeline/sites.ts";
 import { Salts, storedId } from "../../processors/pipeline/visitor.ts";
@@ -100,9 +101,13 @@ export function addRebuild(program: Command, { print, log }: Terminal): void {
         const { beginErasure } = await import("./erase.ts");
         using erasure = await beginErasure(archiveFolder(flags.data), site, erased);
         const { hours, archivedSince, left } = erasure;
-        if (hours.size === 0) return print(nothingLine(site.id, erased));
+        const gone = { erased, hours };
+        if (hours.size === 0) {
+          const counted = await hoursWithErased(store, (await readEdition(store, site.id)).space, gone);
+          return say([nothingLine(site.id, erased, counted), ...stillCountedLines(counted)]);
+        }
         // Else hours that held nothing but it would seem older than the archive.
-        const terms = { ...flags, archivedSince, emptied: hours };
+        const terms = { ...flags, archivedSince, gone };
         let report: RebuildReport;
         if (flags.dryRun) {
           report = await rebuildSite({ store, archive: left }, site, terms);
@@ -111,8 +116,7 @@ export function addRebuild(program: Command, { print, log }: Terminal): void {
           report = await rebuildSite(await inLots(flags.data, store, archive), site, terms);
           await erasure.finish();
         }
-        const stillCounted = report.incomplete.filter((hour) => hours.has(hour));
-        say([...reportLines(site, report), ...stillCountedLines(stillCounted)]);
+        say([...reportLines(site, report), ...stillCountedLines(report.stillCounted)]);
       });
     });
 }
@@ -231,7 +235,7 @@ async function rebuildSite(
     readonly to?: string;
     readonly dryRun: boolean;
     readonly archivedSince?: EpochMs;
-    readonly emptied?: ReadonlySet<EpochMs>;
+    readonly gone?: Gone;
   },
 ): Promise<RebuildReport> {
   const isShown = process.stderr.isTTY;
@@ -252,7 +256,7 @@ async function rebuildSite(
         site: id,
         isTrial: flags.dryRun,
         ...(flags.archivedSince === undefined ? {} : { archivedSince: flags.archivedSince }),
-        ...(flags.emptied === undefined ? {} : { emptied: flags.emptied }),
+        ...(flags.gone === undefined ? {} : { gone: flags.gone }),
         ...(flags.from === undefined ? {} : { from: dayStart(timeZone, flags.from) }),
         ...(flags.to === undefined ? {} : { to: dayStart(timeZone, nextDay(flags.to)) }),
       },
@@ -305,7 +309,7 @@ function answerLines(answer: RebuildAnswer, erase?: Erased): string[] {
   const { site, erased, stillCounted = [], isSwitched, report } = answer;
   const isTakenOut = erased !== undefined && erased > 0 && isSwitched;
   return [
-    ...(erased === 0 && erase && answer.changes === 0 ? [nothingLine(site, erase)] : []),
+    ...(erased === 0 && erase && answer.changes === 0 ? [nothingLine(site, erase, stillCounted)] : []),
     ...(isTakenOut ? [`${site}: ${rowsText(erased)} taken out of the archive`] : []),
     ...countLines(site, answer),
     ...stillCountedLines(stillCounted),
@@ -316,8 +320,10 @@ function answerLines(answer: RebuildAnswer, erase?: Erased): string[] {
 const count = (value: number, one: string): string => `${value} ${one}${value === 1 ? "" : "s"}`;
 const rowsText = (rows: number): string => count(rows, "row");
 
-const nothingLine = (site: string, erased: Erased): string =>
-  `${site}: nothing of it is archived. Is it written as ${"page" in erased ? 'there? Paths begin with "/".' : "your site sends it?"}`;
+const nothingLine = (site: string, erased: Erased, counted: readonly EpochMs[]): string => {
+  const hint = `. Is it written as ${"page" in erased ? 'there? Paths begin with "/".' : "your site sends it?"}`;
+  return `${site}: nothing of it is archived${counted.length === 0 ? hint : ""}`;
+};
 
 const stillCountedLines = (hours: readonly EpochMs[]): string[] =>
   hours.length === 0

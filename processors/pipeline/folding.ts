@@ -183,6 +183,12 @@ const restKey = ({ pk, sk }: ItemKey, name: string): ItemKey => ({
   sk: `${sk} ${name}`,
 });
 
+/** The rollup of a minute or hour, and that of what was put aside of it; none where there is none. */
+export async function rollupsIn(store: Store, key: ItemKey): Promise<Rollup[]> {
+  const { known, rest } = await readWindow(store, key);
+  return [...(known?.rollup ? [known.rollup] : []), ...(rest ? [Rollup.decode(rest.value)] : [])];
+}
+
 /** An item with its rest, if that is there. */
 async function readWindow(
   store: Store,

@@ -16,6 +16,7 @@ import { ClickstreamError } from "../../processors/errors.ts";
 import { rebuildStep } from "../../processors/handlers/rebuildstep.ts";
 import { type ArchiveRow, compareRows, partitionOf } from "../../processors/model/archive.ts";
 import type { StreamLine } from "../../processors/model/streamfile.ts";
+import { hourStart } from "../../processors/model/zone.ts";
 import { ShardWorker } from "../../processors/pipeline/aggregate.ts";
 import { archiveStore } from "../../processors/pipeline/archive.ts";
 import { readEdition } from "../../processors/pipeline/editions.ts";
@@ -384,6 +385,18 @@ describe("the workflow of a rebuild", () => {
       const again = await execute(made, { run: `again-${what}` });
       expect(again).toMatchObject({ changes: 0 });
     });
+  });
+
+  it("names hours of before the archive began in which an erased page is still counted", async () => {
+    const made = await world("still.example", { events: 60 });
+    const views = made.rows.filter(({ name }) => name === "pageview").sort((a, b) => a.at - b.at);
+    const [first, late = 0] = [views[0]!, views.at(-1)?.at];
+    await made.deliver(made.rows.filter(({ at }) => at >= late - 4 * HOUR));
+    const days = { from: undefined, to: undefined };
+    const answer = await execute(made, { run: "still", input: { erase: { page: first.page! }, ...days } });
+    const { stillCounted } = answer as { stillCounted: number[] };
+    expect(stillCounted).toContain(hourStart("Asia/Kolkata", first.at));
+    expect((await reportOf("still")).stillCounted).toEqual(stillCounted);
   });
 
   it("is finished by another where an erasure has failed half-way", async () => {

@@ -65,6 +65,12 @@ export class LeftObjects {
     return found ?? NOT_ERASING;
   }
 
+  /** Hours that rows which go are of, or went before. */
+  async hoursGone(begun: Begun): Promise<Set<EpochMs>> {
+    const [{ hours }, before] = [await this.erasures(), await this.erasing(begun)];
+    return new Set([...hours, ...before.hours]);
+  }
+
   /** Rows of an object of the archive: none where it is there no longer. */
   async archivedRows(key: string, site: string): Promise<ArchiveRow[]> {
     try {

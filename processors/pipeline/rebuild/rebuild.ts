@@ -28,6 +28,7 @@ import {
   markAllDerived,
 } from "./edition.ts";
 import { type FoldedRows, type FoldedWindows, type FoldOrder, foldInMemory } from "./foldrows.ts";
+import { type Gone, hoursWithErased } from "./remaining.ts";
 
 export interface RebuildOrder {
   readonly site: string;
@@ -41,8 +42,8 @@ export interface RebuildOrder {
   readonly isTrial?: boolean;
   /** Event time of the archive's earliest row, where rows were taken out of it since. Default: of those that are read. */
   readonly archivedSince?: EpochMs;
-  /** Hours that rows were taken out of. */
-  readonly emptied?: ReadonlySet<EpochMs>;
+  /** What rows were taken out of it, and of which hours. */
+  readonly gone?: Gone;
 }
 
 export interface RebuildReport {
@@ -52,6 +53,8 @@ export interface RebuildReport {
   readonly changes: readonly WindowChange[];
   /** Hours that the archive does not tell all of, because it began later or was off: they stay as they are. */
   readonly incomplete: readonly EpochMs[];
+  /** Of these, and of those that the archive keeps no longer: hours that still count what was taken out. */
+  readonly stillCounted: readonly EpochMs[];
   readonly isSwitched: boolean;
 }
 
@@ -88,14 +91,7 @@ export async function rebuild(
 
 async function makeAgain(
   { store, clock, archive, fold = (order, told) => foldInMemory(archive, order, told) }: RebuildDeps,
-  {
-    site,
-    from = 0,
-    to = Number.POSITIVE_INFINITY,
-    isTrial = false,
-    archivedSince,
-    emptied = new Set(),
-  }: RebuildOrder,
+  { site, from = 0, to = Number.POSITIVE_INFINITY, isTrial = false, archivedSince, gone }: RebuildOrder,
   { known, space, after }: Begun & { readonly known: Site },
   progress: (rows: number) => void,
 ): Promise<RebuildReport> {
@@ -119,7 +115,7 @@ async function makeAgain(
   const { hours, minutes } = folded;
   const earliest = Math.min(archivedSince ?? Number.POSITIVE_INFINITY, folded.earliest);
   const incomplete = new Set(folded.incomplete);
-  const told = new Set([...hours.keys(), ...emptied]);
+  const told = new Set([...hours.keys(), ...(gone?.hours ?? [])]);
   const begin = await addUntold(store, { current, site, zone, earliest, told }, incomplete);
   const isMadeAgain = (start: EpochMs): boolean =>
     start >= madeFrom &&
@@ -144,6 +140,7 @@ async function makeAgain(
     if (change) changes.push(change);
   }
   changes.sort(compareChanges);
+  const stillCounted = gone ? await hoursWithErased(store, space, gone, (hour) => !isMadeAgain(hour)) : [];
   // Nobody asks for the days of what is given up.
   if (!isTrial) await compactAll({ store, clock });
   await endRebuild(store, clock, { site, space, changes, isSwitch: !isTrial });
@@ -152,6 +149,7 @@ async function makeAgain(
     windows: made.length,
     changes,
     incomplete: [...incomplete].filter((hour) => hour >= from && hour < to).sort((a, b) => a - b),
+    stillCounted,
     isSwitched: !isTrial,
   };
 }

@@ -40,6 +40,7 @@ import {
 } from "./files.ts";
 import { LeftObjects } from "./left.ts";
 import type { RebuildReport } from "./rebuild.ts";
+import { countsErased } from "./remaining.ts";
 import { addEncoded, RowFold } from "./rowfold.ts";
 import { eachWindow, isMadeAgain, type Progress } from "./windows.ts";
 
@@ -54,12 +55,12 @@ export interface RebuildStepDeps {
 }
 
 /** What lies in the bucket when it is over. */
-export interface StoredReport extends Omit<RebuildReport, "incomplete"> {
+export interface StoredReport extends Omit<RebuildReport, "incomplete" | "stillCounted"> {
   readonly site: string;
   readonly from: EpochMs;
   readonly to: EpochMs;
   readonly incomplete: readonly EpochMs[];
-  /** Of an erasure: rows that were left out, and hours of theirs that stay as they were. */
+  /** Of an erasure: rows that were left out, and hours that stay as they were and count it. */
   readonly erased?: number;
   readonly stillCounted?: readonly EpochMs[];
 }
@@ -74,6 +75,9 @@ export interface RebuildAnswer
   /** Key of the report that lists all. */
   readonly report: string;
 }
+
+/** What one call found of the windows that it compared. */
+interface Compared extends Required<Pick<StoredReport, "windows" | "changes" | "stillCounted">> {}
 
 /** Of imported rows, which repeat most and take eight bytes, 1.6 million: as objects in memory two gigabytes and a half. */
 const PORTION_BYTES = 12 << 20;
@@ -255,9 +259,7 @@ export class RebuildSteps {
       for (const [start, bytes] of minutes) addEncoded(merged.minutes, start, Rollup.decode(bytes));
       for (const hour of incomplete) merged.incomplete.add(hour);
     }
-    const { hours: emptied } = await this.#left.erasures();
-    const { hours: emptiedBefore } = await this.#left.erasing(begun);
-    const told = new Set([...merged.hours.keys(), ...emptied, ...emptiedBefore]);
+    const told = new Set([...merged.hours.keys(), ...(await this.#left.hoursGone(begun))]);
     const earliest = await earliestOf(this.#left, begun);
     await addUntold(store, { ...begun, earliest, told }, merged.incomplete);
     await objects.put(this.#left.keys.merged, encodeWindows(merged));
@@ -293,14 +295,25 @@ export class RebuildSteps {
     const begun = await this.#left.begun();
     const merged = await this.#left.windows(this.#left.keys.merged);
     const changes: WindowChange[] = [];
+    const stillCounted: EpochMs[] = [];
     let windows = 0;
+    const gone = begun.erased && { erased: begun.erased, hours: await this.#left.hoursGone(begun) };
     const progress = await eachWindow(this.#deps, begun, merged, next, async (window) => {
-      if (!isMadeAgain(begun, merged, window.start)) return;
+      if (!isMadeAgain(begun, merged, window.start)) {
+        const isCounting = gone && window.granularity === "hour";
+        if (isCounting && (await countsErased(store, begun.space, window.start, gone)))
+          stillCounted.push(window.start);
+        return;
+      }
       windows++;
       const change = await compareWindow(store, clock, begun, window);
       if (change) changes.push(change);
     });
-    await this.#left.write(`${this.#left.keys.changes}${next || "first"}.json`, { windows, changes });
+    await this.#left.write(`${this.#left.keys.changes}${next || "first"}.json`, {
+      windows,
+      changes,
+      stillCounted,
+    });
     return progress;
   }
 
@@ -311,15 +324,16 @@ export class RebuildSteps {
     const { rows, incomplete } = await this.#left.windows(this.#left.keys.merged);
     const gone = await this.#left.erasures();
     const changes: WindowChange[] = [];
+    const stillCounted: EpochMs[] = [];
     let windows = 0;
-    await this.#left.each<{ windows: number; changes: WindowChange[] }>(this.#left.keys.changes, (part) => {
+    await this.#left.each<Compared>(this.#left.keys.changes, (part) => {
       windows += part.windows;
       changes.push(...part.changes);
+      stillCounted.push(...part.stillCounted);
     });
     changes.sort(compareChanges);
+    stillCounted.sort((a, b) => a - b);
     const missing = [...incomplete].filter((hour) => hour >= from && hour < to).sort((a, b) => a - b);
-    const goneFrom = new Set(gone.hours);
-    const stillCounted = missing.filter((hour) => goneFrom.has(hour));
     const report: StoredReport = {
       ...{ site, from, to, rows, windows },
       ...{ changes, incomplete: missing, isSwitched: isSwitch },

@@ -161,6 +161,38 @@ it("lists every window that changes on the command line, however many", async ()
   expect(output.match(/^ {2}hour 2026-03-\d\dT\d\dZ {2}.*pageviews 1 -> 0/gm)).toHaveLength(60);
 });
 
+describe("hours that no archived row tells of", () => {
+  const line = (time: string, page: string): string =>
+    `192.0.2.1 - - [${time} +0000] "GET ${page} HTTP/1.1" 200 1 "-" "Mozilla/5.0 (X11; Linux x86_64) Chrome/142.0.0.0"\n`;
+  const put = async (name: string, text: string): Promise<string> => {
+    const path = join(root, `${++number}-${name}`);
+    await writeFile(path, text);
+    return path;
+  };
+
+  it("are named where they still count a page: of totals, and of before there was an archive", async () => {
+    const of = ["--data", join(root, String(++number)), "--site", SITE.id];
+    const totals = await put("imported_pages.csv", "date,page,visitors,pageviews\n2026-01-05,/ann,3,4\n");
+    const early = await put("early.log", line("10/Mar/2026:09:00:00", "/ann"));
+    const other = await put("other.log", line("11/Mar/2026:09:00:00", "/ben"));
+    const late = await put(
+      "late.log",
+      line("12/Mar/2026:05:00:00", "/ben") + line("12/Mar/2026:09:00:00", "/ann"),
+    );
+    expect(await runHere(["import", ...of, totals])).toMatchObject({ code: 0 });
+    for (const path of [early, other])
+      expect(await runHere(["import", ...of, path, "--no-archive"])).toMatchObject({ code: 0 });
+    expect(await runHere(["import", ...of, late])).toMatchObject({ code: 0 });
+    const still = "still counted in hours that stay as they were: 2026-01-05T00Z, 2026-03-10T09Z";
+    const lastOf = async (...flags: string[]): Promise<string | undefined> =>
+      (await runHere(["erase", ...of, "--page", "/ann", ...flags])).output.trim().split("\n").at(-1)?.trim();
+    expect(await lastOf("--dry-run")).toBe(still);
+    expect(await lastOf()).toBe(still);
+    // Where nothing of it is archived any more too.
+    expect(await lastOf()).toBe(still);
+  });
+});
+
 it("is one at a time", async () => {
   const directory = await archived();
   using _ = await beginErasure(directory, SITE, { visitor: BEN });

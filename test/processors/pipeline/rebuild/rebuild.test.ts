@@ -11,6 +11,7 @@ import { readRebuilt } from "../../../../processors/pipeline/ledger.ts";
 import { QueryEngine } from "../../../../processors/pipeline/query/engine.ts";
 import { addShare, foldedOf, foldRows } from "../../../../processors/pipeline/rebuild/foldrows.ts";
 import { type RebuildDeps, rebuild } from "../../../../processors/pipeline/rebuild/rebuild.ts";
+import type { Gone } from "../../../../processors/pipeline/rebuild/remaining.ts";
 import { RowFold } from "../../../../processors/pipeline/rebuild/rowfold.ts";
 import { decodeItem, partition } from "../../../../processors/pipeline/rollups.ts";
 import { registerSites } from "../../../../processors/pipeline/sites.ts";
@@ -91,6 +92,9 @@ const inLots =
     for (const [number, own] of shares.entries()) addShare(lots, { number, of: 2 }, own);
     return { ...foldedOf(folded, shares), async [Symbol.asyncDispose]() {} };
   };
+
+/** Ann's rows, taken out of these hours. */
+const gone = (hours: readonly number[]): Gone => ({ erased: { visitor: "ann" }, hours: new Set(hours) });
 
 const differing = (a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>): string[] =>
   [...new Set([...a.keys(), ...b.keys()])].filter((key) => a.get(key) !== b.get(key));
@@ -242,7 +246,7 @@ describe("a rebuild", () => {
     await compactAll(made.store, made.clock);
     const ann = made.rows[0]?.visitor;
     made.rows.splice(0, made.rows.length, ...made.rows.filter(({ visitor }) => visitor !== ann));
-    const taken = { archivedSince: NOON, emptied: new Set([NOON - HOUR / 2]) };
+    const taken = { archivedSince: NOON, gone: gone([NOON - HOUR / 2]) };
     const trial = await rebuild(made, { site: SITE, isTrial: true, ...taken });
     expect(trial.isSwitched).toBe(false);
     expect((await readEdition(made.store, SITE)).space).toBe(SITE);
@@ -289,9 +293,17 @@ describe("a rebuild", () => {
     await compactAll(made.store, made.clock);
     const before = await currentOf(made.store);
     made.rows.length = 0;
-    const emptied = new Set([NOON - HOUR / 2, NOON + 1.5 * HOUR]);
-    const report = await rebuild(made, { site: SITE, from: NOON + HOUR / 2, archivedSince: NOON, emptied });
+    const taken = gone([NOON - HOUR / 2, NOON + 1.5 * HOUR]);
+    const report = await rebuild(made, {
+      site: SITE,
+      from: NOON + HOUR / 2,
+      archivedSince: NOON,
+      gone: taken,
+    });
     expect(report.changes.map(({ start }) => start)).toEqual([NOON + 1.5 * HOUR, NOON + 2 * HOUR]);
+    expect(report.stillCounted, "what rows were taken out of, and stays as it was").toEqual([
+      NOON - HOUR / 2,
+    ]);
     const kept = [...before].filter(([key]) => Number(key.split(" ")[1]) < NOON + HOUR / 2);
     expect([...(await currentOf(made.store))]).toEqual(kept);
   });
@@ -348,7 +360,7 @@ describe("a rebuild", () => {
     ]);
     made.rows.pop();
     await made.count([post({ at: NOON + 30 * HOUR, v: "ann", e: [view("/b")] })]);
-    const report = await rebuild(made, { site: SITE, emptied: new Set([NOON + 19.5 * HOUR]) });
+    const report = await rebuild(made, { site: SITE, gone: gone([NOON + 19.5 * HOUR]) });
     expect(report.incomplete).toEqual([]);
     expect(report.changes.map(({ start }) => start)).toEqual([NOON + 19.5 * HOUR, NOON + 20 * HOUR]);
     expect(await readRebuilt(made.store, SITE)).toEqual(new Set([NOON + 20 * HOUR]));
