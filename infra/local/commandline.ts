@@ -8,7 +8,7 @@ import { dataFlags } from "./data.ts";
 import { duration, origin, ownPath, port, rate, rateLimitOf, sites } from "./flags.ts";
 import { greeting } from "./greeting.ts";
 import { growYoungWhenBusy } from "./heap.ts";
-import { type Runtime, type RuntimeOptions, startRuntime } from "./runtime.ts";
+import type { Runtime, RuntimeOptions } from "./runtime.ts";
 import { type Output, type Terminal, terminalOf } from "./terminal.ts";
 
 interface StartFlags {
@@ -135,7 +135,7 @@ const withServerFlags = (command: Command, data: string): Command =>
       duration,
     );
 
-function start(flags: StartFlags, { log }: Terminal): Promise<Runtime> {
+async function start(flags: StartFlags, { log }: Terminal): Promise<Runtime> {
   const options: RuntimeOptions = {
     host: flags.host,
     port: flags.port,
@@ -155,6 +155,8 @@ function start(flags: StartFlags, { log }: Terminal): Promise<Runtime> {
     ...(flags.stream ? { stream: flags.stream } : {}),
     ...(flags.store ? { store: flags.store } : {}),
   };
+  // The other commands need nothing of a server.
+  const { startRuntime } = await import("./runtime.ts");
   return startRuntime(options);
 }
 

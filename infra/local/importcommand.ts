@@ -1,17 +1,14 @@
 /** The command `import`: reads its flags, shows how far it is, and says in the end what came of the file. */
 import { readFile } from "node:fs/promises";
-import cliProgress from "cli-progress";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { systemClock } from "../../processors/clock.ts";
 import { ClickstreamError } from "../../processors/errors.ts";
 import type { SiteSetting } from "../../processors/model/site.ts";
 import { FORMATS, type ImportFormat } from "../../processors/pipeline/import/detect.ts";
-import { hostOf } from "../../processors/pipeline/import/source.ts";
 import { type Mapping, parseMapping } from "../../processors/pipeline/import/table.ts";
 import { listSites, registerSites } from "../../processors/pipeline/sites.ts";
 import { type DataFlags, opener } from "./data.ts";
 import { site as siteFlag } from "./flags.ts";
-import { fileSlice } from "./importfile.ts";
 import { summaryOf, totalsSummary } from "./importsummary.ts";
 import { patientStore } from "./patient.ts";
 import type { Terminal } from "./terminal.ts";
@@ -52,6 +49,8 @@ export function addImport(program: Command, { print, log }: Terminal): void {
     .addOption(new Option("--store <dynamodb:table>", "the DynamoDB table that counts it"))
     .action(async (file: string, flags: ImportFlags) => {
       const mapping = flags.map === undefined ? undefined : await readMapping(flags.map);
+      // Readers of every format, and all that counts: only for those who import.
+      const { fileSlice } = await import("./importfile.ts");
       // Before a site is registered for it.
       await fileSlice(file, 1);
       await register(flags, log);
@@ -68,11 +67,11 @@ export function addImport(program: Command, { print, log }: Terminal): void {
         print(totalsSummary(file, flags.site.id, tables));
         return;
       }
-      const progress = showProgress();
+      const progress = await showProgress();
       try {
         const startedAt = performance.now();
-        // Parsers of every format, and all that counts: only for those who import.
         const { runImport } = await import("./importing.ts");
+        const { hostOf } = await import("../../processors/pipeline/import/source.ts");
         const result = await runImport(file, {
           site: flags.site.id,
           dataDirectory: flags.data,
@@ -128,12 +127,13 @@ const register = (flags: ImportFlags, log: (line: string) => void): Promise<void
   });
 
 /** A bar on a terminal; nothing where nobody watches. */
-function showProgress(): {
+async function showProgress(): Promise<{
   read(bytes: number, of: number): void;
   counted(events: number): void;
   stop(): void;
-} {
+}> {
   if (!process.stderr.isTTY) return { read: () => {}, counted: () => {}, stop: () => {} };
+  const { default: cliProgress } = await import("cli-progress");
   const bar = new cliProgress.SingleBar({
     format: "  {bar} {percentage}% | {megabytes} MB | {events} events | {eta_formatted} left",
     stream: process.stderr,

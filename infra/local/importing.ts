@@ -14,13 +14,13 @@ import type { ImportEntry } from "../../processors/pipeline/import/ledger.ts";
 import type { ImportRecord } from "../../processors/pipeline/import/record.ts";
 import type { Store } from "../../processors/stores/store.ts";
 import { compareSequences, type Stream } from "../../processors/streams/stream.ts";
+import { keepHouse } from "./counting.ts";
 import { keepLaterThreadsSmall, keepRoomForYoung, makeRoomForYoung } from "./heap.ts";
 import type { CounterMessage } from "./importcounter.ts";
 import { type FileSettings, fileReport, fileSource, writeSummary } from "./importfile.ts";
 import { lockCounting } from "./lock.ts";
 import { openStore, openStream } from "./opening.ts";
 import { patiently, patientStore } from "./patient.ts";
-import { keepHouse } from "./runtime.ts";
 
 export interface ImportingOptions extends FileSettings {
   readonly site: string;

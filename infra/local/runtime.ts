@@ -1,40 +1,30 @@
 /** One machine's Rivulet: stream, store, consumer, compaction, queries and HTTP, started together and stopped in order. */
-import { fileArchive } from "../../processors/archives/files.ts";
 import { systemClock } from "../../processors/clock.ts";
-import { keyedHash, randomBytes, secrets } from "../../processors/crypto.ts";
+import { randomBytes, secrets } from "../../processors/crypto.ts";
 import { ClickstreamError } from "../../processors/errors.ts";
-import { countryLookup } from "../../processors/geo/country.ts";
-import { placeLookup } from "../../processors/geo/places.ts";
 import { webhookNotifier } from "../../processors/notifiers/webhook.ts";
 import { AccessControl, type GrantDeps } from "../../processors/pipeline/access.ts";
-import type { AggregateDeps } from "../../processors/pipeline/aggregate.ts";
-import { archiveNeededFrom } from "../../processors/pipeline/expiry.ts";
 import { Explorations } from "../../processors/pipeline/explore/explorations.ts";
 import { QueryEngine } from "../../processors/pipeline/query/engine.ts";
-import type { Reconciler } from "../../processors/pipeline/reconcile.ts";
-import { activeSites, listSites, registerSites, type Site } from "../../processors/pipeline/sites.ts";
+import { activeSites, type Site } from "../../processors/pipeline/sites.ts";
 import type { Stream } from "../../processors/streams/stream.ts";
 import { startAlerting } from "./alerting.ts";
-import { startArchiving } from "./archive.ts";
-import { type CompactionOptions, startCompaction } from "./compaction.ts";
-import { Consumer } from "./consumer.ts";
-import { exploredFiles, watchedArchive } from "./exploring.ts";
+import type { Consumer } from "./consumer.ts";
+import { type CountingOptions, keepHouse, openCounting } from "./counting.ts";
+import { exploredFiles } from "./exploring.ts";
 import { isLoopback } from "./gateway/client.ts";
 import type { RateLimit } from "./gateway/rate.ts";
 import { reachable } from "./greeting.ts";
-import { lockCounting } from "./lock.ts";
-import { archiveFolder, openDirectory, openStore, openStream, type Places } from "./opening.ts";
-import { type ReconciliationOptions, startReconciliation } from "./reconciliation.ts";
+import { archiveFolder } from "./opening.ts";
 import { createServer } from "./server.ts";
 import { startTracing } from "./traces/tracing.ts";
 
-export interface RuntimeOptions extends Places {
+export interface RuntimeOptions extends CountingOptions {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
   /** Origin by which a proxy offers it to others; default: nobody does. */
   readonly publicUrl?: string | undefined;
-  readonly sites: readonly { readonly id: string; readonly timeZone: string }[];
   /** Anybody who reaches the port may read the dashboard. */
   readonly isPublic: boolean;
   /** Readers need a key or a share link. Always so beyond loopback, behind a proxy too, unless public. */
@@ -45,20 +35,6 @@ export interface RuntimeOptions extends Places {
   /** Further paths of the collector and of its reports. Default: only /c.js and /v1/events. */
   readonly scriptPath?: string | undefined;
   readonly ingestPath?: string | undefined;
-  /** Events whose minute ended longer than this before they were received are late. Default ALLOWED_LATENESS_MS. */
-  readonly allowedLatenessMs?: number;
-  /** Keeps every event in Parquet files beside the store. Default: true, where the store is a file. */
-  readonly keepsArchive?: boolean;
-  /** File of a table of regions and cities; default: they are not known. */
-  readonly places?: string | undefined;
-  /** Encoded bytes of one commit before it is split. Default: as on AWS. */
-  readonly maxCommitBytes?: number | undefined;
-  /** Bytes of log between two snapshots of what is remembered. Default: as on AWS. */
-  readonly maxLogBytes?: number | undefined;
-  /** How long records are left to gather after a commit, at most. Default: 25. */
-  readonly maxGatherMs?: number | undefined;
-  /** Told of each commit as soon as it is durable. */
-  readonly onCommit?: AggregateDeps["onCommit"];
 }
 
 export interface Runtime {
@@ -76,16 +52,11 @@ export interface Runtime {
   close(): Promise<void>;
 }
 
-/** What another process put, an import for one, is not announced. Looking takes some 50 µs. */
-const LOCAL_POLL_MS = 100;
-/** Kinesis allows five reads a second and shard, for all readers together. */
-const KINESIS_POLL_MS = 250;
 const LISTEN_ADVICE: Readonly<Record<string, string>> = {
   EACCES: ": ports below 1024 take more rights, choose another with --port",
   EADDRNOTAVAIL: ": --host takes an address of this machine, or 0.0.0.0 for all of them",
   ENOTFOUND: ": --host takes an address of this machine, or 0.0.0.0 for all of them",
 };
-const DEMO_SITE = { id: "demo", timeZone: "UTC" };
 
 /** Throws `config` with what to change, or `unavailable` when a file or service cannot be opened; nothing stays open then. */
 export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
@@ -98,109 +69,6 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     await opened.disposeAsync();
     throw error;
   }
-}
-
-export type CountingOptions = Pick<
-  RuntimeOptions,
-  | "dataDirectory"
-  | "stream"
-  | "store"
-  | "sites"
-  | "allowedLatenessMs"
-  | "keepsArchive"
-  | "places"
-  | "maxCommitBytes"
-  | "maxLogBytes"
-  | "maxGatherMs"
-  | "onCommit"
-  | "log"
->;
-
-/** The part of a server that counts: reads the stream, folds and archives, until closed. Compacting and recounting are left to `keepHouse`. */
-export async function startCounting(options: CountingOptions): Promise<{ close(): Promise<void> }> {
-  const opened = new AsyncDisposableStack();
-  try {
-    await openCounting(options, opened, await startTracing());
-    return { close: () => opened.disposeAsync() };
-  } catch (error) {
-    await opened.disposeAsync();
-    throw error;
-  }
-}
-
-/** Each part says how it is closed as soon as it is open; they close in the opposite order. */
-async function openCounting(
-  options: CountingOptions,
-  opened: AsyncDisposableStack,
-  tracing: Awaited<ReturnType<typeof startTracing>>,
-) {
-  const { log } = options;
-  const clock = systemClock;
-  opened.defer(() => tracing.close());
-  if (!options.stream || !options.store) await openDirectory(options.dataDirectory);
-  const store = await openStore(options, clock);
-  opened.defer(() => store.close());
-  const stream = await openStream(options, store, clock);
-  opened.defer(() => stream.close());
-  await registerSites(store, clock, options.sites);
-  if ((await listSites(store)).length === 0) await registerSites(store, clock, [DEMO_SITE]);
-  const isLocal = !options.stream && !options.store;
-  const lock = isLocal ? lockCounting(options.dataDirectory) : undefined;
-  if (lock) opened.defer(() => lock.release());
-
-  const lateness =
-    options.allowedLatenessMs === undefined ? {} : { allowedLatenessMs: options.allowedLatenessMs };
-  const archive =
-    options.store === undefined && options.keepsArchive !== false
-      ? watchedArchive(await fileArchive({ directory: archiveFolder(options.dataDirectory), clock }), {
-          clock,
-          lagMs: () => consumer.lagMs(),
-        })
-      : undefined;
-  if (archive) opened.defer(() => archive.close());
-  const aggregate = {
-    archive,
-    store,
-    clock,
-    hash: keyedHash,
-    randomBytes,
-    country: await countryLookup(),
-    place: options.places === undefined ? undefined : await placeLookup(options.places),
-    tracer: tracing.tracer,
-    maxCommitBytes: options.maxCommitBytes,
-    maxLogBytes: options.maxLogBytes,
-    onCommit: options.onCommit,
-    ...lateness,
-  };
-  const consumer = new Consumer({
-    stream,
-    aggregate,
-    clock,
-    pollMs: options.stream ? KINESIS_POLL_MS : LOCAL_POLL_MS,
-    maxGatherMs: options.maxGatherMs,
-    log,
-  });
-  opened.defer(() => consumer.close());
-  await consumer.start();
-  if (archive) {
-    const neededFrom = async () => archiveNeededFrom(await listSites(store), clock.now());
-    const directory = archiveFolder(options.dataDirectory);
-    const archiving = startArchiving({ archive, directory, clock, neededFrom, log });
-    opened.defer(() => archiving.stop());
-  }
-  return { store, stream, consumer, archive, lateness, isShared: isLocal && !lock };
-}
-
-/** Compacts and recounts what is counted, here or in another thread, until closed. Answers what the recount says. */
-export async function keepHouse(
-  deps: Omit<CompactionOptions & ReconciliationOptions, "clock">,
-  opened: AsyncDisposableStack,
-): Promise<Reconciler> {
-  const compaction = startCompaction({ ...deps, clock: systemClock });
-  opened.defer(() => compaction.stop());
-  const reconciliation = await startReconciliation({ ...deps, clock: systemClock });
-  opened.defer(() => reconciliation.stop());
-  return reconciliation.reconciler;
 }
 
 async function open(options: RuntimeOptions, opened: AsyncDisposableStack): Promise<Omit<Runtime, "close">> {
