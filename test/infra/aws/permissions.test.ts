@@ -2,9 +2,8 @@
 import { rmSync } from "node:fs";
 import { afterAll, describe, expect, it } from "vitest";
 import { hasGuard, judged } from "./guard.ts";
-import { type Json, synthesise } from "./synth.ts";
+import { CERTIFICATE, type Json, synthesise } from "./synth.ts";
 
-const CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/4b1f7e52-3a0f-4a1e-9c0f-0d6a4a6a3b11";
 /** All that has a role. */
 const cloud = synthesise({
   context: {

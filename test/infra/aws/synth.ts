@@ -2,10 +2,11 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { App, type Stack } from "aws-cdk-lib";
+import { App, Stack, type StackProps } from "aws-cdk-lib";
 import { Template } from "aws-cdk-lib/assertions";
 import { rivuletStack } from "../../../infra/aws/app.ts";
 import type { Rivulet } from "../../../infra/aws/rivulet.ts";
+import type { SiteFiles } from "../../../infra/aws/site.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: CloudFormation's shapes, which the assertions themselves check
 export type Json = any;
@@ -37,6 +38,26 @@ const files = new Map([
   ["/demo/", { body: new TextEncoder().encode("<!doctype html><title>Demo</title>") }],
 ]);
 
+/** Context by which functions are not bundled: their code is a stand-in, and synthesis is quicker. */
+const UNBUNDLED = { "aws:cdk:bundling-stacks": [] };
+
+/** For constructs that a test makes itself: in an app of its own, with functions that are not bundled. */
+export const bareStack = (id: string, props?: StackProps): Stack =>
+  new Stack(new App({ context: UNBUNDLED }), id, props);
+
+/** For deployments whose pages do not matter. */
+export const PAGES: SiteFiles = new Map([["/", { body: new TextEncoder().encode("dashboard") }]]);
+
+/** Of a domain's own name. */
+export const CERTIFICATE =
+  "arn:aws:acm:us-east-1:123456789012:certificate/4b1f7e52-3a0f-4a1e-9c0f-0d6a4a6a3b11";
+
+/** What an environment variable holds, once for each function that has it. */
+export const valuesOf = ({ of }: Pick<Synthesised, "of">, variable: string): string[] =>
+  of("AWS::Lambda::Function").flatMap(
+    ([, { Properties }]) => Properties.Environment?.Variables?.[variable] ?? [],
+  );
+
 function stackOrNothing(app: App): ReturnType<typeof rivuletStack> {
   try {
     return rivuletStack(app, files);
@@ -53,7 +74,7 @@ export function synthesise({
   before,
 }: {
   readonly context?: Readonly<Record<string, string>>;
-  /** Bundles the handlers, as a deployment does; without, their code is a stand-in and synthesis is quicker. */
+  /** Bundles the handlers, as a deployment does. */
   readonly bundle?: boolean;
   /** Has CDK hold the template to CloudFormation's rules, as a deployment does; its engine takes five seconds to load. */
   readonly validate?: boolean;
@@ -65,7 +86,7 @@ export function synthesise({
   const app = new App({
     outdir,
     builtinCloudFormationValidation: validate,
-    context: { ...defaults, ...context, ...(bundle ? {} : { "aws:cdk:bundling-stacks": [] }) },
+    context: { ...defaults, ...context, ...(bundle ? {} : UNBUNDLED) },
   });
   before?.(app);
   const { stack, rivulet } = stackOrNothing(app);
