@@ -38,7 +38,7 @@ export interface LogOptions {
  * Lines of page views from `from` on: visits of some views each by 20,000 visitors with the test kit's agents on 2,000
  * pages (Zipf's law). The same options give the same lines.
  */
-export function* logLines({ seed, lines, from, viewsADay = VIEWS_A_DAY }: LogOptions): Generator<string> {
+function* logLines({ seed, lines, from, viewsADay = VIEWS_A_DAY }: LogOptions): Generator<string> {
   const random = new Random(seed);
   const agents = new Weighted(BROWSERS, ({ weight }) => weight);
   const people = Array.from({ length: VISITORS }, (_, i) => ({

@@ -30,7 +30,7 @@ function calmOf(seed: number): Calm {
 }
 
 /** Plays schedule `seed` once, or other choices in its world. `why` is undefined when all laws hold. */
-export async function playSchedule(
+async function playSchedule(
   seed: number,
   { open, turns }: Stores,
   given?: ChoiceList,

@@ -27,9 +27,9 @@ export interface Batch {
  * often it was counted. 4^19 cents are the most that one event may bring in.
  */
 const BASE = 4;
-export const MAX_BATCHES = 12;
+const MAX_BATCHES = 12;
 
-export const centsOf = (batch: number): number => BASE ** batch;
+const centsOf = (batch: number): number => BASE ** batch;
 
 /** How often each batch is in a sum of cents. */
 export function timesCounted(cents: number, batches: number): number[] {

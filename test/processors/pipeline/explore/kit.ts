@@ -103,7 +103,7 @@ export async function archived(
 }
 
 /** At most 1,000 rows a file, so that hours have several. */
-export async function writeArchive(
+async function writeArchive(
   directory: string,
   rows: readonly ArchiveRow[],
   perFile = 1_000,
