@@ -26,33 +26,29 @@ export function rivuletStack(app: App, files: SiteFiles): { stack: Stack; rivule
     // The account and region of the command line's credentials: without them the template fits any.
     env: { account: process.env.CDK_DEFAULT_ACCOUNT, region: process.env.CDK_DEFAULT_REGION },
   });
-  const domain = text("domain");
   const certificate = text("certificate");
-  const direct = flag("direct");
   const budget = text("budget");
-  const email = text("alarmEmail");
-  const runbook = text("runbook");
   const props: RivuletProps = {
     files,
     sites: sitesOf(app),
     stream: capacity(text("shards") ?? "1"),
-    enhancedFanOut: flag("enhancedFanOut") ?? false,
+    enhancedFanOut: flag("enhancedFanOut"),
     retention: Duration.hours(wholeNumber("retentionHours", text("retentionHours") ?? "24")),
     lateness: Duration.seconds(wholeNumber("latenessSeconds", text("latenessSeconds") ?? "60")),
-    ...(direct !== undefined && { direct }),
+    direct: flag("direct"),
     tracing: tracing(text("tracing")),
-    firewall: flag("firewall") ?? false,
-    believeSenders: flag("believeSenders") ?? false,
+    firewall: flag("firewall"),
+    believeSenders: flag("believeSenders"),
     auth: auth(text("auth")),
     archive: archive(text("archive")),
-    imports: flag("imports") ?? false,
-    reserveConcurrency: flag("reserveConcurrency") ?? false,
-    ...(domain && { domain }),
-    ...(certificate && { certificate: Certificate.fromCertificateArn(stack, "Certificate", certificate) }),
+    imports: flag("imports"),
+    reserveConcurrency: flag("reserveConcurrency"),
+    domain: text("domain"),
+    certificate: certificate ? Certificate.fromCertificateArn(stack, "Certificate", certificate) : undefined,
     scriptPath: text("scriptPath"),
     ingestPath: text("ingestPath"),
-    ...(budget && { budget: { monthly: wholeNumber("budget", budget) } }),
-    alarms: { ...(email && { email }), ...(runbook && { runbook }) },
+    budget: budget ? { monthly: wholeNumber("budget", budget) } : undefined,
+    alarms: { email: text("alarmEmail"), runbook: text("runbook") },
   };
   const rivulet = new Rivulet(stack, "Rivulet", props);
   Tags.of(stack).add("app", "rivulet");

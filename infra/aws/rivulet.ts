@@ -73,9 +73,10 @@ export class Rivulet extends Construct {
       retention = Duration.hours(24),
       reserveConcurrency = false,
       enhancedFanOut: fanOut = false,
+      throttle = { rate: 1_000, burst: 2_000 },
+      canary: hasCanary = true,
+      tracing = "clicks",
     } = props;
-    const { throttle = { rate: 1_000, burst: 2_000 } } = props;
-    const { canary: hasCanary = true, tracing = "clicks" } = props;
     const auth = checkedAuth(props);
     const counted = sitesOf(props);
     const sites = checkedSites([...counted, ...(hasCanary ? [{ id: CANARY_SITE, timeZone: "UTC" }] : [])]);
@@ -90,6 +91,8 @@ export class Rivulet extends Construct {
     const reportPath = props.ingestPath ?? "/v1/events";
     const tracesInvocations = tracing === "all";
     const keep = (executions: number): number | undefined => (reserveConcurrency ? executions : undefined);
+    // A split has parents and children at once; on demand nobody knows the number of shards.
+    const perShard = stream === "on-demand" ? undefined : keep(stream.shards * 2);
 
     // The same for both: an answer must not call final what the consumer still takes for timely.
     const environment = latenessFor(props);
@@ -105,8 +108,7 @@ export class Rivulet extends Construct {
       fanOut,
       countries,
       tracesInvocations,
-      // A split has parents and children at once; on demand nobody knows the number of shards.
-      concurrency: stream === "on-demand" ? undefined : keep(stream.shards * 2),
+      concurrency: perShard,
     });
     this.archive = archived
       ? new Archive(this, "Archive", {
@@ -117,7 +119,7 @@ export class Rivulet extends Construct {
           fanOut,
           countries,
           keep: archived,
-          concurrency: stream === "on-demand" ? undefined : keep(stream.shards * 2),
+          concurrency: perShard,
         })
       : undefined;
     this.compaction = new Compaction(this, "Compaction", {

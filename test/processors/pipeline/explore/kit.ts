@@ -103,11 +103,7 @@ export async function archived(
 }
 
 /** At most 1,000 rows a file, so that hours have several. */
-async function writeArchive(
-  directory: string,
-  rows: readonly ArchiveRow[],
-  perFile = 1_000,
-): Promise<void> {
+async function writeArchive(directory: string, rows: readonly ArchiveRow[], perFile = 1_000): Promise<void> {
   const files = new Map<string, ArchiveRow[]>();
   for (const row of rows) {
     const folder = partitionFolder(row.site, row.at);
