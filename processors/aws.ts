@@ -1,4 +1,4 @@
-/** What the AWS drivers share: one way to connect and one way to say what failed. Knows no service's operations. */
+/** What the AWS drivers share: one way to connect, to say what failed, and to part what is too much for a request. Knows no service's operations. */
 import { NodeHttpHandler } from "@smithy/node-http-handler";
 import { ClickstreamError, type ErrorCode } from "./errors.ts";
 
@@ -71,4 +71,28 @@ export function awsError(what: string, cause: unknown): ClickstreamError {
   return new ClickstreamError(listed ?? (isRefused ? "invariant" : "unavailable"), `${what}: ${detail}`, {
     cause,
   });
+}
+
+/** A list in parts that one request takes: of so many items and bytes at most, or of one item that has more. */
+export function* batchesOf<T>(
+  items: Iterable<T>,
+  bytesOf: (item: T) => number,
+  {
+    maxItems = Number.POSITIVE_INFINITY,
+    maxBytes,
+  }: { readonly maxItems?: number; readonly maxBytes: number },
+): Generator<T[]> {
+  let batch: T[] = [];
+  let bytes = 0;
+  for (const item of items) {
+    const own = bytesOf(item);
+    if (batch.length > 0 && (batch.length === maxItems || bytes + own > maxBytes)) {
+      yield batch;
+      batch = [];
+      bytes = 0;
+    }
+    batch.push(item);
+    bytes += own;
+  }
+  if (batch.length > 0) yield batch;
 }

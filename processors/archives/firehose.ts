@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { FirehoseClient, PutRecordBatchCommand } from "@aws-sdk/client-firehose";
-import { awsError, httpHandler } from "../aws.ts";
+import { awsError, batchesOf, httpHandler } from "../aws.ts";
 import { ClickstreamError } from "../errors.ts";
 import { ARCHIVE_COLUMNS, type ArchiveRow } from "../model/archive.ts";
 import type { Archive } from "./archive.ts";
@@ -20,14 +20,12 @@ export interface FirehoseArchiveOptions {
 }
 
 /** PutRecordBatch takes 500 records and 4 MiB, a record 1,000 KiB; a row is at most some tens of KB. */
-const MAX_RECORDS = 500;
-const MAX_BATCH_BYTES = 4 << 20;
-const MAX_RECORD_BYTES = 512 << 10;
+const BATCH = { maxItems: 500, maxBytes: 4 << 20 };
 /**
- * Of one record the delivery stream takes no more rows out, and says nothing of the others.
+ * Rows as lines. Of one record the delivery stream takes no more than 500 out, and says nothing of the others.
  * https://docs.aws.amazon.com/firehose/latest/dev/dynamic-partitioning-multirecord-deaggergation.html
  */
-const MAX_RECORD_ROWS = 500;
+const RECORD = { maxItems: 500, maxBytes: 512 << 10 };
 const MAX_TRIES = 6;
 const FIRST_WAIT_MS = 100;
 
@@ -67,7 +65,7 @@ export function firehoseArchive(options: FirehoseArchiveOptions): Archive {
 
   return {
     async write(rows) {
-      for (const batch of batches(packed(rows))) await send(batch);
+      for (const batch of batchesOf(packed(rows), ({ length }) => length, BATCH)) await send(batch);
     },
     async close() {
       if (options.client === undefined) client.destroy();
@@ -77,35 +75,11 @@ export function firehoseArchive(options: FirehoseArchiveOptions): Archive {
 
 /** Rows as lines, as many in a record as come out of it again. */
 function* packed(rows: Iterable<ArchiveRow>): Generator<Uint8Array> {
-  let lines: string[] = [];
-  let bytes = 0;
-  for (const row of rows) {
-    const line = `${JSON.stringify(jsonOf(row))}\n`;
-    const length = Buffer.byteLength(line);
-    if (lines.length > 0 && (bytes + length > MAX_RECORD_BYTES || lines.length === MAX_RECORD_ROWS)) {
-      yield Buffer.from(lines.join(""));
-      lines = [];
-      bytes = 0;
-    }
-    lines.push(line);
-    bytes += length;
-  }
-  if (lines.length > 0) yield Buffer.from(lines.join(""));
+  for (const lines of batchesOf(linesOf(rows), Buffer.byteLength, RECORD)) yield Buffer.from(lines.join(""));
 }
 
-function* batches(records: Iterable<Uint8Array>): Generator<Uint8Array[]> {
-  let batch: Uint8Array[] = [];
-  let bytes = 0;
-  for (const record of records) {
-    if (batch.length === MAX_RECORDS || bytes + record.length > MAX_BATCH_BYTES) {
-      yield batch;
-      batch = [];
-      bytes = 0;
-    }
-    batch.push(record);
-    bytes += record.length;
-  }
-  if (batch.length > 0) yield batch;
+function* linesOf(rows: Iterable<ArchiveRow>): Generator<string> {
+  for (const row of rows) yield `${JSON.stringify(jsonOf(row))}\n`;
 }
 
 /** What is null is left out; Glue reads a missing column as null. */

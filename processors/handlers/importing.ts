@@ -2,6 +2,7 @@
  * Imports the objects that S3 tells of: once whatever is told twice, a while at a time, and never faster than a share of
  * the stream. Knows neither queue nor function.
  */
+import { batchesOf } from "../aws.ts";
 import { ClickstreamError } from "../errors.ts";
 import { sha256, unpacked } from "../imports/bytes.ts";
 import type { RawFile } from "../imports/rawfile.ts";
@@ -145,28 +146,12 @@ async function alone<T>(
 const pacedPut =
   ({ stream, clock, sleep }: ObjectImportDeps, pace: Pace) =>
   async (records: readonly ImportRecord[]): Promise<void> => {
-    for (const part of parts(records)) {
+    for (const part of batchesOf(records, ({ data }) => data.length, { maxBytes: MAX_PUT_BYTES })) {
       const waitMs = pace.waitMs(part, clock.now());
       if (waitMs > 0) await sleep(waitMs);
       await stream.putMany(part);
     }
   };
-
-/** In order, each as large as may go at once, or one record. */
-function* parts(records: readonly ImportRecord[]): Generator<ImportRecord[]> {
-  let part: ImportRecord[] = [];
-  let bytes = 0;
-  for (const record of records) {
-    if (part.length > 0 && bytes + record.data.length > MAX_PUT_BYTES) {
-      yield part;
-      part = [];
-      bytes = 0;
-    }
-    part.push(record);
-    bytes += record.data.length;
-  }
-  if (part.length > 0) yield part;
-}
 
 function summaryOf(
   { site, reportKey }: Place,

@@ -10,7 +10,7 @@ import {
   PutRecordCommand,
   PutRecordsCommand,
 } from "@aws-sdk/client-kinesis";
-import { awsError, httpHandler } from "../aws.ts";
+import { awsError, batchesOf, httpHandler } from "../aws.ts";
 import { ClickstreamError } from "../errors.ts";
 import { checkRecord } from "./partition.ts";
 import type { Placed, PutRecord, Shard, Stream } from "./stream.ts";
@@ -131,7 +131,7 @@ export function kinesisStream(options: KinesisStreamOptions): Stream & Required<
     async putMany(records) {
       for (const record of records) checkRecord(record);
       const placed: Placed[] = [];
-      for (const batch of putBatches(records)) placed.push(...(await putBatch(batch)));
+      for (const batch of batchesOf(records, sizeOf, PUT_LIMITS)) placed.push(...(await putBatch(batch)));
       return placed;
     },
 
@@ -196,22 +196,9 @@ export function kinesisStream(options: KinesisStreamOptions): Stream & Required<
   };
 }
 
-/** Parts that one PutRecords takes. */
-function* putBatches(records: readonly PutRecord[]): Generator<PutRecord[]> {
-  let batch: PutRecord[] = [];
-  let bytes = 0;
-  for (const record of records) {
-    const size = record.data.length + Buffer.byteLength(record.partitionKey);
-    if (batch.length > 0 && (batch.length === MAX_PUT_RECORDS || bytes + size > MAX_PUT_BYTES)) {
-      yield batch;
-      batch = [];
-      bytes = 0;
-    }
-    batch.push(record);
-    bytes += size;
-  }
-  if (batch.length > 0) yield batch;
-}
+const PUT_LIMITS = { maxItems: MAX_PUT_RECORDS, maxBytes: MAX_PUT_BYTES };
+
+const sizeOf = ({ data, partitionKey }: PutRecord): number => data.length + Buffer.byteLength(partitionKey);
 
 /** Shards with those of their parents that are still listed, each behind its parents. */
 export function parentsFirst(listed: readonly KinesisShard[]): Shard[] {
