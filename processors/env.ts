@@ -104,34 +104,33 @@ export const MAX_LATENESS_MS = DAY_MS;
 
 /** The allowed lateness as the pipeline takes it; empty when the variable is unset. Throws `config`. */
 export function latenessOf(environment: Environment): { readonly allowedLatenessMs?: number } {
-  const text = environment[ENV.lateness];
-  if (!text) return {};
-  const allowedLatenessMs = Number(text);
-  if (
-    !(Number.isInteger(allowedLatenessMs) && allowedLatenessMs >= 0 && allowedLatenessMs <= MAX_LATENESS_MS)
-  )
-    throw new ClickstreamError(
-      "config",
-      `environment variable ${ENV.lateness}: "${text}" is not 0 to ${MAX_LATENESS_MS} whole milliseconds`,
-    );
-  return { allowedLatenessMs };
-}
-
-/** How long a session lasts; undefined where nobody can sign in. Throws `config`. */
-export function sessionMsOf(environment: Environment): number | undefined {
-  const text = environment[ENV.sessionMs];
-  if (!text) return undefined;
-  const ms = Number(text);
-  if (!(Number.isInteger(ms) && ms > 0 && ms <= MAX_SESSION_MS))
-    throw new ClickstreamError(
-      "config",
-      `environment variable ${ENV.sessionMs}: "${text}" is not 1 to ${MAX_SESSION_MS} whole milliseconds`,
-    );
-  return ms;
+  const allowedLatenessMs = msOf(environment, ENV.lateness, { least: 0, most: MAX_LATENESS_MS });
+  return allowedLatenessMs === undefined ? {} : { allowedLatenessMs };
 }
 
 /** Who was taken out of a group reads on until the session ends: a day of that is enough. */
 const MAX_SESSION_MS = DAY_MS;
+
+/** How long a session lasts; undefined where nobody can sign in. Throws `config`. */
+export const sessionMsOf = (environment: Environment): number | undefined =>
+  msOf(environment, ENV.sessionMs, { least: 1, most: MAX_SESSION_MS });
+
+/** The variable's value as a span of time; undefined when it is unset. Throws `config`. */
+function msOf(
+  environment: Environment,
+  name: string,
+  { least, most }: { readonly least: number; readonly most: number },
+): number | undefined {
+  const text = environment[name];
+  if (!text) return undefined;
+  const ms = Number(text);
+  if (!(Number.isInteger(ms) && ms >= least && ms <= most))
+    throw new ClickstreamError(
+      "config",
+      `environment variable ${name}: "${text}" is not ${least} to ${most} whole milliseconds`,
+    );
+  return ms;
+}
 
 /** `ID[@TIMEZONE]` separated by commas, the form of the `--site` flag; UTC where no zone is given. Throws `config`, also for an id that no site can have. */
 export function parseSites(text: string): SiteSetting[] {

@@ -4,6 +4,7 @@ import { systemClock } from "../../processors/clock.ts";
 import { keyedHash, randomBytes } from "../../processors/crypto.ts";
 import { countryLookup } from "../../processors/geo/country.ts";
 import { placeLookup } from "../../processors/geo/places.ts";
+import type { SiteSetting } from "../../processors/model/site.ts";
 import type { AggregateDeps } from "../../processors/pipeline/aggregate.ts";
 import { archiveNeededFrom } from "../../processors/pipeline/expiry.ts";
 import type { Reconciler } from "../../processors/pipeline/reconcile.ts";
@@ -18,7 +19,7 @@ import { type ReconciliationOptions, startReconciliation } from "./reconciliatio
 import { startTracing } from "./traces/tracing.ts";
 
 export interface CountingOptions extends Places {
-  readonly sites: readonly { readonly id: string; readonly timeZone: string }[];
+  readonly sites: readonly SiteSetting[];
   /** Events whose minute ended longer than this before they were received are late. Default ALLOWED_LATENESS_MS. */
   readonly allowedLatenessMs?: number;
   /** Keeps every event in Parquet files beside the store. Default: true, where the store is a file. */

@@ -24,8 +24,7 @@ export interface FileArchiveOptions {
   /** Made if it does not exist; readable by its owner only. */
   readonly directory: string;
   readonly clock: Clock;
-  /** A journal is turned into Parquet when it is this old or this long. Default: a minute, 8 MiB. */
-  readonly rollMs?: number;
+  /** A journal is turned into Parquet when it is this long, or a minute old. Default: 8 MiB. */
   readonly rollBytes?: number;
 }
 
@@ -58,7 +57,7 @@ interface Waiting {
 
 /** Throws `config` when the directory cannot be made. */
 export async function fileArchive(options: FileArchiveOptions): Promise<FileArchive> {
-  const { directory, clock, rollMs = ROLL_MS, rollBytes = ROLL_BYTES } = options;
+  const { directory, clock, rollBytes = ROLL_BYTES } = options;
   try {
     await mkdir(journalFolder(directory), { recursive: true, mode: 0o700 });
     for (const folder of [directory, dirname(directory)]) await syncFolder(folder);
@@ -180,7 +179,7 @@ export async function fileArchive(options: FileArchiveOptions): Promise<FileArch
     },
     isDue() {
       if (hasClosed) return true;
-      return journal !== undefined && clock.now() - journal.openedAt >= rollMs;
+      return journal !== undefined && clock.now() - journal.openedAt >= ROLL_MS;
     },
     roll: () => keep({ compact: false }),
     compact: (neededFrom = new Map()) => keep({ compact: true, now: clock.now(), neededFrom }),

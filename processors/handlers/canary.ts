@@ -4,14 +4,14 @@
  */
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { CANARY_SITE, ENV, requireEnv } from "../env.ts";
+import { CANARY_SITE, ENV, requireEnv, wholeNumberOf } from "../env.ts";
 import { ClickstreamError } from "../errors.ts";
 import { type CanaryAnswer, type CanaryQuestion, clicksIn, clicksOn } from "./canaryclick.ts";
 import { tell } from "./metrics.ts";
 
 const url = requireEnv(process.env, ENV.url);
 const reportUrl = requireEnv(process.env, ENV.reportUrl);
-const withinMs = Number(requireEnv(process.env, ENV.canaryMs));
+const withinMs = wholeNumberOf(process.env, ENV.canaryMs);
 const queryFunction = process.env[ENV.queryFunction];
 /** Page views of a page: as anybody may ask, or of the function itself where readers need a key. */
 const counted = queryFunction ? askFunction(queryFunction) : askApi;

@@ -52,7 +52,11 @@ export async function handler(
   if (isCanaryQuestion(event)) return { clicks: clicksIn(await engine.query(clicksOn(event.canary))) };
   try {
     return await route(event, {
-      ...{ api, owner, access, explorations: explored?.explorations, sessions },
+      api,
+      owner,
+      access,
+      explorations: explored?.explorations,
+      sessions,
       monthlyCost,
       reportPath: process.env[ENV.reportPath],
     });
