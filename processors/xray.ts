@@ -12,9 +12,7 @@ export async function traceDocuments(id: string, client?: XRayClient): Promise<u
   try {
     let NextToken: string | undefined;
     do {
-      const answer = await xray.send(
-        new BatchGetTracesCommand({ TraceIds: [id], ...(NextToken ? { NextToken } : {}) }),
-      );
+      const answer = await xray.send(new BatchGetTracesCommand({ TraceIds: [id], NextToken }));
       for (const { Segments = [] } of answer.Traces ?? [])
         for (const { Document } of Segments) if (Document) documents.push(JSON.parse(Document));
       NextToken = answer.NextToken;

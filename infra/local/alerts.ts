@@ -61,14 +61,8 @@ export function addAlerts(program: Command, terminal: Terminal, open: Open): voi
         await checkCounted(store, site);
         const id = Buffer.from(randomBytes(4)).toString("hex");
         const { metric, limit, minutes, webhook } = flags;
-        const made = ruleOf(site, id, systemClock.now(), {
-          kind,
-          ...(metric !== undefined && { metric }),
-          ...(limit !== undefined && { limit }),
-          ...(minutes !== undefined && { minutes }),
-          ...(holdOff !== undefined && { holdOffMinutes: holdOff }),
-          ...(webhook !== undefined && { webhook }),
-        });
+        const asked = { kind, metric, limit, minutes, holdOffMinutes: holdOff, webhook };
+        const made = ruleOf(site, id, systemClock.now(), asked);
         await addRule(store, made);
         return made;
       });

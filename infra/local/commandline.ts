@@ -151,9 +151,10 @@ async function start(flags: StartFlags, { log }: Terminal): Promise<Runtime> {
     scriptPath: flags.scriptPath,
     ingestPath: flags.ingestPath,
     log,
-    ...(flags.lateness === undefined ? {} : { allowedLatenessMs: flags.lateness }),
-    ...(flags.stream ? { stream: flags.stream } : {}),
-    ...(flags.store ? { store: flags.store } : {}),
+    allowedLatenessMs: flags.lateness,
+    // An unset variable of a script leaves "".
+    stream: flags.stream || undefined,
+    store: flags.store || undefined,
   };
   // The other commands need nothing of a server.
   const { startRuntime } = await import("./runtime.ts");

@@ -74,8 +74,6 @@ export async function openCounting(
   const lock = isLocal ? lockCounting(options.dataDirectory) : undefined;
   if (lock) opened.defer(() => lock.release());
 
-  const lateness =
-    options.allowedLatenessMs === undefined ? {} : { allowedLatenessMs: options.allowedLatenessMs };
   const archive =
     options.store === undefined && options.keepsArchive !== false
       ? watchedArchive(await fileArchive({ directory: archiveFolder(options.dataDirectory), clock }), {
@@ -96,7 +94,7 @@ export async function openCounting(
     maxCommitBytes: options.maxCommitBytes,
     maxLogBytes: options.maxLogBytes,
     onCommit: options.onCommit,
-    ...lateness,
+    allowedLatenessMs: options.allowedLatenessMs,
   };
   const consumer = new Consumer({
     stream,
@@ -114,7 +112,7 @@ export async function openCounting(
     const archiving = startArchiving({ archive, directory, clock, neededFrom, log });
     opened.defer(() => archiving.stop());
   }
-  return { store, stream, consumer, archive, lateness, isShared: isLocal && !lock };
+  return { store, stream, consumer, archive, isShared: isLocal && !lock };
 }
 
 /** Compacts and recounts what is counted, here or in another thread, until closed. Answers what the recount says. */

@@ -150,9 +150,9 @@ function addGrants(program: Command, terminal: Terminal, open: Open, kind: keyof
         {
           kind,
           site: flags.site,
-          ...(flags.label === undefined ? {} : { label: flags.label }),
-          ...(flags.mayWrite === undefined ? {} : { mayWrite: flags.mayWrite }),
-          ...(flags.days === undefined ? {} : { lifeMs: flags.days }),
+          label: flags.label,
+          mayWrite: flags.mayWrite,
+          lifeMs: flags.days,
         },
       );
     });

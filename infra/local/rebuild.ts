@@ -1,15 +1,14 @@
-/** The commands `rebuild` and `erase`, on the data of a running or a stopped server alike, or by a deployment's state machine. Prints what changed, window by window. */
+/** The commands `rebuild` and `erase`, on the data of a running or a stopped server alike, or by a deployment's state machine. */
 import { existsSync } from "node:fs";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { ArchivedRows } from "../../processors/archives/archive.ts";
 import { systemClock } from "../../processors/clock.ts";
 import { keyedHash, randomBytes } from "../../processors/crypto.ts";
 import { ClickstreamError } from "../../processors/errors.ts";
-import type { EpochMs } from "../../processors/model/time.ts";
+import { DAY_MS, type EpochMs } from "../../processors/model/time.ts";
 import { dayStart } from "../../processors/model/zone.ts";
 import { giveUpEdition, readEdition } from "../../processors/pipeline/editions.ts";
 import type { Erased } from "../../processors/pipeline/erasure.ts";
-import type { WindowChange } from "../../processors/pipeline/rebuild/change.ts";
 import { type RebuildDeps, type RebuildReport, rebuild } from "../../processors/pipeline/rebuild/rebuild.ts";
 import { type Gone, hoursWithErased } from "../../processors/pipeline/rebuild/remaining.ts";
 import type { RebuildAnswer } from "../../processors/pipeline/rebuild/steps.ts";
@@ -19,6 +18,7 @@ import type { Store } from "../../processors/stores/store.ts";
 import { opener } from "./data.ts";
 import { makeRoomForYoung } from "./heap.ts";
 import { archiveFolder } from "./opening.ts";
+import { answerLines, nothingLine, reportLines, stillCountedLines, takenOutLine } from "./rebuildsummary.ts";
 import type { Terminal } from "./terminal.ts";
 
 interface RebuildFlags {
@@ -112,7 +112,7 @@ export function addRebuild(program: Command, { print, log }: Terminal): void {
         if (flags.dryRun) {
           report = await rebuildSite({ store, archive: left }, site, terms);
         } else {
-          print(`${site.id}: ${rowsText(await erasure.takeOut())} taken out of the archive`);
+          print(takenOutLine(site.id, await erasure.takeOut()));
           report = await rebuildSite(await inLots(flags.data, store, archive), site, terms);
           await erasure.finish();
         }
@@ -255,10 +255,10 @@ async function rebuildSite(
       {
         site: id,
         isTrial: flags.dryRun,
-        ...(flags.archivedSince === undefined ? {} : { archivedSince: flags.archivedSince }),
-        ...(flags.gone === undefined ? {} : { gone: flags.gone }),
-        ...(flags.from === undefined ? {} : { from: dayStart(timeZone, flags.from) }),
-        ...(flags.to === undefined ? {} : { to: dayStart(timeZone, nextDay(flags.to)) }),
+        archivedSince: flags.archivedSince,
+        gone: flags.gone,
+        from: flags.from === undefined ? undefined : dayStart(timeZone, flags.from),
+        to: flags.to === undefined ? undefined : dayStart(timeZone, nextDay(flags.to)),
       },
       (rows) => void (isShown && process.stderr.write(`\r${id}: ${rows} rows`)),
     );
@@ -272,68 +272,4 @@ async function rebuildSite(
 const STOPPING = ["SIGINT", "SIGTERM"] as const;
 
 const nextDay = (day: string): string =>
-  new Date(Date.parse(`${day}T00:00:00Z`) + 86_400_000).toISOString().slice(0, 10);
-
-/** What both kinds of rebuild say of themselves. */
-interface Printed extends Pick<RebuildReport, "rows" | "windows" | "isSwitched"> {
-  readonly changes: number;
-  /** All of them here, the first of them on AWS, where a report has the others. */
-  readonly firstChanges: readonly WindowChange[];
-  readonly incomplete: number;
-}
-
-const reportLines = ({ id }: Pick<Site, "id">, report: RebuildReport): string[] =>
-  countLines(id, {
-    ...report,
-    changes: report.changes.length,
-    firstChanges: report.changes,
-    incomplete: report.incomplete.length,
-  });
-
-const countLines = (
-  site: string,
-  { rows, windows, changes, firstChanges, incomplete, isSwitched }: Printed,
-): string[] => [
-  `${site}: ${rowsText(rows)} folded into ${count(windows, "window")}; ${changes} ${changes === 1 ? "differs" : "differ"} from before`,
-  ...firstChanges.map((change) => `  ${describeChange(change)}`),
-  ...(changes > firstChanges.length ? [`  and ${changes - firstChanges.length} more`] : []),
-  ...(incomplete > 0
-    ? [
-        `  ${incomplete === 1 ? "1 hour stays as it was" : `${incomplete} hours stay as they were`}: the archive began later than some of the visits, or was off`,
-      ]
-    : []),
-  isSwitched ? "  switched: every answer is made of the result now" : "  nothing was changed",
-];
-
-function answerLines(answer: RebuildAnswer, erase?: Erased): string[] {
-  const { site, erased, stillCounted = [], isSwitched, report } = answer;
-  const isTakenOut = erased !== undefined && erased > 0 && isSwitched;
-  return [
-    ...(erased === 0 && erase && answer.changes === 0 ? [nothingLine(site, erase, stillCounted)] : []),
-    ...(isTakenOut ? [`${site}: ${rowsText(erased)} taken out of the archive`] : []),
-    ...countLines(site, answer),
-    ...stillCountedLines(stillCounted),
-    `  all windows that differ: ${report} in the archive's bucket`,
-  ];
-}
-
-const count = (value: number, one: string): string => `${value} ${one}${value === 1 ? "" : "s"}`;
-const rowsText = (rows: number): string => count(rows, "row");
-
-const nothingLine = (site: string, erased: Erased, counted: readonly EpochMs[]): string => {
-  const hint = `. Is it written as ${"page" in erased ? 'there? Paths begin with "/".' : "your site sends it?"}`;
-  return `${site}: nothing of it is archived${counted.length === 0 ? hint : ""}`;
-};
-
-const stillCountedLines = (hours: readonly EpochMs[]): string[] =>
-  hours.length === 0
-    ? []
-    : [`  still counted in hours that stay as they were: ${hours.map(hourText).join(", ")}`];
-
-const hourText = (at: EpochMs): string => `${new Date(at).toISOString().slice(0, 13)}Z`;
-
-function describeChange({ granularity, start, counts, dimensions }: WindowChange): string {
-  const when = granularity === "hour" ? hourText(start) : `${new Date(start).toISOString().slice(0, 16)}Z`;
-  const what = Object.entries(counts).map(([name, [live, rebuilt]]) => `${name} ${live} -> ${rebuilt}`);
-  return `${granularity} ${when}  ${[...what, ...(what.length === 0 ? [`tables: ${dimensions.join(", ")}`] : [])].join(", ")}`;
-}
+  new Date(Date.parse(`${day}T00:00:00Z`) + DAY_MS).toISOString().slice(0, 10);

@@ -72,7 +72,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
 }
 
 async function open(options: RuntimeOptions, opened: AsyncDisposableStack): Promise<Omit<Runtime, "close">> {
-  const { host, log } = options;
+  const { host, log, allowedLatenessMs } = options;
   const clock = systemClock;
   if (options.isPublic && options.requireKey)
     throw new ClickstreamError("config", "--public and --require-key say the opposite: choose one");
@@ -80,11 +80,7 @@ async function open(options: RuntimeOptions, opened: AsyncDisposableStack): Prom
   const isOwnMachine = isLoopback(host) && publicUrl === undefined;
   const isKeyRequired = options.requireKey || (!isOwnMachine && !options.isPublic);
   const tracing = await startTracing();
-  const { store, stream, consumer, archive, lateness, isShared } = await openCounting(
-    options,
-    opened,
-    tracing,
-  );
+  const { store, stream, consumer, archive, isShared } = await openCounting(options, opened, tracing);
   if (isShared)
     log(
       `--data ${options.dataDirectory}: another process counts here too. The numbers stay right, and the work is done twice.`,
@@ -93,7 +89,7 @@ async function open(options: RuntimeOptions, opened: AsyncDisposableStack): Prom
   const explored = archive && exploredFiles(archiveFolder(options.dataDirectory), archive, clock);
   if (explored) opened.defer(() => explored.explorer.close());
   const engine = new QueryEngine({
-    ...(explored ? { archive: explored.archive } : {}),
+    archive: explored?.archive,
     store,
     clock,
     lagMs: async () => consumer.lagMs(),
@@ -101,7 +97,7 @@ async function open(options: RuntimeOptions, opened: AsyncDisposableStack): Prom
     tellsTraces: !isKeyRequired,
     // Behind the requests that came in meanwhile.
     pause: () => new Promise((resume) => setImmediate(resume)),
-    ...lateness,
+    allowedLatenessMs,
   });
   const grants = { store, clock, secrets, randomBytes };
   const gateway = createServer({
@@ -109,7 +105,8 @@ async function open(options: RuntimeOptions, opened: AsyncDisposableStack): Prom
     consumer,
     reconciler,
     engine,
-    explorations: explored && new Explorations({ store, clock, archive: explored.archive, ...lateness }),
+    explorations:
+      explored && new Explorations({ store, clock, archive: explored.archive, allowedLatenessMs }),
     clock,
     tracing,
     access: new AccessControl(

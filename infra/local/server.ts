@@ -67,7 +67,7 @@ export function createServer(options: ServerOptions): Gateway {
     ingestRoleArn: "local",
     queryFunctionArn: "local",
     clientAddress: { from: "connection" },
-    ...(options.ingestPath === undefined ? {} : { ingestPath: options.ingestPath }),
+    ingestPath: options.ingestPath,
   };
   const document = apiDocument(api);
   const gateway = createGateway({

@@ -96,7 +96,7 @@ export function athenaExplorer(options: AthenaOptions): Explorer {
           new GetQueryResultsCommand({
             QueryExecutionId: id,
             MaxResults: PAGE_ROWS,
-            ...(token === undefined ? {} : { NextToken: token }),
+            NextToken: token,
           }),
         ),
       );

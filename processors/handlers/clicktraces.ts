@@ -31,4 +31,4 @@ async function put(documents: readonly string[]): Promise<void> {
 }
 
 export const consumerTracer = (name: string, commitsTo?: string): XrayTracer =>
-  xrayTracer({ name, put, ...(commitsTo && { commitsTo }) });
+  xrayTracer({ name, put, commitsTo });

@@ -26,7 +26,7 @@ const engine = new QueryEngine({
   store,
   clock,
   freshness: () => readFreshness(store),
-  ...(explored ? { archive: explored.archive } : {}),
+  archive: explored?.archive,
   ...latenessOf(process.env),
 });
 const api = new QueryApi(engine);

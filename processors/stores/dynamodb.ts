@@ -54,7 +54,7 @@ export interface DynamoStoreOptions {
  * Throws `throttled`, `unavailable`, `not_found` (table) or `config` (credentials, permissions).
  */
 export function dynamoStore({ table: name, clock, client, endpoint }: DynamoStoreOptions): Store {
-  const table = dynamoTable({ table: name, ...(client && { client }), ...(endpoint && { endpoint }) });
+  const table = dynamoTable({ table: name, client, endpoint });
   const isLive = (head: Head): boolean => head.expiresAt === undefined || head.expiresAt > clock.now();
 
   const readHead = async (key: ItemKey): Promise<Head | undefined> => {

@@ -40,8 +40,8 @@ export function addSimulate(program: Command, { print }: Output): void {
         simulate({
           eventsPerSecond,
           seed,
-          ...(shards === undefined ? {} : { shards: Math.ceil(shards) }),
-          ...(splitAt === undefined ? {} : { splitAt }),
+          shards: shards && Math.ceil(shards),
+          splitAt,
         }),
       );
       print(json ? JSON.stringify({ parameters: MEASURED, reports }, null, 2) : render(reports));

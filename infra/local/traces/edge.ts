@@ -30,7 +30,7 @@ export function edgeTracing(deps: {
           name: "gateway",
           id,
           traceId: root,
-          ...(given?.parent === undefined ? {} : { parentId: given.parent }),
+          parentId: given?.parent,
           startMs,
           endMs: clock.now(),
           http: { method, url: path, status },

@@ -107,10 +107,7 @@ async function look(
     let told = 0;
     for (const alert of next.pending) {
       try {
-        await deps.notifier.notify(alert, {
-          ...(rule.webhook !== undefined && { webhook: rule.webhook }),
-          ...(deps.signal && { signal: deps.signal }),
-        });
+        await deps.notifier.notify(alert, { webhook: rule.webhook, signal: deps.signal });
       } catch (error) {
         if (!(error instanceof ClickstreamError)) throw error;
         deps.log(`alert ${alert.id} was not delivered: ${error.message}`);
