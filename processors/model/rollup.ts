@@ -4,17 +4,8 @@
  */
 import { ByteReader, ByteWriter } from "../sketches/bytes.ts";
 import { Roster } from "../sketches/roster.ts";
-import {
-  boundTable,
-  leastVisited,
-  MAX_ROWS,
-  ROW_LIMITS,
-  type RowLimits,
-  restRows,
-  shareOf,
-} from "./bounds.ts";
 import { ColumnTable, rosterOf, writeColumns } from "./columns.ts";
-import { OTHER, PROPS_PREFIX } from "./dimensions.ts";
+import { PROPS_PREFIX } from "./dimensions.ts";
 import { REJECT_REASONS, type RejectReason } from "./event.ts";
 import { Measures } from "./measures.ts";
 
@@ -77,6 +68,11 @@ export class Rollup {
     this.#tables.set(dimension, read);
   }
 
+  /** Has this table instead of any other; its rows are the rollup's own from now on. */
+  setTable(dimension: string, table: Table): void {
+    this.#tables.set(dimension, table);
+  }
+
   /** The row to add to, made if needed. Undefined when there are too many dimensions. */
   row(dimension: string, value: string): Measures | undefined {
     const table = this.#tableToAddTo(dimension);
@@ -120,75 +116,6 @@ export class Rollup {
       other?.forEach((measures, value) => {
         rowIn(table, value).merge(measures);
       });
-  }
-
-  /**
-   * Folds the least visited rows of tables over `maxRows` into "(other)". Ties go by value, so it is repeatable. A row
-   * below zero corrects one that was folded before, and follows it. Tables of up to `tolerated` rows stay as they are.
-   */
-  bound(maxRows = MAX_ROWS, tolerated = 0): void {
-    for (const dimension of this.dimensions) {
-      const table = this.table(dimension);
-      if (!table || table.size <= tolerated) continue;
-      boundTable(table, maxRows, () => new Measures());
-    }
-  }
-
-  /**
-   * Bounds memory while a minute or hour is added up: rows go into "(other)" that would neither stay nor be put aside.
-   * Nothing happens before there are twice as many as that, so that it happens seldom.
-   */
-  trim({ rows, rest }: RowLimits = ROW_LIMITS): void {
-    const beyond = this.dimensions.map((dimension) => Math.max(0, this.table(dimension)!.size - rows));
-    if (beyond.reduce((sum, count) => sum + count, 0) > 2 * rest) this.bound(rows + shareOf(beyond, rest));
-  }
-
-  /**
-   * Takes the least visited rows of full tables out and answers them, undefined where there are none. Here they are added
-   * up in "(other)". The answer has an "(other)" too: rows that were too many for it, and are lost as such.
-   */
-  putAside({ rows, rest: most }: RowLimits = ROW_LIMITS): Rollup | undefined {
-    const full = this.dimensions.flatMap((dimension) => {
-      const table = this.table(dimension)!;
-      // Corrections of what was lost before.
-      boundTable(table, Number.POSITIVE_INFINITY, () => new Measures());
-      // Rows of nothing are not encoded, so they must not count here either.
-      if (table.size > rows) for (const [value, row] of table) if (row.isZero()) table.delete(value);
-      const fallen = leastVisited(table, rows);
-      return fallen.length === 0 ? [] : [{ dimension, table, fallen }];
-    });
-    const room = shareOf(
-      full.map(({ fallen }) => fallen.reduce((sum, [value]) => sum + restRows(value), 0)),
-      most,
-    );
-    const rest = new Rollup();
-    for (const { dimension, table, fallen } of full) {
-      const aside: Table = new Map();
-      const other = new Measures();
-      let lost = table.get(OTHER);
-      if (lost) other.merge(lost);
-      let left = room;
-      for (const [value, row] of fallen) {
-        table.delete(value);
-        other.merge(row);
-        left -= restRows(value);
-        if (left >= 0) aside.set(value, row);
-        else if (lost) lost.merge(row);
-        else lost = row;
-      }
-      if (lost) aside.set(OTHER, lost);
-      table.set(OTHER, other);
-      rest.#tables.set(dimension, aside);
-    }
-    return full.length > 0 ? rest : undefined;
-  }
-
-  /** Puts rows that were put aside back into the tables that they fell from. */
-  takeBack(rest: Rollup): void {
-    for (const dimension of rest.dimensions) {
-      this.table(dimension)?.delete(OTHER);
-      this.mergeTable(dimension, rest.readTable(dimension));
-    }
   }
 
   /** Canonical bytes: sorted, zero rows left out, version first. */

@@ -2,9 +2,11 @@
  * Days derived from finished hours, and months from finished days, a table at a time. When something changes later, the
  * day and its month are marked stale first, and readers use the hours until they are derived again.
  */
+
 import { MAX_ROWS } from "../model/bounds.ts";
 import { writeTableApart } from "../model/columns.ts";
 import { PROPS_PREFIX } from "../model/dimensions.ts";
+import { bound } from "../model/overflow.ts";
 import { type DeferredTable, MAX_PROPS_TABLES, Rollup, type Table } from "../model/rollup.ts";
 import { type Clock, type EpochMs, SECOND_MS } from "../model/time.ts";
 import { ByteWriter } from "../sketches/bytes.ts";
@@ -140,10 +142,10 @@ async function deriveOne(
       const one = new Rollup();
       for (const part of parts) {
         one.mergeTable(dimension, await part.table(dimension));
-        one.bound(MAX_ROWS, ROWS_WHILE_MERGING);
+        bound(one, MAX_ROWS, ROWS_WHILE_MERGING);
         await pause();
       }
-      one.bound();
+      bound(one);
       const writer = new ByteWriter(4096);
       writeTableApart(writer, one.table(dimension) ?? new Map());
       if (writer.length === 0) continue;

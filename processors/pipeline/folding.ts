@@ -3,7 +3,9 @@
  * aside one by one, in its rest: an item that no reader reads. Whoever folds into the window again takes them back first,
  * so the rows that stand alone are the most visited of all that was ever counted there, in whatever order it came.
  */
+
 import type { RowLimits } from "../model/bounds.ts";
+import { putAside, takeBack, trim } from "../model/overflow.ts";
 import { Rollup } from "../model/rollup.ts";
 import { DAY_MS, type EpochMs } from "../model/time.ts";
 import { ByteReader, ByteWriter } from "../sketches/bytes.ts";
@@ -51,7 +53,7 @@ async function addUp(parts: readonly Contribution[], pause: Pause | undefined): 
 
 async function addTo(sum: Rollup, rollup: Rollup, pause: Pause | undefined): Promise<void> {
   sum.merge(rollup);
-  sum.trim();
+  trim(sum);
   await pause?.();
 }
 
@@ -104,14 +106,14 @@ export const foldBase = (store: Store, key: ItemKey, base: Uint8Array, terms: Fo
     if (!whole) return { applied, isBased: true, window: base };
     const { rollup, rest } = unpackWindow(base);
     const found = Rollup.decode(rollup);
-    if (rest) found.takeBack(Rollup.decode(rest));
+    if (rest) takeBack(found, Rollup.decode(rest));
     whole.merge(found);
     return { applied, isBased: true, window: packWindow(whole, terms.limits) };
   });
 
 /** A window as it will be stored, its rest behind it. Takes the rest out of `whole`. */
 export function packWindow(whole: Rollup, limits?: RowLimits): Uint8Array<ArrayBuffer> {
-  const rest = whole.putAside(limits);
+  const rest = putAside(whole, limits);
   const writer = new ByteWriter(4096);
   writer.block(packed(whole));
   if (rest) writer.bytes(packed(rest));
@@ -141,7 +143,7 @@ async function changeWindow(
 ): Promise<boolean> {
   for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
     const { item, known, rest } = await readWindow(store, key);
-    if (rest) known?.rollup?.takeBack(Rollup.decode(rest.value));
+    if (rest && known?.rollup) takeBack(known.rollup, Rollup.decode(rest.value));
     const after = await change({
       whole: known?.rollup,
       applied: known?.applied ?? new Map(),

@@ -3,11 +3,13 @@
  * and counted into rollups as the fold counts them, encoded by the product's own code, and stand for all days in turn.
  * Tables are as full and sketches as large as such days have them. The same visits can be written as Parquet.
  */
+
 import { join } from "node:path";
 import { parquetWriteFile } from "hyparquet-writer";
 import { writeTableApart } from "../../processors/model/columns.ts";
 import { VISIT_DIMENSIONS, type VisitDimension } from "../../processors/model/dimensions.ts";
 import type { Measures } from "../../processors/model/measures.ts";
+import { bound } from "../../processors/model/overflow.ts";
 import { Rollup } from "../../processors/model/rollup.ts";
 import { DAY_MS, type EpochMs, HOUR_MS, MINUTE_MS } from "../../processors/model/time.ts";
 import { derive } from "../../processors/pipeline/derive.ts";
@@ -131,7 +133,7 @@ function rollupOf(visits: readonly DrawnVisit[], salt = 0): Rollup {
     }
     if (goal) rollup.totals.addRevenue("USD", 100 + (lo % 10_000));
   }
-  rollup.bound();
+  bound(rollup);
   return rollup;
 }
 

@@ -1,6 +1,8 @@
 /** The folding part of a rebuild: from a site's rows to its windows. Its order and its result are plain data, so that threads can share the work by lots of visitors. */
+
 import type { ArchivedRows } from "../../archives/archive.ts";
 import type { CountedRow } from "../../model/archive.ts";
+import { trim } from "../../model/overflow.ts";
 import { Rollup } from "../../model/rollup.ts";
 import type { EpochMs } from "../../model/time.ts";
 import { hourStart } from "../../model/zone.ts";
@@ -104,7 +106,7 @@ export function addShare(
         const one = Rollup.decode(bytes);
         if (sum) sum.merge(one);
         else sum = one;
-        sum.trim();
+        trim(sum);
       }
       sums[granularity].set(starts[i]!, packWindow(sum ?? new Rollup()));
     }

@@ -2,8 +2,10 @@
  * Folds rows of the archive again, into the windows that they are counted in. What the first fold decided is in the
  * rows: whose an event is, to which visit it belongs, whether it was late. Order within a shard is that of the rows.
  */
+
 import { type CountedRow, VISIT_COLUMNS } from "../../model/archive.ts";
 import { type ClickEvent, VITALS } from "../../model/event.ts";
+import { trim } from "../../model/overflow.ts";
 import { Rollup } from "../../model/rollup.ts";
 import { type EpochMs, HOUR_MS, MINUTE_MS, windowStart } from "../../model/time.ts";
 import { foldEvent } from "../fold.ts";
@@ -197,7 +199,7 @@ export function addEncoded(windows: Shelf, start: EpochMs, rollup: Rollup): void
   const known = windows.get(start);
   const sum = known ? Rollup.decode(known) : rollup;
   if (known) sum.merge(rollup);
-  sum.trim();
+  trim(sum);
   windows.set(start, sum.encode());
 }
 

@@ -1,4 +1,5 @@
 /** Laws of merging, canonical bytes, and tables that are full. */
+
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ColumnTable, writeTableApart } from "../../../processors/model/columns.ts";
@@ -10,6 +11,7 @@ import {
 } from "../../../processors/model/dimensions.ts";
 import { REJECT_REASONS, VITALS } from "../../../processors/model/event.ts";
 import { COUNTS, Measures } from "../../../processors/model/measures.ts";
+import { bound, putAside, trim } from "../../../processors/model/overflow.ts";
 import { MAX_PROPS_TABLES, Rollup } from "../../../processors/model/rollup.ts";
 import { ByteWriter } from "../../../processors/sketches/bytes.ts";
 
@@ -253,7 +255,7 @@ describe("a full table", () => {
       fc.property(fc.integer({ min: 1, max: 80 }), fc.integer({ min: 2, max: 40 }), (size, most) => {
         const full = crowd(size);
         const before = sums(full);
-        full.bound(most);
+        bound(full, most);
         const table = full.table("event:page");
         expect(table?.size).toBe(Math.min(size, most));
         expect(table?.has(OTHER)).toBe(size > most);
@@ -273,7 +275,7 @@ describe("a full table", () => {
       const more = crowd(30, round * 30);
       expected.merge(sums(more));
       whole.merge(more);
-      whole.bound(25);
+      bound(whole, 25);
     }
     expect(whole.table("event:page")?.size).toBe(25);
     expect(sums(whole)).toEqual(expected);
@@ -282,13 +284,13 @@ describe("a full table", () => {
   it("that is added up loses none of the rows that would be put aside, and no longer grows at twice as many", () => {
     const limits = { rows: 10, rest: 20 };
     const full = crowd(50);
-    full.trim(limits);
+    trim(full, limits);
     expect(full.table("event:page")?.size).toBe(50);
     const [before, kept] = [crowd(51), crowd(51)];
-    kept.trim(limits);
+    trim(kept, limits);
     expect(kept.table("event:page")?.size).toBe(30);
     expect(sums(kept)).toEqual(sums(before));
-    const rest = kept.putAside(limits)?.table("event:page");
+    const rest = putAside(kept, limits)?.table("event:page");
     // Twenty rows, and what was lost.
     expect(rest?.size).toBe(21);
     expect(rest?.has(OTHER)).toBe(true);
@@ -296,7 +298,7 @@ describe("a full table", () => {
 
   it("takes a correction of a row that it gave away to where that row went", () => {
     const full = crowd(40);
-    full.bound(10);
+    bound(full, 10);
     const correction = new Rollup();
     const evicted = Array.from({ length: 40 }, (_, i) => `/${i}`).find(
       (value) => !full.table("event:page")?.has(value),
@@ -305,14 +307,14 @@ describe("a full table", () => {
     if (row) row.bounces = -1;
     full.merge(correction);
     const before = sums(full);
-    full.bound(10);
+    bound(full, 10);
     expect(full.table("event:page")?.size).toBe(10);
     for (const measures of full.table("event:page")?.values() ?? [])
       expect(measures.bounces).toBeGreaterThanOrEqual(0);
     expect(sums(full)).toEqual(before);
     // And again when the table has room, as it has after a row came to nothing.
     full.merge(correction);
-    full.bound(100);
+    bound(full, 100);
     for (const measures of full.table("event:page")?.values() ?? [])
       expect(measures.bounces).toBeGreaterThanOrEqual(0);
   });

@@ -1,6 +1,8 @@
 /** What stands alone in a full table is what was visited most, whatever came in which order, together or apart. */
+
 import { describe, expect, it } from "vitest";
 import { OTHER } from "../../../processors/model/dimensions.ts";
+import { putAside } from "../../../processors/model/overflow.ts";
 import { Rollup } from "../../../processors/model/rollup.ts";
 import {
   Bundle,
@@ -96,7 +98,7 @@ describe(`a table of five times as many rows as it may have (RIVULET_SEED=${SEED
         for (const [shard, n] of mine) done.set(shard, Math.max(n, others.get(shard)!));
       }
       const whole = added([base, ...[...commits.values()].flat().map(({ rollup }) => rollup)]);
-      const aside = whole.putAside(LIMITS)!;
+      const aside = putAside(whole, LIMITS)!;
       const found = await stored(store);
       const label = `RIVULET_SEED=${SEED}, schedule ${schedule}`;
       expect(found.table, label).toBe(Buffer.from(whole.encode()).toString("hex"));
@@ -210,7 +212,7 @@ describe("a rest", () => {
       ["visit:entry_page", 30],
     ] as const)
       for (let i = 0; i < rows; i++) rollup.row(dimension, `${i}`)!.visits = 1;
-    const rest = rollup.putAside({ rows: 4, rest: 23 })!;
+    const rest = putAside(rollup, { rows: 4, rest: 23 })!;
     const sizes = ["visit:source", "event:page", "visit:entry_page"].map((name) => rest.table(name)?.size);
     // Two of five fell; ten are left for each of the others, and one row says how much was lost.
     expect(sizes).toEqual([2, 11, 11]);
