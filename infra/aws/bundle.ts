@@ -8,8 +8,10 @@ const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
 
 /** What the SDK loads on demand, and nobody in Lambda demands. */
 const UNUSED = [
-  ...["ini", "login", "process", "sso", "web-identity"].map((kind) => `@aws-sdk/credential-provider-${kind}`),
-  "@smithy/credential-provider-imds", // of an EC2 instance
+  ...["http", "ini", "login", "process", "sso", "web-identity"].map(
+    (kind) => `@aws-sdk/credential-provider-${kind}`,
+  ),
+  "@smithy/credential-provider-imds", // of an EC2 instance; credentials of containers ("http") come after it
 ];
 
 /** The files in processors/handlers that export a `handler`. */
