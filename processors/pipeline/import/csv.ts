@@ -39,20 +39,72 @@ const MAX_OPEN_QUOTES = 20;
 export function* csvRows(text: string, separator: string): Generator<CsvRow> {
   let rest = text;
   let line = 0;
-  for (let open = 0; open < MAX_OPEN_QUOTES; open++) {
+  for (let open = 0; rest !== "" && open < MAX_OPEN_QUOTES; open++) {
     const { rows, isOpen } = closedRows(rest, separator);
-    for (const { cells, lastLine } of rows) yield { cells, lastLine: line + lastLine };
+    const lines = new Lines(rest);
+    let before = 0;
+    for (const { cells, lastLine } of rows) {
+      if (cells.some(mayHoldLines)) {
+        lines.passTo(before);
+        yield* rowsIn(lines.takeTo(lastLine), { cells, lastLine: line + lastLine }, separator);
+      } else yield { cells, lastLine: line + lastLine };
+      before = lastLine;
+    }
     if (!isOpen) return;
-    let at = 0;
-    const passLine = (): void => {
-      at = rest.indexOf("\n", at) + 1 || rest.length;
-      line++;
-    };
-    for (let closed = rows.at(-1)?.lastLine ?? 0; closed > 0; closed--) passLine();
-    while (rest[at] === "\n" || rest[at] === "\r") passLine();
-    passLine();
+    lines.passTo(before);
+    lines.passOne();
+    line += lines.passed;
     yield { cells: undefined, lastLine: line };
-    rest = rest.slice(at);
+    rest = rest.slice(lines.at);
+  }
+}
+
+const mayHoldLines = (cell: string): boolean => cell.startsWith('"') && cell.includes("\n");
+
+/**
+ * The row of these lines. Where a quote opens and the next one, lines later, closes nothing, it is taken as it stands, with
+ * all rows between in the one cell: then they are read without the line that it opens in.
+ */
+function* rowsIn(text: string, row: CsvRow, separator: string): Generator<CsvRow> {
+  const isQuoted = (cell: string): boolean => text.includes(`"${cell.replaceAll('"', '""')}"`);
+  if (row.cells?.every((cell) => !mayHoldLines(cell) || isQuoted(cell))) return yield row;
+  const before = row.lastLine - text.split("\n").length + 1;
+  const lines = new Lines(text);
+  lines.passOne();
+  yield { cells: undefined, lastLine: before + lines.passed };
+  for (const { cells, lastLine } of csvRows(text.slice(lines.at), separator))
+    yield { cells, lastLine: before + lines.passed + lastLine };
+}
+
+/** Goes over a text line by line. */
+class Lines {
+  readonly #text: string;
+  at = 0;
+  passed = 0;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  passTo(line: number): void {
+    while (this.passed < line) this.#pass();
+  }
+
+  takeTo(line: number): string {
+    const from = this.at;
+    this.passTo(line);
+    return this.#text.slice(from, this.at);
+  }
+
+  /** The next one that is not empty. */
+  passOne(): void {
+    while (this.#text[this.at] === "\n" || this.#text[this.at] === "\r") this.#pass();
+    this.#pass();
+  }
+
+  #pass(): void {
+    this.at = this.#text.indexOf("\n", this.at) + 1 || this.#text.length;
+    this.passed++;
   }
 }
 
@@ -72,7 +124,13 @@ function closedRows(text: string, separator: string) {
     },
     bom: true,
   }) as unknown as { record: string[]; info: { lines: number } }[];
-  return { rows: rows.map(({ record, info }) => ({ cells: record, lastLine: info.lines })), isOpen };
+  // Of a CR and LF within quotes it counts two lines.
+  let tooMany = 0;
+  const closed = rows.map(({ record, info }) => {
+    for (const cell of record) if (cell.includes("\r\n")) tooMany += cell.split("\r\n").length - 1;
+    return { cells: record, lastLine: info.lines - tooMany };
+  });
+  return { rows: closed, isOpen };
 }
 
 /** Throws `config` for totals, and where no column tells the time or the page. */

@@ -196,6 +196,21 @@ describe("rows with names", () => {
     expect(isTotals('"date,visitors\n')).toBe(false);
   });
 
+  it.each(["\n", "\r\n"])("CSV: two such quotes cost their lines, and not those between (%j)", (end) => {
+    const lines = ["time,url,note", `1714557600,/a,"""one"" ${end}and two"`, '1714557600,/b,"open'];
+    lines.push("1714557600,/c,fine", "", '1714557600,/d,"as well', "1714557600,/e,fine", "1714557600");
+    const { rows, bad } = parsed("csv", lines.join(end));
+    expect(rows.map(({ url }) => url)).toEqual(
+      ["/a", "/c", "/e"].map((path) => `https://example.com${path}`),
+    );
+    const open = "row: a quote opens that nothing closes";
+    expect(bad).toEqual([
+      [4, open],
+      [7, open],
+      [9, "row: 1 cells, the header has 3"],
+    ]);
+  });
+
   it("CSV: by a mapping", () => {
     const mapping = parseMapping(
       '\uFEFF{"time": "When", "url": "Where", "name": "What", "props": {"size": "Größe"}}',
