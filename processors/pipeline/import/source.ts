@@ -34,11 +34,22 @@ const MAGIC = {
   parquet: [0x50, 0x41, 0x52, 0x31],
   /** Its footer is encrypted. https://github.com/apache/parquet-format/blob/master/Encryption.md */
   sealed: [0x50, 0x41, 0x52, 0x45],
-  zip: [0x50, 0x4b, 0x03, 0x04],
   utf16le: [0xff, 0xfe],
   utf16be: [0xfe, 0xff],
 } as const;
-const MAGIC_BYTES = 4;
+/** What says more: of a zip archive, the name of its first file, and where that is not packed what is in it. */
+const HEAD_BYTES = 128;
+const ZIP = "PK\u0003\u0004";
+/** Where a zip archive names its first file: those of Excel and LibreOffice. */
+const NAME_AT = 30;
+const SPREADSHEET = /^(?:\[Content_Types\]\.xml|_rels\/|docProps\/|xl\/|mimetypeapplication\/vnd\.oasis\.)/;
+const REFUSED: readonly (readonly [is: (text: string) => boolean, reason: string])[] = [
+  [(text) => /^BZh[1-9]1AY&SY/.test(text), "packed by bzip2: unpack it first"],
+  [(text) => text.startsWith("\xfd7zXZ\0"), "packed by xz: unpack it first"],
+  [(text) => text.startsWith("\xd0\xcf\x11\xe0"), "a spreadsheet: save it as CSV"],
+  [(text) => text.startsWith(ZIP) && SPREADSHEET.test(text.slice(NAME_AT)), "a spreadsheet: save it as CSV"],
+  [(text) => text.startsWith(ZIP), "a zip archive: unpack it and import the files in it"],
+];
 
 /** Throws `config` for what cannot be imported, with the reason, and what the file throws. */
 export async function importSource(
@@ -47,10 +58,11 @@ export async function importSource(
   { format, mapping, all, hostname }: SourceSettings,
 ): Promise<ImportSource> {
   const { name } = file;
-  const first = new Uint8Array(await file.slice(0, Math.min(MAGIC_BYTES, file.byteLength)));
+  const first = new Uint8Array(await file.slice(0, Math.min(HEAD_BYTES, file.byteLength)));
   const begins = (kind: keyof typeof MAGIC): boolean => beginsAs(kind, first);
-  if (begins("zip"))
-    throw new ClickstreamError("config", `${name}: a zip archive: unpack it and import the files in it`);
+  const text = new TextDecoder("latin1").decode(first);
+  const refused = REFUSED.find(([is]) => is(text));
+  if (refused) throw new ClickstreamError("config", `${name}: ${refused[1]}`);
   if (begins("sealed"))
     throw new ClickstreamError("config", `${name}: encrypted Parquet: write it anew without encryption`);
   refuseUtf16(name, first);

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { gzipSync, zstdCompressSync } from "node:zlib";
-import { zipSync } from "fflate";
+import { strToU8, zipSync } from "fflate";
 import { ByteWriter, parquetWrite } from "hyparquet-writer";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { lockCounting } from "../../../infra/local/lock.ts";
@@ -212,6 +212,20 @@ it("says what it cannot import, and why", async () => {
     code: 1,
     output: expect.stringMatching(/sealed\.parquet: encrypted Parquet/),
   });
+  const lines = "time,url\n2026-03-01,/\n";
+  const zip = (name: string, text: string) => zipSync({ [name]: strToU8(text) }, { level: 0 });
+  for (const [name, bytes, reason] of [
+    ["log.bz2", Buffer.from("BZh91AY&SY\x1d\xfe", "latin1"), "packed by bzip2: unpack it first"],
+    ["log.xz", Buffer.from("\xfd7zXZ\0\0\x04", "latin1"), "packed by xz: unpack it first"],
+    ["old.xls", Buffer.from("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "latin1"), "a spreadsheet: save it as CSV"],
+    ["new.xlsx", zip("[Content_Types].xml", "<Types/>"), "a spreadsheet: save it as CSV"],
+    ["open.ods", zip("mimetype", "application/vnd.oasis.opendocument.spreadsheet"), "a spreadsheet: save"],
+    ["events.zip", zip("events.csv", lines), "a zip archive: unpack it and import the files in it"],
+  ] as const) {
+    await writeFile(file(name), bytes);
+    const packed = await runHere(["import", "--data", data, "--site", "x.example", file(name)]);
+    expect(packed).toMatchObject({ code: 1, output: expect.stringContaining(`${name}: ${reason}`) });
+  }
   await writeFile(file("wide-totals.csv"), Buffer.from("\uFEFFdate,visitors\n2026-03-01,1\n", "utf16le"));
   const total = await runHere(["import", "--data", data, "--site", "x.example", file("wide-totals.csv")]);
   expect(total).toMatchObject({ code: 1, output: expect.stringMatching(/totals\.csv: text in UTF-16/) });
