@@ -53,34 +53,31 @@ function statements(roleId: string, document: { Statement: Json[] }): Grant[] {
 
 /** Wildcards that stay, each with its reason; infra/aws/acknowledgements.ts says the same to cdk-nag. */
 const JUSTIFIED: readonly (readonly [role: string, wildcard: RegExp, reason: string])[] = [
-  ["RivuletAggregationAggregateRole", /^resource "\*" of xray:/, "X-Ray's write actions know no resources"],
-  ["RivuletCompactionCompactRole", /^resource "\*" of xray:/, "X-Ray's write actions know no resources"],
-  ["RivuletServingQueryRole", /^resource "\*" of xray:/, "X-Ray's write actions know no resources"],
-  ["RivuletAlertingWatchRole", /^resource "\*" of xray:/, "X-Ray's write actions know no resources"],
-  ["RivuletCanaryRole", /^resource "\*" of xray:/, "X-Ray's write actions know no resources"],
+  ...[
+    "RivuletAggregationAggregateRole",
+    "RivuletCompactionCompactRole",
+    "RivuletServingQueryRole",
+    "RivuletAlertingWatchRole",
+    "RivuletCanaryRole",
+    "RivuletBudgetThriftRole",
+    "RivuletArchiveConsumerRole",
+    "RivuletImportImporterRole",
+    "RivuletExpiryExpireRole",
+    "RivuletRebuildStepsRole",
+  ].map((role) => [role, /^resource "\*" of xray:/, "X-Ray's write actions know no resources"] as const),
+  ...["RivuletAggregationAggregateRole", "RivuletArchiveConsumerRole"].map(
+    (role) => [role, /Failures.*\/aws\/lambda\/\*.* of s3:PutObject$/, "Lambda names the objects"] as const,
+  ),
   [
     "RivuletEstimatingEstimateRole",
     /^resource "\*" of cloudwatch:GetMetricData xray:/,
     "Reading metrics knows no resources, nor do X-Ray's write actions",
-  ],
-  ["RivuletBudgetThriftRole", /^resource "\*" of xray:/, "X-Ray's write actions know no resources"],
-  [
-    "RivuletAggregationAggregateRole",
-    /Failures.*\/aws\/lambda\/\*.* of s3:PutObject$/,
-    "Lambda names the objects",
-  ],
-  ["RivuletArchiveConsumerRole", /^resource "\*" of xray:/, "X-Ray's write actions know no resources"],
-  [
-    "RivuletArchiveConsumerRole",
-    /Failures.*\/aws\/lambda\/\*.* of s3:PutObject$/,
-    "Lambda names the objects",
   ],
   [
     "RivuletArchiveConsumerRole",
     /Rows.*\/archive\/\*.* of s3:PutObject$/,
     "Files are named by site, hour and content",
   ],
-  ["RivuletImportImporterRole", /^resource "\*" of xray:/, "X-Ray's write actions know no resources"],
   [
     "RivuletImportImporterRole",
     /Files.*\/imports\/\*.* of s3:GetObject$/,
@@ -106,9 +103,7 @@ const JUSTIFIED: readonly (readonly [role: string, wildcard: RegExp, reason: str
     /Results.*\/\*.* of s3:AbortMultipartUpload s3:GetObject s3:PutObject$/,
     "Athena names its results",
   ],
-  ["RivuletExpiryExpireRole", /^resource "\*" of xray:/, "X-Ray's write actions know no resources"],
   ["RivuletExpiryExpireRole", /Rows.*\/archive\/\*.* of s3:DeleteObject$/, "Firehose named the files"],
-  ["RivuletRebuildStepsRole", /^resource "\*" of xray:/, "X-Ray's write actions know no resources"],
   [
     "RivuletRebuildStepsRole",
     /Rows.*\/archive\/\*.* of s3:GetObject s3:PutObject$/,
@@ -199,17 +194,7 @@ const ROLES: readonly { readonly role: string; readonly may: string; readonly ac
     {
       role: "RivuletCompactionCompactRole",
       may: "read and write items, and see how far the stream is",
-      actions: [
-        "dynamodb:BatchGetItem",
-        "dynamodb:BatchWriteItem",
-        "dynamodb:DeleteItem",
-        "dynamodb:GetItem",
-        "dynamodb:Query",
-        "dynamodb:UpdateItem",
-        "kinesis:GetRecords",
-        "kinesis:GetShardIterator",
-        "kinesis:ListShards",
-      ],
+      actions: [...READS, ...WRITES, "kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:ListShards"],
     },
     {
       role: "RivuletArchiveDeliveryRole",
@@ -229,12 +214,8 @@ const ROLES: readonly { readonly role: string; readonly may: string; readonly ac
       role: "RivuletImportImporterRole",
       may: "read files, put records, note what it did, and take its messages",
       actions: [
-        "dynamodb:BatchGetItem",
-        "dynamodb:BatchWriteItem",
-        "dynamodb:DeleteItem",
-        "dynamodb:GetItem",
-        "dynamodb:Query",
-        "dynamodb:UpdateItem",
+        ...READS,
+        ...WRITES,
         "kinesis:ListShards",
         "kinesis:PutRecords",
         "s3:GetObject",
@@ -252,17 +233,7 @@ const ROLES: readonly { readonly role: string; readonly may: string; readonly ac
     {
       role: "RivuletRebuildStepsRole",
       may: "read and replace the archive's objects, leave files beside them, and read and write items",
-      actions: [
-        "dynamodb:BatchGetItem",
-        "dynamodb:BatchWriteItem",
-        "dynamodb:DeleteItem",
-        "dynamodb:GetItem",
-        "dynamodb:Query",
-        "dynamodb:UpdateItem",
-        "s3:GetObject",
-        "s3:ListBucket",
-        "s3:PutObject",
-      ],
+      actions: [...READS, ...WRITES, "s3:GetObject", "s3:ListBucket", "s3:PutObject"],
     },
     {
       role: "RivuletEstimatingEstimateRole",
