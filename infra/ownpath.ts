@@ -12,6 +12,9 @@ export interface OwnPaths {
 export const OWN_PATH_RULE =
   "a path such as /stats/s.js, not below /api, /v1, /c, /demo, /embed, /login or /traces, and no file of Rivulet's own such as /app.js";
 
+/** The folder of a script, with its slash: its chunks and pinned versions are beside it. */
+export const folderOf = (scriptPath: string): string => scriptPath.slice(0, scriptPath.lastIndexOf("/") + 1);
+
 const FOLDERS = /^\/(?:api|v1|demo|c|embed|login|traces)(?:\/|$)/;
 /** Of the dashboard, the image and the collector: one of them would not be served any more. */
 const FILES =

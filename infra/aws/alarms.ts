@@ -97,7 +97,7 @@ export class Alarms extends Construct {
   }
 }
 
-function watches({
+function* watches({
   alerting,
   archive,
   expiry,
@@ -112,7 +112,7 @@ function watches({
   canary,
   firewall,
   imports,
-}: AlarmsProps): Watch[] {
+}: AlarmsProps): Generator<Watch> {
   const throttled = new MathExpression({
     expression: "FILL(reads,0)+FILL(writes,0)",
     usingMetrics: Object.fromEntries(
@@ -124,171 +124,157 @@ function watches({
     period: Duration.minutes(1),
     label: "throttled reads and writes",
   });
-  return [
-    {
-      section: "clicks-waiting",
-      says: "Clicks have been waiting in the stream for more than a minute, whether or not the consumer runs.",
-      metric: ownMetric(data, "Lag", { statistic: Stats.MAXIMUM }),
-      above: Duration.minutes(1).toMilliseconds(),
+  yield {
+    section: "clicks-waiting",
+    says: "Clicks have been waiting in the stream for more than a minute, whether or not the consumer runs.",
+    metric: ownMetric(data, "Lag", { statistic: Stats.MAXIMUM }),
+    above: Duration.minutes(1).toMilliseconds(),
+    minutes: 3,
+  };
+  yield {
+    section: "many-rejects",
+    says: "More than a hundred events a minute are refused for what is in them.",
+    metric: ownMetric(data, "Faulty"),
+    above: 100,
+    minutes: 10,
+  };
+  yield {
+    section: "commit-conflicts",
+    says: "Two workers of one shard keep overtaking each other; counts stay exact, but work is done twice.",
+    metric: ownMetric(data, "Conflicts"),
+    above: 5,
+    minutes: 10,
+  };
+  yield {
+    section: "table-throttled",
+    says: "DynamoDB refuses requests; they are tried again, and freshness suffers.",
+    metric: throttled,
+    above: 0,
+    minutes: 5,
+  };
+  yield {
+    section: "alerts-failing",
+    says: "The rules of site owners are not looked at, so nobody is told of spikes and drops.",
+    metric: alerting.handler.errors(),
+    above: 0,
+    minutes: 5,
+  };
+  if (budget) {
+    yield {
+      section: "over-budget",
+      says: `For three hours a month like them would have cost more than the ${budget.monthly} dollars of the budget.`,
+      metric: estimate.monthly(),
+      above: budget.monthly,
       minutes: 3,
-    },
-    {
-      section: "many-rejects",
-      says: "More than a hundred events a minute are refused for what is in them.",
-      metric: ownMetric(data, "Faulty"),
-      above: 100,
+      action: budget.action,
+    };
+  }
+  if (canary) {
+    yield {
+      section: "canary-failing",
+      says: "A click of our own was not in the answers in time, twice within a quarter of an hour.",
+      metric: canary.handler.function.metricErrors({ period: Duration.minutes(15) }),
+      above: 1,
+      minutes: 1,
+    };
+  }
+  if (firewall) {
+    yield {
+      section: "requests-blocked",
+      says: "The firewall refuses many requests: somebody floods the API, or many share an address.",
+      metric: firewall.blocked(),
+      above: 1_000,
       minutes: 10,
-    },
-    {
-      section: "commit-conflicts",
-      says: "Two workers of one shard keep overtaking each other; counts stay exact, but work is done twice.",
-      metric: ownMetric(data, "Conflicts"),
-      above: 5,
-      minutes: 10,
-    },
-    {
-      section: "table-throttled",
-      says: "DynamoDB refuses requests; they are tried again, and freshness suffers.",
-      metric: throttled,
-      above: 0,
-      minutes: 5,
-    },
-    {
-      section: "alerts-failing",
-      says: "The rules of site owners are not looked at, so nobody is told of spikes and drops.",
-      metric: alerting.handler.errors(),
-      above: 0,
-      minutes: 5,
-    },
-    ...(budget
-      ? [
-          {
-            section: "over-budget",
-            says: `For three hours a month like them would have cost more than the ${budget.monthly} dollars of the budget.`,
-            metric: estimate.monthly(),
-            above: budget.monthly,
-            minutes: 3,
-            action: budget.action,
-          },
-        ]
-      : []),
-    ...(canary
-      ? [
-          {
-            section: "canary-failing",
-            says: "A click of our own was not in the answers in time, twice within a quarter of an hour.",
-            metric: canary.handler.function.metricErrors({ period: Duration.minutes(15) }),
-            above: 1,
-            minutes: 1,
-          },
-        ]
-      : []),
-    ...(firewall
-      ? [
-          {
-            section: "requests-blocked",
-            says: "The firewall refuses many requests: somebody floods the API, or many share an address.",
-            metric: firewall.blocked(),
-            above: 1_000,
-            minutes: 10,
-          },
-        ]
-      : []),
-    ...(imports
-      ? [
-          {
-            section: "imports-failing",
-            says: "Files cannot be imported: what tells of them waits in the dead-letter queue.",
-            metric: imports.givenUp(),
-            above: 0,
-            minutes: 1,
-          },
-        ]
-      : []),
-    ...(archive
-      ? [
-          {
-            section: "archive-behind",
-            says: "The archive trails the clicks by more than an hour; counting does not wait for it.",
-            metric: archive.reader.iteratorAge(),
-            above: Duration.hours(1).toMilliseconds(),
-            minutes: 5,
-          },
-          {
-            section: "archive-gave-up",
-            says: "Clicks were counted and not archived: their batch was given up and its payload saved.",
-            metric: archive.reader.givenUp(),
-            above: 0,
-            minutes: 1,
-          },
-          {
-            section: "archive-refused",
-            says: "Clicks were counted and not archived: the delivery stream put their rows aside.",
-            metric: archive.refused(),
-            above: 0,
-            minutes: 1,
-          },
-        ]
-      : []),
-    ...(expiry
-      ? [
-          {
-            section: "expiry-failing",
-            says: "What sites keep no longer was not deleted from the archive today.",
-            metric: expiry.handler.errors(),
-            above: 0,
-            minutes: 1,
-          },
-        ]
-      : []),
-    {
-      section: "consumer-behind",
-      says: "The counts trail the clicks by more than a minute.",
-      metric: aggregation.reader.iteratorAge(),
-      above: Duration.minutes(1).toMilliseconds(),
-      minutes: 5,
-    },
-    {
-      section: "aggregate-failing",
-      says: "Batches of clicks fail and are retried; nothing is lost yet.",
-      metric: aggregation.handler.errors(),
-      above: 0,
-      minutes: 3,
-    },
-    {
-      section: "batches-given-up",
-      says: "Clicks were not counted: their batch was given up and its payload saved.",
-      metric: aggregation.reader.givenUp(),
+    };
+  }
+  if (imports) {
+    yield {
+      section: "imports-failing",
+      says: "Files cannot be imported: what tells of them waits in the dead-letter queue.",
+      metric: imports.givenUp(),
       above: 0,
       minutes: 1,
-    },
-    {
-      section: "compaction-failing",
-      says: "Commits are not folded into rollups; answers stay right but get slower.",
-      metric: compaction.handler.errors(),
-      above: 0,
+    };
+  }
+  if (archive) {
+    yield {
+      section: "archive-behind",
+      says: "The archive trails the clicks by more than an hour; counting does not wait for it.",
+      metric: archive.reader.iteratorAge(),
+      above: Duration.hours(1).toMilliseconds(),
       minutes: 5,
-    },
-    {
-      section: "query-failing",
-      says: "The dashboard gets no answers.",
-      metric: serving.handler.errors(),
+    };
+    yield {
+      section: "archive-gave-up",
+      says: "Clicks were counted and not archived: their batch was given up and its payload saved.",
+      metric: archive.reader.givenUp(),
       above: 0,
-      minutes: 3,
-    },
-    {
-      section: "stream-full",
-      says: "A shard is full; browsers are told to try again.",
-      metric: clicks.throttles(),
+      minutes: 1,
+    };
+    yield {
+      section: "archive-refused",
+      says: "Clicks were counted and not archived: the delivery stream put their rows aside.",
+      metric: archive.refused(),
       above: 0,
-      minutes: 3,
-    },
-    {
-      section: "api-failing",
-      says: "The API answers with 5xx.",
-      metric: ingestion.api.metricServerError({ statistic: "Sum", period: Duration.minutes(1) }),
-      above: 5,
-      minutes: 3,
-    },
-  ];
+      minutes: 1,
+    };
+  }
+  if (expiry) {
+    yield {
+      section: "expiry-failing",
+      says: "What sites keep no longer was not deleted from the archive today.",
+      metric: expiry.handler.errors(),
+      above: 0,
+      minutes: 1,
+    };
+  }
+  yield {
+    section: "consumer-behind",
+    says: "The counts trail the clicks by more than a minute.",
+    metric: aggregation.reader.iteratorAge(),
+    above: Duration.minutes(1).toMilliseconds(),
+    minutes: 5,
+  };
+  yield {
+    section: "aggregate-failing",
+    says: "Batches of clicks fail and are retried; nothing is lost yet.",
+    metric: aggregation.handler.errors(),
+    above: 0,
+    minutes: 3,
+  };
+  yield {
+    section: "batches-given-up",
+    says: "Clicks were not counted: their batch was given up and its payload saved.",
+    metric: aggregation.reader.givenUp(),
+    above: 0,
+    minutes: 1,
+  };
+  yield {
+    section: "compaction-failing",
+    says: "Commits are not folded into rollups; answers stay right but get slower.",
+    metric: compaction.handler.errors(),
+    above: 0,
+    minutes: 5,
+  };
+  yield {
+    section: "query-failing",
+    says: "The dashboard gets no answers.",
+    metric: serving.handler.errors(),
+    above: 0,
+    minutes: 3,
+  };
+  yield {
+    section: "stream-full",
+    says: "A shard is full; browsers are told to try again.",
+    metric: clicks.throttles(),
+    above: 0,
+    minutes: 3,
+  };
+  yield {
+    section: "api-failing",
+    says: "The API answers with 5xx.",
+    metric: ingestion.api.metricServerError({ statistic: "Sum", period: Duration.minutes(1) }),
+    above: 5,
+    minutes: 3,
+  };
 }

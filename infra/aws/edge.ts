@@ -23,6 +23,7 @@ import { RestApiOrigin } from "aws-cdk-lib/aws-cloudfront-origins";
 import type { Construct } from "constructs";
 import { COLLECTOR_FILES } from "../../collector/build.ts";
 import { SESSION_COOKIE } from "../../processors/env.ts";
+import { folderOf } from "../ownpath.ts";
 import { PAGE_POLICY } from "../policy.ts";
 import type { Ingestion } from "./ingestion.ts";
 
@@ -136,8 +137,6 @@ export function collectorHeaders(scope: Construct): ResponseHeadersPolicy {
     },
   });
 }
-
-const folderOf = (path: string): string => path.slice(0, path.lastIndexOf("/") + 1);
 
 /** The script's folder, for chunks and pinned versions beside it; in the root they are there anyway. */
 export const ownPattern = (scriptPath: string): string =>

@@ -222,13 +222,15 @@ export class Rivulet extends Construct {
       firewall: this.firewall,
     });
 
+    this.#output(url, tag(url, counted[0]!.id, reportUrl, props.scriptPath));
+  }
+
+  /** What a deployment prints. */
+  #output(url: string, snippet: string): void {
+    const { aggregation, data, clicks } = this;
     const outputs: readonly (readonly [id: string, value: string | undefined, description: string])[] = [
       ["Dashboard", `${url}/`, "Dashboard"],
-      [
-        "Snippet",
-        tag(url, counted[0]!.id, reportUrl, props.scriptPath),
-        "Paste this into the pages of your site",
-      ],
+      ["Snippet", snippet, "Paste this into the pages of your site"],
       [
         "Operations",
         this.observability.url,

@@ -5,6 +5,7 @@ import {
   type OfferedFile,
   offerCollector,
 } from "../../collector/build.ts";
+import { folderOf } from "../ownpath.ts";
 import { assetHandler } from "./gateway/assets.ts";
 import type { Gateway } from "./gateway/gateway.ts";
 import { type HttpResponse, notFoundPage } from "./gateway/http.ts";
@@ -25,10 +26,10 @@ export function addCollector(gateway: Gateway, scriptPath = "/c.js"): void {
     const { name, code } = await offer(file);
     return respond(name, code);
   };
-  for (const folder of new Set(["/", scriptPath.slice(0, scriptPath.lastIndexOf("/") + 1)])) {
+  for (const folder of new Set(["/", folderOf(scriptPath)])) {
     for (const file of COLLECTOR_FILES)
       gateway.route("GET", folder + file, () => named(file), { anyHost: true });
-    const isPinned = async ({ path }: { path: string }): Promise<HttpResponse> => {
+    const inFolder = async ({ path }: { path: string }): Promise<HttpResponse> => {
       const rest = path.slice(folder.length);
       // A pinned core looks for its chunks beside itself.
       const chunk = COLLECTOR_FILES.find((file) => rest === `c/${file}`);
@@ -41,7 +42,7 @@ export function addCollector(gateway: Gateway, scriptPath = "/c.js"): void {
       }
       return notFoundPage;
     };
-    gateway.route("GET", `${folder}c/*`, isPinned, { anyHost: true });
+    gateway.route("GET", `${folder}c/*`, inFolder, { anyHost: true });
   }
   gateway.route("GET", scriptPath, () => named("c.js"), { anyHost: true });
 }

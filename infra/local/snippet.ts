@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { offerCollector } from "../../collector/build.ts";
 import { checkSiteId } from "../../processors/pipeline/sites.ts";
+import { folderOf } from "../ownpath.ts";
 import { escaped, scriptTag } from "../scripttag.ts";
 import { origin, ownPath, serverUrl } from "./flags.ts";
 import type { Output } from "./terminal.ts";
@@ -36,12 +37,11 @@ export async function snippets({
 }: SnippetOptions): Promise<Snippets> {
   checkSiteId(site);
   const { pinned, integrity } = await offerCollector();
-  const folder = scriptPath.slice(0, scriptPath.lastIndexOf("/") + 1);
   const reportTo = ingestPath && url + ingestPath;
   const { origin } = serverUrl(url);
   return {
     tag: scriptTag({ script: url + scriptPath, site, reportTo }),
-    pinned: scriptTag({ script: url + folder + pinned, site, reportTo, integrity }),
+    pinned: scriptTag({ script: url + folderOf(scriptPath) + pinned, site, reportTo, integrity }),
     policy: `script-src ${origin}; connect-src ${origin}; img-src ${origin}`,
     pixel: `<noscript><img src="${escaped(`${url}/p.gif?s=${encodeURIComponent(site)}`)}" alt="" width="1" height="1" referrerpolicy="no-referrer-when-downgrade"></noscript>`,
   };
