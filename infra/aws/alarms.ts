@@ -14,30 +14,19 @@ import { PolicyStatement, ServicePrincipal } from "aws-cdk-lib/aws-iam";
 import { Topic } from "aws-cdk-lib/aws-sns";
 import { EmailSubscription } from "aws-cdk-lib/aws-sns-subscriptions";
 import { Construct } from "constructs";
-import type { Aggregation } from "./aggregation.ts";
 import type { Alerting } from "./alerting.ts";
 import type { Archive } from "./archive.ts";
 import type { Budget } from "./budget.ts";
 import type { Canary } from "./canary.ts";
-import type { Compaction } from "./compaction.ts";
 import type { CostEstimate } from "./estimate.ts";
 import type { Expiry } from "./expiry.ts";
 import type { Firewall } from "./firewall.ts";
 import type { Import } from "./import.ts";
-import type { Ingestion } from "./ingestion.ts";
 import { ownMetric } from "./metrics.ts";
+import type { Parts } from "./parts.ts";
 import type { AlarmOptions } from "./props.ts";
-import type { Serving } from "./serving.ts";
-import type { ClickStream } from "./stream.ts";
-import type { AnalyticsTable } from "./table.ts";
 
-export interface AlarmsProps extends AlarmOptions {
-  readonly data: AnalyticsTable;
-  readonly clicks: ClickStream;
-  readonly ingestion: Ingestion;
-  readonly aggregation: Aggregation;
-  readonly compaction: Compaction;
-  readonly serving: Serving;
+export interface AlarmsProps extends Parts, AlarmOptions {
   readonly alerting: Alerting;
   readonly archive?: Archive | undefined;
   readonly expiry?: Expiry | undefined;

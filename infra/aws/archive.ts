@@ -7,7 +7,7 @@ import { MathExpression, Metric, Stats } from "aws-cdk-lib/aws-cloudwatch";
 import { CfnDatabase, CfnTable } from "aws-cdk-lib/aws-glue";
 import { PolicyStatement, Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
 import { CfnDeliveryStream } from "aws-cdk-lib/aws-kinesisfirehose";
-import { LogGroup, LogStream, RetentionDays } from "aws-cdk-lib/aws-logs";
+import { type LogGroup, LogStream } from "aws-cdk-lib/aws-logs";
 import type { Bucket, LifecycleRule } from "aws-cdk-lib/aws-s3";
 import { Construct } from "constructs";
 import { ENV } from "../../processors/env.ts";
@@ -15,6 +15,7 @@ import { ARCHIVE_COLUMNS, type ColumnType, rowsOfSite } from "../../processors/m
 import { privateBucket } from "./bucket.ts";
 import type { Countries } from "./countries.ts";
 import { Handler } from "./function.ts";
+import { monthLog } from "./logs.ts";
 import { checkNumber } from "./number.ts";
 import { ShardReader } from "./reader.ts";
 import type { ClickStream } from "./stream.ts";
@@ -100,10 +101,7 @@ export class Archive extends Construct {
       databaseInput: { description: "Rivulet: every event that was counted" },
     });
     this.table = this.#table(database.ref);
-    const logs = new LogGroup(this, "DeliveryLogs", {
-      retention: RetentionDays.ONE_MONTH,
-      removalPolicy: RemovalPolicy.DESTROY,
-    });
+    const logs = monthLog(this, "DeliveryLogs");
     const log = new LogStream(this, "DeliveryLog", { logGroup: logs, removalPolicy: RemovalPolicy.DESTROY });
     this.deliveryRole = this.#role(database.ref, logs);
     this.delivery = this.#deliveryStream(database.ref, logs, log);

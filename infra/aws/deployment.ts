@@ -2,13 +2,14 @@
  * Puts files into a bucket while the stack is deployed: by aws-cdk-lib's function, with a role of ours that may read these
  * files, write to that bucket and tell that distribution. The library's own allows actions by wildcards.
  */
-import { Aws, RemovalPolicy, Stack } from "aws-cdk-lib";
+import { Aws, Stack } from "aws-cdk-lib";
 import type { Distribution } from "aws-cdk-lib/aws-cloudfront";
 import { PolicyStatement, Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
-import { LogGroup, RetentionDays } from "aws-cdk-lib/aws-logs";
+import type { LogGroup } from "aws-cdk-lib/aws-logs";
 import type { Bucket } from "aws-cdk-lib/aws-s3";
 import { BucketDeployment, type BucketDeploymentProps, type ISource } from "aws-cdk-lib/aws-s3-deployment";
 import { Construct } from "constructs";
+import { monthLog } from "./logs.ts";
 
 /** The library keeps one function in a stack for each amount of memory: not the one that the stack's other files share. */
 const MEMORY_MB = 192;
@@ -20,10 +21,7 @@ class Deployer extends Construct {
 
   constructor(scope: Construct, id: string) {
     super(scope, id);
-    this.logGroup = new LogGroup(this, "Logs", {
-      retention: RetentionDays.ONE_MONTH,
-      removalPolicy: RemovalPolicy.DESTROY,
-    });
+    this.logGroup = monthLog(this, "Logs");
     this.role = new Role(this, "Role", {
       assumedBy: new ServicePrincipal("lambda.amazonaws.com"),
       description: "Rivulet: puts the site's files into their bucket during a deployment",

@@ -6,14 +6,10 @@ import { Duration, Stack } from "aws-cdk-lib";
 import { type IMetric, MathExpression, type Metric } from "aws-cdk-lib/aws-cloudwatch";
 import type { Construct } from "constructs";
 import { ACCESS_LOG_BYTES, GB, MONTH_HOURS, PRICES, TRACED_PART } from "../prices.ts";
-import type { Aggregation } from "./aggregation.ts";
-import type { Compaction } from "./compaction.ts";
-import type { Ingestion } from "./ingestion.ts";
-import type { Serving } from "./serving.ts";
-import type { Capacity, ClickStream } from "./stream.ts";
-import type { AnalyticsTable } from "./table.ts";
+import type { Parts } from "./parts.ts";
+import type { Capacity } from "./stream.ts";
 
-export interface EstimateProps {
+export interface EstimateProps extends Parts {
   readonly capacity: Capacity;
   /** Functions that read the whole stream, and whether by enhanced fan-out. */
   readonly readers: number;
@@ -22,12 +18,6 @@ export interface EstimateProps {
   /** As the deployment's properties of these names. */
   readonly direct: boolean;
   readonly tracing: "all" | "clicks";
-  readonly clicks: ClickStream;
-  readonly data: AnalyticsTable;
-  readonly ingestion: Ingestion;
-  readonly aggregation: Aggregation;
-  readonly compaction: Compaction;
-  readonly serving: Serving;
 }
 
 const HOUR = Duration.hours(1);

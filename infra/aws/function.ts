@@ -2,7 +2,7 @@
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Duration, RemovalPolicy, Stack } from "aws-cdk-lib";
+import { Duration, Stack } from "aws-cdk-lib";
 import type { Metric } from "aws-cdk-lib/aws-cloudwatch";
 import { PolicyStatement, Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
 import {
@@ -13,11 +13,11 @@ import {
   Runtime,
   Tracing,
 } from "aws-cdk-lib/aws-lambda";
-import { LogGroup, RetentionDays } from "aws-cdk-lib/aws-logs";
 import { Construct } from "constructs";
 import { ENV } from "../../processors/env.ts";
 import { bundleHandler, type HandlerName } from "./bundle.ts";
 import type { Countries } from "./countries.ts";
+import { monthLog } from "./logs.ts";
 
 export interface HandlerProps {
   readonly handler: HandlerName;
@@ -47,10 +47,7 @@ export class Handler extends Construct {
     super(scope, id);
     this.memory = props.memory;
     const { beginsTraces = true } = props;
-    const logGroup = new LogGroup(this, "Logs", {
-      retention: RetentionDays.ONE_MONTH,
-      removalPolicy: RemovalPolicy.DESTROY,
-    });
+    const logGroup = monthLog(this, "Logs");
     // A role of our own, because the default one may write to every log group of the account.
     this.role = new Role(this, "Role", {
       assumedBy: new ServicePrincipal("lambda.amazonaws.com"),

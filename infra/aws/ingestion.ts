@@ -9,10 +9,11 @@ import {
   SpecRestApi,
 } from "aws-cdk-lib/aws-apigateway";
 import { PolicyStatement, Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
-import { LogGroup, LogGroupClass, RetentionDays } from "aws-cdk-lib/aws-logs";
+import { LogGroupClass } from "aws-cdk-lib/aws-logs";
 import { Construct } from "constructs";
 import { apiDocument } from "../api.ts";
 import type { Handler } from "./function.ts";
+import { monthLog } from "./logs.ts";
 import type { ClickStream } from "./stream.ts";
 import type { Users } from "./users.ts";
 
@@ -61,12 +62,8 @@ export class Ingestion extends Construct {
     role.addToPolicy(
       new PolicyStatement({ actions: ["kinesis:PutRecord"], resources: [clicks.stream.streamArn] }),
     );
-    const accessLog = new LogGroup(this, "RequestLog", {
-      // Half the price; it is searched when something is wrong, and nothing is made of it.
-      logGroupClass: LogGroupClass.INFREQUENT_ACCESS,
-      retention: RetentionDays.ONE_MONTH,
-      removalPolicy: RemovalPolicy.DESTROY,
-    });
+    // Half the price; it is searched when something is wrong, and nothing is made of it.
+    const accessLog = monthLog(this, "RequestLog", LogGroupClass.INFREQUENT_ACCESS);
     const { region, partition } = Stack.of(this);
     // The id's last part is random and known to nobody outside the account: a secret that costs nothing and does not
     // appear in the template. It only decides whose word for a visitor's address is taken.

@@ -12,24 +12,14 @@ import { CfnGroup, CfnSamplingRule } from "aws-cdk-lib/aws-xray";
 import { Construct } from "constructs";
 import { type MetricName, NAMESPACE } from "../../processors/telemetry.ts";
 import { TRACED_PART } from "../prices.ts";
-import type { Aggregation } from "./aggregation.ts";
 import type { Canary } from "./canary.ts";
-import type { Compaction } from "./compaction.ts";
 import type { CostEstimate } from "./estimate.ts";
 import type { Firewall } from "./firewall.ts";
-import type { Ingestion } from "./ingestion.ts";
 import { ownMetric } from "./metrics.ts";
-import type { Serving } from "./serving.ts";
-import type { ClickStream } from "./stream.ts";
+import type { Parts } from "./parts.ts";
 import type { AnalyticsTable } from "./table.ts";
 
-export interface ObservabilityProps {
-  readonly data: AnalyticsTable;
-  readonly clicks: ClickStream;
-  readonly ingestion: Ingestion;
-  readonly aggregation: Aggregation;
-  readonly compaction: Compaction;
-  readonly serving: Serving;
+export interface ObservabilityProps extends Parts {
   readonly estimate: CostEstimate;
   readonly canary?: Canary | undefined;
   readonly firewall?: Firewall | undefined;

@@ -1,13 +1,13 @@
 /** Counting again from the archive: a state machine whose steps are one function. It runs when somebody starts it, and costs nothing until then. */
-import { ArnFormat, Duration, RemovalPolicy, Stack } from "aws-cdk-lib";
+import { ArnFormat, Duration, Stack } from "aws-cdk-lib";
 import { Policy, PolicyStatement, Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
-import { LogGroup, RetentionDays } from "aws-cdk-lib/aws-logs";
 import { DefinitionBody, LogLevel, StateMachine, StateMachineType } from "aws-cdk-lib/aws-stepfunctions";
 import { Construct } from "constructs";
 import { ENV } from "../../processors/env.ts";
 import { rebuildWorkflow } from "../workflow.ts";
 import type { Archive } from "./archive.ts";
 import { Handler } from "./function.ts";
+import { monthLog } from "./logs.ts";
 import type { AnalyticsTable } from "./table.ts";
 
 export interface RebuildProps {
@@ -63,10 +63,7 @@ export class Rebuild extends Construct {
       role: this.role,
       tracingEnabled: true,
       logs: {
-        destination: new LogGroup(this, "Logs", {
-          retention: RetentionDays.ONE_MONTH,
-          removalPolicy: RemovalPolicy.DESTROY,
-        }),
+        destination: monthLog(this, "Logs"),
         // Inputs and answers name a site and days, and of whom is to be erased a pseudonym whose rows are gone then.
         includeExecutionData: true,
         level: LogLevel.ALL,

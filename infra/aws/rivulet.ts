@@ -21,6 +21,7 @@ import { Import } from "./import.ts";
 import { Ingestion } from "./ingestion.ts";
 import { checkNumber } from "./number.ts";
 import { Observability } from "./observability.ts";
+import type { Parts } from "./parts.ts";
 import {
   alarmsOf,
   archiveOf,
@@ -191,7 +192,7 @@ export class Rivulet extends Construct {
       : undefined;
     this.alerting = new Alerting(this, "Alerting", { data: this.data, url, environment });
     const { clicks, data, ingestion, aggregation, compaction, serving } = this;
-    const parts = { clicks, data, ingestion, aggregation, compaction, serving };
+    const parts: Parts = { clicks, data, ingestion, aggregation, compaction, serving };
     const estimate = new CostEstimate({
       capacity: stream,
       readers: this.archive ? 2 : 1,

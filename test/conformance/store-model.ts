@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import { expect } from "vitest";
 import type { Store } from "../../processors/stores/store.ts";
-import type { ManualClock } from "./clock.ts";
+import type { ManualClock } from "../kit/clock.ts";
 import { freshPartition } from "./values.ts";
 
 interface ModelItem {

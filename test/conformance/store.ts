@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Item, Store } from "../../processors/stores/store.ts";
-import { type ManualClock, manualClock } from "./clock.ts";
+import { type ManualClock, manualClock } from "../kit/clock.ts";
 import { checkAgainstModel } from "./store-model.ts";
 import { bytes, freshPartition, noise, text } from "./values.ts";
 

@@ -1,7 +1,7 @@
 /** What every stream must do: the definition of "correct" for the stream port. A driver's test calls `describeStream`. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { compareSequences, type Stream, type StreamRecord } from "../../processors/streams/stream.ts";
-import { type ManualClock, manualClock } from "./clock.ts";
+import { type ManualClock, manualClock } from "../kit/clock.ts";
 import { noise } from "./values.ts";
 
 /** A stream under test; the rest is what only the driver's test can do. */

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { metrics, postLanes, query } from "../kit/client.ts";
+import { batchPost, metrics, postLanes, query } from "../kit/client.ts";
 import { poll, type ServerProcess, startServer } from "../kit/server.ts";
 import { temporaryDirectory } from "../kit/temporary.ts";
 
@@ -15,19 +15,13 @@ afterAll(async () => {
   await server?.stop();
 });
 
-const batch = (number: number) => ({
-  path: "/v1/events",
-  headers: {
-    "Content-Type": "text/plain",
-    "User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:127.0) Gecko/20100101 Firefox/127.0",
-  },
-  body: JSON.stringify({
+const batch = (number: number) =>
+  batchPost({
     s: SITE,
     b: `b${number}`,
     c: { u: `https://example.com/${number % 50}` },
     e: [{ n: "pageview", p: { text: "x".repeat(1_900) } }],
-  }),
-});
+  });
 const counted = async (): Promise<unknown> =>
   (await query(server.url, { site_id: SITE, metrics: ["events"], date_range: "7d" })).results[0]?.metrics[0];
 

@@ -8,7 +8,7 @@ import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { postLanes, query } from "../kit/client.ts";
+import { batchPost, postLanes, query } from "../kit/client.ts";
 import { runHere } from "../kit/command.ts";
 import { patience } from "../kit/patience.ts";
 import { poll, runCommand, type ServerProcess, startServer } from "../kit/server.ts";
@@ -41,21 +41,15 @@ describe("npm start", () => {
   });
 
   it("takes 15,000 events and goes on in under 170 MB", async () => {
-    const batch = (number: number) => ({
-      path: "/v1/events",
-      headers: {
-        "Content-Type": "text/plain",
-        "User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:127.0) Gecko/20100101 Firefox/127.0",
-      },
-      body: JSON.stringify({
+    const batch = (number: number) =>
+      batchPost({
         s: "memory",
         b: `b${number}`,
         e: Array.from({ length: 10 }, (_, i) => ({
           n: "pageview",
           u: `https://example.com/${(number + i) % 50}`,
         })),
-      }),
-    });
+      });
     const loaded = await startServer({ data: join(data, "loaded"), args: ["--site", "memory"] });
     try {
       const lanes = Array.from({ length: 8 }, (_, lane) =>
@@ -78,19 +72,13 @@ describe("npm start", () => {
   });
 
   it("keeps what it acknowledged when Ctrl-C comes in the middle of a load, and ends with code 0", async () => {
-    const batch = (number: number) => ({
-      path: "/v1/events",
-      headers: {
-        "Content-Type": "text/plain",
-        "User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:127.0) Gecko/20100101 Firefox/127.0",
-      },
-      body: JSON.stringify({
+    const batch = (number: number) =>
+      batchPost({
         s: "demo",
         b: `b${number}`,
         c: { u: "https://example.com/" },
         e: [{ n: "pageview" }],
-      }),
-    });
+      });
     const lanes = Array.from({ length: 4 }, (_, lane) =>
       Array.from({ length: 200 }, (_, i) => batch(lane * 200 + i)),
     );

@@ -7,6 +7,16 @@ export interface Post {
   readonly body: string | Uint8Array;
 }
 
+/** A batch as a browser sends it. */
+export const batchPost = (batch: object): Post => ({
+  path: "/v1/events",
+  headers: {
+    "Content-Type": "text/plain",
+    "User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:127.0) Gecko/20100101 Firefox/127.0",
+  },
+  body: JSON.stringify(batch),
+});
+
 /** The status of one POST over `agent`. Rejects when the connection breaks before there is one. */
 export function post(agent: Agent, url: string, { path, headers, body }: Post): Promise<number> {
   return new Promise((resolve, reject) => {

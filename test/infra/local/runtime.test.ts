@@ -6,7 +6,7 @@ import { openStore, openStream } from "../../../infra/local/opening.ts";
 import { systemClock } from "../../../processors/clock.ts";
 import { keyedHash } from "../../../processors/crypto.ts";
 import { ShardWorker } from "../../../processors/pipeline/aggregate.ts";
-import { manualClock } from "../../conformance/clock.ts";
+import { manualClock } from "../../kit/clock.ts";
 import { temporaryDirectory } from "../../kit/temporary.ts";
 
 const directory = temporaryDirectory();

@@ -2,7 +2,7 @@ import { readlinkSync } from "node:fs";
 import { expect, it, vi } from "vitest";
 import { fileArchive } from "../../../processors/archives/files.ts";
 import { row } from "../../conformance/archive.ts";
-import { manualClock } from "../../conformance/clock.ts";
+import { manualClock } from "../../kit/clock.ts";
 import { temporaryDirectory } from "../../kit/temporary.ts";
 
 const synced = vi.hoisted((): { readonly paths: string[] } => ({ paths: [] }));

@@ -3,7 +3,6 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { dynamoStore } from "../../../processors/stores/dynamodb.ts";
 import { createTable } from "../../../processors/stores/dynamodb-table.ts";
 import type { Store } from "../../../processors/stores/store.ts";
-import { manualClock } from "../../conformance/clock.ts";
 import {
   awsFailure,
   type Double,
@@ -14,6 +13,7 @@ import {
 } from "../../conformance/doubles.ts";
 import { describeStore } from "../../conformance/store.ts";
 import { bytes, freshPartition, noise, text } from "../../conformance/values.ts";
+import { manualClock } from "../../kit/clock.ts";
 
 /** With REMOTE=1 the suite runs on the account that the AWS_* variables name; REMOTE_TABLE is made if it is not there, and stays. */
 const isRemote = process.env.REMOTE === "1";

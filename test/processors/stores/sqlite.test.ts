@@ -3,10 +3,10 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, it, vi } from "vitest";
 import { sqliteStore } from "../../../processors/stores/sqlite.ts";
-import { manualClock } from "../../conformance/clock.ts";
 import { acknowledgedBeforeKill } from "../../conformance/crash.ts";
 import { describeStore } from "../../conformance/store.ts";
 import { bytes, text } from "../../conformance/values.ts";
+import { manualClock } from "../../kit/clock.ts";
 import { temporaryDirectory } from "../../kit/temporary.ts";
 
 const directory = temporaryDirectory();

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { memoryStream } from "../../../processors/streams/memory.ts";
-import { manualClock } from "../../conformance/clock.ts";
 import { describeStream } from "../../conformance/stream.ts";
+import { manualClock } from "../../kit/clock.ts";
 
 describeStream("memory", async ({ clock, shards }) => {
   const stream = memoryStream({ clock, shards });

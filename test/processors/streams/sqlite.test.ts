@@ -3,9 +3,9 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, it } from "vitest";
 import { sqliteStream } from "../../../processors/streams/sqlite.ts";
-import { manualClock } from "../../conformance/clock.ts";
 import { acknowledgedBeforeKill } from "../../conformance/crash.ts";
 import { describeStream } from "../../conformance/stream.ts";
+import { manualClock } from "../../kit/clock.ts";
 import { temporaryDirectory } from "../../kit/temporary.ts";
 
 const directory = temporaryDirectory();
