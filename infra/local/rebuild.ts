@@ -9,6 +9,7 @@ import { DAY_MS, type EpochMs } from "../../processors/model/time.ts";
 import { dayStart } from "../../processors/model/zone.ts";
 import { giveUpEdition, readEdition } from "../../processors/pipeline/editions.ts";
 import type { Erased } from "../../processors/pipeline/erasure.ts";
+import { forgetErased } from "../../processors/pipeline/forgetting.ts";
 import { type RebuildDeps, type RebuildReport, rebuild } from "../../processors/pipeline/rebuild/rebuild.ts";
 import { type Gone, hoursWithErased } from "../../processors/pipeline/rebuild/remaining.ts";
 import type { RebuildAnswer } from "../../processors/pipeline/rebuild/steps.ts";
@@ -113,6 +114,7 @@ export function addRebuild(program: Command, { print, log }: Terminal): void {
           report = await rebuildSite({ store, archive: left }, site, terms);
         } else {
           print(takenOutLine(site.id, await erasure.takeOut()));
+          await forgetErased({ store, clock: systemClock }, site.id, erased);
           report = await rebuildSite(await inLots(flags.data, store, archive), site, terms);
           await erasure.finish();
         }

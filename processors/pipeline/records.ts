@@ -202,7 +202,8 @@ export class RecordFold {
     const events = inOrder(batch.events);
     const sender = this.#senders.of(batch, origin, events);
     const { id } = sender;
-    const fresh = sender.known === undefined;
+    // Without visits nothing is remembered of them: they only reported, or what they did was taken out.
+    const fresh = !sender.known?.sessions.length;
     const visitors = isPast ? this.#senders.past : this.#senders.present;
     const { visitor, shared } = visitors.touch(sender, at);
     const attributes = (event: ClickEvent): string[] =>

@@ -139,7 +139,7 @@ export async function loadState(store: Store, shard: string): Promise<LoadedStat
 const COMMITS_AT_ONCE = 200;
 
 /** Folds the commits after `state.n` into it; returns their size. */
-async function catchUp(store: Store, shard: string, state: ShardState): Promise<number> {
+export async function catchUp(store: Store, shard: string, state: ShardState): Promise<number> {
   let total = 0;
   for (;;) {
     const log = await readLog(store, shard, state.n, COMMITS_AT_ONCE);
