@@ -24,28 +24,33 @@ const DEFAULTS: State = {
   filters: [],
 };
 
-const COMPARES = ["previous", "year", "off"] as const;
+const oneOf =
+  (names: readonly string[]) =>
+  (value: string): boolean =>
+    names.includes(value);
 
 /** Reads a state from a URL query; anything unreadable falls back to its default, so that old links never break. */
 export function parseState(search: string): State {
   const query = new URLSearchParams(search);
-  const range = query.get("range") ?? "";
-  const metric = query.get("metric");
+  const read = <T>(name: string): T | undefined => {
+    const value = query.get(name) ?? "";
+    return READABLE[name]!(value) ? (value as T) : undefined;
+  };
   return {
     site: query.get("site") ?? DEFAULTS.site,
-    range: isRange(range) ? range : DEFAULTS.range,
-    compare: COMPARES.find((one) => one === query.get("compare")) ?? DEFAULTS.compare,
-    metric: METRICS.find((one) => one === metric) ?? DEFAULTS.metric,
-    interval: INTERVALS.find((one) => one === query.get("interval")),
+    range: read("range") ?? DEFAULTS.range,
+    compare: read("compare") ?? DEFAULTS.compare,
+    metric: read("metric") ?? DEFAULTS.metric,
+    interval: read("interval"),
     filters: parseConditions(query),
   };
 }
 
 const READABLE: Readonly<Record<string, (value: string) => unknown>> = {
   range: isRange,
-  compare: (value) => COMPARES.find((one) => one === value),
-  interval: (value) => INTERVALS.find((one) => one === value),
-  metric: (value) => METRICS.find((one) => one === value),
+  compare: oneOf(["previous", "year", "off"]),
+  interval: oneOf(INTERVALS),
+  metric: oneOf(METRICS),
   f: conditionOf,
 };
 

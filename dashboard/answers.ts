@@ -44,8 +44,8 @@ export interface QueryAnswer {
     readonly dimensions: readonly string[];
   }[];
   readonly meta: QueryMeta;
-  /** The query as the server understood it; a named range comes back resolved to two ISO times. */
-  readonly query?: { readonly date_range?: string | readonly [string, string] };
+  /** The query as the server understood it; every range comes back resolved to two ISO times with their offset. */
+  readonly query: { readonly date_range: readonly [string, string] };
 }
 
 export interface LiveMinute {

@@ -149,6 +149,24 @@ export function dimensionLabel(dimension: string, strings: Strings): string {
   return dimension;
 }
 
+/**
+ * What is stored for what the viewer wrote, or for all that it is a part of: countries are known by their names. A code in
+ * capitals is one already, and one that the world has given up has the name of its heir.
+ */
+export function storedValues(dimension: string, text: string, isPart: boolean, view: View): string[] {
+  if (dimension !== "visit:country" || /^[A-Z]{2}$/.test(text)) return [text];
+  const codes = Array.from({ length: 26 * 26 }, (_, i) => String.fromCharCode(65 + i / 26, 65 + (i % 26)));
+  const wanted = text.toLowerCase();
+  const found = codes.filter(
+    (code) =>
+      new Intl.Locale(`und-${code}`).region === code &&
+      [code, view.format.country(code)].some((name) =>
+        isPart ? name.toLowerCase().includes(wanted) : name.toLowerCase() === wanted,
+      ),
+  );
+  return found.length > 0 ? found : [text];
+}
+
 /** A dimension's value as the viewer calls it. */
 export function valueLabel(dimension: string, value: string, { strings, format }: View): string {
   if (value === "(other)") return strings.otherRows;

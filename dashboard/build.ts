@@ -52,10 +52,11 @@ export function dashboardFiles(): ReadonlyMap<string, () => Promise<StaticFile>>
     if (!found) throw new Error(`esbuild wrote no ${suffix}, only ${files.map(({ path }) => path)}`);
     return found.contents;
   };
-  const page = file("text/html; charset=utf-8", () => {
+  const page = file("text/html; charset=utf-8", async () => {
     // Who gets the page asks for its script at once. What goes wrong is told there.
     bundling().catch(() => {});
-    return readFile(here("index.html"));
+    // It goes out under two paths; no line of it ends within text or between attributes.
+    return new TextEncoder().encode((await readFile(here("index.html"), "utf8")).replace(/\n */g, ""));
   });
   return new Map([
     ["/", page],

@@ -1,6 +1,6 @@
 /** All rows of one breakdown in a dialog: searched, sorted and paged by the server, so that a million rows cost no more than fifty. */
 import type { AskOptions, PanelContext } from "./body.ts";
-import type { Tab } from "./breakdowns.ts";
+import { storedValues, type Tab } from "./breakdowns.ts";
 import { csvLink } from "./csv.ts";
 import { dialog } from "./dialog.ts";
 import { button, el, options, setText } from "./dom.ts";
@@ -86,7 +86,16 @@ export function openDetails(
     const text = search.value.trim();
     const only = [
       ...(asked.only ?? []),
-      ...(text ? [["contains", dimension, [text], { case_sensitive: false }] as const] : []),
+      ...(text
+        ? [
+            [
+              "contains",
+              dimension,
+              storedValues(dimension, text, true, view),
+              { case_sensitive: false },
+            ] as const,
+          ]
+        : []),
     ];
     return { ...asked, order: [order], ...(only.length > 0 ? { only } : {}) };
   }
@@ -106,7 +115,7 @@ export function openDetails(
       if (signal.aborted) return;
       shown = page;
       link.show(csv(wanted), answer.meta);
-      const total = answer.meta.total_rows ?? answer.results.length;
+      const total = answer.meta.total_rows!;
       fillTable(table, answer, tab, view, conditions);
       scroller.scrollTop = 0;
       setText(

@@ -1,5 +1,5 @@
 /** What the numbers are narrowed to: a chip for each condition, to change or to take away, and one more to add. Knows no data. */
-import { DIMENSIONS, dimensionLabel, valueLabel } from "./breakdowns.ts";
+import { DIMENSIONS, dimensionLabel, storedValues, valueLabel } from "./breakdowns.ts";
 import { dialog } from "./dialog.ts";
 import { button, el, options, setText } from "./dom.ts";
 import { type Condition, OPERATORS, type Operator } from "./filters.ts";
@@ -25,6 +25,7 @@ export function filterBar(strings: Strings, change: (conditions: readonly Condit
   const add = button("button", strings.filter, () => open(undefined), { "data-key": "filter" });
   const status = el("span", { class: "quiet", role: "status" });
   let shown: readonly Condition[] = [];
+  let view: View | undefined;
   node.hidden = true;
 
   const without = (at: number): Condition[] => shown.filter((_, i) => i !== at);
@@ -64,9 +65,15 @@ export function filterBar(strings: Strings, change: (conditions: readonly Condit
       const wanted = values.value
         .split("\n")
         .map((text) => text.trim())
-        .filter((text) => text !== "");
+        .filter(Boolean);
       if (wanted.length === 0) return;
-      const next = { operator: operator.value as Operator, dimension: dimension.value, values: wanted };
+      const next = {
+        operator: operator.value as Operator,
+        dimension: dimension.value,
+        values: wanted.flatMap((text) =>
+          storedValues(dimension.value, text, operator.value === "contains", view!),
+        ),
+      };
       box.close();
       change(at === undefined ? [...shown, next] : shown.map((one, i) => (i === at ? next : one)));
     });
@@ -79,6 +86,7 @@ export function filterBar(strings: Strings, change: (conditions: readonly Condit
     add,
     say: (sentence) => setText(status, sentence),
     show(conditions, now) {
+      view = now;
       // Made anew, a chip would take the keyboard's focus with it: the same ones stay.
       if (JSON.stringify(conditions) === JSON.stringify(shown)) return;
       // Where the keyboard's focus was on a chip that goes, the next best thing takes it.

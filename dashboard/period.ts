@@ -187,11 +187,10 @@ export function intervalsOf({ start, end }: Period, now: number): readonly Inter
 /** Bucket length of the main chart: what was chosen if it fits, else enough points for a shape, few enough to read. */
 export function intervalOf(
   range: Range,
-  period: Period | undefined,
+  period: Period,
   now: number,
   chosen: Interval | undefined,
 ): Interval {
-  if (!period) return chosen ?? "month";
   const fitting = intervalsOf(period, now);
   if (chosen && fitting.includes(chosen)) return chosen;
   if (range === "6mo" || range === "12mo" || range === "year") return "month";
@@ -248,12 +247,12 @@ export interface Previous {
  */
 export function previous(
   range: Range,
-  period: Period | undefined,
+  period: Period,
   now: number,
   timeZone: string,
   by: Exclude<Compare, "off"> = "previous",
 ): Previous | undefined {
-  if (range === "all" || !period) return undefined;
+  if (range === "all") return undefined;
   const wall = { start: wallAt(period.start, timeZone), end: wallAt(period.end, timeZone) };
   const months = by === "year" ? 12 : wholeMonths(wall);
   const days = Math.max(1, Math.round((period.end - period.start) / DAY));

@@ -19,7 +19,7 @@ import {
   resolve,
 } from "./period.ts";
 import type { Points } from "./scale.ts";
-import { MINUTE, parseIso, printIso, wallAt } from "./wallclock.ts";
+import { MINUTE, parseIso, printIso } from "./wallclock.ts";
 
 export interface ReportQuestion {
   readonly site: string;
@@ -41,7 +41,7 @@ export interface Report {
   readonly isFirst: boolean;
   readonly errors: Readonly<Record<string, number>>;
   readonly hasOtherMoney: boolean;
-  readonly period: Period | undefined;
+  readonly period: Period;
   /** Of the answer that the headline is made of. */
   readonly meta: QueryMeta;
   /** The line of one metric, as far as time has come; undefined where the filters do not have it. */
@@ -114,7 +114,7 @@ export function reportLoader(): (
     const guess = resolve(range, now, timeZone);
     const early = guess ? perBucket(intervalOf(range, guess, now, question.interval)) : undefined;
     const [total, earlyRows] = await Promise.all([ask({}), early]);
-    const period = answeredPeriod(total, timeZone) ?? guess;
+    const period = answeredPeriod(total);
     const interval = intervalOf(range, guess ?? period, now, question.interval);
     const rows = earlyRows ?? (await perBucket(interval));
     const minuteNow = Math.floor(now / MINUTE) * MINUTE;
@@ -167,7 +167,7 @@ export function reportLoader(): (
 
     function reportOf(past: Past | undefined): Report {
       const found = rowsByStart(rows, metrics, timeZone);
-      const line = period ? buckets(period, interval, timeZone) : bucketsOfRows(found, timeZone);
+      const line = buckets(period, interval, timeZone);
       const completeUntil = rows.meta.complete_until ?? Number.POSITIVE_INFINITY;
       const numbers = totalsOf(total, metrics);
       const points = (metric: Metric): Points =>
@@ -189,7 +189,7 @@ export function reportLoader(): (
           return {
             metric,
             interval,
-            intervals: period ? intervalsOf(period, now) : [interval],
+            intervals: intervalsOf(period, now),
             buckets: line,
             values: points(metric),
             past:
@@ -256,24 +256,8 @@ function isoRange({ start, end }: Period, timeZone: string): [string, string] {
   return [printIso(start, timeZone), printIso(end - 1_000, timeZone)];
 }
 
-/** The edges as the server resolved them, where it tells. */
-function answeredPeriod(answer: QueryAnswer, timeZone: string): Period | undefined {
-  const range = answer.query?.date_range;
-  if (typeof range === "string" || !range) return undefined;
-  const [from, to] = range;
-  const start = parseIso(from, timeZone);
-  const last = parseIso(to.length > 10 ? to : `${to}T23:59:59`, timeZone);
-  return Number.isFinite(start) && Number.isFinite(last)
-    ? { start, end: Math.ceil((last + 1) / MINUTE) * MINUTE }
-    : undefined;
-}
-
-/** Where no edges are known, the rows themselves say which buckets exist. */
-function bucketsOfRows(rows: ReadonlyMap<number, unknown>, timeZone: string): Bucket[] {
-  const starts = [...rows.keys()].sort((a, b) => a - b);
-  return starts.map((start, i) => ({
-    wall: wallAt(start, timeZone),
-    start,
-    end: starts[i + 1] ?? Number.POSITIVE_INFINITY,
-  }));
+/** The edges as the server resolved them; what it names last is the last second within. */
+function answeredPeriod({ query }: QueryAnswer): Period {
+  const [start, last] = query.date_range.map((text) => Date.parse(text)) as [number, number];
+  return { start, end: last + 1_000 };
 }

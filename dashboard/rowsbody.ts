@@ -55,7 +55,7 @@ export const questionOf = ({ dimension, metrics, only }: Tab): AskOptions => ({
 /** Puts an answer into a table: ranked, in words, with what can be picked. */
 export function fillTable(
   into: ReturnType<typeof rowTable>,
-  answer: QueryAnswer,
+  answer: Pick<QueryAnswer, "results" | "meta">,
   tab: Tab,
   view: View,
   conditions: readonly Condition[],
@@ -75,7 +75,7 @@ interface Column {
 }
 
 /** Columns worth a place: revenue only where somebody paid. */
-const columnsOf = ({ results }: QueryAnswer, { metrics }: Tab): Column[] =>
+const columnsOf = ({ results }: Pick<QueryAnswer, "results" | "meta">, { metrics }: Tab): Column[] =>
   metrics
     .map((name, at) => ({ name, at }))
     .filter(
@@ -84,7 +84,7 @@ const columnsOf = ({ results }: QueryAnswer, { metrics }: Tab): Column[] =>
     );
 
 function rowsOf(
-  { results }: QueryAnswer,
+  { results }: Pick<QueryAnswer, "results" | "meta">,
   columns: readonly Column[],
   dimension: string,
   view: View,

@@ -333,3 +333,25 @@ it("a day whose midnight the clock shows twice is called by its date, and its fi
   await page.locator(".quiet-select").selectOption("hour");
   await expect.poll(times).toContain("Sun, Nov 1, 00:00 UTC-05:00");
 });
+
+it("countries are found by their names in the viewer's language, or by their codes, in a filter and among all rows", async () => {
+  await visit("?lang=ko&f=contains,visit:country,DE");
+  const dialog = page.getByRole("dialog");
+  const filter = async (opens: string, change: (text: string) => string): Promise<void> => {
+    await page.locator(opens).click();
+    await dialog.locator("select").first().selectOption("visit:country");
+    const values = dialog.locator("textarea");
+    await values.fill(change(await values.inputValue()));
+    await dialog.locator("[type=submit]").click();
+  };
+  await filter("[data-key=filter]", () => "대한민국\njp\nAtlantis");
+  await filter(".chip:first-child .chip-text", (before) => `${before}\n한민국`);
+  const conditions = () => new URL(page.url()).searchParams.getAll("f");
+  await expect.poll(conditions).toEqual(["contains,visit:country,DE,KR", "is,visit:country,KR,JP,Atlantis"]);
+
+  await page.locator("[data-panel=places] .more").click();
+  await dialog.locator("[type=search]").fill("독일");
+  await expect
+    .poll(() => JSON.stringify(asked("visit:country").at(-1)?.filters))
+    .toContain('["contains","visit:country",["DE"],{"case_sensitive":false}]');
+});

@@ -4,7 +4,12 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { buildDashboard } from "../../dashboard/build.ts";
 import { ClickstreamError } from "../../processors/errors.ts";
-import { minuteBesideHours, parseRange } from "../../processors/pipeline/query/range.ts";
+import {
+  isoLocal,
+  minuteBesideHours,
+  parseRange,
+  type Range,
+} from "../../processors/pipeline/query/range.ts";
 
 /** The strictest policy the page promises to live under. */
 const POLICY = "default-src 'self'";
@@ -257,11 +262,17 @@ function liveAnswer(data: Data, site: string, now: number) {
   };
 }
 
+const zoneOf = ({ sites }: Data, { site_id }: Query): string =>
+  sites.find((site) => site.site_id === site_id)?.time_zone ?? "UTC";
+
+const rangeOf = (date_range: Query["date_range"], zone: string, now: number): Range =>
+  parseRange(date_range, zone, now, now - 400 * DAY);
+
 /** Why a server that keeps minutes for eight days, and no archive, does not answer for a range. */
-function rangeRefusal({ sites }: Data, { site_id, date_range }: Query, now: number): string | undefined {
-  const zone = sites.find((site) => site.site_id === site_id)?.time_zone ?? "UTC";
+function rangeRefusal(data: Data, query: Query, now: number): string | undefined {
+  const zone = zoneOf(data, query);
   try {
-    const minute = minuteBesideHours(zone, parseRange(date_range, zone, now, now - 400 * DAY));
+    const minute = minuteBesideHours(zone, rangeOf(query.date_range, zone, now));
     return minute !== undefined && minute <= now - 8 * DAY ? "date_range: minutes are gone" : undefined;
   } catch (error) {
     if (!(error instanceof ClickstreamError)) throw error;
@@ -284,11 +295,8 @@ interface Query {
   filters?: [operator: string, dimension: string, values: string[]][];
 }
 
-function queryAnswer(
-  data: Data,
-  { metrics, dimensions: [dimension] = [], date_range, pagination, filters = [] }: Query,
-  now: number,
-) {
+function queryAnswer(data: Data, question: Query, now: number) {
+  const { metrics, dimensions: [dimension] = [], date_range, pagination, filters = [] } = question;
   const isPast = typeof date_range !== "string";
   const isBefore = isPast && Date.parse(date_range[1]) < data.since;
   const base = isPast ? data.visitors * 0.8 : data.visitors;
@@ -304,7 +312,9 @@ function queryAnswer(
     metrics.map((name) =>
       name === "bounce_rate" ? (isPast ? 30 : 42) : metricOf(name, base * weight, data),
     );
-  const query = { date_range };
+  const zone = zoneOf(data, question);
+  const { from, to } = rangeOf(date_range, zone, now);
+  const query = { date_range: [isoLocal(zone, from), isoLocal(zone, to - 1_000)] };
   if (!data.hasEvents || isBefore)
     return { results: dimension ? [] : [{ metrics: row(0), dimensions: [] }], meta, query };
   if (!dimension) return { results: [{ metrics: row(100), dimensions: [] }], meta, query };

@@ -132,7 +132,7 @@ describe("the previous period", () => {
   ] as const)(
     "of $range lies right before it, and is compared only as far as now reaches",
     ({ range, from, to, toDate }) => {
-      const before = previous(range, resolve(range, NOW, "UTC"), NOW, "UTC")!;
+      const before = previous(range, resolve(range, NOW, "UTC")!, NOW, "UTC")!;
       expect(before.whole).toEqual({ start: at(`${from}Z`), end: at(`${to}Z`) });
       expect(before.toDate).toEqual({ start: at(`${from}Z`), end: at(`${toDate}Z`) });
     },
@@ -141,8 +141,8 @@ describe("the previous period", () => {
   it("is none where the site's clock shows the midnight that began it once more", () => {
     const [zone, again] = ["America/Havana", at("2026-11-01T05:00Z")];
     for (const range of ["day", "month"] as const) {
-      expect(previous(range, resolve(range, again, zone), again, zone)).toBeUndefined();
-      expect(previous(range, resolve(range, again, zone), again + 60_000, zone)).toBeDefined();
+      expect(previous(range, resolve(range, again, zone)!, again, zone)).toBeUndefined();
+      expect(previous(range, resolve(range, again, zone)!, again + 60_000, zone)).toBeDefined();
     }
   });
 
@@ -246,15 +246,15 @@ describe("the buckets on offer", () => {
   });
 
   it("is never one that was chosen for another range", () => {
-    expect(intervalOf("12mo", resolve("12mo", NOW, "UTC"), NOW, "minute")).toBe("month");
-    expect(intervalOf("12mo", resolve("12mo", NOW, "UTC"), NOW, "week")).toBe("week");
+    expect(intervalOf("12mo", resolve("12mo", NOW, "UTC")!, NOW, "minute")).toBe("month");
+    expect(intervalOf("12mo", resolve("12mo", NOW, "UTC")!, NOW, "week")).toBe("week");
   });
 });
 
 describe("a year ago", () => {
   it("is the same dates, by whole hours, and nothing where only minutes could say", () => {
     const of = (range: Parameters<typeof resolve>[0]) =>
-      previous(range, resolve(range, NOW, "UTC"), NOW, "UTC", "year");
+      previous(range, resolve(range, NOW, "UTC")!, NOW, "UTC", "year");
     expect(iso(of("month")!.whole.start, "UTC")).toBe("2025-03-01T00:00:00+00:00");
     expect(iso(of("day")!.toDate.end, "UTC")).toBe("2025-03-10T04:00:00+00:00");
     expect(of("realtime")).toBeUndefined();
@@ -263,7 +263,7 @@ describe("a year ago", () => {
 
 it("what has passed of a period ends on a whole hour of the site's clock, and is nothing before the period begins", () => {
   const of = (range: Parameters<typeof resolve>[0], zone: string) =>
-    previous(range, resolve(range, NOW, zone), NOW, zone)?.toDate.end;
+    previous(range, resolve(range, NOW, zone)!, NOW, zone)?.toDate.end;
   for (const zone of ["UTC", "Asia/Kolkata", "America/St_Johns", "Asia/Kathmandu"])
     expect(wallAt(of("28d", zone)!, zone) % 3_600_000, zone).toBe(0);
   expect(of("2026-04-01..2026-04-02", "UTC")).toBeUndefined();
