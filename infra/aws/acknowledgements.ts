@@ -45,8 +45,17 @@ export function* acknowledgements(rivulet: Rivulet): Generator<Acknowledgement> 
     node.id.startsWith("Custom::CDKBucketDeployment"),
   );
   const functions = [
-    ...[aggregation, alerting, compaction, estimating, serving],
-    ...[canary, archive, imports, rebuild, expiry, budget],
+    aggregation,
+    alerting,
+    compaction,
+    estimating,
+    serving,
+    canary,
+    archive,
+    imports,
+    rebuild,
+    expiry,
+    budget,
   ];
   const wildcards = (to: readonly IConstruct[], reason: string, ...findings: string[]): Acknowledgement[] =>
     findings.map((finding) => ({ rule: `IAM5[${finding}]`, reason, to }));

@@ -138,7 +138,9 @@ function leafOf(group: RowGroup, chunk: ColumnChunk): Leaf {
   if (pages.length === 1) return pages[0]!;
   const places = pages.reduce((sum, page) => sum + page.places, 0);
   return {
-    ...{ full, places, values: pages.flatMap(({ values }) => Array.from(values)) },
+    full,
+    places,
+    values: pages.flatMap(({ values }) => Array.from(values)),
     levels: pages.flatMap((page) =>
       page.levels.length > 0 ? Array.from(page.levels) : new Array<number>(page.places).fill(full),
     ),

@@ -115,7 +115,10 @@ function inFull(raw: Record<string, unknown>): Record<string, unknown> {
     ...rest,
     props: object(m ?? meta ?? p ?? props),
     revenue: object($ ?? revenue),
-    ...{ engaged_ms: e, scroll_depth: sd, screen_width: w, interactive: i },
+    engaged_ms: e,
+    scroll_depth: sd,
+    screen_width: w,
+    interactive: i,
   };
 }
 

@@ -80,8 +80,13 @@ export async function parquetSource(settings: ParquetSettings): Promise<ImportSo
       for (; first < rows; first += rowsAtOnce) {
         const rowEnd = Math.min(first + rowsAtOnce, rows);
         const read = await parquetReadObjects({
-          ...{ file: readAhead(file), metadata, compressors, parsers: PARSERS, columns: wanted },
-          ...{ rowStart: first, rowEnd },
+          file: readAhead(file),
+          metadata,
+          compressors,
+          parsers: PARSERS,
+          columns: wanted,
+          rowStart: first,
+          rowEnd,
         }).catch(unreadable);
         if (read.length < rowEnd - first) unreadable(new Error(`${rows} rows are said to be in it`));
         for (let start = Math.max(first, position); start < rowEnd; start += chunkRows) {

@@ -25,7 +25,8 @@ export class ErasingSteps {
     const { entries, fresh, hours } = await this.#left.erasures();
     const earliest = await earliestOf(this.#left, begun);
     const erasing: Erasing = {
-      ...{ entries, fresh },
+      entries,
+      fresh,
       hours: [...new Set(hours)],
       ...(earliest === Number.POSITIVE_INFINITY ? {} : { earliest }),
     };

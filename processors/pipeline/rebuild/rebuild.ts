@@ -124,7 +124,11 @@ async function makeAgain(
     hourStart(zone, start) >= begin;
   const put = (granularity: "minute" | "hour", windows: FoldedWindows): Promise<Made[]> =>
     putWindows(store, {
-      ...{ granularity, windows, current, space, isMadeAgain },
+      granularity,
+      windows,
+      current,
+      space,
+      isMadeAgain,
       keptFrom: expired[granularity],
       termsOf: (start) => ({
         now,

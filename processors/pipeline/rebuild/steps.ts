@@ -335,16 +335,27 @@ export class RebuildSteps {
     stillCounted.sort((a, b) => a - b);
     const missing = [...incomplete].filter((hour) => hour >= from && hour < to).sort((a, b) => a - b);
     const report: StoredReport = {
-      ...{ site, from, to, rows, windows },
-      ...{ changes, incomplete: missing, isSwitched: isSwitch },
+      site,
+      from,
+      to,
+      rows,
+      windows,
+      changes,
+      incomplete: missing,
+      isSwitched: isSwitch,
       ...(erased ? { erased: gone.rows, stillCounted } : {}),
     };
     await endRebuild(store, clock, { site, space, changes, isSwitch });
     await this.#left.write(this.#left.keys.report, report);
     if (isSwitch && erased) await this.#left.write(keyOfErasing(site, erased), null);
     return {
-      ...{ site, rows, windows, isSwitched: isSwitch },
-      ...{ changes: changes.length, incomplete: missing.length, report: this.#left.keys.report },
+      site,
+      rows,
+      windows,
+      isSwitched: isSwitch,
+      changes: changes.length,
+      incomplete: missing.length,
+      report: this.#left.keys.report,
       firstChanges: changes.slice(0, MAX_ANSWERED),
       ...(erased ? { erased: gone.rows, stillCounted: stillCounted.slice(0, MAX_ANSWERED) } : {}),
     };
