@@ -42,6 +42,13 @@ export const localClient = (endpoint: string) => ({
   requestHandler: httpHandler(),
 });
 
+/** The same as variables, for who makes the client itself. */
+export const LOCAL_AWS = {
+  AWS_REGION: "us-east-1",
+  AWS_ACCESS_KEY_ID: "local",
+  AWS_SECRET_ACCESS_KEY: "local",
+} as const;
+
 export interface Exchange {
   /** As the request is signed for it: `dynamodb`. */
   readonly service: string;

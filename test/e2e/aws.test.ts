@@ -6,7 +6,13 @@ import {
   SplitShardCommand,
 } from "@aws-sdk/client-kinesis";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Double, localClient, startDynalite, startKinesalite } from "../conformance/doubles.ts";
+import {
+  type Double,
+  LOCAL_AWS,
+  localClient,
+  startDynalite,
+  startKinesalite,
+} from "../conformance/doubles.ts";
 import { metrics, postLanes } from "../kit/client.ts";
 import { poll, runCommand, type ServerProcess, startServer } from "../kit/server.ts";
 import { temporaryDirectory } from "../kit/temporary.ts";
@@ -34,9 +40,7 @@ const untilActive = () =>
   );
 
 const environment = () => ({
-  AWS_REGION: "us-east-1",
-  AWS_ACCESS_KEY_ID: "local",
-  AWS_SECRET_ACCESS_KEY: "local",
+  ...LOCAL_AWS,
   AWS_ENDPOINT_URL_KINESIS: kinesalite.endpoint,
   AWS_ENDPOINT_URL_DYNAMODB: dynalite.endpoint,
 });

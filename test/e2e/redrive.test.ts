@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { CreateStreamCommand, KinesisClient } from "@aws-sdk/client-kinesis";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { kinesisStream } from "../../processors/streams/kinesis.ts";
-import { type Double, localClient, startKinesalite } from "../conformance/doubles.ts";
+import { type Double, LOCAL_AWS, localClient, startKinesalite } from "../conformance/doubles.ts";
 import { runHere } from "../kit/command.ts";
 import { lambdaEvent } from "../kit/lambda/event.ts";
 import { failureBody, failureKey, type GivenUp } from "../kit/lambda/failure.ts";
@@ -30,9 +30,7 @@ afterAll(async () => {
 });
 
 const environment = () => ({
-  AWS_REGION: "us-east-1",
-  AWS_ACCESS_KEY_ID: "local",
-  AWS_SECRET_ACCESS_KEY: "local",
+  ...LOCAL_AWS,
   AWS_ENDPOINT_URL_KINESIS: kinesalite.endpoint,
 });
 

@@ -26,6 +26,7 @@ import {
   awsFailure,
   type Double,
   type Exchange,
+  LOCAL_AWS,
   localClient,
   startDynalite,
   startKinesalite,
@@ -237,9 +238,7 @@ export async function startCloud(
         environment: {
           ...inOpt(resolve(Environment.Variables, known), opt),
           // What Lambda itself sets.
-          AWS_REGION: "us-east-1",
-          AWS_ACCESS_KEY_ID: "local",
-          AWS_SECRET_ACCESS_KEY: "local",
+          ...LOCAL_AWS,
           LAMBDA_TASK_ROOT: folder,
           AWS_LAMBDA_FUNCTION_NAME: name,
           _X_AMZN_TRACE_ID: "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=0",

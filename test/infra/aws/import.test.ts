@@ -10,7 +10,13 @@ import { registerSites } from "../../../processors/pipeline/sites.ts";
 import { dynamoStore } from "../../../processors/stores/dynamodb.ts";
 import { dynamoClient } from "../../../processors/stores/dynamodb-table.ts";
 import { kinesisStream } from "../../../processors/streams/kinesis.ts";
-import { type Double, localClient, startDynalite, startKinesalite } from "../../conformance/doubles.ts";
+import {
+  type Double,
+  LOCAL_AWS,
+  localClient,
+  startDynalite,
+  startKinesalite,
+} from "../../conformance/doubles.ts";
 import { type Imports, type QueueHandler, startImports } from "../../kit/imports.ts";
 import { lambdaEvent } from "../../kit/lambda/event.ts";
 import { ask, numbers } from "./requests.ts";
@@ -130,9 +136,7 @@ describe("a file that is dropped into the bucket", () => {
     const kinesis = new KinesisClient(localClient(kinesisDouble.endpoint));
     await kinesis.send(new CreateStreamCommand({ StreamName: "rivulet-clicks", ShardCount: 1 }));
     for (const [name, value] of Object.entries({
-      AWS_REGION: "us-east-1",
-      AWS_ACCESS_KEY_ID: "local",
-      AWS_SECRET_ACCESS_KEY: "local",
+      ...LOCAL_AWS,
       AWS_ENDPOINT_URL_DYNAMODB: dynamo.endpoint,
       AWS_ENDPOINT_URL_KINESIS: kinesisDouble.endpoint,
       AWS_ENDPOINT_URL_S3: imports.endpoint,

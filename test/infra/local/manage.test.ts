@@ -2,16 +2,14 @@
 import { DynamoDBClient, ListTablesCommand } from "@aws-sdk/client-dynamodb";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { createTable } from "../../../processors/stores/dynamodb-table.ts";
-import { type Double, localClient, startDynalite } from "../../conformance/doubles.ts";
+import { type Double, LOCAL_AWS, localClient, startDynalite } from "../../conformance/doubles.ts";
 import { runHere } from "../../kit/command.ts";
 import { runCommand } from "../../kit/server.ts";
 
 let dynalite: Double;
 let client: DynamoDBClient;
 const environment = () => ({
-  AWS_REGION: "us-east-1",
-  AWS_ACCESS_KEY_ID: "local",
-  AWS_SECRET_ACCESS_KEY: "local",
+  ...LOCAL_AWS,
   AWS_ENDPOINT_URL_DYNAMODB: dynalite.endpoint,
 });
 const run = (...args: string[]) => runHere(args, environment());

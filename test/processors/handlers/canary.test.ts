@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { CANARY_SITE, ENV } from "../../../processors/env.ts";
-import { startWire } from "../../conformance/doubles.ts";
+import { LOCAL_AWS, startWire } from "../../conformance/doubles.ts";
 import { coldStart } from "../../kit/lambda/coldstart.ts";
 import { type ServerProcess, startServer } from "../../kit/server.ts";
 import { temporaryDirectory } from "../../kit/temporary.ts";
@@ -56,8 +56,7 @@ describe("the canary", () => {
       asked.push([path, JSON.parse(body.toString())]);
       return { status: 200, type: "application/json", body: Buffer.from(JSON.stringify(answer())) };
     });
-    const AWS = { AWS_ACCESS_KEY_ID: "local", AWS_SECRET_ACCESS_KEY: "local", AWS_REGION: "us-east-1" };
-    for (const [name, value] of Object.entries({ ...AWS, AWS_ENDPOINT_URL: lambda.endpoint }))
+    for (const [name, value] of Object.entries({ ...LOCAL_AWS, AWS_ENDPOINT_URL: lambda.endpoint }))
       vi.stubEnv(name, value);
     vi.stubEnv(ENV.queryFunction, "rivulet-query");
     try {

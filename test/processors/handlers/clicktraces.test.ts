@@ -5,7 +5,7 @@ import { XRayClient } from "@aws-sdk/client-xray";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { ENV } from "../../../processors/env.ts";
 import { putDocuments } from "../../../processors/xray.ts";
-import { localClient } from "../../conformance/doubles.ts";
+import { LOCAL_AWS, localClient } from "../../conformance/doubles.ts";
 import { type Listening, listening } from "../../kit/listening.ts";
 
 type Answer = { readonly status: number; readonly body: unknown } | "none";
@@ -29,9 +29,7 @@ beforeAll(async () => {
   double = await listening(server);
   Object.assign(process.env, {
     [ENV.table]: "clicks",
-    AWS_REGION: "us-east-1",
-    AWS_ACCESS_KEY_ID: "local",
-    AWS_SECRET_ACCESS_KEY: "local",
+    ...LOCAL_AWS,
     AWS_ENDPOINT_URL_XRAY: double.origin,
   });
 });

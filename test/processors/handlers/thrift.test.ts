@@ -2,6 +2,7 @@ import { createServer } from "node:http";
 import { buffer } from "node:stream/consumers";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { ENV } from "../../../processors/env.ts";
+import { LOCAL_AWS } from "../../conformance/doubles.ts";
 import { coldStart } from "../../kit/lambda/coldstart.ts";
 import { type Listening, listening } from "../../kit/listening.ts";
 
@@ -20,9 +21,7 @@ beforeAll(async () => {
     }),
   );
   Object.assign(process.env, {
-    AWS_REGION: "us-east-1",
-    AWS_ACCESS_KEY_ID: "local",
-    AWS_SECRET_ACCESS_KEY: "local",
+    ...LOCAL_AWS,
     AWS_ENDPOINT_URL_LAMBDA: server.origin,
     [ENV.mapping]: MAPPING,
     [ENV.usualWindow]: "1",

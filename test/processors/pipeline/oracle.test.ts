@@ -1,11 +1,11 @@
 /** Every metric by every dimension over every kind of range, against an oracle that counts the same lines by other means. */
 import { beforeAll, describe, expect, it } from "vitest";
-import { VISIT_DIMENSIONS } from "../../../processors/model/dimensions.ts";
 import { VITALS } from "../../../processors/model/event.ts";
 import { type Metric, PLAIN_METRICS } from "../../../processors/pipeline/query/request.ts";
 import type { QueryResponse } from "../../../processors/pipeline/query/responses.ts";
 import { generate } from "../../kit/generate.ts";
 import { metricOf, newTally, Oracle } from "../../kit/oracle.ts";
+import { DIMENSIONS } from "../../kit/questions.ts";
 import { Random } from "../../kit/random.ts";
 import { type ReplayResult, replay } from "../../kit/replay.ts";
 import { disturb } from "../../kit/schedule.ts";
@@ -204,16 +204,7 @@ describe.each(worlds)("$name (seed $seed)", ({ zone, midnight, hours, seed }) =>
     return results.length;
   }
 
-  const dimensions = (): (string | undefined)[] => [
-    undefined,
-    ...VISIT_DIMENSIONS,
-    "visit:exit_page",
-    "event:page",
-    "event:hostname",
-    "event:name",
-    "event:goal",
-    ...oracle.props(SITE),
-  ];
+  const dimensions = (): (string | undefined)[] => [undefined, ...DIMENSIONS, ...oracle.props(SITE)];
   /** Whole minutes that hold everything. */
   const span = (): { from: number; to: number } => {
     const { from, to } = oracle.span(SITE);
