@@ -20,6 +20,8 @@ export interface Edition {
   /** Where the next one is being made; what is committed goes there too. */
   readonly next: { readonly space: string; readonly after: After } | undefined;
   readonly retired: readonly { readonly space: string; readonly at: EpochMs }[];
+  /** When something was last taken out of what was counted: no list of newest events goes further back. */
+  readonly erasedAt?: EpochMs | undefined;
 }
 
 export type After = Readonly<Record<string, number>>;
@@ -57,6 +59,7 @@ const decode = (site: string, item: Item | undefined): Edition => {
     after: stored?.after ?? {},
     next: stored?.next,
     retired: stored?.retired ?? [],
+    erasedAt: stored?.erasedAt,
   };
 };
 
@@ -92,8 +95,8 @@ async function change(
     const known = await readEdition(store, site);
     const wanted = next(known);
     if (!wanted) return known;
-    const { space, after, retired } = wanted;
-    const value = encodeJson({ space, after, next: wanted.next, retired });
+    const { space, after, retired, erasedAt } = wanted;
+    const value = encodeJson({ space, after, next: wanted.next, retired, erasedAt });
     if (await store.put({ pk: PK, sk: site, value }, known.version))
       return { ...wanted, version: known.version + 1 };
   }
@@ -113,18 +116,18 @@ export async function beginEdition(store: Store, clock: Clock, site: string, aft
   return next?.space ?? "";
 }
 
-/** Makes an edition that was begun the current one, in one write. False when somebody else began another. */
+/** Makes an edition that was begun the current one, in one write. False when somebody else began another. `isErasure`: it lacks what was taken out. */
 export async function switchEdition(
   store: Store,
   clock: Clock,
   site: string,
-  space: string,
+  { space, isErasure }: { readonly space: string; readonly isErasure: boolean },
 ): Promise<boolean> {
-  const edition = await change(store, site, (known) =>
-    known.next?.space === space
-      ? { ...known.next, next: undefined, retired: retire(known, known.space, clock) }
-      : undefined,
-  );
+  const edition = await change(store, site, (known) => {
+    if (known.next?.space !== space) return undefined;
+    const erasedAt = isErasure ? clock.now() : known.erasedAt;
+    return { ...known.next, next: undefined, retired: retire(known, known.space, clock), erasedAt };
+  });
   return edition.space === space;
 }
 

@@ -133,7 +133,8 @@ export class RollupReader {
 
   /** The newest events of a site, newest first. */
   feed(site: string): readonly FeedEntry[] {
-    return this.#tails.feed(site);
+    const { erasedAt = 0 } = this.#kept.get(site)?.edition ?? {};
+    return this.#tails.feed(site).filter(({ at }) => at > erasedAt);
   }
 
   /** One at a time: what is in memory belongs to the cursors that were read with it. */

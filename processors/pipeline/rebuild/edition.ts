@@ -149,11 +149,13 @@ export async function endRebuild(
     space,
     changes,
     isSwitch,
+    isErasure,
   }: {
     readonly site: string;
     readonly space: string;
     readonly changes: readonly WindowChange[];
     readonly isSwitch: boolean;
+    readonly isErasure: boolean;
   },
 ): Promise<void> {
   if (!isSwitch) return giveUpEdition(store, clock, site, space);
@@ -165,7 +167,7 @@ export async function endRebuild(
       site,
       minutes.map(({ start }) => start),
     );
-  if (!(await switchEdition(store, clock, site, space)))
+  if (!(await switchEdition(store, clock, site, { space, isErasure })))
     throw new ClickstreamError(
       "unavailable",
       `site ${site}: another rebuild began meanwhile, and this one switched nothing: run it again when that is over`,

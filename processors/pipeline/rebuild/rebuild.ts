@@ -147,7 +147,7 @@ async function makeAgain(
   const stillCounted = gone ? await hoursWithErased(store, space, gone, (hour) => !isMadeAgain(hour)) : [];
   // Nobody asks for the days of what is given up.
   if (!isTrial) await compactAll({ store, clock });
-  await endRebuild(store, clock, { site, space, changes, isSwitch: !isTrial });
+  await endRebuild(store, clock, { site, space, changes, isSwitch: !isTrial, isErasure: gone !== undefined });
   return {
     rows: folded.rows,
     windows: made.length,

@@ -345,7 +345,7 @@ export class RebuildSteps {
       isSwitched: isSwitch,
       ...(erased ? { erased: gone.rows, stillCounted } : {}),
     };
-    await endRebuild(store, clock, { site, space, changes, isSwitch });
+    await endRebuild(store, clock, { site, space, changes, isSwitch, isErasure: erased !== undefined });
     await this.#left.write(this.#left.keys.report, report);
     if (isSwitch && erased) await this.#left.write(keyOfErasing(site, erased), null);
     return {

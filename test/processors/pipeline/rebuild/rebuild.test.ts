@@ -408,6 +408,25 @@ describe("a rebuild", () => {
     },
   );
 
+  it("of an erasure has the newest events begin anew, for who watches and for who begins to", async () => {
+    const made = await world(NOON);
+    const engineOf = () => new QueryEngine({ store: made.store, clock: made.clock, lagMs: async () => 0 });
+    const watcher = engineOf();
+    const pagesOf = async (engine: QueryEngine): Promise<string[]> =>
+      (await engine.live(SITE)).latest.map(({ page }) => page);
+    await made.count([
+      post({ at: NOON, v: "ann", e: [view("/people/ann")] }),
+      post({ at: NOON + 1_000, v: "ben", e: [view("/")] }),
+    ]);
+    expect(await pagesOf(watcher)).toEqual(["/", "/people/ann"]);
+    await rebuild(made, { site: SITE });
+    expect(await pagesOf(watcher), "nothing was taken out").toEqual(["/", "/people/ann"]);
+    await rebuild(made, { site: SITE, gone: { erased: { page: "/people/ann" }, hours: new Set() } });
+    for (const engine of [watcher, engineOf()]) expect(await pagesOf(engine)).toEqual([]);
+    await made.count([post({ at: NOON + 5_000, v: "ben", e: [view("/b")] })]);
+    for (const engine of [watcher, engineOf()]) expect(await pagesOf(engine)).toEqual(["/b"]);
+  });
+
   it("gives the same bytes where tables overflowed too, in the windows that it copies as well, and readers read no rest", async () => {
     const [made, whole] = [await world(NOON), await world(NOON)];
     const pages = 1_300;
