@@ -100,10 +100,11 @@ export class Rivulet extends Construct {
 
     this.data = new AnalyticsTable(this, "Data");
     this.clicks = new ClickStream(this, "Clicks", { capacity: stream, retention });
+    const { data, clicks } = this;
     const countries = direct ? new Countries(this, "Countries") : undefined;
     this.aggregation = new Aggregation(this, "Aggregation", {
-      clicks: this.clicks,
-      data: this.data,
+      clicks,
+      data,
       sites,
       environment,
       fanOut,
@@ -113,8 +114,8 @@ export class Rivulet extends Construct {
     });
     this.archive = archived
       ? new Archive(this, "Archive", {
-          clicks: this.clicks,
-          data: this.data,
+          clicks,
+          data,
           sites,
           environment,
           fanOut,
@@ -123,14 +124,15 @@ export class Rivulet extends Construct {
           concurrency: perShard,
         })
       : undefined;
+    const { archive } = this;
     this.compaction = new Compaction(this, "Compaction", {
-      clicks: this.clicks,
-      data: this.data,
+      clicks,
+      data,
       sites,
       concurrency: keep(1),
     });
     this.serving = new Serving(this, "Serving", {
-      data: this.data,
+      data,
       environment: {
         ...environment,
         ...(auth === "public" ? {} : { [ENV.requireKey]: "1" }),
@@ -139,18 +141,12 @@ export class Rivulet extends Construct {
       },
       concurrency: keep(20),
     });
-    this.explore = this.archive
-      ? new Explore(this, "Explore", { archive: this.archive, query: this.serving.handler })
-      : undefined;
-    this.rebuild = this.archive
-      ? new Rebuild(this, "Rebuild", { archive: this.archive, data: this.data })
-      : undefined;
-    this.expiry = this.archive
-      ? new Expiry(this, "Expiry", { archive: this.archive, data: this.data })
-      : undefined;
+    this.explore = archive && new Explore(this, "Explore", { archive, query: this.serving.handler });
+    this.rebuild = archive && new Rebuild(this, "Rebuild", { archive, data });
+    this.expiry = archive && new Expiry(this, "Expiry", { archive, data });
     this.users = typeof auth === "object" ? new Users(this, "Users", auth.cognito) : undefined;
     this.ingestion = new Ingestion(this, "Ingestion", {
-      clicks: this.clicks,
+      clicks,
       query: this.serving.handler,
       throttle,
       believeSenders: props.believeSenders ?? false,
@@ -175,27 +171,27 @@ export class Rivulet extends Construct {
       signInOrigin: this.users?.domain.baseUrl(),
     });
     // A collector may send what an older consumer does not read: it is there when the consumers are.
-    this.site.node.addDependency(this.aggregation, ...(this.archive ? [this.archive] : []));
+    this.site.node.addDependency(this.aggregation, ...(archive ? [archive] : []));
     this.imports = props.imports
-      ? new Import(this, "Import", { clicks: this.clicks, data: this.data, sites, concurrency: keep(2) })
+      ? new Import(this, "Import", { clicks, data, sites, concurrency: keep(2) })
       : undefined;
     const url = `https://${domain?.name ?? this.site.distribution.distributionDomainName}`;
     if (this.users) this.site.offerSignIn(this.users.admit(url));
     const reportUrl = direct ? this.ingestion.api.urlForPath(reportPath) : url + reportPath;
     this.canary = hasCanary
       ? new Canary(this, "Canary", {
-          data: this.data,
+          data,
           url,
           reportUrl,
           reader: auth === "public" ? undefined : this.serving.handler,
         })
       : undefined;
-    this.alerting = new Alerting(this, "Alerting", { data: this.data, url, environment });
-    const { clicks, data, ingestion, aggregation, compaction, serving } = this;
+    this.alerting = new Alerting(this, "Alerting", { data, url, environment });
+    const { ingestion, aggregation, compaction, serving } = this;
     const parts: Parts = { clicks, data, ingestion, aggregation, compaction, serving };
     const estimate = new CostEstimate({
       capacity: stream,
-      readers: this.archive ? 2 : 1,
+      readers: archive ? 2 : 1,
       fanOut,
       hasFirewall: firewall !== undefined,
       direct,
@@ -207,7 +203,7 @@ export class Rivulet extends Construct {
     this.alarms = new Alarms(this, "Alarms", {
       ...parts,
       alerting: this.alerting,
-      archive: this.archive,
+      archive,
       expiry: this.expiry,
       budget: this.budget,
       estimate,
