@@ -91,6 +91,8 @@ export async function openCounting(
     country: await countryLookup(),
     place: options.places === undefined ? undefined : await placeLookup(options.places),
     tracer: tracing.tracer,
+    // Of a file a look takes microseconds.
+    trustMs: archive && 0,
     maxCommitBytes: options.maxCommitBytes,
     maxLogBytes: options.maxLogBytes,
     onCommit: options.onCommit,

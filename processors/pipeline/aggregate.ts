@@ -33,6 +33,11 @@ export interface AggregateDeps extends FoldDeps {
   readonly maxCommitBytes?: number | undefined;
   /** What a cold worker reads of the log at most: then a snapshot is due. Default 4 MiB. */
   readonly maxLogBytes?: number | undefined;
+  /**
+   * How long a worker trusts its memory without a look at the log. Default: a minute. Whoever keeps an archive and looks each
+   * time writes no row of what an erasure had it forget.
+   */
+  readonly trustMs?: number | undefined;
   /** Told of each commit as soon as it is durable. */
   readonly onCommit?: ((commit: CommitPosition) => void) | undefined;
 }
@@ -226,7 +231,7 @@ export class ShardWorker {
   async #current(): Promise<ShardState> {
     const { store, clock } = this.#deps;
     const shard = this.#shard.id;
-    if (this.#state && !isWithin(TRUST_MS, this.#trustedAt, clock.now())) {
+    if (this.#state && !isWithin(this.#deps.trustMs ?? TRUST_MS, this.#trustedAt, clock.now())) {
       const askedAt = clock.now();
       const [newest] = await newestCommits(store, shard, 1);
       if ((newest?.n ?? 0) === this.#state.n) this.#trustedAt = askedAt;
