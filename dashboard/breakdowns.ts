@@ -164,7 +164,7 @@ export function storedValues(dimension: string, text: string, isPart: boolean, v
         isPart ? name.toLowerCase().includes(wanted) : name.toLowerCase() === wanted,
       ),
   );
-  return found.length > 0 ? found : [text];
+  return found[0] ? found : [text];
 }
 
 /** A dimension's value as the viewer calls it. */

@@ -65,7 +65,7 @@ export function filterBar(strings: Strings, change: (conditions: readonly Condit
       const wanted = values.value
         .split("\n")
         .map((text) => text.trim())
-        .filter(Boolean);
+        .filter((text) => text !== "");
       if (wanted.length === 0) return;
       const next = {
         operator: operator.value as Operator,

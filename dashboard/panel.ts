@@ -127,6 +127,11 @@ export function panel(
     setText(margin, error ? `${strings.visitors} ${error}` : "");
     setAttribute(margin, "title", error ? fill(strings.errorHint, { error }) : undefined);
     source.hidden = filled.meta?.source !== "archive";
+    const since = filled.meta?.kept_from;
+    setText(
+      source,
+      since ? `${strings.archive} · ${strings.from} ${view.format.day(since)}` : strings.archive,
+    );
     more.hidden = !all || !filled.isCut;
     csv.node.hidden = !all || filled.message !== "";
     csv.show(all ? address(all) : "", filled.meta, strings[tab.label]);

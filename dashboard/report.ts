@@ -115,7 +115,8 @@ export function reportLoader(): (
     const early = guess ? perBucket(intervalOf(range, guess, now, question.interval)) : undefined;
     const [total, earlyRows] = await Promise.all([ask({}), early]);
     const period = answeredPeriod(total);
-    const interval = intervalOf(range, guess ?? period, now, question.interval);
+    const asked = guess ?? period;
+    const interval = intervalOf(range, asked, now, question.interval);
     const rows = earlyRows ?? (await perBucket(interval));
     const minuteNow = Math.floor(now / MINUTE) * MINUTE;
     const before = compare === "off" ? undefined : previous(range, period, minuteNow, timeZone, compare);
@@ -152,7 +153,7 @@ export function reportLoader(): (
     async function isNothingBefore(start: number): Promise<boolean> {
       if (old?.site === site && old.since <= start) return false;
       // Most sites had events lately, and all the time there was is much to read.
-      for (const from of [printIso(start - LATELY, timeZone).slice(0, EVER.length), EVER]) {
+      for (const from of [printIso(start - LATELY, timeZone).slice(0, 10), EVER]) {
         const { results } = await ask({
           metrics: ["pageviews", "events"],
           filters: [],
@@ -189,7 +190,8 @@ export function reportLoader(): (
           return {
             metric,
             interval,
-            intervals: intervalsOf(period, now),
+            // Of what was asked for, of which a part may not be kept: else the one that is shown may not be among them.
+            intervals: intervalsOf(asked, now),
             buckets: line,
             values: points(metric),
             past:
@@ -258,6 +260,6 @@ function isoRange({ start, end }: Period, timeZone: string): [string, string] {
 
 /** The edges as the server resolved them; what it names last is the last second within. */
 function answeredPeriod({ query }: QueryAnswer): Period {
-  const [start, last] = query.date_range.map((text) => Date.parse(text)) as [number, number];
+  const [start, last] = query.date_range.map(Date.parse) as [number, number];
   return { start, end: last + 1_000 };
 }

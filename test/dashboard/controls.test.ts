@@ -355,3 +355,13 @@ it("countries are found by their names in the viewer's language, or by their cod
     .poll(() => JSON.stringify(asked("visit:country").at(-1)?.filters))
     .toContain('["contains","visit:country",["DE"],{"case_sensitive":false}]');
 });
+
+it("what is kept of a period for a part of it alone says since when in the panel, and is drawn by the points that are chosen", async () => {
+  const clock = () => Date.UTC(2026, 10, 23, 12);
+  await visit("?range=12mo&f=is,visit:country,KR", { clock, keptFrom: Date.UTC(2026, 10, 20) });
+  const said = () => textOf("[data-panel=pages] .badge");
+  await expect.poll(said).toBe("archive · From Nov 20, 2026");
+  expect(await page.locator(".choices select").inputValue()).toBe("month");
+  await page.keyboard.press("d");
+  await expect.poll(said).toBe("archive");
+});

@@ -297,6 +297,8 @@ interface Query {
 
 function queryAnswer(data: Data, question: Query, now: number) {
   const { metrics, dimensions: [dimension] = [], date_range, pagination, filters = [] } = question;
+  const zone = zoneOf(data, question);
+  const { from, to } = rangeOf(date_range, zone, now);
   const isPast = typeof date_range !== "string";
   const isBefore = isPast && Date.parse(date_range[1]) < data.since;
   const base = isPast ? data.visitors * 0.8 : data.visitors;
@@ -305,16 +307,14 @@ function queryAnswer(data: Data, question: Query, now: number) {
     lag_ms: 1_200,
     source: needsArchive({ dimensions: dimension ? [dimension] : [], filters }) ? "archive" : "rollup",
     error: data.error ? { visitors: data.error } : {},
-    ...(isPast && Date.parse(date_range[0]) < data.keptFrom ? { kept_from: data.keptFrom } : {}),
+    ...(from < data.keptFrom ? { kept_from: data.keptFrom } : {}),
     ...(data.hasOtherMoney ? { metric_warnings: { total_revenue: { code: "other_currencies" } } } : {}),
   };
   const row = (weight: number) =>
     metrics.map((name) =>
       name === "bounce_rate" ? (isPast ? 30 : 42) : metricOf(name, base * weight, data),
     );
-  const zone = zoneOf(data, question);
-  const { from, to } = rangeOf(date_range, zone, now);
-  const query = { date_range: [isoLocal(zone, from), isoLocal(zone, to - 1_000)] };
+  const query = { date_range: [isoLocal(zone, Math.max(from, data.keptFrom)), isoLocal(zone, to - 1_000)] };
   if (!data.hasEvents || isBefore)
     return { results: dimension ? [] : [{ metrics: row(0), dimensions: [] }], meta, query };
   if (!dimension) return { results: [{ metrics: row(100), dimensions: [] }], meta, query };
