@@ -10,7 +10,10 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const REQUIRED = 24;
+/** Commands that work in several threads. */
+const THREADED = ["import", "rebuild", "erase"];
 if (Number(process.versions.node.split(".")[0]) >= REQUIRED) {
+  if (process.platform === "linux" && THREADED.includes(process.argv[2])) shareMemory();
   // Beside the code, where only those may write who may change the code; where nobody may, Node goes on without.
   const cache = fileURLToPath(new URL("../../node_modules/.cache/rivulet", import.meta.url));
   nodeModule.enableCompileCache(cache);
@@ -35,6 +38,18 @@ if (Number(process.versions.node.split(".")[0]) >= REQUIRED) {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill("SIGTERM"));
   const [status, signal] = await once(child, "exit");
   process.exit(status ?? 128 + constants.signals[signal]);
+}
+
+/**
+ * Begins this process again, under the same id, with one pool of memory for all threads. The C library would give each its
+ * own, from which no other takes what is free again: 60 MB of an import. It reads this once, when a process begins.
+ */
+function shareMemory() {
+  if (process.env.MALLOC_ARENA_MAX !== undefined) return;
+  process.execve(process.execPath, [process.execPath, ...process.execArgv, ...process.argv.slice(1)], {
+    ...process.env,
+    MALLOC_ARENA_MAX: "1",
+  });
 }
 
 /** In a checkout the source; in a package, where Node runs no TypeScript, what was compiled from it. */
