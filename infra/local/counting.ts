@@ -92,7 +92,7 @@ export async function openCounting(
     place: options.places === undefined ? undefined : await placeLookup(options.places),
     tracer: tracing.tracer,
     // Of a file a look takes microseconds.
-    trustMs: archive && 0,
+    looksAhead: archive !== undefined,
     maxCommitBytes: options.maxCommitBytes,
     maxLogBytes: options.maxLogBytes,
     onCommit: options.onCommit,

@@ -10,7 +10,7 @@ import type { Store } from "../stores/store.ts";
 import { compareSequences, type StreamRecord } from "../streams/stream.ts";
 import { type BatchTrace, noTracer, type Tracer } from "../tracer.ts";
 import { forgetCommits } from "./archive.ts";
-import { appendCommit, LOG_GRACE_MS, newestCommits, registerShard } from "./commit.ts";
+import { appendCommit, hasCommit, LOG_GRACE_MS, newestCommits, registerShard } from "./commit.ts";
 import { base64Text } from "./decode/base64.ts";
 import { type Decoded, decodeRecord } from "./decode/record.ts";
 import { LatestByDay } from "./midnight.ts";
@@ -34,10 +34,10 @@ export interface AggregateDeps extends FoldDeps {
   /** What a cold worker reads of the log at most: then a snapshot is due. Default 4 MiB. */
   readonly maxLogBytes?: number | undefined;
   /**
-   * How long a worker trusts its memory without a look at the log. Default: a minute. Whoever keeps an archive and looks each
-   * time writes no row of what an erasure had it forget.
+   * Looks before each fold whether somebody else has put the next commit. Whoever keeps an archive then writes no row of
+   * what an erasure had it forget.
    */
-  readonly trustMs?: number | undefined;
+  readonly looksAhead?: boolean | undefined;
   /** Told of each commit as soon as it is durable. */
   readonly onCommit?: ((commit: CommitPosition) => void) | undefined;
 }
@@ -231,12 +231,13 @@ export class ShardWorker {
   async #current(): Promise<ShardState> {
     const { store, clock } = this.#deps;
     const shard = this.#shard.id;
-    if (this.#state && !isWithin(this.#deps.trustMs ?? TRUST_MS, this.#trustedAt, clock.now())) {
+    if (this.#state && !isWithin(TRUST_MS, this.#trustedAt, clock.now())) {
       const askedAt = clock.now();
       const [newest] = await newestCommits(store, shard, 1);
       if ((newest?.n ?? 0) === this.#state.n) this.#trustedAt = askedAt;
       else this.#state = undefined;
-    }
+    } else if (this.#state && this.#deps.looksAhead && (await hasCommit(store, shard, this.#state.n + 1)))
+      this.#state = undefined;
     if (this.#state) return this.#state;
     const askedAt = clock.now();
     const loaded = await loadState(store, shard);

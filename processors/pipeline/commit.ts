@@ -137,6 +137,10 @@ function readCommit(
 export const appendCommit = (store: Store, shard: string, n: number, value: Uint8Array): Promise<boolean> =>
   store.put({ pk: logKey(shard), sk: slot(n), value }, 0);
 
+/** Whether slot n of the shard's log is taken. Of old ones the log forgets that. */
+export const hasCommit = async (store: Store, shard: string, n: number): Promise<boolean> =>
+  (await store.get({ pk: logKey(shard), sk: slot(n) })) !== undefined;
+
 /** Commits n > after, in order, at most `limit`. */
 export async function readCommits(
   store: Store,

@@ -54,7 +54,7 @@ async function world(start: number): Promise<World> {
     hash: keyedHash,
     randomBytes: () => new Uint8Array(16),
     country: () => "",
-    trustMs: 0,
+    looksAhead: true,
   };
   const worker = new ShardWorker({ ...deps, archive: kept }, SHARD);
   let next = 1_000;
