@@ -18,17 +18,14 @@ export function keepHeapSmall(): void {
 
 /**
  * Undoes most of it for work that makes much and drops it soon, as an import does: with 1 MB for what is young, a third
- * of its time goes to collecting it. The young generation becomes 16 MB when it next grows; that of a thread begun before
- * `keepLaterThreadsSmall` is 16 MB at once. Call `keepRoomForYoung` after a while, or it grows to 64 MB. The old one is
- * collected when it has grown by 70 %: marking it, which other threads do beside those that work, took a quarter of an
- * import's processor time, and doubling takes 60 MB more to gain nothing. What is young is collected by the thread that
- * made it: with both processors busy, the help of others costs more than it saves.
+ * of its time goes to collecting it. The young generation becomes 8 MB when it next grows; that of a thread begun before
+ * `keepLaterThreadsSmall` is 16 MB at once. Call `keepRoomForYoung` after a while, or it grows to 64 MB. What is young is
+ * collected by the thread that made it: with both processors busy, the help of others costs more than it saves.
  */
 export function makeRoomForYoung(): void {
-  setFlagsFromString("--semi-space-growth-factor=16");
+  setFlagsFromString("--semi-space-growth-factor=8");
   setFlagsFromString("--min-semi-space-size=16");
   setFlagsFromString("--max-semi-space-size=16");
-  setFlagsFromString("--heap-growing-percent=70");
   setFlagsFromString("--no-parallel-scavenge");
 }
 
