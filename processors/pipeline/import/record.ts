@@ -1,22 +1,26 @@
 /** Packs the rows of one chunk into records: by lane, so that a visitor stays on one shard, and by sender, so that each is looked up once. */
-import { LIMITS, MAX_SKEW_MS, type Reject, WEB_VITALS } from "../../model/event.ts";
+import type { Reject } from "../../model/event.ts";
 import { DAY_MS, type EpochMs } from "../../model/time.ts";
-import { identifier, isReject, referrerText } from "../decode/checks.ts";
 import {
-  decodeExtra,
-  decodeKind,
-  EARLIEST_MS,
   type ImportExtra,
   type ImportKind,
   type ImportPost,
   type ImportWire,
   NUMBERS_PER_EVENT,
 } from "../decode/imported.ts";
-import { pageUrl } from "../decode/url.ts";
 import { agentParser } from "../enrich/agent.ts";
 import { hash53 } from "../hash.ts";
 import type { ImportRow } from "./row.ts";
 import { RowNumbers } from "./rownumbers.ts";
+import {
+  extraProblem,
+  kindProblem,
+  lengthProblem,
+  referrerProblem,
+  senderProblem,
+  timeProblem,
+  urlProblem,
+} from "./rowproblems.ts";
 
 export interface ImportRecord {
   readonly partitionKey: string;
@@ -25,11 +29,6 @@ export interface ImportRecord {
 
 /** Below Kinesis' 1 MiB with its key. */
 const MAX_RECORD_BYTES = 900_000;
-/**
- * Of what an event is, and of all else that a row says of it: with the longest URL that is read, one event fits a record
- * though JSON writes six bytes for a character.
- */
-const MAX_ROW_CHARS = 60_000;
 /** Rows in a chunk, and days since 1970, stay below: their product with rows again is a whole number below 2^53. */
 const MAX_ROWS = 2 ** 18;
 const MAX_DAYS = 2 ** 16;
@@ -95,20 +94,14 @@ export class Packer {
   #urlNumber(url: string): number {
     const { size } = this.#urls;
     const number = this.#urls.of(url);
-    if (number === size) {
-      const page = pageUrl(url, "url");
-      this.#urlProblems.push(isReject(page) ? page : undefined);
-    }
+    if (number === size) this.#urlProblems.push(urlProblem(url));
     return number;
   }
 
   #kindNumber(kind: ImportKind): number {
     const { size } = this.#kinds;
     const number = this.#kinds.of(kind);
-    if (number === size) {
-      const decoded = lengthOf(kind) > MAX_ROW_CHARS ? TOO_LONG : decodeKind(kind, 0);
-      this.#kindProblems.push(isReject(decoded) ? renamed(decoded) : undefined);
-    }
+    if (number === size) this.#kindProblems.push(kindProblem(kind));
     return number;
   }
 
@@ -117,8 +110,8 @@ export class Packer {
     const key = this.#keyOf(row);
     const known = this.#senderNumbers.get(key);
     if (known !== undefined) return known;
-    const stranger = senderProblem(row);
-    if (stranger) return stranger;
+    const problem = senderProblem(row);
+    if (problem) return problem;
     const { bot, library } = this.#parseAgent(row.agent);
     const kind = bot && !(library && this.#settings.libraries) ? "bot" : "counted";
     const number = this.#senders.push({ row, kind }) - 1;
@@ -232,64 +225,6 @@ export class Packer {
     };
   }
 }
-
-const timeProblem = (at: EpochMs, now: EpochMs): Reject | undefined => {
-  if (!(at >= EARLIEST_MS))
-    return { reason: "malformed", message: "time: before 2001-09-09, which windows cannot name" };
-  return at > now + MAX_SKEW_MS ? { reason: "from_future", message: "time: still to come" } : undefined;
-};
-
-const lengthProblem = (row: ImportRow): Reject | undefined =>
-  charsOf(row) > MAX_ROW_CHARS ? TOO_LONG : undefined;
-
-function referrerProblem(referrer: string): Reject | undefined {
-  if (typeof referrer === "string" && referrer.length <= LIMITS.urlChars) return undefined;
-  const cut = referrerText(referrer, "referrer");
-  return isReject(cut) ? cut : undefined;
-}
-
-function extraProblem({ kind, extra }: ImportRow): Reject | undefined {
-  // Elsewhere the name of an ordinary event; here of a report, which counts its measurements and nothing else.
-  if (kind.n === WEB_VITALS && extra?.m === undefined)
-    return { reason: "invalid_name", message: `name: ${WEB_VITALS} without measurements is no event` };
-  const more = extra && decodeExtra(extra, kind.n, "event");
-  return isReject(more) ? more : undefined;
-}
-
-const TOO_LONG: Reject = { reason: "too_large", message: `row: over ${MAX_ROW_CHARS} characters` };
-
-/** What a row says besides its URL and what the event is; whoever sent it is checked apart. */
-const charsOf = ({ agent, referrer, country, language, width, extra }: ImportRow): number =>
-  lengthOf(agent) +
-  lengthOf(referrer) +
-  lengthOf(country) +
-  lengthOf(language) +
-  lengthOf(width) +
-  lengthOf(extra);
-
-/** Files of our own batches may hold anything anywhere, also what is nested more deeply than the stack. */
-function lengthOf(value: unknown): number {
-  if (typeof value === "string") return value.length;
-  try {
-    return typeof value === "object" && value !== null ? JSON.stringify(value).length : 0;
-  } catch {
-    return Number.POSITIVE_INFINITY;
-  }
-}
-
-/** Of what all rows of a sender share. */
-function senderProblem({ ip, visitor }: ImportRow): Reject | undefined {
-  const who = identifier(visitor, "visitor", LIMITS.idChars);
-  if (isReject(who)) return who;
-  const address = identifier(ip, "ip", 100);
-  return isReject(address) ? address : undefined;
-}
-
-/** Checks speak of `kinds[0].p`; the file's owner knows it as the event. */
-const renamed = ({ reason, message }: Reject): Reject => ({
-  reason,
-  message: message.replace("kinds[0]", "event"),
-});
 
 /** What is written of one sender: the numbers of its rows, earliest first. */
 interface Post {
