@@ -92,7 +92,8 @@ const tolerance = (visitors: number): number =>
 
 /**
  * Minutes of a commit, of those still kept, whose number of visitors cannot be that of its senders. A sender has one id a
- * day, and keeps yesterday's while a visit goes on: so visitors lie between senders and senders told apart by day.
+ * day, and keeps yesterday's while a visit goes on; whose events overtake each other may have both in one minute. So
+ * visitors lie between senders and the ids that they may have.
  */
 export function* differentVisitors(
   commit: Commit,

@@ -22,12 +22,19 @@ export interface Tally {
   readonly revenue: Map<string, { minor: number; absolute: number }>;
   /** Distinct senders, whenever their batches were received. None of history. */
   readonly senders: Set<string>;
-  /** The same, told apart by the day of receipt: a cookieless visitor has another id each day. */
+  /** The same, as often as each may have an id of its own: a cookieless sender has another one each day. */
   readonly dailySenders: Set<string>;
 }
 
 /** By site and start of the minute. */
 export type Tallies = ReadonlyMap<string, ReadonlyMap<EpochMs, Tally>>;
+
+/** What is being counted of some records. */
+interface Count {
+  readonly sites: Map<string, Map<EpochMs, Tally>>;
+  /** The latest event so far of each cookieless sender to a site, by day of receipt. */
+  readonly latest: Map<string, EpochMs>;
+}
 
 const parseAgent = agentParser({ maxEntries: 1_000 });
 
@@ -47,18 +54,14 @@ export class Recount {
 
   /** Counts some records on their own; `isSite` says which sites were registered when they were counted live. */
   count(records: readonly StreamRecord[], isSite: (site: string) => boolean): Tallies {
-    const sites = new Map<string, Map<EpochMs, Tally>>();
-    for (const record of records) this.#countRecord(record, isSite, sites);
-    return sites;
+    const count: Count = { sites: new Map(), latest: new Map() };
+    for (const record of records) this.#countRecord(record, isSite, count);
+    return count.sites;
   }
 
-  #countRecord(
-    { data, arrivalAt }: StreamRecord,
-    isSite: (site: string) => boolean,
-    sites: Map<string, Map<EpochMs, Tally>>,
-  ): void {
+  #countRecord({ data, arrivalAt }: StreamRecord, isSite: (site: string) => boolean, count: Count): void {
     if (isImported(data)) {
-      this.#countImported(data, arrivalAt, isSite, sites);
+      this.#countImported(data, arrivalAt, isSite, count);
       return;
     }
     const envelope = decodeEnvelope(data, arrivalAt);
@@ -72,8 +75,9 @@ export class Recount {
       const request = id !== "" ? `b${id}` : envelope.id !== "" ? `e${envelope.id}` : "";
       if (request !== "" && !this.#isNew(hash53(`${site}\u0000${request}`))) continue;
       if (bot && !library) continue;
-      const from = senderOf({ ip: envelope.ip, agentText, visitor, at: envelope.at });
-      for (const event of events) countFrom(sites, site, event, from);
+      const { ip, at } = envelope;
+      const from = senderOf({ site, ip, agentText, visitor, at, isPast: false }, events, count);
+      for (const event of events) countFrom(count, site, event, from);
     }
   }
 
@@ -81,11 +85,12 @@ export class Recount {
     data: Uint8Array,
     arrivalAt: EpochMs,
     isSite: (site: string) => boolean,
-    sites: Map<string, Map<EpochMs, Tally>>,
+    count: Count,
   ): void {
     const imported = decodeImported(data, arrivalAt);
     if ("reason" in imported || !isSite(imported.site)) return;
-    if (!this.#isNew(hash53(`${imported.site}\u0000i${imported.id}`))) return;
+    const { site } = imported;
+    if (!this.#isNew(hash53(`${site}\u0000i${imported.id}`))) return;
     for (const { batch, at, ip, agentText } of imported.posts) {
       const { bot, library } = parseAgent(agentText);
       if (bot && !(library && imported.countsLibraries)) continue;
@@ -93,10 +98,11 @@ export class Recount {
       for (const event of batch.events) {
         // Nothing is compared with history but how many events it has: its minutes are not kept, nor what is found in them.
         if (!isHistory(event.at, arrivalAt)) {
-          from ??= senderOf({ ip, agentText, visitor: batch.visitor, at });
-          countFrom(sites, imported.site, event, from);
+          const { visitor, events } = batch;
+          from ??= senderOf({ site, ip, agentText, visitor, at, isPast: true }, events, count);
+          countFrom(count, site, event, from);
         } else if (!isReport(event.name))
-          countEvent(tallyOf(sites, imported.site, importedWindow(event.at, arrivalAt)), event);
+          countEvent(tallyOf(count, site, importedWindow(event.at, arrivalAt)), event);
       }
     }
   }
@@ -113,42 +119,44 @@ export class Recount {
   }
 }
 
-/** Who sent a batch, in general and on its day of receipt. */
-interface Sender {
-  readonly always: string;
-  readonly daily: string;
-}
-
-function senderOf({
-  ip,
-  agentText,
-  visitor,
-  at,
-}: {
+/** What tells who sent a batch. Visits of what is imported are remembered apart. */
+interface Whence {
+  readonly site: string;
   readonly ip: string;
   readonly agentText: string;
   readonly visitor: string;
   readonly at: EpochMs;
-}): Sender {
-  const always = JSON.stringify(visitor !== "" ? [visitor] : [ip, agentText]);
-  const day = visitor !== "" ? "" : Math.floor(at / DAY_MS);
-  return { always, daily: `${day} ${always}` };
+  readonly isPast: boolean;
 }
 
-function countFrom(
-  sites: Map<string, Map<EpochMs, Tally>>,
-  site: string,
-  event: ClickEvent,
-  { always, daily }: Sender,
-): void {
+/** Who sent a batch: in general, and by each id that it may have been counted under. */
+interface Sender {
+  readonly always: string;
+  readonly daily: readonly string[];
+}
+
+function senderOf(whence: Whence, events: readonly ClickEvent[], { latest }: Count): Sender {
+  const { site, ip, agentText, visitor, at, isPast } = whence;
+  const always = JSON.stringify(visitor !== "" ? [visitor] : [ip, agentText]);
+  if (visitor !== "") return { always, daily: [always] };
+  const daily = `${Math.floor(at / DAY_MS)} ${isPast} ${always}`;
+  const key = `${site} ${daily}`;
+  const before = latest.get(key) ?? 0;
+  // As long as a sender's events come in their order, all of one minute have one id: today's, or yesterday's.
+  const isOvertaken = events.some((event) => event.at < before);
+  latest.set(key, Math.max(before, ...events.map((event) => event.at)));
+  return { always, daily: isOvertaken ? [daily, `overtaken ${daily}`] : [daily] };
+}
+
+function countFrom(count: Count, site: string, event: ClickEvent, { always, daily }: Sender): void {
   if (isReport(event.name)) return;
-  const tally = tallyOf(sites, site, Math.floor(event.at / MINUTE_MS) * MINUTE_MS);
+  const tally = tallyOf(count, site, Math.floor(event.at / MINUTE_MS) * MINUTE_MS);
   countEvent(tally, event);
   tally.senders.add(always);
-  tally.dailySenders.add(daily);
+  for (const one of daily) tally.dailySenders.add(one);
 }
 
-function tallyOf(sites: Map<string, Map<EpochMs, Tally>>, site: string, minute: EpochMs): Tally {
+function tallyOf({ sites }: Count, site: string, minute: EpochMs): Tally {
   let minutes = sites.get(site);
   if (!minutes) {
     minutes = new Map();

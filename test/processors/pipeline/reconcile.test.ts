@@ -21,6 +21,7 @@ import { manualClock } from "../../kit/clock.ts";
 import { crashingStore } from "../../kit/crash.ts";
 import { generate } from "../../kit/generate.ts";
 import { Random } from "../../kit/random.ts";
+import { post, view } from "./lines.ts";
 
 const SEED = Number(process.env.RIVULET_SEED ?? 20_260_103);
 const MINUTE = 60_000;
@@ -38,11 +39,13 @@ async function world(shards = 1) {
   );
   const stream = memoryStream({ clock, shards });
   const workers = new Map<string, ShardWorker>();
+  let salts = 0;
   const deps = {
     store,
     clock,
     hash: keyedHash,
-    randomBytes: (n: number) => new Uint8Array(n),
+    // Another one each time, so that each day has ids of its own.
+    randomBytes: (n: number) => new Uint8Array(n).fill(++salts),
     country: () => "",
   };
   const worker = (id: string, parents: readonly string[]): ShardWorker => {
@@ -163,6 +166,20 @@ describe(`a recount (RIVULET_SEED=${SEED})`, () => {
       expect(found, `schedule ${schedule}`).toMatchObject(SITES.map(() => ({ difference: 0, windows: 0 })));
       expect(found.reduce((sum, one) => sum + (one?.events ?? 0), 0)).toBe(await counted());
     }
+  });
+
+  it("allows whoever is overtaken by their own events around midnight both of their ids", async () => {
+    const { put, fold, reconciler } = await world();
+    const midnight = Date.UTC(2026, 2, 10);
+    const seen = (arrival: number, at = arrival): StreamLine =>
+      post({ site: "shop", at: midnight + arrival, e: [view("/", midnight + at)] });
+    // Their visit is over for half an hour when what they did in its middle arrives: that counts for today's id.
+    for (const [arrival, at] of [[-5 * MINUTE], [20_000], [50 * MINUTE], [51 * MINUTE, 40_000]] as const)
+      await put(seen(arrival, at));
+    await fold({ limit: 10 });
+    const job = await reconciler();
+    await job.run();
+    expect(job.of("shop")).toMatchObject({ events: 4, difference: 0, windows: 0 });
   });
 
   it("sees a record that the live path skipped", async () => {
